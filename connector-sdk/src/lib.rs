@@ -1,0 +1,6 @@
+//! For people who write connectors: the contract, its errors, the layers around it, the runtime that
+//! speaks with the control plane, and the in-memory connector that is the reference implementation.
+
+pub mod connector;
+pub mod context;
+pub mod error;

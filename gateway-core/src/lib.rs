@@ -1,0 +1,5 @@
+//! The native gateway's data plane: router, policies, upstreams, TLS, snapshot store.
+//!
+//! It knows nothing of the control plane: whoever embeds it puts APIs in and takes them out.
+
+pub mod config;

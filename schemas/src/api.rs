@@ -1,0 +1,153 @@
+//! `Api`: a catalogue entry. Identity that outlives its revisions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{canonical::Fingerprint, policy::Policy};
+
+/// What people want of an API. Every change of it makes a new revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiSpec {
+    /// The name people see. Default: the definition's title, else the resource's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The version consumers see. Default `v1`.
+    #[serde(default = "default_version")]
+    #[schema(min_length = 1)]
+    pub version: String,
+    /// The style of the API.
+    #[serde(default)]
+    pub r#type: ApiType,
+    /// Which way its traffic goes.
+    #[serde(default)]
+    pub direction: Direction,
+    /// The machine-readable description; operations are derived from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<DefinitionSource>,
+    /// Host names it answers to: exact or `*.example.com`. Empty means any host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hostnames: Vec<String>,
+    /// The path below which it is reached, for example `/orders/v1`; taken away before the upstream.
+    #[schema(pattern = "^/")]
+    pub base_path: String,
+    /// Where requests go, by name. `main` is required.
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// What must hold for every operation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Policy>,
+    /// Operations that have policies of their own or, without a definition, all operations. Without
+    /// either, every path and method below the base path is served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationSpec>,
+}
+
+fn default_version() -> String {
+    "v1".to_owned()
+}
+
+/// The style of an API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum ApiType {
+    #[default]
+    Rest,
+    GraphQl,
+    Grpc,
+    WebSocket,
+    Llm,
+    Mcp,
+}
+
+/// Which way an API's traffic goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// From consumers outside to services inside.
+    #[default]
+    Ingress,
+    /// From inside to services outside.
+    Egress,
+    /// Between services.
+    EastWest,
+}
+
+/// Where the description comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefinitionSource {
+    /// An OpenAPI document: 3.0, 3.1 or Swagger 2.0.
+    pub openapi: DocumentSource,
+}
+
+/// A document: given in place, or one that the control plane already holds. In files, the command line
+/// also takes `file: PATH` and puts the content in place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum DocumentSource {
+    /// The document itself.
+    #[schema(value_type = Object)]
+    Inline(Value),
+    /// The fingerprint of a document that the control plane holds; this is how it reads back.
+    Fingerprint(Fingerprint),
+}
+
+/// Where the gateway sends requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Upstream {
+    /// `http` or `https`, host, optional port, optional path put before the request's.
+    #[schema(format = "uri", example = "https://orders.internal:8443")]
+    pub url: String,
+    /// From the request's first byte sent to the response's head received, in milliseconds; then 504.
+    #[serde(default = "default_timeout_ms")]
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    pub timeout_ms: u32,
+    /// To establish a connection, TLS included, in milliseconds; then 502.
+    #[serde(default = "default_connect_timeout_ms")]
+    #[schema(minimum = 1, maximum = 600_000)]
+    pub connect_timeout_ms: u32,
+}
+
+fn default_timeout_ms() -> u32 {
+    30_000
+}
+
+fn default_connect_timeout_ms() -> u32 {
+    5_000
+}
+
+/// One operation and what holds for it beyond the API's policies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OperationSpec {
+    /// Which requests it is about.
+    pub r#match: OperationMatch,
+    /// What must hold in addition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Policy>,
+    /// The upstream, if it is not `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+}
+
+/// Which requests an operation is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OperationMatch {
+    /// The HTTP method in capitals, or `*`.
+    pub method: String,
+    /// Below the base path: literal segments, `{name}` for one segment, `{name...}` last for the rest.
+    #[schema(pattern = "^/", example = "/orders/{id}")]
+    pub path: String,
+    /// Headers that must have exactly these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Query parameters that must have exactly these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, String>,
+}

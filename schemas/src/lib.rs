@@ -1,0 +1,21 @@
+//! The vocabulary every part of Gatehouse shares, and the pure decisions about it.
+//!
+//! Resources, policies, revisions, desired and observed state, and the functions that decide about
+//! them: validate, canonicalise, fingerprint, compare, plan, classify. Nothing here reads a clock,
+//! a file or the network, so every decision can be tested as data in, data out.
+
+pub mod api;
+pub mod canonical;
+pub mod condition;
+pub mod descriptor;
+pub mod desired;
+pub mod diff;
+pub mod environment;
+pub mod identity;
+pub mod observed;
+pub mod plan;
+pub mod policy;
+pub mod resource;
+pub mod revision;
+pub mod route;
+pub mod time;

@@ -1,0 +1,94 @@
+//! Revisions: immutable, numbered snapshots of an API. Only revisions are deployed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    api::{ApiType, Direction, OperationMatch, Upstream},
+    canonical::Fingerprint,
+    policy::Policy,
+};
+
+/// Everything a revision says, canonical: operations derived from the definition, defaults written out,
+/// lists that are sets sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RevisionContent {
+    /// The name people see.
+    pub display_name: String,
+    /// The version consumers see.
+    pub version: String,
+    /// The style of the API.
+    pub r#type: ApiType,
+    /// Which way its traffic goes.
+    pub direction: Direction,
+    /// The machine-readable description, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<DefinitionSummary>,
+    /// Host names it answers to, sorted; empty means any.
+    #[serde(default)]
+    pub hostnames: Vec<String>,
+    /// The path below which it is reached: `/` or `/a/b`, never with a slash at the end.
+    pub base_path: String,
+    /// Where requests go.
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// What must hold for every operation, in order.
+    #[serde(default)]
+    pub policies: Vec<Policy>,
+    /// What it serves, sorted by path and method; empty means every path and method below the base path.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+}
+
+/// What is known of a revision's definition without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefinitionSummary {
+    /// The fingerprint under which the control plane holds the document.
+    pub fingerprint: Fingerprint,
+    /// The language it was written in.
+    pub format: DefinitionFormat,
+    /// Its title.
+    pub title: String,
+    /// Its own version.
+    pub version: String,
+}
+
+/// The language of a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum DefinitionFormat {
+    /// Swagger 2.0.
+    #[serde(rename = "swagger-2.0")]
+    Swagger20,
+    /// OpenAPI 3.0.x.
+    #[serde(rename = "openapi-3.0")]
+    OpenApi30,
+    /// OpenAPI 3.1.x.
+    #[serde(rename = "openapi-3.1")]
+    OpenApi31,
+}
+
+/// One operation of a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Operation {
+    /// The definition's `operationId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Which requests it is about; `path` is below the base path.
+    pub r#match: OperationMatch,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// Whether consumers should stop using it.
+    #[serde(default)]
+    pub deprecated: bool,
+    /// What must hold beyond the API's policies, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Policy>,
+    /// The upstream, if it is not `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+}
