@@ -3,4 +3,6 @@
 
 pub mod admin;
 pub mod agent;
+pub mod agent_client;
+pub mod client;
 pub mod problem;
