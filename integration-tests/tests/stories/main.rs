@@ -1,0 +1,36 @@
+//! Whole stories, end to end: the built binaries, driven over HTTP and from the command line as a user would.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "whatever fails here is a failed test, and the message says why"
+)]
+
+mod bad_input;
+mod catalog;
+mod crashes;
+mod dev;
+mod discovery;
+mod main_job;
+mod rollback;
+mod switching;
+mod traffic;
+mod tutorial;
+
+/// Runs each story on SQLite and on PostgreSQL.
+macro_rules! on_both_databases {
+    ($($story:ident)+) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story(gatehouse_integration_tests::database::Database::Sqlite).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story(gatehouse_integration_tests::database::Database::Postgres).await;
+            })+
+        }
+    };
+}
+use on_both_databases;

@@ -1,0 +1,213 @@
+//! The tutorial's commands, executed as they stand.
+//!
+//! Every line that begins with `$ ` in a block marked `console` runs in a shell, in order, in a home of its own, with
+//! the built `gatehouse` in the PATH. What the page shows below a command must be in what the command prints, line by
+//! line, where `...` stands for anything. A block marked `yaml` with a title, as in `yaml title="orders.yaml"`,
+//! becomes that file. A command that the page says exits with a code (`# exit 2`) must do so; all others exit 0.
+
+use std::{fs, path::Path, process::Command};
+
+use gatehouse_integration_tests::{
+    binaries::binary, documents, ports::free_address, process::Process, upstream::Upstream, wait,
+};
+
+/// One command of the page and the lines that are shown below it.
+#[derive(Debug)]
+struct Step {
+    command: String,
+    shown: Vec<String>,
+}
+
+/// One thing the page asks the reader to do.
+#[derive(Debug)]
+enum Action {
+    Run(Step),
+    Write { file: String, content: String },
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_tutorial_does_what_the_page_says() {
+    let page = fs::read_to_string(documents::repository().join("docs/tutorial.md")).unwrap();
+    let actions = actions(&page);
+    let count = actions
+        .iter()
+        .filter(|action| matches!(action, Action::Run(_)))
+        .count();
+    assert!(count >= 15, "the page has {count} commands; is its format right?");
+
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path();
+    fs::create_dir(path.join("bin")).unwrap();
+    std::os::unix::fs::symlink(binary("gatehouse"), path.join("bin/gatehouse")).unwrap();
+    fs::copy(documents::github(), path.join("github-openapi.json")).unwrap();
+    let upstream = Upstream::start("github").await;
+    let places = Places::choose(path, &upstream.url());
+
+    let mut background: Vec<Process> = Vec::new();
+    for action in &actions {
+        match action {
+            Action::Write { file, content } => fs::write(path.join(file), places.put_into(content)).unwrap(),
+            Action::Run(step) if step.command.contains("gatehouse -- dev") => {
+                let process = places.start_dev(path);
+                background.push(process);
+                places.wait_for_dev(background.last_mut().unwrap()).await;
+            }
+            Action::Run(step) => places.check(step, path).await,
+        }
+    }
+}
+
+fn actions(page: &str) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else {
+            continue;
+        };
+        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        if info == "console" {
+            actions.extend(steps(&block).into_iter().map(Action::Run));
+        } else if let Some((_, title)) = info.split_once("title=\"") {
+            actions.push(Action::Write {
+                file: title.trim_end_matches('"').to_owned(),
+                content: format!("{}\n", block.join("\n")),
+            });
+        }
+    }
+    actions
+}
+
+fn steps(block: &[&str]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in block {
+        if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step {
+                command: command.to_owned(),
+                shown: Vec::new(),
+            });
+        } else if let Some(step) = steps.last_mut() {
+            if let Some(more) = step.command.strip_suffix('\\') {
+                step.command = format!("{more} {}", line.trim_start_matches("> ").trim());
+            } else {
+                step.shown.push((*line).to_owned());
+            }
+        }
+    }
+    steps
+}
+
+/// Where things are in this run, in place of the addresses on the page.
+struct Places {
+    replacements: Vec<(&'static str, String)>,
+    data: String,
+}
+
+impl Places {
+    fn choose(home: &Path, upstream: &str) -> Self {
+        let mut replacements = vec![("http://127.0.0.1:9999", upstream.to_owned())];
+        for written in ["127.0.0.1:9090", "127.0.0.1:8080", "127.0.0.1:9094"] {
+            replacements.push((written, free_address().to_string()));
+        }
+        Self {
+            replacements,
+            data: home.join("data").display().to_string(),
+        }
+    }
+
+    fn put_into(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (written, actual) in &self.replacements {
+            text = text.replace(written, actual);
+        }
+        text
+    }
+
+    fn address(&self, written: &str) -> String {
+        self.put_into(written)
+    }
+
+    fn start_dev(&self, home: &Path) -> Process {
+        let mut command = Command::new(binary("gatehouse"));
+        command
+            .args(["dev", "--data-dir", &self.data])
+            .args(["--listen", &self.address("127.0.0.1:9090")])
+            .args(["--gateway-listen", &self.address("127.0.0.1:8080")])
+            .args(["--admin-listen", &self.address("127.0.0.1:9094")]);
+        in_home(&mut command, home);
+        Process::start("gatehouse dev", command, &home.join("dev.log"))
+    }
+
+    async fn wait_for_dev(&self, process: &mut Process) {
+        let url = format!("http://{}/readyz", self.address("127.0.0.1:9094"));
+        let process = std::cell::RefCell::new(process);
+        wait::until_true("`gatehouse dev` is ready", async || {
+            process.borrow_mut().assert_running();
+            reqwest::get(&url)
+                .await
+                .is_ok_and(|response| response.status().is_success())
+        })
+        .await;
+    }
+
+    async fn check(&self, step: &Step, home: &Path) {
+        let (line, code) = match step.command.split_once("  # exit ") {
+            Some((line, code)) => (line, code.trim().parse().unwrap()),
+            None => (step.command.as_str(), 0),
+        };
+        let mut command = Command::new("bash");
+        command.args(["-c", &self.put_into(line)]);
+        in_home(&mut command, home);
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .unwrap()
+            .unwrap();
+        let printed = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(output.status.code(), Some(code), "$ {line}\n{printed}");
+        for shown in &step.shown {
+            let shown = self.put_into(shown);
+            assert!(
+                printed.lines().any(|line| matches(&shown, line)),
+                "the page shows below `{line}`\n{shown}\nbut it prints\n{printed}"
+            );
+        }
+    }
+}
+
+fn in_home(command: &mut Command, home: &Path) {
+    let search = std::env::var("PATH").unwrap_or_default();
+    command
+        .current_dir(home)
+        .env("HOME", home)
+        .env("XDG_CONFIG_HOME", home.join(".config"))
+        .env("PATH", format!("{}:{search}", home.join("bin").display()))
+        .env("NO_COLOR", "1")
+        .env_remove("GATEHOUSE_SERVER")
+        .env_remove("GATEHOUSE_TOKEN");
+}
+
+/// Whether a printed line is what the page shows; `...` stands for anything, and runs of spaces are one.
+fn matches(shown: &str, printed: &str) -> bool {
+    let normal = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let printed = normal(printed);
+    let mut rest = printed.as_str();
+    for (index, part) in normal(shown).split("...").enumerate() {
+        let part = part.trim();
+        match rest.find(part) {
+            Some(at) if index > 0 || at == 0 => rest = &rest[at + part.len()..],
+            _ => return false,
+        }
+    }
+    true
+}
+
+#[test]
+fn dots_stand_for_anything() {
+    assert!(matches("HTTP/1.1 200 OK", "HTTP/1.1 200 OK"));
+    assert!(matches("created  api/...", "created api/orders"));
+    assert!(matches("...octocat...", r#"{"path": "/repos/octocat/hello"}"#));
+    assert!(!matches("created", "unchanged api/orders, created nothing"));
+}
