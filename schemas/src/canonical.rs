@@ -93,6 +93,23 @@ fn write_canonical(value: &Value, text: &mut String) {
     }
 }
 
+/// A value in canonical form, as a value.
+pub fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut sorted: Vec<(&String, &Value)> = fields.iter().collect();
+            sorted.sort_unstable_by_key(|(key, _)| *key);
+            let fields = sorted
+                .into_iter()
+                .map(|(key, value)| (key.clone(), canonical(value)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
+        Value::Number(number) => whole(number).map_or_else(|| value.clone(), Value::from),
+        other => other.clone(),
+    }
+}
+
 /// The integer a float stands for, where it stands for one exactly.
 fn whole(number: &serde_json::Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: beyond it, a float no longer names one integer

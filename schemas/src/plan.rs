@@ -1,9 +1,16 @@
 //! Plans: the ordered changes from observed to desired, as a value made by a pure function.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{canonical::Fingerprint, diff::Change};
+use crate::{
+    canonical::Fingerprint,
+    desired::{DesiredApi, Mark},
+    diff::{Change, diff},
+    identity::{ApiId, ExternalRef},
+    observed::{Observation, ObservedApi},
+};
 
 /// What a deploy will change on the gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -31,3 +38,115 @@ pub enum PlanAction {
     /// It is there as desired.
     Nothing,
 }
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum Unplannable {
+    /// What the gateway holds is not known, and unknown is not absent.
+    #[error("cannot plan the deploy of `{api}`: what the gateway holds is unknown ({reason})")]
+    Unknown {
+        /// The API's name.
+        api: String,
+        /// Why it is unknown.
+        reason: String,
+    },
+    /// What is there does not carry our mark for this API.
+    #[error(
+        "cannot deploy `{api}`: `{external_ref}` on the gateway {}; remove or rename it there, or choose another place for `{api}`",
+        whose(.owner.as_ref())
+    )]
+    Foreign {
+        /// The API's name.
+        api: String,
+        /// The gateway's own identity of what is there.
+        external_ref: ExternalRef,
+        /// Which API its mark names; none if it carries no mark.
+        owner: Option<ApiId>,
+    },
+    /// The desired state cannot be written as JSON.
+    #[error("cannot compare the desired state of `{api}`")]
+    Unwritable {
+        /// The API's name.
+        api: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+fn whose(owner: Option<&ApiId>) -> String {
+    owner.map_or_else(
+        || "was not created by Gatehouse".to_owned(),
+        |api| format!("belongs to another API or environment of Gatehouse (API id {api})"),
+    )
+}
+
+/// The changes from what a gateway holds to what it should hold. The paths of the changes are pointers
+/// into the content. Only what carries our mark for this API in this environment is planned over.
+pub fn plan(desired: &DesiredApi, observation: &Observation) -> Result<Plan, Unplannable> {
+    match observation {
+        Observation::Unknown { reason } => Err(Unplannable::Unknown {
+            api: desired.mark.api_name.to_string(),
+            reason: reason.clone(),
+        }),
+        Observation::Absent => Ok(Plan {
+            action: PlanAction::Create,
+            observed: None,
+            desired: desired.fingerprint.clone(),
+            changes: diff(
+                &Value::Object(Map::new()),
+                &content_of(desired, &desired.content)?,
+            ),
+        }),
+        Observation::Present(observed) => over(desired, observed),
+    }
+}
+
+fn over(desired: &DesiredApi, observed: &ObservedApi) -> Result<Plan, Unplannable> {
+    let same_place = |mark: &Mark| {
+        mark.api_id == desired.mark.api_id && mark.environment_id == desired.mark.environment_id
+    };
+    if !observed.mark.as_ref().is_some_and(same_place) {
+        return Err(Unplannable::Foreign {
+            api: desired.mark.api_name.to_string(),
+            external_ref: observed.external_ref.clone(),
+            owner: observed.mark.as_ref().map(|mark| mark.api_id),
+        });
+    }
+    // The mark carries the revision: two revisions with equal content are still an update of the mark.
+    let same_revision = observed
+        .mark
+        .as_ref()
+        .is_some_and(|mark| mark.revision == desired.mark.revision);
+    let action = if same_revision && observed.fingerprint == desired.fingerprint {
+        PlanAction::Nothing
+    } else {
+        PlanAction::Update
+    };
+    let changes = match action {
+        PlanAction::Nothing => Vec::new(),
+        _ => diff(
+            &content_of(desired, &observed.content)?,
+            &content_of(desired, &desired.content)?,
+        ),
+    };
+    Ok(Plan {
+        action,
+        observed: Some(observed.fingerprint.clone()),
+        desired: desired.fingerprint.clone(),
+        changes,
+    })
+}
+
+fn content_of(
+    desired: &DesiredApi,
+    content: &crate::revision::RevisionContent,
+) -> Result<Value, Unplannable> {
+    serde_json::to_value(content).map_err(|source| Unplannable::Unwritable {
+        api: desired.mark.api_name.to_string(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! Gateways differ; a connector translates these and says how faithfully. Each policy type has one
 //! strict schema; its name in JSON is `area.word`, for example `auth.apiKey`.
 
+mod canonical;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,19 @@ impl Policy {
             _ => Vec::new(),
         }
     }
+}
+
+/// The policies in force for an operation, in the order in which they act: the API's, then the
+/// operation's. All hold together, except that of several `cors` only the last, the most specific, does.
+pub fn effective<'a>(api: &'a [Policy], operation: &'a [Policy]) -> Vec<&'a Policy> {
+    let all: Vec<&Policy> = api.iter().chain(operation).collect();
+    let is_cors = |policy: &Policy| matches!(policy, Policy::Cors(_));
+    let last_cors = all.iter().rposition(|policy| is_cors(policy));
+    all.into_iter()
+        .enumerate()
+        .filter(|(position, policy)| !is_cors(policy) || Some(*position) == last_cors)
+        .map(|(_, policy)| policy)
+        .collect()
 }
 
 /// Where a caller puts a credential.
@@ -291,3 +306,6 @@ pub struct SecretVersion {
     /// Its version.
     pub version: ResourceVersion,
 }
+
+#[cfg(test)]
+mod tests;

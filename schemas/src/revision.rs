@@ -1,5 +1,7 @@
 //! Revisions: immutable, numbered snapshots of an API. Only revisions are deployed.
 
+mod build;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use crate::{
     canonical::Fingerprint,
     policy::Policy,
 };
+
+pub use self::build::{build, to_spec};
 
 /// Everything a revision says, canonical: operations derived from the definition, defaults written out,
 /// lists that are sets sorted.
@@ -92,3 +96,14 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
 }
+
+impl Operation {
+    /// What operations are sorted by: path, method, then what else tells them apart.
+    pub fn order(&self) -> impl Ord + '_ {
+        let it = &self.r#match;
+        (&it.path, &it.method, &it.headers, &it.query)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The operations of a definition.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    paths::{self, Departure, Route},
+    references, text,
+};
+use crate::{api::OperationMatch, revision::Operation, route::normalise};
+
+/// The fields of a path item that are methods, in all versions.
+const METHODS: [&str; 8] = [
+    "delete", "get", "head", "options", "patch", "post", "put", "trace",
+];
+
+/// The operations, sorted by path and method, and what was read differently from how it is written.
+pub(super) fn read(document: &Value) -> (Vec<Operation>, Vec<String>) {
+    let mut found = Found::default();
+    let paths = document.get("paths").and_then(Value::as_object);
+    for (template, item) in paths.into_iter().flatten() {
+        if !template.starts_with("x-") {
+            read_path(document, template, item, &mut found);
+        }
+    }
+    found.settle()
+}
+
+fn read_path(document: &Value, template: &str, item: &Value, found: &mut Found) {
+    let Some(fields) = path_item(document, item) else {
+        return found.warn(Warning::Unresolved, template);
+    };
+    let Some(route) = paths::route(template) else {
+        return found.warn(Warning::Unreachable, template);
+    };
+    let mut any = false;
+    for method in METHODS {
+        if let Some(operation) = fields.get(method).and_then(Value::as_object) {
+            any = true;
+            found.add(template, &route, method, operation);
+        }
+    }
+    if any {
+        for departure in &route.departures {
+            found.warn(Warning::Departure(*departure), template);
+        }
+    }
+}
+
+/// The fields of a path item. What stands beside a `$ref` goes before what it leads to.
+fn path_item(document: &Value, item: &Value) -> Option<Map<String, Value>> {
+    let fields = item.as_object()?;
+    if !fields.contains_key("$ref") {
+        return Some(fields.clone());
+    }
+    let mut merged = references::resolve(document, item)?.as_object()?.clone();
+    let beside = fields.iter().filter(|(key, _)| *key != "$ref");
+    merged.extend(beside.map(|(key, value)| (key.clone(), value.clone())));
+    Some(merged)
+}
+
+/// What to tell people, by kind, so that a thousand paths of one kind make one sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Warning {
+    Unresolved,
+    Unreachable,
+    Departure(Departure),
+    Merged,
+}
+
+impl Warning {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Unresolved => "the path item is not an object, or its `$ref` leads nowhere; left out",
+            Self::Unreachable => "no request can have this path; left out",
+            Self::Departure(departure) => departure.sentence(),
+            Self::Merged => {
+                "no request can tell the operation from another one of the document; the other one stands for both"
+            }
+        }
+    }
+}
+
+/// Examples given in one warning.
+const EXAMPLES: usize = 3;
+
+#[derive(Default)]
+struct Found {
+    operations: BTreeMap<OperationMatch, (Vec<Departure>, Operation)>,
+    warnings: BTreeMap<Warning, Vec<String>>,
+}
+
+impl Found {
+    fn warn(&mut self, warning: Warning, place: &str) {
+        self.warnings.entry(warning).or_default().push(place.to_owned());
+    }
+
+    /// Of several operations that are the same place, the one that is closest to what was written wins,
+    /// then the first by path.
+    fn add(&mut self, template: &str, route: &Route, method: &str, fields: &Map<String, Value>) {
+        let operation = operation(route, method, fields);
+        let place = OperationMatch {
+            path: normalise(&route.path),
+            ..operation.r#match.clone()
+        };
+        let Some((departures, _)) = self.operations.get(&place) else {
+            self.operations
+                .insert(place, (route.departures.clone(), operation));
+            return;
+        };
+        let better = route.departures.len() < departures.len();
+        self.warn(
+            Warning::Merged,
+            &format!("{} {template}", method.to_ascii_uppercase()),
+        );
+        if better {
+            self.operations
+                .insert(place, (route.departures.clone(), operation));
+        }
+    }
+
+    fn settle(self) -> (Vec<Operation>, Vec<String>) {
+        let mut operations: Vec<Operation> = self
+            .operations
+            .into_values()
+            .map(|(_, operation)| operation)
+            .collect();
+        operations.sort_by(|a, b| a.order().cmp(&b.order()));
+        let warnings = self.warnings.into_iter();
+        (
+            operations,
+            warnings.map(|(warning, places)| told(warning, &places)).collect(),
+        )
+    }
+}
+
+fn told(warning: Warning, places: &[String]) -> String {
+    let shown: Vec<String> = places
+        .iter()
+        .take(EXAMPLES)
+        .map(|place| format!("`{place}`"))
+        .collect();
+    let more = places.len().saturating_sub(EXAMPLES);
+    let tail = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}: {}{tail}", warning.sentence(), shown.join(", "))
+}
+
+fn operation(route: &Route, method: &str, fields: &Map<String, Value>) -> Operation {
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    Operation {
+        id: some(text(fields.get("operationId"))),
+        r#match: OperationMatch {
+            method: method.to_ascii_uppercase(),
+            path: route.path.clone(),
+            headers: BTreeMap::new(),
+            query: route.query.clone(),
+        },
+        summary: some(one_line(&text(fields.get("summary")))),
+        deprecated: fields.get("deprecated") == Some(&Value::Bool(true)),
+        policies: Vec::new(),
+        upstream: None,
+    }
+}
+
+/// The longest summary, in characters.
+const SUMMARY_MAX: usize = 200;
+
+fn one_line(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.chars().count() <= SUMMARY_MAX {
+        return words;
+    }
+    words.chars().take(SUMMARY_MAX - 1).chain(['…']).collect()
+}

@@ -1,0 +1,271 @@
+//! From what people want of an API to the canonical content of a revision, and back.
+
+use std::collections::BTreeMap;
+
+use super::{DefinitionSummary, Operation, RevisionContent};
+use crate::{
+    api::{ApiSpec, DefinitionSource, DocumentSource, OperationMatch, OperationSpec, Upstream},
+    canonical::Fingerprint,
+    identity::ResourceName,
+    issue::Issue,
+    openapi::Definition,
+    route::normalise,
+    validate,
+};
+
+/// The canonical content of an API: the same wish, however written, gives the same content.
+///
+/// `definition` is what the spec's definition was read to, with the fingerprint of its document. Issues
+/// point into the spec.
+pub fn build(
+    name: &ResourceName,
+    spec: &ApiSpec,
+    definition: Option<(&Fingerprint, &Definition)>,
+) -> Result<RevisionContent, Vec<Issue>> {
+    let mut issues = validate::api(spec, "");
+    if spec.definition.is_some() && definition.is_none() {
+        issues.push(Issue::new(
+            "/definition",
+            "the definition was not found; give it in place (`inline`)",
+        ));
+    }
+    let operations = operations(spec, definition.map(|(_, definition)| definition), &mut issues);
+    if !issues.is_empty() {
+        return Err(issues);
+    }
+    let titled = definition.map(|(_, definition)| definition.title.clone());
+    let display_name = spec
+        .display_name
+        .clone()
+        .or(titled)
+        .filter(|title| !title.trim().is_empty());
+    Ok(RevisionContent {
+        display_name: display_name.unwrap_or_else(|| name.to_string()),
+        version: spec.version.clone(),
+        r#type: spec.r#type,
+        direction: spec.direction,
+        definition: definition.map(|(fingerprint, definition)| summary(fingerprint, definition)),
+        hostnames: hostnames(&spec.hostnames),
+        base_path: canonical(validate::canonical_base_path(&spec.base_path), &spec.base_path),
+        upstreams: spec
+            .upstreams
+            .iter()
+            .map(|(name, it)| (name.clone(), upstream(it)))
+            .collect(),
+        policies: spec.policies.iter().map(|policy| policy.canonical()).collect(),
+        operations,
+    })
+}
+
+fn summary(fingerprint: &Fingerprint, definition: &Definition) -> DefinitionSummary {
+    DefinitionSummary {
+        fingerprint: fingerprint.clone(),
+        format: definition.format,
+        title: definition.title.clone(),
+        version: definition.version.clone(),
+    }
+}
+
+/// What was validated has a canonical form.
+fn canonical(form: Result<String, String>, written: &str) -> String {
+    form.unwrap_or_else(|_| written.to_owned())
+}
+
+fn hostnames(names: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = names
+        .iter()
+        .map(|name| canonical(validate::hostname(name), name))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn upstream(upstream: &Upstream) -> Upstream {
+    Upstream {
+        url: canonical(validate::upstream_url(&upstream.url), &upstream.url),
+        ..upstream.clone()
+    }
+}
+
+fn operations(spec: &ApiSpec, definition: Option<&Definition>, issues: &mut Vec<Issue>) -> Vec<Operation> {
+    let mut operations = match definition {
+        Some(definition) => on_definition(spec, definition, issues),
+        None => spec.operations.iter().map(written).collect(),
+    };
+    operations.sort_by(|a, b| a.order().cmp(&b.order()));
+    operations
+}
+
+fn written(spec: &OperationSpec) -> Operation {
+    Operation {
+        id: None,
+        r#match: matching(&spec.r#match),
+        summary: None,
+        deprecated: false,
+        policies: spec.policies.iter().map(|policy| policy.canonical()).collect(),
+        upstream: spec.upstream.clone().filter(|name| name != "main"),
+    }
+}
+
+/// Header names are the same in any case.
+fn matching(matched: &OperationMatch) -> OperationMatch {
+    let headers = matched.headers.iter();
+    OperationMatch {
+        headers: headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect(),
+        ..matched.clone()
+    }
+}
+
+/// The definition's operations, with what the spec says of some of them.
+fn on_definition(spec: &ApiSpec, definition: &Definition, issues: &mut Vec<Issue>) -> Vec<Operation> {
+    if definition.operations.is_empty() {
+        issues.push(Issue::new(
+            "/definition",
+            "the definition has no operations; without a definition, everything below the base path is served",
+        ));
+    }
+    let mut operations = Operations::of(definition);
+    for (index, entry) in spec.operations.iter().enumerate() {
+        if let Err(detail) = operations.overlay(&written(entry)) {
+            issues.push(Issue::new(format!("/operations/{index}/match"), detail));
+        }
+    }
+    operations.found.into_values().collect()
+}
+
+/// Operations by their match without parameter names.
+struct Operations {
+    found: BTreeMap<OperationMatch, Operation>,
+}
+
+impl Operations {
+    fn of(definition: &Definition) -> Self {
+        let operations = definition.operations.iter();
+        Self {
+            found: operations.map(|it| (key(&it.r#match), it.clone())).collect(),
+        }
+    }
+
+    /// Adds policies and upstream to the operation that an entry of the spec names. With method `*`, to
+    /// every operation of the path; with headers or query of its own, to a new and more specific one.
+    fn overlay(&mut self, entry: &Operation) -> Result<(), String> {
+        let wanted = key(&entry.r#match);
+        let mut named: Vec<OperationMatch> = self
+            .found
+            .keys()
+            .filter(|key| names(&wanted, key))
+            .cloned()
+            .collect();
+        if named.is_empty() {
+            return self.specialise(&wanted, entry);
+        }
+        // An entry for one method goes before one for all.
+        for place in named.drain(..) {
+            if let Some(operation) = self.found.get_mut(&place) {
+                lay_over(operation, entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn specialise(&mut self, wanted: &OperationMatch, entry: &Operation) -> Result<(), String> {
+        let general = OperationMatch {
+            headers: BTreeMap::new(),
+            query: BTreeMap::new(),
+            ..wanted.clone()
+        };
+        let Some(base) = self.found.get(&general).filter(|_| general != *wanted) else {
+            return Err(self.unknown(&entry.r#match));
+        };
+        let mut operation = Operation {
+            id: None,
+            r#match: OperationMatch {
+                path: base.r#match.path.clone(),
+                ..entry.r#match.clone()
+            },
+            ..base.clone()
+        };
+        lay_over(&mut operation, entry);
+        self.found.insert(wanted.clone(), operation);
+        Ok(())
+    }
+
+    fn unknown(&self, matched: &OperationMatch) -> String {
+        let path = normalise(&matched.path);
+        let here: Vec<String> = self
+            .found
+            .values()
+            .filter(|operation| normalise(&operation.r#match.path) == path)
+            .map(|operation| format!("`{}`", operation.r#match.method))
+            .collect();
+        let remedy = if here.is_empty() {
+            "it has no such path (paths are without the base path)".to_owned()
+        } else {
+            format!("this path has {}", here.join(", "))
+        };
+        format!(
+            "the definition has no operation `{} {}`; {remedy}",
+            matched.method, matched.path
+        )
+    }
+}
+
+fn key(matched: &OperationMatch) -> OperationMatch {
+    OperationMatch {
+        path: normalise(&matched.path),
+        ..matching(matched)
+    }
+}
+
+fn names(wanted: &OperationMatch, operation: &OperationMatch) -> bool {
+    let method = wanted.method == "*" || wanted.method == operation.method;
+    method
+        && wanted.path == operation.path
+        && wanted.headers == operation.headers
+        && wanted.query == operation.query
+}
+
+fn lay_over(operation: &mut Operation, entry: &Operation) {
+    operation.policies.extend(entry.policies.iter().cloned());
+    if entry.upstream.is_some() {
+        operation.upstream.clone_from(&entry.upstream);
+    }
+}
+
+/// The spec that gives this content again. A definition is referred to by its fingerprint, and operations
+/// that come from it and have nothing of their own are left out.
+pub fn to_spec(content: &RevisionContent) -> ApiSpec {
+    let derived = content.definition.is_some();
+    let of_its_own =
+        |operation: &&Operation| !derived || !operation.policies.is_empty() || operation.upstream.is_some();
+    ApiSpec {
+        display_name: Some(content.display_name.clone()),
+        version: content.version.clone(),
+        r#type: content.r#type,
+        direction: content.direction,
+        definition: content.definition.as_ref().map(|definition| DefinitionSource {
+            openapi: DocumentSource::Fingerprint(definition.fingerprint.clone()),
+        }),
+        hostnames: content.hostnames.clone(),
+        base_path: content.base_path.clone(),
+        upstreams: content.upstreams.clone(),
+        policies: content.policies.clone(),
+        operations: content
+            .operations
+            .iter()
+            .filter(of_its_own)
+            .map(operation_spec)
+            .collect(),
+    }
+}
+
+fn operation_spec(operation: &Operation) -> OperationSpec {
+    OperationSpec {
+        r#match: operation.r#match.clone(),
+        policies: operation.policies.clone(),
+        upstream: operation.upstream.clone(),
+    }
+}

@@ -1,0 +1,135 @@
+//! The rules of an API.
+
+use std::collections::BTreeMap;
+
+use super::{headers, note, path, policy, url};
+use crate::{
+    api::{ApiSpec, OperationMatch, OperationSpec, Upstream},
+    issue::Issue,
+    pointer,
+    route::normalise,
+};
+
+/// The longest time an upstream may be given to answer: an hour.
+const TIMEOUT_MS_MAX: u32 = 3_600_000;
+/// The longest time a connection may take: ten minutes.
+const CONNECT_TIMEOUT_MS_MAX: u32 = 600_000;
+
+/// Everything that is wrong with an API, as far as it can be told without its definition.
+pub(crate) fn api(spec: &ApiSpec, at: &str) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    if spec.version.trim().is_empty() {
+        issues.push(Issue::new(format!("{at}/version"), "the version cannot be empty"));
+    }
+    note(
+        &mut issues,
+        format!("{at}/basePath"),
+        path::base_path(&spec.base_path),
+    );
+    for (index, name) in spec.hostnames.iter().enumerate() {
+        note(
+            &mut issues,
+            format!("{at}/hostnames/{index}"),
+            url::hostname(name),
+        );
+    }
+    upstreams(&spec.upstreams, &format!("{at}/upstreams"), &mut issues);
+    issues.extend(policy::policies(&spec.policies, &format!("{at}/policies")));
+    operations(spec, &format!("{at}/operations"), &mut issues);
+    issues
+}
+
+fn upstreams(upstreams: &BTreeMap<String, Upstream>, at: &str, issues: &mut Vec<Issue>) {
+    if !upstreams.contains_key("main") {
+        issues.push(Issue::new(
+            at,
+            "needs an upstream called `main`; requests go there",
+        ));
+    }
+    for (name, upstream) in upstreams {
+        let place = pointer::join(at, name);
+        note(issues, format!("{place}/url"), url::upstream_url(&upstream.url));
+        let within = |value: u32, max: u32| {
+            (1..=max)
+                .contains(&value)
+                .then_some(())
+                .ok_or_else(|| format!("a time from 1 to {max} milliseconds"))
+        };
+        note(
+            issues,
+            format!("{place}/timeoutMs"),
+            within(upstream.timeout_ms, TIMEOUT_MS_MAX),
+        );
+        let connect = within(upstream.connect_timeout_ms, CONNECT_TIMEOUT_MS_MAX);
+        note(issues, format!("{place}/connectTimeoutMs"), connect);
+    }
+}
+
+fn operations(spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {
+    let mut first_at = BTreeMap::new();
+    for (index, operation) in spec.operations.iter().enumerate() {
+        let place = format!("{at}/{index}");
+        matching(&operation.r#match, &format!("{place}/match"), issues);
+        issues.extend(policy::policies(
+            &operation.policies,
+            &format!("{place}/policies"),
+        ));
+        upstream_exists(operation, spec, &place, issues);
+        if let Some(first) = first_at.insert(same(&operation.r#match), index) {
+            issues.push(Issue::new(
+                format!("{place}/match"),
+                format!(
+                    "the same operation as `{at}/{first}`; write it once (parameter names make no difference)"
+                ),
+            ));
+        }
+    }
+}
+
+fn matching(matched: &OperationMatch, at: &str, issues: &mut Vec<Issue>) {
+    if matched.method != "*" {
+        note(issues, format!("{at}/method"), policy::method(&matched.method));
+    }
+    note(issues, format!("{at}/path"), path::template(&matched.path));
+    for (header, text) in &matched.headers {
+        let place = pointer::join(&format!("{at}/headers"), header);
+        note(issues, place.clone(), headers::name(header));
+        note(issues, place, headers::value(text));
+    }
+    if matched.query.contains_key("") {
+        issues.push(Issue::new(
+            format!("{at}/query"),
+            "a query parameter needs a name",
+        ));
+    }
+}
+
+fn upstream_exists(operation: &OperationSpec, spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {
+    let Some(name) = operation
+        .upstream
+        .as_ref()
+        .filter(|name| !spec.upstreams.contains_key(*name))
+    else {
+        return;
+    };
+    let known: Vec<String> = spec.upstreams.keys().map(|known| format!("`{known}`")).collect();
+    issues.push(Issue::new(
+        format!("{at}/upstream"),
+        format!(
+            "there is no upstream `{name}`; known upstreams: {}",
+            known.join(", ")
+        ),
+    ));
+}
+
+/// A match without what makes no difference: parameter names, the case of header names.
+fn same(matched: &OperationMatch) -> OperationMatch {
+    let headers = matched.headers.iter();
+    OperationMatch {
+        path: normalise(&matched.path),
+        headers: headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect(),
+        ..matched.clone()
+    }
+}

@@ -1,0 +1,67 @@
+//! Names and values of headers, and which of them a policy may change.
+
+use http::{HeaderName, HeaderValue};
+
+use super::note;
+use crate::{issue::Issue, pointer, policy::HeaderChanges};
+
+/// Headers that belong to the connection or to the framing of the message. Changing them would let two
+/// parties disagree on where a request ends or whom it is for.
+const UNCHANGEABLE: [&str; 10] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+/// A header name that is valid.
+pub(super) fn name(text: &str) -> Result<(), String> {
+    HeaderName::from_bytes(text.as_bytes())
+        .map(drop)
+        .map_err(|_| format!("`{text}` is not a header name: use letters, digits and `-`"))
+}
+
+/// A header value that is valid.
+pub(super) fn value(text: &str) -> Result<(), String> {
+    HeaderValue::from_str(text)
+        .map(drop)
+        .map_err(|_| "not a header value: no line breaks or control characters".to_owned())
+}
+
+/// Every rule of header changes.
+pub(super) fn changes(changes: &HeaderChanges, at: &str, issues: &mut Vec<Issue>) {
+    for (index, removed) in changes.remove.iter().enumerate() {
+        note(issues, format!("{at}/remove/{index}"), changeable(removed));
+    }
+    for (field, pairs) in [("set", &changes.set), ("add", &changes.add)] {
+        let mut seen = std::collections::BTreeSet::new();
+        for (header, text) in pairs {
+            let place = pointer::join(&format!("{at}/{field}"), header);
+            let once = seen.insert(header.to_ascii_lowercase());
+            note(issues, place.clone(), changeable(header));
+            note(issues, place.clone(), value(text));
+            if !once {
+                issues.push(Issue::new(
+                    place,
+                    format!("header `{header}` is there twice: names are the same in any case"),
+                ));
+            }
+        }
+    }
+}
+
+fn changeable(header: &str) -> Result<(), String> {
+    name(header)?;
+    if UNCHANGEABLE.contains(&header.to_ascii_lowercase().as_str()) {
+        return Err(format!(
+            "`{header}` belongs to the connection and cannot be changed by a policy"
+        ));
+    }
+    Ok(())
+}

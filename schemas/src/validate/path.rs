@@ -1,0 +1,151 @@
+//! Base paths and path templates.
+
+use crate::route::Segment;
+
+/// A base path in canonical form: `/` or `/a/b`, without a slash at the end.
+pub(crate) fn base_path(text: &str) -> Result<String, String> {
+    let trimmed = text.strip_suffix('/').unwrap_or(text);
+    if !text.starts_with('/') {
+        return Err(format!("a base path starts with `/`: `/{text}`"));
+    }
+    if trimmed.is_empty() {
+        return Ok("/".to_owned());
+    }
+    if trimmed.contains(['{', '}']) {
+        return Err("a base path has no parameters; put them into the operations".to_owned());
+    }
+    trimmed.split('/').skip(1).try_for_each(literal)?;
+    Ok(trimmed.to_owned())
+}
+
+/// Checks a path template: whole segments that are literal, `{name}` or, last, `{name...}`.
+pub(crate) fn template(text: &str) -> Result<(), String> {
+    let Some(rest) = text.strip_prefix('/') else {
+        return Err(format!("a path starts with `/`: `/{text}`"));
+    };
+    let segments: Vec<&str> = rest.split('/').collect();
+    let mut names = Vec::new();
+    for (position, segment) in segments.iter().enumerate() {
+        let last = position + 1 == segments.len();
+        match Segment::of(segment) {
+            // A slash at the end is a place of its own.
+            Segment::Literal("") if last => {}
+            Segment::Literal(text) => literal(text)?,
+            Segment::Rest(name) if !last => {
+                return Err(format!(
+                    "`{{{name}...}}` takes everything that is left, so it can only be last"
+                ));
+            }
+            Segment::Parameter(name) | Segment::Rest(name) => parameter(name, &mut names)?,
+        }
+    }
+    Ok(())
+}
+
+fn parameter<'a>(name: &'a str, names: &mut Vec<&'a str>) -> Result<(), String> {
+    let allowed = |character: char| character.is_alphanumeric() || "_-.".contains(character);
+    if name.is_empty() || !name.chars().all(allowed) {
+        return Err(format!(
+            "`{{{name}}}` is not a parameter: its name is made of letters, digits, `_`, `-` and `.`"
+        ));
+    }
+    if names.contains(&name) {
+        return Err(format!(
+            "parameter `{{{name}}}` is there twice; give each its own name"
+        ));
+    }
+    names.push(name);
+    Ok(())
+}
+
+fn literal(segment: &str) -> Result<(), String> {
+    let lower = segment.to_ascii_lowercase();
+    if segment.is_empty() {
+        return Err("two slashes in a row; leave one out".to_owned());
+    }
+    if matches!(lower.replace("%2e", ".").as_str(), "." | "..") {
+        return Err(format!(
+            "segment `{segment}` would be resolved away by clients; leave it out"
+        ));
+    }
+    if lower.contains("%2f") || lower.contains("%5c") || segment.contains('\\') {
+        return Err(format!(
+            "segment `{segment}` hides a slash; gateways and upstreams would disagree on it"
+        ));
+    }
+    if segment.contains(['{', '}']) {
+        return Err(format!(
+            "in `{segment}` a parameter is only part of a segment; it must be the whole one, like `{{name}}`"
+        ));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%".contains(&byte);
+    if let Some(byte) = segment.bytes().find(|byte| !plain(*byte)) {
+        return Err(format!(
+            "segment `{segment}` must be written as in a URL: byte {byte:#04x} as `%{byte:02X}`"
+        ));
+    }
+    if !escapes_are_complete(segment) {
+        return Err(format!(
+            "`%` in segment `{segment}` must be followed by two hexadecimal digits"
+        ));
+    }
+    Ok(())
+}
+
+fn escapes_are_complete(segment: &str) -> bool {
+    segment.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(results: impl IntoIterator<Item = Result<String, String>>, expected: Expect) {
+        let lines: Vec<String> = results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|error| format!("refused: {error}")))
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn a_base_path_has_one_spelling() {
+        check(["/", "/orders", "/orders/v1/"].map(base_path), expect![[""]]);
+    }
+
+    #[test]
+    fn base_paths_that_mean_two_things_are_refused() {
+        let paths = [
+            "", "orders", "/a//b", "/a/../b", "/%2e%2E", "/a%2Fb", "/a?b", "/a#b", "/a b", "/{id}", "//",
+            "/%zz", "/a\\b", "/%", "/é",
+        ];
+        check(paths.map(base_path), expect![[""]]);
+    }
+
+    #[test]
+    fn templates_have_whole_segment_parameters() {
+        let paths = [
+            "/",
+            "/a/{id}",
+            "/a/{rest...}",
+            "/a/",
+            "",
+            "/{a}/{a}",
+            "/{rest...}/a",
+            "/{a}.json",
+            "/{}",
+            "/{a b}",
+            "/a//b",
+            "/..",
+        ];
+        check(
+            paths.map(|path| template(path).map(|()| path.to_owned())),
+            expect![[""]],
+        );
+    }
+}
