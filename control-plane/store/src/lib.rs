@@ -1,1 +1,52 @@
-//! placeholder
+//! All SQL of the control plane, for SQLite (embedded, the default) and PostgreSQL (several replicas).
+//!
+//! Reads are methods of [`Store`], [`Snapshot`] and [`Transaction`]; writes are methods of [`Transaction`] alone.
+//! What [`Transaction::commit`] acknowledged survives the process and the machine. The store decides nothing about
+//! the catalog: it keeps what it is told, refuses what would break an index or a version, and numbers changes of
+//! desired state so that agents can ask for what is new.
+//!
+//! One SQL text serves both engines, through sqlx's `Any` driver: parameters are `$1`, columns are `TEXT`, `BIGINT`
+//! and `BYTEA`, and whatever one engine lacks is left out.
+
+mod agents;
+mod audit;
+mod changes;
+mod cursor;
+mod database;
+mod definitions;
+mod deployments;
+mod discovered;
+mod discoveries;
+mod environments;
+mod error;
+mod imports;
+mod key;
+mod leases;
+mod reports;
+mod resources;
+mod revisions;
+mod row;
+mod secrets;
+mod tokens;
+mod transaction;
+mod work;
+
+pub use agents::{Agent, AgentFilter, JoinToken};
+pub use audit::{AuditEvent, AuditFilter};
+pub use cursor::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page, PageRequest};
+pub use database::{Snapshot, Store};
+pub use definitions::PackedDefinition;
+pub use deployments::{Deployment, DeploymentFilter, DeploymentStatus, Desired, NewDeployment};
+pub use discovered::{DiscoveredRow, DiscoveredStatus, ItemFilter};
+pub use discoveries::{Discovery, DiscoveryCounts, DiscoveryQuery, DiscoveryState};
+pub use environments::EnvironmentState;
+pub use error::{Result, StoreError};
+pub use imports::Import;
+pub use key::EncryptionKey;
+pub use leases::{Claim, Lease};
+pub use reports::Report;
+pub use resources::{Resource, ResourceFilter};
+pub use revisions::{ApiSource, Revision};
+pub use tokens::Token;
+pub use transaction::Transaction;
+pub use work::{AssignedEnvironment, PendingDiscovery, Work, WorkDeployment};

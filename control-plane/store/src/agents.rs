@@ -1,0 +1,269 @@
+//! Agents and the one-time tokens they join with.
+
+use gatehouse_schemas::{
+    descriptor::Descriptor,
+    identity::{AgentId, GatewayType, JoinTokenId},
+    time::Timestamp,
+};
+use sqlx::{AnyConnection, any::AnyRow};
+use uuid::Uuid;
+
+use crate::{
+    cursor::{Page, PageRequest, page},
+    error::{Result, StoreError},
+    row::{Columns as _, each, limit, to_json},
+    transaction::{Transaction, reads},
+};
+
+/// An enrolled agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent {
+    /// Which.
+    pub id: AgentId,
+    /// The name it gave itself.
+    pub name: String,
+    /// The kind of gateway it serves.
+    pub gateway_type: GatewayType,
+    /// SHA-256, in hexadecimal, of the key it keeps.
+    pub key_sha256: String,
+    /// What its connector said of itself in the last session.
+    pub descriptor: Option<Descriptor>,
+    /// The protocol version agreed in the last session.
+    pub protocol: Option<u32>,
+    /// When its last session began.
+    pub session_at: Option<Timestamp>,
+    /// When it last asked for work.
+    pub last_seen_at: Option<Timestamp>,
+    /// When it enrolled.
+    pub created_at: Timestamp,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Which agents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AgentFilter {
+    /// Only of this gateway type.
+    pub gateway_type: Option<GatewayType>,
+}
+
+/// A one-time join token, without the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinToken {
+    /// Which.
+    pub id: JoinTokenId,
+    /// The kind of gateway that may join with it.
+    pub gateway_type: GatewayType,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When it was spent, if it was.
+    pub spent_at: Option<Timestamp>,
+}
+
+reads! {
+    /// One agent.
+    agent(id: AgentId) -> Option<Agent> = by_id;
+    /// A page of agents, oldest first, revoked ones included.
+    agents(filter: &AgentFilter, request: &PageRequest) -> Page<Agent> = list;
+    /// All agents of a gateway type that are not revoked, oldest first.
+    agents_of_type(gateway_type: &GatewayType) -> Vec<Agent> = of_type;
+    /// What the connector of this gateway type last said of itself, in any agent's session.
+    descriptor(gateway_type: &GatewayType) -> Option<Descriptor> = newest_descriptor;
+    /// The join token with this SHA-256.
+    join_token(sha256: &str) -> Option<JoinToken> = join_token_by_hash;
+}
+
+async fn by_id(connection: &mut AnyConnection, id: AgentId) -> Result<Option<Agent>> {
+    let row = sqlx::query("SELECT * FROM agents WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(agent).transpose()
+}
+
+async fn list(
+    connection: &mut AnyConnection,
+    filter: &AgentFilter,
+    request: &PageRequest,
+) -> Result<Page<Agent>> {
+    let after = request.after("agents")?;
+    let rows = sqlx::query(
+        "SELECT * FROM agents WHERE ($1 IS NULL OR gateway_type = $1) AND ($2 IS NULL OR id > $2) \
+         ORDER BY id LIMIT $3",
+    )
+    .bind(filter.gateway_type.as_ref().map(ToString::to_string))
+    .bind(after)
+    .bind(limit(request.size()))
+    .fetch_all(connection)
+    .await?;
+    let agents = each(rows, agent)?;
+    Ok(page("agents", request, agents, |agent| agent.id.to_string()))
+}
+
+async fn of_type(connection: &mut AnyConnection, gateway_type: &GatewayType) -> Result<Vec<Agent>> {
+    let rows = sqlx::query("SELECT * FROM agents WHERE gateway_type = $1 AND revoked_at IS NULL ORDER BY id")
+        .bind(gateway_type.to_string())
+        .fetch_all(connection)
+        .await?;
+    each(rows, agent)
+}
+
+async fn newest_descriptor(
+    connection: &mut AnyConnection,
+    gateway_type: &GatewayType,
+) -> Result<Option<Descriptor>> {
+    let row = sqlx::query(
+        "SELECT descriptor FROM agents WHERE gateway_type = $1 AND session_at IS NOT NULL AND revoked_at IS NULL \
+         ORDER BY session_at DESC, id DESC LIMIT 1",
+    )
+    .bind(gateway_type.to_string())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row
+        .map(|row| row.optional_json("descriptor"))
+        .transpose()?
+        .flatten())
+}
+
+fn agent(row: &AnyRow) -> Result<Agent> {
+    Ok(Agent {
+        id: row.parsed("id")?,
+        name: row.text("name")?,
+        gateway_type: row.parsed("gateway_type")?,
+        key_sha256: row.text("key_sha256")?,
+        descriptor: row.optional_json("descriptor")?,
+        protocol: row
+            .optional_integer("protocol")?
+            .and_then(|version| u32::try_from(version).ok()),
+        session_at: row.optional_time("session_at")?,
+        last_seen_at: row.optional_time("last_seen_at")?,
+        created_at: row.time("created_at")?,
+        revoked_at: row.optional_time("revoked_at")?,
+    })
+}
+
+async fn join_token_by_hash(connection: &mut AnyConnection, sha256: &str) -> Result<Option<JoinToken>> {
+    let row = sqlx::query("SELECT * FROM join_tokens WHERE sha256 = $1")
+        .bind(sha256.to_owned())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| {
+        Ok(JoinToken {
+            id: row.parsed("id")?,
+            gateway_type: row.parsed("gateway_type")?,
+            created_at: row.time("created_at")?,
+            expires_at: row.time("expires_at")?,
+            spent_at: row.optional_time("spent_at")?,
+        })
+    })
+    .transpose()
+}
+
+impl Transaction {
+    /// Records a join token by its SHA-256.
+    pub async fn create_join_token(
+        &mut self,
+        sha256: &str,
+        gateway_type: &GatewayType,
+        expires_at: Timestamp,
+    ) -> Result<JoinTokenId> {
+        let id = JoinTokenId(Uuid::now_v7());
+        let now = self.now.0;
+        sqlx::query(
+            "INSERT INTO join_tokens (id, sha256, gateway_type, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(id.to_string())
+        .bind(sha256.to_owned())
+        .bind(gateway_type.to_string())
+        .bind(now)
+        .bind(expires_at.0)
+        .execute(self.connection())
+        .await
+        .map_err(|error| StoreError::or_exists(error, "this join token"))?;
+        Ok(id)
+    }
+
+    /// Spends a join token on an agent; `false` if it was spent already.
+    pub async fn spend_join_token(&mut self, id: JoinTokenId, agent_id: AgentId) -> Result<bool> {
+        let now = self.now.0;
+        let done = sqlx::query(
+            "UPDATE join_tokens SET spent_at = $2, spent_by = $3 WHERE id = $1 AND spent_at IS NULL",
+        )
+        .bind(id.to_string())
+        .bind(now)
+        .bind(agent_id.to_string())
+        .execute(self.connection())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Enrolls an agent.
+    pub async fn create_agent(
+        &mut self,
+        name: &str,
+        gateway_type: &GatewayType,
+        key_sha256: &str,
+    ) -> Result<AgentId> {
+        let id = AgentId(Uuid::now_v7());
+        let now = self.now.0;
+        sqlx::query(
+            "INSERT INTO agents (id, name, gateway_type, key_sha256, created_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(id.to_string())
+        .bind(name.to_owned())
+        .bind(gateway_type.to_string())
+        .bind(key_sha256.to_owned())
+        .bind(now)
+        .execute(self.connection())
+        .await?;
+        Ok(id)
+    }
+
+    /// Records what an agent's connector said of itself and the protocol agreed on.
+    pub async fn begin_session(&mut self, id: AgentId, descriptor: &Descriptor, protocol: u32) -> Result<()> {
+        self.wake_on_commit();
+        let now = self.now.0;
+        sqlx::query(
+            "UPDATE agents SET descriptor = $2, protocol = $3, session_at = $4, last_seen_at = $4 WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .bind(to_json(descriptor)?)
+        .bind(i64::from(protocol))
+        .bind(now)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that an agent was heard of.
+    pub async fn touch_agent(&mut self, id: AgentId) -> Result<()> {
+        let now = self.now.0;
+        sqlx::query("UPDATE agents SET last_seen_at = $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(now)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Shuts an agent out from now on and frees its leases. Doing so again changes nothing.
+    pub async fn revoke_agent(&mut self, id: AgentId) -> Result<()> {
+        self.next_generation().await?;
+        let now = self.now.0;
+        let done = sqlx::query("UPDATE agents SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1")
+            .bind(id.to_string())
+            .bind(now)
+            .execute(self.connection())
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::not_found(format!("agent {id}")));
+        }
+        sqlx::query("DELETE FROM leases WHERE agent_id = $1")
+            .bind(id.to_string())
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+}

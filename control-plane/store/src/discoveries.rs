@@ -1,0 +1,217 @@
+//! Discoveries: runs that list what a gateway has.
+
+use gatehouse_schemas::{
+    environment::DiscoveryFilter,
+    identity::{DiscoveryId, EnvironmentId, Generation, ResourceName},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{AnyConnection, any::AnyRow};
+use uuid::Uuid;
+
+use crate::{
+    cursor::{Page, PageRequest, page},
+    error::{Result, StoreError},
+    resources::Resource,
+    row::{Columns as _, each, limit, signed, to_json, to_word},
+    transaction::{Transaction, reads},
+};
+
+/// One run that lists what a gateway has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// Which.
+    pub id: DiscoveryId,
+    /// Where.
+    pub environment_id: EnvironmentId,
+    /// The environment's name when it was asked for.
+    pub environment: ResourceName,
+    /// What to look for.
+    pub filter: DiscoveryFilter,
+    /// How it goes.
+    pub state: DiscoveryState,
+    /// Why it is not complete, and what to do.
+    pub message: Option<String>,
+    /// How many findings there are of each class.
+    pub counts: DiscoveryCounts,
+    /// The generation in which it was asked for.
+    pub generation: Generation,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: String,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// How a discovery goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DiscoveryState {
+    /// Nobody has taken it up.
+    Pending,
+    /// Findings arrive.
+    Running,
+    /// Everything was listed.
+    Complete,
+    /// The listing broke off.
+    Partial,
+    /// Nothing could be listed.
+    Failed,
+}
+
+impl DiscoveryState {
+    /// Whether it has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Complete | Self::Partial | Self::Failed)
+    }
+}
+
+/// How many findings there are of each class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are the classes")]
+pub struct DiscoveryCounts {
+    pub new: u64,
+    pub changed: u64,
+    pub unchanged: u64,
+    pub gone: u64,
+    pub conflict: u64,
+    pub error: u64,
+}
+
+/// Which discoveries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiscoveryQuery {
+    /// Only of this environment.
+    pub environment_id: Option<EnvironmentId>,
+}
+
+reads! {
+    /// One discovery.
+    discovery(id: DiscoveryId) -> Option<Discovery> = by_id;
+    /// A page of discoveries, newest first.
+    discoveries(filter: &DiscoveryQuery, request: &PageRequest) -> Page<Discovery> = list;
+    /// Discoveries of an environment that have not ended, oldest first.
+    open_discoveries(environment_id: EnvironmentId) -> Vec<Discovery> = open;
+}
+
+async fn by_id(connection: &mut AnyConnection, id: DiscoveryId) -> Result<Option<Discovery>> {
+    let row = sqlx::query("SELECT * FROM discoveries WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(discovery).transpose()
+}
+
+async fn list(
+    connection: &mut AnyConnection,
+    filter: &DiscoveryQuery,
+    request: &PageRequest,
+) -> Result<Page<Discovery>> {
+    let before = request.after("discoveries")?;
+    let rows = sqlx::query(
+        "SELECT * FROM discoveries WHERE ($1 IS NULL OR environment_id = $1) AND ($2 IS NULL OR id < $2) \
+         ORDER BY id DESC LIMIT $3",
+    )
+    .bind(filter.environment_id.map(|id| id.to_string()))
+    .bind(before)
+    .bind(limit(request.size()))
+    .fetch_all(connection)
+    .await?;
+    let found = each(rows, discovery)?;
+    Ok(page("discoveries", request, found, |discovery| {
+        discovery.id.to_string()
+    }))
+}
+
+pub(crate) async fn open(
+    connection: &mut AnyConnection,
+    environment_id: EnvironmentId,
+) -> Result<Vec<Discovery>> {
+    let rows = sqlx::query(
+        "SELECT * FROM discoveries WHERE environment_id = $1 AND finished_at IS NULL ORDER BY id",
+    )
+    .bind(environment_id.to_string())
+    .fetch_all(connection)
+    .await?;
+    each(rows, discovery)
+}
+
+fn discovery(row: &AnyRow) -> Result<Discovery> {
+    Ok(Discovery {
+        id: row.parsed("id")?,
+        environment_id: row.parsed("environment_id")?,
+        environment: row.parsed("environment")?,
+        filter: row.json("filter")?,
+        state: row.word("state")?,
+        message: row.optional_text("message")?,
+        counts: row.json("counts")?,
+        generation: Generation(row.count("generation")?),
+        created_at: row.time("created_at")?,
+        created_by: row.text("created_by")?,
+        finished_at: row.optional_time("finished_at")?,
+    })
+}
+
+impl Transaction {
+    /// Asks for a discovery of an environment.
+    pub async fn create_discovery(
+        &mut self,
+        environment: &Resource,
+        filter: &DiscoveryFilter,
+    ) -> Result<Discovery> {
+        let id = DiscoveryId(Uuid::now_v7());
+        let generation = self.next_generation().await?;
+        let (now, actor) = (self.now.0, self.actor.clone());
+        sqlx::query(
+            "INSERT INTO discoveries (id, environment_id, environment, filter, state, counts, generation, created_at, \
+             created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(id.to_string())
+        .bind(environment.id.to_string())
+        .bind(environment.metadata.name.to_string())
+        .bind(to_json(filter)?)
+        .bind(to_word(&DiscoveryState::Pending)?)
+        .bind(to_json(&DiscoveryCounts::default())?)
+        .bind(signed(generation.0))
+        .bind(now)
+        .bind(actor)
+        .execute(self.connection())
+        .await?;
+        let written = by_id(self.connection(), id).await?;
+        written.ok_or_else(|| StoreError::not_found(format!("discovery {id}")))
+    }
+
+    /// Notes that findings arrive.
+    pub async fn start_discovery(&mut self, id: DiscoveryId) -> Result<()> {
+        self.wake_on_commit();
+        sqlx::query("UPDATE discoveries SET state = $2 WHERE id = $1 AND finished_at IS NULL")
+            .bind(id.to_string())
+            .bind(to_word(&DiscoveryState::Running)?)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a discovery.
+    pub async fn finish_discovery(
+        &mut self,
+        id: DiscoveryId,
+        state: DiscoveryState,
+        message: Option<&str>,
+        counts: DiscoveryCounts,
+    ) -> Result<()> {
+        self.wake_on_commit();
+        let now = self.now.0;
+        sqlx::query(
+            "UPDATE discoveries SET state = $2, message = $3, counts = $4, finished_at = $5 WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .bind(to_word(&state)?)
+        .bind(message.map(str::to_owned))
+        .bind(to_json(&counts)?)
+        .bind(now)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! What each agent last said of each deployment.
+
+use gatehouse_schemas::{
+    identity::{AgentId, DeploymentId, EnvironmentId, Generation},
+    time::Timestamp,
+};
+use serde_json::Value;
+use sqlx::{AnyConnection, any::AnyRow};
+
+use crate::{
+    error::Result,
+    row::{Columns as _, each, signed, to_json},
+    transaction::{Transaction, reads},
+};
+
+/// What one agent last said of a deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Of which deployment.
+    pub deployment_id: DeploymentId,
+    /// Who said it.
+    pub agent_id: AgentId,
+    /// Of which generation.
+    pub generation: Generation,
+    /// What: the outcome as it came.
+    pub outcome: Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+reads! {
+    /// What agents said of a deployment, one report per agent.
+    reports(deployment_id: DeploymentId) -> Vec<Report> = of_deployment;
+    /// Environment, generation of the desired state and whether a removal is desired, of any deployment an agent may
+    /// report on: also one that only waits for gateways that were away.
+    report_target(deployment_id: DeploymentId) -> Option<(EnvironmentId, Generation, bool)> = target;
+}
+
+async fn of_deployment(connection: &mut AnyConnection, deployment_id: DeploymentId) -> Result<Vec<Report>> {
+    let rows = sqlx::query("SELECT * FROM deployment_reports WHERE deployment_id = $1 ORDER BY agent_id")
+        .bind(deployment_id.to_string())
+        .fetch_all(connection)
+        .await?;
+    each(rows, report)
+}
+
+async fn target(
+    connection: &mut AnyConnection,
+    deployment_id: DeploymentId,
+) -> Result<Option<(EnvironmentId, Generation, bool)>> {
+    let row = sqlx::query("SELECT environment_id, generation, absent FROM deployments WHERE id = $1")
+        .bind(deployment_id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| {
+        let generation = Generation(row.count("generation")?);
+        Ok((row.parsed("environment_id")?, generation, row.flag("absent")?))
+    })
+    .transpose()
+}
+
+fn report(row: &AnyRow) -> Result<Report> {
+    Ok(Report {
+        deployment_id: row.parsed("deployment_id")?,
+        agent_id: row.parsed("agent_id")?,
+        generation: Generation(row.count("generation")?),
+        outcome: row.json("outcome")?,
+        at: row.time("at")?,
+    })
+}
+
+impl Transaction {
+    /// Records what an agent says of a deployment, in place of what it said before.
+    pub async fn put_report(
+        &mut self,
+        deployment_id: DeploymentId,
+        agent_id: AgentId,
+        generation: Generation,
+        outcome: &Value,
+    ) -> Result<()> {
+        let now = self.now.0;
+        sqlx::query(
+            "INSERT INTO deployment_reports (deployment_id, agent_id, generation, outcome, at) \
+             VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (deployment_id, agent_id) DO UPDATE SET generation = $3, outcome = $4, at = $5",
+        )
+        .bind(deployment_id.to_string())
+        .bind(agent_id.to_string())
+        .bind(signed(generation.0))
+        .bind(to_json(outcome)?)
+        .bind(now)
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! Revisions: immutable, numbered snapshots of an API; and where an API was imported from.
+
+use std::collections::BTreeMap;
+
+use gatehouse_schemas::{
+    canonical::Fingerprint,
+    identity::{ApiId, EnvironmentId, ExternalRef, RevisionNumber},
+    revision::RevisionContent,
+    time::Timestamp,
+};
+use sqlx::{AnyConnection, AssertSqlSafe, any::AnyRow};
+
+use crate::{
+    cursor::{Page, PageRequest, page},
+    error::{Result, StoreError},
+    row::{Columns as _, each, limit, placeholders, signed, to_json},
+    transaction::{Transaction, reads},
+};
+
+/// One revision of an API. The content is read apart, for it can be large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// The API.
+    pub api_id: ApiId,
+    /// The number, from 1.
+    pub number: RevisionNumber,
+    /// The fingerprint of its content.
+    pub fingerprint: Fingerprint,
+    /// The definition it was derived from.
+    pub definition: Option<Fingerprint>,
+    /// How many operations it has.
+    pub operations: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// By whom: the actor of the transaction.
+    pub created_by: String,
+}
+
+/// Where an API was imported from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSource {
+    /// The API.
+    pub api_id: ApiId,
+    /// The environment.
+    pub environment_id: EnvironmentId,
+    /// The gateway's own identity for it.
+    pub external_ref: ExternalRef,
+}
+
+const SUMMARY: &str = "api_id, number, fingerprint, definition, operations, created_at, created_by";
+
+reads! {
+    /// One revision, without its content.
+    revision(api_id: ApiId, number: RevisionNumber) -> Option<Revision> = by_number;
+    /// The content of a revision.
+    revision_content(api_id: ApiId, number: RevisionNumber) -> Option<RevisionContent> = content;
+    /// The newest revision of an API, without its content.
+    latest_revision(api_id: ApiId) -> Option<Revision> = latest;
+    /// The newest revisions of these APIs, without their contents.
+    latest_revisions(api_ids: &[ApiId]) -> BTreeMap<ApiId, Revision> = latest_of;
+    /// A page of an API's revisions, newest first.
+    revisions(api_id: ApiId, request: &PageRequest) -> Page<Revision> = list;
+    /// Where these APIs were imported from; those that were not are left out.
+    api_sources(api_ids: &[ApiId]) -> BTreeMap<ApiId, ApiSource> = sources_of;
+    /// What of an environment's gateway is known in the catalog.
+    environment_sources(environment_id: EnvironmentId) -> Vec<ApiSource> = sources_in;
+}
+
+async fn by_number(
+    connection: &mut AnyConnection,
+    api_id: ApiId,
+    number: RevisionNumber,
+) -> Result<Option<Revision>> {
+    let row = sqlx::query(AssertSqlSafe(format!(
+        "SELECT {SUMMARY} FROM revisions WHERE api_id = $1 AND number = $2"
+    )))
+    .bind(api_id.to_string())
+    .bind(signed(number.0))
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(revision).transpose()
+}
+
+async fn content(
+    connection: &mut AnyConnection,
+    api_id: ApiId,
+    number: RevisionNumber,
+) -> Result<Option<RevisionContent>> {
+    let row = sqlx::query("SELECT content FROM revisions WHERE api_id = $1 AND number = $2")
+        .bind(api_id.to_string())
+        .bind(signed(number.0))
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| row.json("content")).transpose()
+}
+
+async fn latest(connection: &mut AnyConnection, api_id: ApiId) -> Result<Option<Revision>> {
+    Ok(latest_of(connection, &[api_id]).await?.remove(&api_id))
+}
+
+async fn latest_of(connection: &mut AnyConnection, api_ids: &[ApiId]) -> Result<BTreeMap<ApiId, Revision>> {
+    let mut found = BTreeMap::new();
+    for api_ids in api_ids.chunks(100) {
+        let statement = format!(
+            "SELECT {SUMMARY} FROM revisions WHERE api_id IN ({}) AND number = \
+             (SELECT MAX(newest.number) FROM revisions AS newest WHERE newest.api_id = revisions.api_id)",
+            placeholders(1, api_ids.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for api_id in api_ids {
+            query = query.bind(api_id.to_string());
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            let revision = revision(&row)?;
+            found.insert(revision.api_id, revision);
+        }
+    }
+    Ok(found)
+}
+
+async fn list(
+    connection: &mut AnyConnection,
+    api_id: ApiId,
+    request: &PageRequest,
+) -> Result<Page<Revision>> {
+    let before = request.after("revisions")?;
+    let before: Option<i64> = before
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|_| StoreError::BadCursor)?;
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "SELECT {SUMMARY} FROM revisions WHERE api_id = $1 AND ($2 IS NULL OR number < $2) \
+         ORDER BY number DESC LIMIT $3"
+    )))
+    .bind(api_id.to_string())
+    .bind(before)
+    .bind(limit(request.size()))
+    .fetch_all(connection)
+    .await?;
+    let revisions = each(rows, revision)?;
+    Ok(page("revisions", request, revisions, |revision| {
+        revision.number.to_string()
+    }))
+}
+
+fn revision(row: &AnyRow) -> Result<Revision> {
+    Ok(Revision {
+        api_id: row.parsed("api_id")?,
+        number: RevisionNumber(row.count("number")?),
+        fingerprint: Fingerprint(row.text("fingerprint")?),
+        definition: row.optional_text("definition")?.map(Fingerprint),
+        operations: row.count("operations")?,
+        created_at: row.time("created_at")?,
+        created_by: row.text("created_by")?,
+    })
+}
+
+async fn sources_of(connection: &mut AnyConnection, api_ids: &[ApiId]) -> Result<BTreeMap<ApiId, ApiSource>> {
+    let mut found = BTreeMap::new();
+    for api_ids in api_ids.chunks(100) {
+        let statement = format!(
+            "SELECT * FROM api_sources WHERE api_id IN ({})",
+            placeholders(1, api_ids.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for api_id in api_ids {
+            query = query.bind(api_id.to_string());
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            let source = source(&row)?;
+            found.insert(source.api_id, source);
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) async fn sources_in(
+    connection: &mut AnyConnection,
+    environment_id: EnvironmentId,
+) -> Result<Vec<ApiSource>> {
+    let rows = sqlx::query("SELECT * FROM api_sources WHERE environment_id = $1 ORDER BY external_ref")
+        .bind(environment_id.to_string())
+        .fetch_all(connection)
+        .await?;
+    each(rows, source)
+}
+
+fn source(row: &AnyRow) -> Result<ApiSource> {
+    Ok(ApiSource {
+        api_id: row.parsed("api_id")?,
+        environment_id: row.parsed("environment_id")?,
+        external_ref: ExternalRef(row.text("external_ref")?),
+    })
+}
+
+impl Transaction {
+    /// Adds the next revision of an API. Its definition, if it has one, must be stored already.
+    pub async fn add_revision(
+        &mut self,
+        api_id: ApiId,
+        content: &RevisionContent,
+        fingerprint: &Fingerprint,
+    ) -> Result<Revision> {
+        let number = latest(self.connection(), api_id)
+            .await?
+            .map_or(1, |newest| newest.number.0 + 1);
+        let (now, actor) = (self.now.0, self.actor.clone());
+        let definition = content
+            .definition
+            .as_ref()
+            .map(|definition| definition.fingerprint.0.clone());
+        sqlx::query(
+            "INSERT INTO revisions (api_id, number, fingerprint, definition, operations, content, created_at, created_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(api_id.to_string())
+        .bind(signed(number))
+        .bind(fingerprint.0.clone())
+        .bind(definition)
+        .bind(signed(content.operations.len() as u64))
+        .bind(to_json(content)?)
+        .bind(now)
+        .bind(actor)
+        .execute(self.connection())
+        .await?;
+        let added = by_number(self.connection(), api_id, RevisionNumber(number)).await?;
+        added.ok_or_else(|| StoreError::not_found(format!("revision {number} of API {api_id}")))
+    }
+
+    /// Notes that an API of the catalog stands for this object of an environment's gateway.
+    pub async fn set_api_source(&mut self, source: &ApiSource) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO api_sources (api_id, environment_id, external_ref) VALUES ($1, $2, $3) \
+             ON CONFLICT (environment_id, external_ref) DO UPDATE SET api_id = $1",
+        )
+        .bind(source.api_id.to_string())
+        .bind(source.environment_id.to_string())
+        .bind(source.external_ref.0.clone())
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! Work: what an agent must look at since the position it names.
+//!
+//! Everything comes out of one consistent view, so that the position returned covers exactly what was seen.
+
+use std::collections::BTreeMap;
+
+use gatehouse_schemas::{
+    environment::EnvironmentSpec,
+    identity::{
+        AgentId, DeploymentId, EnvironmentId, ExternalRef, FencingNumber, GatewayType, Generation,
+        ResourceName,
+    },
+    resource::Kind,
+    time::Timestamp,
+};
+use sqlx::{AnyConnection, any::AnyRow};
+
+use crate::{
+    database::{Store, counter, current_generation},
+    deployments::{self, Desired},
+    discoveries::{self, Discovery},
+    environments::{self, EnvironmentState},
+    error::{Result, StoreError},
+    leases::{self, Lease},
+    row::{Columns as _, each, signed},
+};
+
+/// What an agent must look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// The position this covers.
+    pub generation: Generation,
+    /// Environments that are new, changed or deleted, or whose lease moved; from the beginning, all.
+    pub environments: Vec<AssignedEnvironment>,
+    /// Deployments whose desired state changed; from the beginning, and of every changed environment, all that are
+    /// not confirmed removed.
+    pub deployments: Vec<WorkDeployment>,
+    /// Discoveries that this agent should run and that have not ended, old and new.
+    pub discoveries: Vec<PendingDiscovery>,
+}
+
+/// An environment as one agent sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AssignedEnvironment {
+    /// Which.
+    pub id: EnvironmentId,
+    /// Its name.
+    pub name: ResourceName,
+    /// The generation of its last change.
+    pub generation: Generation,
+    /// What people say of it; absent once it is deleted.
+    pub spec: Option<EnvironmentSpec>,
+    /// Present while this agent may act there.
+    pub fencing: Option<FencingNumber>,
+}
+
+/// The desired state of one deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkDeployment {
+    /// Which.
+    pub id: DeploymentId,
+    /// Where.
+    pub environment_id: EnvironmentId,
+    /// The generation of this desired state.
+    pub generation: Generation,
+    /// What should be there.
+    pub desired: Desired,
+    /// The gateway's own identity for the API, once reported.
+    pub external_ref: Option<ExternalRef>,
+}
+
+/// A discovery that the agent should run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingDiscovery {
+    /// The discovery.
+    pub discovery: Discovery,
+    /// Whether it was asked for, or came to this agent, after the position the agent named.
+    pub is_new: bool,
+}
+
+impl Work {
+    /// Whether there is anything the agent has not seen.
+    pub fn has_news(&self) -> bool {
+        !self.environments.is_empty()
+            || !self.deployments.is_empty()
+            || self.discoveries.iter().any(|pending| pending.is_new)
+    }
+}
+
+/// Whose work, and since when.
+struct Asker<'a> {
+    agent_id: AgentId,
+    gateway_type: &'a GatewayType,
+    after: Generation,
+    now: Timestamp,
+}
+
+impl Store {
+    /// What an agent of this gateway type must look at since position `after`; 0 is the beginning.
+    ///
+    /// Fails with [`StoreError::PositionTooOld`] when the position is not one this database can continue from: it was
+    /// restored from a backup, or forgot ends that the agent may not know of.
+    pub async fn work(
+        &self,
+        agent_id: AgentId,
+        gateway_type: &GatewayType,
+        after: Generation,
+        now: Timestamp,
+    ) -> Result<Work> {
+        let asker = Asker {
+            agent_id,
+            gateway_type,
+            after,
+            now,
+        };
+        let mut snapshot = self.snapshot().await?;
+        asker.work(snapshot.connection()).await
+    }
+}
+
+impl Asker<'_> {
+    async fn work(&self, connection: &mut AnyConnection) -> Result<Work> {
+        let generation = current_generation(connection).await?;
+        let forgotten = Generation(counter(connection, "forgotten").await?);
+        if self.after > generation || (self.after.0 > 0 && self.after < forgotten) {
+            return Err(StoreError::PositionTooOld {
+                after: self.after,
+                current: generation,
+            });
+        }
+        let states = environments::of_type(connection, self.gateway_type).await?;
+        let leases = leases::of_type(connection, self.gateway_type).await?;
+        Ok(Work {
+            generation,
+            environments: self.environments(connection, &states, &leases).await?,
+            deployments: self.deployments(connection, &states).await?,
+            discoveries: self.discoveries(connection, &leases).await?,
+        })
+    }
+
+    fn is_news(&self, generation: Generation) -> bool {
+        self.after.0 == 0 || generation > self.after
+    }
+
+    async fn environments(
+        &self,
+        connection: &mut AnyConnection,
+        states: &[EnvironmentState],
+        leases: &[Lease],
+    ) -> Result<Vec<AssignedEnvironment>> {
+        let mut assigned = Vec::new();
+        for state in states {
+            let here = || leases.iter().filter(|lease| lease.environment_id == state.id);
+            let moved = |lease: &Lease| self.is_news(lease.generation) && self.concerns_me(lease);
+            if !self.is_news(state.generation) && !here().any(moved) {
+                continue;
+            }
+            let mine = here().find(|lease| lease.agent_id == self.agent_id && lease.is_live(self.now));
+            assigned.push(AssignedEnvironment {
+                id: state.id,
+                name: state.name.clone(),
+                generation: state.generation,
+                spec: spec(connection, state).await?,
+                fencing: mine.map(|lease| lease.fencing),
+            });
+        }
+        Ok(assigned)
+    }
+
+    /// Another gateway's own lease is its own business.
+    fn concerns_me(&self, lease: &Lease) -> bool {
+        !lease.replicated || lease.agent_id == self.agent_id
+    }
+
+    /// A changed environment brings all its deployments: what was withheld while its mode forbade writing is due now.
+    async fn deployments(
+        &self,
+        connection: &mut AnyConnection,
+        states: &[EnvironmentState],
+    ) -> Result<Vec<WorkDeployment>> {
+        let mut found = Vec::new();
+        for state in states.iter().filter(|state| state.deleted_at.is_none()) {
+            let after = if self.is_news(state.generation) {
+                Generation(0)
+            } else {
+                self.after
+            };
+            found.extend(self.deployments_in(connection, state.id, after).await?);
+        }
+        Ok(found)
+    }
+
+    /// Hidden removals concern only agents that have reported on the deployment and not yet its removal.
+    async fn deployments_in(
+        &self,
+        connection: &mut AnyConnection,
+        environment_id: EnvironmentId,
+        after: Generation,
+    ) -> Result<Vec<WorkDeployment>> {
+        let rows = sqlx::query(
+            "SELECT deployments.id AS id, environment_id, deployments.generation AS generation, absent, desired, \
+             external_ref FROM deployments LEFT JOIN deployment_reports \
+             ON deployment_reports.deployment_id = deployments.id AND deployment_reports.agent_id = $3 \
+             WHERE environment_id = $1 AND deployments.generation > $2 AND (removed_at IS NULL \
+             OR (deployment_reports.generation IS NOT NULL AND NOT (\
+                 deployment_reports.generation = deployments.generation \
+                 AND deployment_reports.outcome = '{\"result\":\"removed\"}'))) \
+             ORDER BY deployments.generation, deployments.id",
+        )
+        .bind(environment_id.to_string())
+        .bind(signed(after.0))
+        .bind(self.agent_id.to_string())
+        .fetch_all(connection)
+        .await?;
+        each(rows, work_deployment)
+    }
+
+    /// A run has one agent: the holder of the lease or, where every agent has one, of the oldest live one.
+    async fn discoveries(
+        &self,
+        connection: &mut AnyConnection,
+        leases: &[Lease],
+    ) -> Result<Vec<PendingDiscovery>> {
+        let mut runners: BTreeMap<EnvironmentId, &Lease> = BTreeMap::new();
+        for lease in leases.iter().filter(|lease| lease.is_live(self.now)) {
+            runners.entry(lease.environment_id).or_insert(lease);
+        }
+        let mut pending = Vec::new();
+        for lease in runners
+            .into_values()
+            .filter(|lease| lease.agent_id == self.agent_id)
+        {
+            for discovery in discoveries::open(connection, lease.environment_id).await? {
+                let is_new = self.is_news(discovery.generation) || self.is_news(lease.generation);
+                pending.push(PendingDiscovery { discovery, is_new });
+            }
+        }
+        Ok(pending)
+    }
+}
+
+async fn spec(connection: &mut AnyConnection, state: &EnvironmentState) -> Result<Option<EnvironmentSpec>> {
+    let row = sqlx::query("SELECT spec FROM resources WHERE kind = $1 AND id = $2")
+        .bind(Kind::Environment.as_str())
+        .bind(state.id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| row.json("spec")).transpose()
+}
+
+fn work_deployment(row: &AnyRow) -> Result<WorkDeployment> {
+    Ok(WorkDeployment {
+        id: row.parsed("id")?,
+        environment_id: row.parsed("environment_id")?,
+        generation: Generation(row.count("generation")?),
+        desired: deployments::desired(row)?,
+        external_ref: row.optional_text("external_ref")?.map(ExternalRef),
+    })
+}
