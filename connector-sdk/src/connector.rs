@@ -4,7 +4,7 @@
 //! runtime around it. There are no default bodies: what a connector cannot do it says so, in its
 //! descriptor and with [`ErrorKind::Unsupported`](crate::error::ErrorKind::Unsupported).
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use gatehouse_schemas::{
@@ -91,6 +91,38 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - Removing an API that is already gone succeeds.
     /// - Resources that this environment does not manage stay untouched.
     async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()>;
+}
+
+/// A shared connector is a connector.
+#[async_trait]
+impl<C: Connector + ?Sized> Connector for Arc<C> {
+    fn descriptor(&self) -> &Descriptor {
+        (**self).descriptor()
+    }
+
+    async fn check(&self, context: &Context) -> Result<CheckReport> {
+        (**self).check(context).await
+    }
+
+    async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        (**self).discover(context, page).await
+    }
+
+    async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
+        (**self).observe(context, api).await
+    }
+
+    fn translate(&self, desired: &DesiredApi) -> Translation {
+        (**self).translate(desired)
+    }
+
+    async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        (**self).deploy(context, request).await
+    }
+
+    async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()> {
+        (**self).undeploy(context, api).await
+    }
 }
 
 /// Which API on a gateway is meant.

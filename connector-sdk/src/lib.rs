@@ -1,6 +1,13 @@
 //! For people who write connectors: the contract, its errors, the layers around it, the runtime that
 //! speaks with the control plane, and the in-memory connector that is the reference implementation.
 
+pub mod backoff;
 pub mod connector;
 pub mod context;
 pub mod error;
+pub mod fidelity;
+pub mod layers;
+pub mod memory;
+pub mod operation;
+pub mod runtime;
+pub mod settings;

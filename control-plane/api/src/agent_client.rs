@@ -4,13 +4,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use gatehouse_schemas::{
-    identity::{DeploymentId, DiscoveryId, EnvironmentId, Generation},
-    observed::DiscoveredItem,
-};
+use gatehouse_schemas::identity::{DeploymentId, DiscoveryId, EnvironmentId, Generation};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use crate::{
     agent::{
@@ -162,8 +159,7 @@ impl AgentClient {
         request: &SecretsRequest,
     ) -> Result<SecretsResponse, AgentApiError> {
         let path = format!("environments/{environment}/secrets");
-        self.read(authorised(self.post(&path), token).json(request))
-            .await
+        self.read(authorised(self.post(&path), token).json(request)).await
     }
 
     /// Reports on a deployment. The same report may be sent again.
@@ -179,18 +175,20 @@ impl AgentClient {
             .map(drop)
     }
 
-    /// Sends one page of findings. The same page may be sent again.
+    /// Sends one page of findings: NDJSON of
+    /// [`DiscoveredItem`](gatehouse_schemas::observed::DiscoveredItem). Pages are numbered from 1; the same
+    /// page may be sent again.
     pub async fn discovery_page(
         &self,
         token: &SecretString,
         discovery: DiscoveryId,
         number: u32,
-        items: &[DiscoveredItem],
+        lines: Vec<u8>,
     ) -> Result<(), AgentApiError> {
         let path = format!("discoveries/{discovery}/pages/{number}");
         let request = authorised(self.post(&path), token)
             .header(header::CONTENT_TYPE, NDJSON_MEDIA_TYPE)
-            .body(self.lines(items)?);
+            .body(lines);
         self.send(request).await.map(drop)
     }
 
@@ -215,15 +213,6 @@ impl AgentClient {
         self.http
             .request(method, format!("{}/agent/v1/{path}", self.base))
             .timeout(REQUEST_TIMEOUT)
-    }
-
-    fn lines<T: Serialize>(&self, items: &[T]) -> Result<Vec<u8>, AgentApiError> {
-        let mut lines = Vec::new();
-        for item in items {
-            serde_json::to_writer(&mut lines, item).map_err(|error| self.not_understood(0, error.to_string()))?;
-            lines.push(b'\n');
-        }
-        Ok(lines)
     }
 
     async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, AgentApiError> {
@@ -274,7 +263,11 @@ fn client_for(url: &Url) -> reqwest::Result<Client> {
         .redirect(redirect::Policy::none())
         .user_agent(concat!("gatehouse-agent/", env!("CARGO_PKG_VERSION")));
     // A proxy stands between machines, never between a machine and itself.
-    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
+    let builder = if is_loopback(url) {
+        builder.no_proxy()
+    } else {
+        builder
+    };
     builder.build()
 }
 

@@ -1,0 +1,77 @@
+//! Refuses operations that the connector does not declare, without calling it.
+
+use async_trait::async_trait;
+use gatehouse_schemas::{descriptor::Descriptor, desired::DesiredApi, observed::Observation};
+
+use crate::{
+    connector::{
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
+        Translation,
+    },
+    context::Context,
+    error::{Error, ErrorKind, Result},
+    operation::Operation,
+};
+
+/// Answers operations outside the descriptor with `Unsupported`.
+#[derive(Debug)]
+pub struct CapabilityLayer<C> {
+    inner: C,
+}
+
+impl<C: Connector> CapabilityLayer<C> {
+    /// Around a connector.
+    pub fn new(inner: C) -> Self {
+        Self { inner }
+    }
+
+    fn require(&self, operation: Operation) -> Result<()> {
+        let descriptor = self.inner.descriptor();
+        if operation.is_declared_by(&descriptor.capabilities) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "the `{}` connector {} cannot {operation}; use an environment of a gateway type that can",
+                descriptor.gateway_type, descriptor.version
+            ),
+        ))
+    }
+}
+
+#[async_trait]
+impl<C: Connector> Connector for CapabilityLayer<C> {
+    fn descriptor(&self) -> &Descriptor {
+        self.inner.descriptor()
+    }
+
+    async fn check(&self, context: &Context) -> Result<CheckReport> {
+        self.require(Operation::Check)?;
+        self.inner.check(context).await
+    }
+
+    async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        self.require(Operation::Discover)?;
+        self.inner.discover(context, page).await
+    }
+
+    async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
+        self.require(Operation::Observe)?;
+        self.inner.observe(context, api).await
+    }
+
+    fn translate(&self, desired: &DesiredApi) -> Translation {
+        self.inner.translate(desired)
+    }
+
+    async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        self.require(Operation::Deploy)?;
+        self.inner.deploy(context, request).await
+    }
+
+    async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()> {
+        self.require(Operation::Undeploy)?;
+        self.inner.undeploy(context, api).await
+    }
+}

@@ -1,0 +1,129 @@
+//! Ends operations that take too long.
+
+use std::{future::Future, time::Duration};
+
+use async_trait::async_trait;
+use gatehouse_schemas::{descriptor::Descriptor, desired::DesiredApi, observed::Observation};
+
+use crate::{
+    connector::{
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
+        Translation,
+    },
+    context::Context,
+    error::{Error, ErrorKind, Result},
+    operation::Operation,
+};
+
+/// How long each operation may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// A check.
+    pub check: Duration,
+    /// One page of a discovery.
+    pub discover: Duration,
+    /// One look at an API.
+    pub observe: Duration,
+    /// One attempt to deploy.
+    pub deploy: Duration,
+    /// One attempt to undeploy.
+    pub undeploy: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            check: Duration::from_secs(30),
+            discover: Duration::from_secs(60),
+            observe: Duration::from_secs(30),
+            deploy: Duration::from_secs(300),
+            undeploy: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Deadlines {
+    fn of(&self, operation: Operation) -> Duration {
+        match operation {
+            Operation::Check => self.check,
+            Operation::Discover => self.discover,
+            Operation::Observe => self.observe,
+            Operation::Deploy => self.deploy,
+            Operation::Undeploy => self.undeploy,
+        }
+    }
+}
+
+/// Turns an operation that takes too long into an `Unavailable` error and cancels what it is told by
+/// [`Context::cancellation`].
+#[derive(Debug)]
+pub struct DeadlineLayer<C> {
+    inner: C,
+    deadlines: Deadlines,
+}
+
+impl<C: Connector> DeadlineLayer<C> {
+    /// Around a connector.
+    pub fn new(inner: C, deadlines: Deadlines) -> Self {
+        Self { inner, deadlines }
+    }
+
+    async fn within<T, F: Future<Output = Result<T>>>(
+        &self,
+        operation: Operation,
+        context: &Context,
+        run: impl FnOnce(Context) -> F,
+    ) -> Result<T> {
+        let limit = self.deadlines.of(operation);
+        let context = Context {
+            cancellation: context.cancellation.child_token(),
+            ..context.clone()
+        };
+        let environment = context.environment.name.clone();
+        let cancelled_at_the_end = context.cancellation.clone().drop_guard();
+        let result = tokio::time::timeout(limit, run(context)).await;
+        drop(cancelled_at_the_end);
+        result.unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("the {operation} in environment `{environment}` did not finish within {limit:?}"),
+            ))
+        })
+    }
+}
+
+#[async_trait]
+impl<C: Connector> Connector for DeadlineLayer<C> {
+    fn descriptor(&self) -> &Descriptor {
+        self.inner.descriptor()
+    }
+
+    async fn check(&self, context: &Context) -> Result<CheckReport> {
+        let run = |context: Context| async move { self.inner.check(&context).await };
+        self.within(Operation::Check, context, run).await
+    }
+
+    async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        let run = |context: Context| async move { self.inner.discover(&context, page).await };
+        self.within(Operation::Discover, context, run).await
+    }
+
+    async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
+        let run = |context: Context| async move { self.inner.observe(&context, api).await };
+        self.within(Operation::Observe, context, run).await
+    }
+
+    fn translate(&self, desired: &DesiredApi) -> Translation {
+        self.inner.translate(desired)
+    }
+
+    async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        let run = |context: Context| async move { self.inner.deploy(&context, request).await };
+        self.within(Operation::Deploy, context, run).await
+    }
+
+    async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()> {
+        let run = |context: Context| async move { self.inner.undeploy(&context, api).await };
+        self.within(Operation::Undeploy, context, run).await
+    }
+}

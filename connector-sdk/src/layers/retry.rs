@@ -1,0 +1,131 @@
+//! Tries again what can succeed later.
+
+use std::{future::Future, time::Duration};
+
+use async_trait::async_trait;
+use gatehouse_schemas::{descriptor::Descriptor, desired::DesiredApi, observed::Observation};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::Backoff,
+    connector::{
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
+        Translation,
+    },
+    context::Context,
+    error::{Error, Result, Retry},
+};
+
+/// How often and after which pauses to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// How many attempts there are, the first included.
+    pub attempts: u32,
+    /// How pauses grow.
+    pub backoff: Backoff,
+    /// The longest time the gateway may ask for; if it asks for more, there is no further attempt.
+    pub longest_wait: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            backoff: Backoff {
+                first: Duration::from_millis(200),
+                longest: Duration::from_secs(5),
+            },
+            longest_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Repeats operations whose error says that trying again can help. The error of the last attempt is
+/// marked [`Retry::Never`], so that two such layers do not multiply.
+#[derive(Debug)]
+pub struct RetryLayer<C> {
+    inner: C,
+    policy: RetryPolicy,
+}
+
+impl<C: Connector> RetryLayer<C> {
+    /// Around a connector.
+    pub fn new(inner: C, policy: RetryPolicy) -> Self {
+        Self { inner, policy }
+    }
+
+    async fn repeat<T, F: Future<Output = Result<T>>>(
+        &self,
+        cancellation: &CancellationToken,
+        attempt: impl Fn() -> F,
+    ) -> Result<T> {
+        let mut failures = 0;
+        loop {
+            let error = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            failures += 1;
+            let Some(pause) = self.pause(&error, failures) else {
+                return Err(error.with_retry(Retry::Never));
+            };
+            if cancellation
+                .run_until_cancelled(tokio::time::sleep(pause))
+                .await
+                .is_none()
+            {
+                return Err(error.with_retry(Retry::Never));
+            }
+        }
+    }
+
+    /// How long to wait before the next attempt; none if there is to be none.
+    fn pause(&self, error: &Error, failures: u32) -> Option<Duration> {
+        if failures >= self.policy.attempts {
+            return None;
+        }
+        match error.retry() {
+            Retry::Never => None,
+            Retry::Backoff => Some(self.policy.backoff.pause(failures)),
+            Retry::After(wait) => (wait <= self.policy.longest_wait).then_some(wait),
+        }
+    }
+}
+
+#[async_trait]
+impl<C: Connector> Connector for RetryLayer<C> {
+    fn descriptor(&self) -> &Descriptor {
+        self.inner.descriptor()
+    }
+
+    async fn check(&self, context: &Context) -> Result<CheckReport> {
+        self.repeat(&context.cancellation, || self.inner.check(context))
+            .await
+    }
+
+    async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        self.repeat(&context.cancellation, || {
+            self.inner.discover(context, page.clone())
+        })
+        .await
+    }
+
+    async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
+        self.repeat(&context.cancellation, || self.inner.observe(context, api))
+            .await
+    }
+
+    fn translate(&self, desired: &DesiredApi) -> Translation {
+        self.inner.translate(desired)
+    }
+
+    async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        self.repeat(&context.cancellation, || self.inner.deploy(context, request))
+            .await
+    }
+
+    async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()> {
+        self.repeat(&context.cancellation, || self.inner.undeploy(context, api))
+            .await
+    }
+}

@@ -1,0 +1,89 @@
+//! Makes operations visible: a span around each, one line for each failure.
+
+use std::{future::Future, time::Instant};
+
+use async_trait::async_trait;
+use gatehouse_schemas::{descriptor::Descriptor, desired::DesiredApi, observed::Observation};
+use tracing::{Instrument as _, debug, info_span, warn};
+
+use crate::{
+    connector::{
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
+        Translation,
+    },
+    context::Context,
+    error::{Result, chain},
+    operation::Operation,
+};
+
+/// Puts each operation into a span and logs each failure once, where it happens.
+#[derive(Debug)]
+pub struct TraceLayer<C> {
+    inner: C,
+}
+
+impl<C: Connector> TraceLayer<C> {
+    /// Around a connector.
+    pub fn new(inner: C) -> Self {
+        Self { inner }
+    }
+
+    async fn traced<T>(
+        &self,
+        operation: Operation,
+        context: &Context,
+        run: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let environment = &context.environment.name;
+        let span = info_span!("connector", operation = %operation, environment.name = %environment);
+        let began = Instant::now();
+        let result = run.instrument(span.clone()).await;
+        let elapsed_ms = began.elapsed().as_millis();
+        span.in_scope(|| match &result {
+            Ok(_) => debug!(elapsed_ms, "The {operation} in `{environment}` succeeded"),
+            Err(error) => warn!(
+                elapsed_ms,
+                error.kind = error.kind().as_str(),
+                error = %chain(error),
+                "The {operation} in `{environment}` failed"
+            ),
+        });
+        result
+    }
+}
+
+#[async_trait]
+impl<C: Connector> Connector for TraceLayer<C> {
+    fn descriptor(&self) -> &Descriptor {
+        self.inner.descriptor()
+    }
+
+    async fn check(&self, context: &Context) -> Result<CheckReport> {
+        self.traced(Operation::Check, context, self.inner.check(context))
+            .await
+    }
+
+    async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        self.traced(Operation::Discover, context, self.inner.discover(context, page))
+            .await
+    }
+
+    async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
+        self.traced(Operation::Observe, context, self.inner.observe(context, api))
+            .await
+    }
+
+    fn translate(&self, desired: &DesiredApi) -> Translation {
+        self.inner.translate(desired)
+    }
+
+    async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        self.traced(Operation::Deploy, context, self.inner.deploy(context, request))
+            .await
+    }
+
+    async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()> {
+        self.traced(Operation::Undeploy, context, self.inner.undeploy(context, api))
+            .await
+    }
+}

@@ -1,0 +1,52 @@
+//! Faults that can be put into an in-memory gateway.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use gatehouse_schemas::identity::ExternalRef;
+
+use crate::{error::ErrorKind, operation::Operation};
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails with this kind and has no effect.
+    Fail(ErrorKind),
+    /// It has its effect, and then its answer is lost: the caller sees `Unavailable`.
+    LoseReply,
+    /// It takes this long, and then goes on.
+    Delay(Duration),
+    /// It cannot tell: an observation is `Unknown`.
+    Unknown,
+}
+
+/// What will go wrong.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    queued: BTreeMap<Operation, VecDeque<Fault>>,
+    unreadable: BTreeSet<ExternalRef>,
+}
+
+impl Faults {
+    pub(super) fn queue(&mut self, operation: Operation, fault: Fault) {
+        self.queued.entry(operation).or_default().push_back(fault);
+    }
+
+    pub(super) fn next(&mut self, operation: Operation) -> Option<Fault> {
+        self.queued.get_mut(&operation)?.pop_front()
+    }
+
+    pub(super) fn set_readable(&mut self, api: &ExternalRef, readable: bool) {
+        if readable {
+            self.unreadable.remove(api);
+        } else {
+            self.unreadable.insert(api.clone());
+        }
+    }
+
+    pub(super) fn is_readable(&self, api: &ExternalRef) -> bool {
+        !self.unreadable.contains(api)
+    }
+}

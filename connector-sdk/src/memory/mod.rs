@@ -1,0 +1,18 @@
+//! The in-memory connector: the reference implementation of the contract and everybody's test double.
+//!
+//! [`MemoryGateway`] is a gateway that lives in this process, or in a file so that it outlives it; faults can
+//! be put in. [`MemoryConnector`] speaks to it, and is the shortest honest connector there is.
+
+mod connector;
+mod faults;
+mod file;
+mod gateway;
+mod settings;
+
+pub use connector::MemoryConnector;
+pub use faults::Fault;
+pub use gateway::{MemoryGateway, StoredApi};
+pub use settings::MemorySettings;
+
+#[cfg(test)]
+mod tests;

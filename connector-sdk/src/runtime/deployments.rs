@@ -1,0 +1,361 @@
+//! Which deployments need work, and the work itself: one attempt at a time for each deployment, several
+//! deployments side by side, the newest desired state only.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use gatehouse_control_plane_api::agent::{DeploymentOutcome, DeploymentReport, DeploymentWork};
+use gatehouse_schemas::identity::{DeploymentId, EnvironmentId, FencingNumber, Generation};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use super::{
+    Tuning,
+    connection::Connection,
+    environments::{Environments, Lease},
+    reconcile::{Attempt, Ending},
+    report::{Delivery, deliver},
+};
+use crate::{
+    connector::Connector,
+    error::{Error, ErrorKind, Result, Retry},
+};
+
+/// What a deployment's worker leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Settled {
+    generation: Generation,
+    fencing: FencingNumber,
+    /// Refused for good: worth another try after a reconnect, since somebody may have put it right.
+    refused: bool,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    environment_id: Option<EnvironmentId>,
+    /// What to do next.
+    pending: Option<DeploymentWork>,
+    /// Whether a worker runs.
+    active: bool,
+    settled: Option<Settled>,
+    /// Wakes a worker that waits between attempts.
+    news: Arc<Notify>,
+}
+
+/// All deployments this agent has heard of. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Deployments {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    slots: Mutex<HashMap<DeploymentId, Slot>>,
+    connector: Arc<dyn Connector>,
+    connection: Arc<Connection>,
+    environments: Arc<Environments>,
+    tuning: Tuning,
+    permits: Semaphore,
+    tasks: TaskTracker,
+    /// No further steps.
+    stopping: CancellationToken,
+    /// No further reports.
+    ended: CancellationToken,
+}
+
+impl Deployments {
+    pub(super) fn new(
+        connector: Arc<dyn Connector>,
+        connection: Arc<Connection>,
+        environments: Arc<Environments>,
+        tuning: Tuning,
+    ) -> Self {
+        let shared = Shared {
+            slots: Mutex::default(),
+            connector,
+            connection,
+            environments,
+            tuning,
+            permits: Semaphore::new(tuning.concurrency.max(1)),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Takes in desired state; starts a worker unless one is at it. What is settled stays so.
+    pub(super) fn offer(&self, work: DeploymentWork) {
+        let id = work.id;
+        if !self.shared.accept(work) || self.shared.stopping.is_cancelled() {
+            return;
+        }
+        let shared = self.shared.clone();
+        self.shared.tasks.spawn(async move { shared.work_off(id).await });
+    }
+
+    /// Lets everything in an environment be looked at again when it is offered next.
+    pub(super) fn forget(&self, environment: EnvironmentId) {
+        self.shared
+            .forget(|slot, _| slot.environment_id == Some(environment));
+    }
+
+    /// Lets what failed for good be tried again when it is offered next.
+    pub(super) fn forget_refusals(&self) {
+        self.shared.forget(|_, settled| settled.refused);
+    }
+
+    /// Stops before the next step of everything, and waits a while for what is in the middle of a step.
+    pub(super) async fn stop(&self) {
+        let shared = &self.shared;
+        shared.stopping.cancel();
+        shared.tasks.close();
+        let finished = tokio::time::timeout(shared.tuning.grace, shared.tasks.wait()).await;
+        shared.ended.cancel();
+        if finished.is_err() {
+            warn!("Stopped with work unfinished; it goes on from what is there after the next start");
+        }
+    }
+}
+
+impl Shared {
+    /// Puts work into its slot; says whether a worker must be started for it.
+    fn accept(&self, work: DeploymentWork) -> bool {
+        let lease = self.environments.lease(work.environment_id);
+        let mut slots = self.lock();
+        let slot = slots.entry(work.id).or_default();
+        slot.environment_id = Some(work.environment_id);
+        let known = slot
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.generation > work.generation);
+        let settled = lease.is_some_and(|lease| is_settled(slot, work.generation, lease.fencing));
+        if known || settled {
+            return false;
+        }
+        slot.pending = Some(work);
+        slot.news.notify_one();
+        !std::mem::replace(&mut slot.active, true)
+    }
+
+    async fn work_off(&self, id: DeploymentId) {
+        while let Some((work, news)) = self.take(id) {
+            self.carry_out(&work, &news).await;
+        }
+    }
+
+    /// The next work of a deployment; none ends its worker.
+    fn take(&self, id: DeploymentId) -> Option<(DeploymentWork, Arc<Notify>)> {
+        let mut slots = self.lock();
+        let slot = slots.get_mut(&id)?;
+        let pending = slot.pending.take().filter(|_| !self.stopping.is_cancelled());
+        slot.active = pending.is_some();
+        if let Some(work) = pending {
+            return Some((work, slot.news.clone()));
+        }
+        if slot.settled.is_none() {
+            slots.remove(&id);
+        }
+        None
+    }
+
+    /// Attempts until one succeeds, none can help, or something newer is desired.
+    async fn carry_out(&self, work: &DeploymentWork, news: &Notify) {
+        let mut failures = 0;
+        let mut told: Option<DeploymentOutcome> = None;
+        while let Some(lease) = self.environments.lease(work.environment_id) {
+            if !self.is_wanted(work, &lease) || self.is_done(work, &lease) {
+                return;
+            }
+            match self.attempt(work, &lease).await {
+                Ok(Ending::Stopped) => return,
+                Ok(Ending::Outcome(outcome)) => return self.finish(work, &lease, outcome).await,
+                Err(error) => {
+                    failures += 1;
+                    let pause = self.pause(&error, failures);
+                    let outcome = failed(&error, pause.is_some());
+                    let changed = told.as_ref() != Some(&outcome);
+                    if changed && !self.tell_failure(work, &lease, outcome.clone()).await {
+                        return;
+                    }
+                    told = Some(outcome);
+                    let Some(pause) = pause else { return };
+                    self.wait(pause, news, &lease).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, work: &DeploymentWork, lease: &Lease) -> Result<Ending> {
+        let Ok(_permit) = self.permits.acquire().await else {
+            return Ok(Ending::Stopped);
+        };
+        let context = lease.context(&self.connection).await?;
+        let attempt = Attempt {
+            connector: self.connector.as_ref(),
+            context: &context,
+            is_wanted: || self.is_wanted(work, lease),
+        };
+        let result = self.announced(work, lease, attempt.make(work)).await;
+        if let Err(error) = &result
+            && error.kind() == ErrorKind::Unauthorized
+        {
+            lease.forget_credentials().await;
+        }
+        result
+    }
+
+    /// Runs an attempt, and says that it has begun if it takes long. A quick one costs one report only.
+    async fn announced(
+        &self,
+        work: &DeploymentWork,
+        lease: &Lease,
+        attempt: impl Future<Output = Result<Ending>>,
+    ) -> Result<Ending> {
+        let mut attempt = std::pin::pin!(attempt);
+        if let Ok(result) = tokio::time::timeout(self.tuning.slow, &mut attempt).await {
+            return result;
+        }
+        // The announcement must have arrived, or be lost, before the outcome is told.
+        let report = report(work, lease, DeploymentOutcome::Deploying);
+        let announce = tokio::time::timeout(Duration::from_secs(5), self.send(work.id, &report));
+        tokio::join!(attempt, announce).0
+    }
+
+    async fn finish(&self, work: &DeploymentWork, lease: &Lease, outcome: DeploymentOutcome) {
+        let environment = &lease.assignment.name;
+        match &outcome {
+            DeploymentOutcome::Removed => {
+                info!(environment.name = %environment, deployment.id = %work.id, "Nothing is left of the API in `{environment}`");
+            }
+            _ => {
+                info!(environment.name = %environment, deployment.id = %work.id, generation = %work.generation, "The gateway of `{environment}` serves what is desired");
+            }
+        }
+        let remains = outcome != DeploymentOutcome::Removed;
+        if self.tell(work, lease, outcome).await == Delivery::Acknowledged && remains {
+            self.settle(work, lease, false);
+        }
+    }
+
+    /// Tells of a failure; says whether to go on with this work.
+    async fn tell_failure(&self, work: &DeploymentWork, lease: &Lease, outcome: DeploymentOutcome) -> bool {
+        let retrying = matches!(outcome, DeploymentOutcome::Failed { retrying: true, .. });
+        match self.tell(work, lease, outcome).await {
+            Delivery::Acknowledged | Delivery::Refused => {
+                if !retrying {
+                    self.settle(work, lease, true);
+                }
+                true
+            }
+            Delivery::Stale | Delivery::Stopped => false,
+        }
+    }
+
+    async fn tell(&self, work: &DeploymentWork, lease: &Lease, outcome: DeploymentOutcome) -> Delivery {
+        let report = report(work, lease, outcome);
+        let what = format!("deployment `{}`", work.id);
+        deliver(
+            &self.connection,
+            self.tuning.reconnect,
+            &self.ended,
+            &what,
+            || self.send(work.id, &report),
+        )
+        .await
+    }
+
+    async fn send(
+        &self,
+        id: DeploymentId,
+        report: &DeploymentReport,
+    ) -> std::result::Result<(), super::connection::ConnectionError> {
+        self.connection
+            .call(|client, token| async move { client.report(&token, id, report).await })
+            .await
+    }
+
+    /// How long until the next attempt; none if there is to be none.
+    fn pause(&self, error: &Error, failures: u32) -> Option<Duration> {
+        match error.retry() {
+            Retry::Never => None,
+            Retry::Backoff => Some(self.tuning.redeploy.pause(failures)),
+            Retry::After(pause) => Some(pause),
+        }
+    }
+
+    async fn wait(&self, pause: Duration, news: &Notify, lease: &Lease) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = news.notified() => {}
+            () = lease.ended.cancelled() => {}
+            () = self.stopping.cancelled() => {}
+        }
+    }
+
+    /// Whether the next step may and need be taken.
+    fn is_wanted(&self, work: &DeploymentWork, lease: &Lease) -> bool {
+        let superseded = self
+            .lock()
+            .get(&work.id)
+            .and_then(|slot| slot.pending.as_ref())
+            .is_some_and(|pending| pending.generation > work.generation);
+        !superseded && !lease.ended.is_cancelled() && !self.stopping.is_cancelled()
+    }
+
+    fn is_done(&self, work: &DeploymentWork, lease: &Lease) -> bool {
+        self.lock()
+            .get(&work.id)
+            .is_some_and(|slot| is_settled(slot, work.generation, lease.fencing))
+    }
+
+    fn settle(&self, work: &DeploymentWork, lease: &Lease, refused: bool) {
+        if let Some(slot) = self.lock().get_mut(&work.id) {
+            slot.settled = Some(Settled {
+                generation: work.generation,
+                fencing: lease.fencing,
+                refused,
+            });
+        }
+    }
+
+    fn forget(&self, applies: impl Fn(&Slot, Settled) -> bool) {
+        for slot in self.lock().values_mut() {
+            if slot.settled.is_some_and(|settled| applies(slot, settled)) {
+                slot.settled = None;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<DeploymentId, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_settled(slot: &Slot, generation: Generation, fencing: FencingNumber) -> bool {
+    slot.settled
+        .is_some_and(|settled| settled.generation >= generation && settled.fencing == fencing)
+}
+
+fn report(work: &DeploymentWork, lease: &Lease, outcome: DeploymentOutcome) -> DeploymentReport {
+    DeploymentReport {
+        generation: work.generation,
+        fencing: lease.fencing,
+        outcome,
+    }
+}
+
+/// The message carries no cause: causes are vendors' words and stay in the agent's log.
+fn failed(error: &Error, retrying: bool) -> DeploymentOutcome {
+    DeploymentOutcome::Failed {
+        reason: error.kind().as_str().to_owned(),
+        message: error.message().to_owned(),
+        retrying,
+    }
+}

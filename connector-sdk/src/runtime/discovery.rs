@@ -1,0 +1,299 @@
+//! Discoveries: pages from the connector go to the control plane as they come, in bounded memory.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use gatehouse_control_plane_api::agent::{DiscoveryCompletion, DiscoveryOutcome, DiscoveryWork};
+use gatehouse_schemas::{identity::DiscoveryId, observed::DiscoveredItem};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use super::{
+    Tuning,
+    connection::{Connection, ConnectionError},
+    environments::{Environments, Lease},
+    report::{Delivery, deliver},
+};
+use crate::{
+    connector::{Connector, PageRequest},
+    context::Context,
+    error::{Error, ErrorKind, Result, chain},
+};
+
+/// How many items are asked for at once.
+const PAGE_ITEMS: usize = 100;
+/// A page is sent on when it has grown to this size.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// The discoveries this agent runs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Discoveries {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connector: Arc<dyn Connector>,
+    connection: Arc<Connection>,
+    environments: Arc<Environments>,
+    tuning: Tuning,
+    /// Running, or finished and possibly listed once more by an answer that was under way.
+    known: Mutex<Known>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    running: HashSet<DiscoveryId>,
+    finished: HashSet<DiscoveryId>,
+}
+
+impl Discoveries {
+    pub(super) fn new(
+        connector: Arc<dyn Connector>,
+        connection: Arc<Connection>,
+        environments: Arc<Environments>,
+        tuning: Tuning,
+    ) -> Self {
+        let shared = Shared {
+            connector,
+            connection,
+            environments,
+            tuning,
+            known: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Takes in all discoveries that wait; starts those that are not running. Says whether any was new.
+    pub(super) fn take(&self, waiting: Vec<DiscoveryWork>) -> bool {
+        let fresh = self.shared.fresh(waiting);
+        let any = !fresh.is_empty();
+        for (work, lease) in fresh {
+            let shared = self.shared.clone();
+            self.shared
+                .tasks
+                .spawn(async move { shared.carry_out(&work, &lease).await });
+        }
+        any
+    }
+
+    /// Stops between two pages.
+    pub(super) async fn stop(&self) {
+        self.shared.stopping.cancel();
+        self.shared.tasks.close();
+        let _ = tokio::time::timeout(self.shared.tuning.grace, self.shared.tasks.wait()).await;
+    }
+}
+
+impl Shared {
+    fn fresh(&self, waiting: Vec<DiscoveryWork>) -> Vec<(DiscoveryWork, Arc<Lease>)> {
+        let mut known = self.lock();
+        known
+            .finished
+            .retain(|id| waiting.iter().any(|work| work.id == *id));
+        let mut fresh = Vec::new();
+        for work in waiting {
+            if known.finished.contains(&work.id) || known.running.contains(&work.id) {
+                continue;
+            }
+            if let Some(lease) = self.environments.lease(work.environment_id) {
+                known.running.insert(work.id);
+                fresh.push((work, lease));
+            }
+        }
+        fresh
+    }
+
+    async fn carry_out(&self, work: &DiscoveryWork, lease: &Lease) {
+        let mut sender = PageSender::new(self, work.id);
+        let ending = match lease.context(&self.connection).await {
+            Ok(context) => self.list(work, lease, &context, &mut sender).await,
+            Err(error) => Ending::BrokenOff(error),
+        };
+        let delivery = match ending {
+            Ending::Stopped => Delivery::Stopped,
+            Ending::Listed => self.complete(work, lease, sender.pages, None).await,
+            Ending::BrokenOff(error) => self.complete(work, lease, sender.pages, Some(error)).await,
+        };
+        let mut known = self.lock();
+        known.running.remove(&work.id);
+        if delivery != Delivery::Stopped {
+            known.finished.insert(work.id);
+        }
+    }
+
+    /// Pages through the listing, sending as it goes.
+    async fn list(
+        &self,
+        work: &DiscoveryWork,
+        lease: &Lease,
+        context: &Context,
+        sender: &mut PageSender<'_>,
+    ) -> Ending {
+        let mut request = PageRequest {
+            position: None,
+            limit: PAGE_ITEMS,
+            filter: work.filter.clone(),
+        };
+        loop {
+            if lease.ended.is_cancelled() || self.stopping.is_cancelled() {
+                return Ending::Stopped;
+            }
+            let page = match self.connector.discover(context, request.clone()).await {
+                Ok(page) => page,
+                Err(error) => return Ending::BrokenOff(error),
+            };
+            for item in &page.items {
+                if let Err(ending) = sender.add(item).await {
+                    return ending;
+                }
+            }
+            match page.next {
+                None => {
+                    return match sender.flush().await {
+                        Ok(()) => Ending::Listed,
+                        Err(ending) => ending,
+                    };
+                }
+                next if next == request.position => {
+                    return Ending::BrokenOff(Error::new(
+                        ErrorKind::Unexpected,
+                        "the gateway's listing does not advance; report this to the connector's authors",
+                    ));
+                }
+                next => request.position = next,
+            }
+        }
+    }
+
+    async fn complete(
+        &self,
+        work: &DiscoveryWork,
+        lease: &Lease,
+        pages: u32,
+        error: Option<Error>,
+    ) -> Delivery {
+        let environment = &lease.assignment.name;
+        let outcome = match (&error, pages) {
+            (None, _) => DiscoveryOutcome::Complete,
+            (Some(_), 0) => DiscoveryOutcome::Failed,
+            (Some(_), _) => DiscoveryOutcome::Partial,
+        };
+        match &error {
+            None => {
+                info!(environment.name = %environment, discovery.id = %work.id, pages, "Discovered what is in `{environment}`")
+            }
+            Some(error) => {
+                warn!(environment.name = %environment, discovery.id = %work.id, pages, error = %chain(error), "The discovery of `{environment}` broke off")
+            }
+        }
+        let completion = &DiscoveryCompletion {
+            fencing: lease.fencing,
+            outcome,
+            pages,
+            message: error.map(|error| error.message().to_owned()),
+        };
+        self.deliver(work.id, || {
+            self.connection.call(|client, token| async move {
+                client.complete_discovery(&token, work.id, completion).await
+            })
+        })
+        .await
+    }
+
+    async fn deliver<F>(&self, id: DiscoveryId, send: impl Fn() -> F) -> Delivery
+    where
+        F: Future<Output = std::result::Result<(), ConnectionError>>,
+    {
+        let what = format!("discovery `{id}`");
+        deliver(
+            &self.connection,
+            self.tuning.reconnect,
+            &self.stopping,
+            &what,
+            send,
+        )
+        .await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a listing ended.
+enum Ending {
+    Listed,
+    BrokenOff(Error),
+    Stopped,
+}
+
+/// Collects findings into pages of bounded size and sends them.
+struct PageSender<'a> {
+    shared: &'a Shared,
+    id: DiscoveryId,
+    lines: Vec<u8>,
+    /// How many pages have arrived.
+    pages: u32,
+}
+
+impl<'a> PageSender<'a> {
+    fn new(shared: &'a Shared, id: DiscoveryId) -> Self {
+        Self {
+            shared,
+            id,
+            lines: Vec::new(),
+            pages: 0,
+        }
+    }
+
+    async fn add(&mut self, item: &DiscoveredItem) -> std::result::Result<(), Ending> {
+        write_line(&mut self.lines, item).map_err(Ending::BrokenOff)?;
+        if self.lines.len() >= PAGE_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> std::result::Result<(), Ending> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let lines = &std::mem::take(&mut self.lines);
+        let (id, number) = (self.id, self.pages + 1);
+        let connection = &self.shared.connection;
+        let send = || {
+            connection.call(|client, token| async move {
+                client.discovery_page(&token, id, number, lines.clone()).await
+            })
+        };
+        let delivery = self.shared.deliver(id, send).await;
+        match delivery {
+            Delivery::Acknowledged => {
+                self.pages = number;
+                Ok(())
+            }
+            Delivery::Stopped | Delivery::Stale => Err(Ending::Stopped),
+            Delivery::Refused => Err(Ending::BrokenOff(Error::new(
+                ErrorKind::Unexpected,
+                format!("the control plane refused page {number} of the findings; see the agent's log"),
+            ))),
+        }
+    }
+}
+
+fn write_line(lines: &mut Vec<u8>, item: &DiscoveredItem) -> Result<()> {
+    serde_json::to_writer(&mut *lines, item).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "a finding cannot be written as JSON").with_source(error)
+    })?;
+    lines.push(b'\n');
+    Ok(())
+}

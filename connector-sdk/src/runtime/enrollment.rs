@@ -1,0 +1,130 @@
+//! Joining a control plane, once.
+
+use gatehouse_control_plane_api::{
+    agent::EnrollRequest,
+    agent_client::{AgentApiError, AgentClient},
+};
+use gatehouse_schemas::identity::GatewayType;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    AgentOptions, RunError,
+    identity::{Identity, StateFolder},
+};
+use crate::error::chain;
+
+/// The identity from the state folder, or a new one through the join token. None when cancelled.
+pub(super) async fn identity(
+    client: &AgentClient,
+    options: &AgentOptions,
+    gateway_type: &GatewayType,
+    state: &StateFolder,
+    cancellation: &CancellationToken,
+) -> Result<Option<Identity>, RunError> {
+    match state.identity()? {
+        Some(identity) if identity.agent_id.is_some() => Ok(Some(identity)),
+        kept => {
+            let join = Join {
+                client,
+                options,
+                gateway_type,
+                state,
+                cancellation,
+            };
+            join.join(kept).await
+        }
+    }
+}
+
+/// Joins anew although there was an identity, because the control plane does not accept it any more.
+pub(super) async fn again(
+    client: &AgentClient,
+    options: &AgentOptions,
+    gateway_type: &GatewayType,
+    state: &StateFolder,
+    cancellation: &CancellationToken,
+) -> Result<Option<Identity>, RunError> {
+    let join = Join {
+        client,
+        options,
+        gateway_type,
+        state,
+        cancellation,
+    };
+    // The old identity stays in the folder until the new one is there.
+    join.enroll(Identity::unknown()?).await
+}
+
+struct Join<'a> {
+    client: &'a AgentClient,
+    options: &'a AgentOptions,
+    gateway_type: &'a GatewayType,
+    state: &'a StateFolder,
+    cancellation: &'a CancellationToken,
+}
+
+impl Join<'_> {
+    /// The key is on disk before the control plane hears of it, so that a crash between its answer and our
+    /// writing it down does not lose the key that the join token was spent on.
+    async fn join(&self, kept: Option<Identity>) -> Result<Option<Identity>, RunError> {
+        self.token()?;
+        let identity = match kept {
+            Some(identity) => identity,
+            None => Identity::unknown()?,
+        };
+        self.state.keep(&identity)?;
+        self.enroll(identity).await
+    }
+
+    /// Asks until there is an answer.
+    async fn enroll(&self, mut identity: Identity) -> Result<Option<Identity>, RunError> {
+        let request = EnrollRequest {
+            join_token: self.token()?.expose_secret().to_owned(),
+            gateway_type: self.gateway_type.clone(),
+            name: self.options.display_name(),
+            key_sha256: identity.key_sha256(),
+        };
+        let mut failures = 0;
+        loop {
+            match self.client.enroll(&request).await {
+                Ok(response) => {
+                    identity.agent_id = Some(response.agent_id);
+                    self.state.keep(&identity)?;
+                    info!(agent.id = %response.agent_id, "Joined the control plane at {}", self.client.base());
+                    return Ok(Some(identity));
+                }
+                Err(error) if !error.is_temporary() => return Err(self.refused(error)),
+                Err(error) => failures = self.pause(failures, &error).await,
+            }
+            if self.cancellation.is_cancelled() {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn pause(&self, failures: u32, error: &AgentApiError) -> u32 {
+        let pause = self.options.tuning.reconnect.pause(failures + 1);
+        warn!(error = %chain(error), "Cannot join the control plane yet; trying again in {pause:?}");
+        let sleep = tokio::time::sleep(pause);
+        self.cancellation.run_until_cancelled(sleep).await;
+        failures + 1
+    }
+
+    fn token(&self) -> Result<&SecretString, RunError> {
+        self.options
+            .join_token
+            .as_ref()
+            .ok_or_else(|| RunError::NotEnrolled {
+                gateway_type: self.gateway_type.clone(),
+            })
+    }
+
+    fn refused(&self, source: AgentApiError) -> RunError {
+        RunError::EnrollmentRefused {
+            gateway_type: self.gateway_type.clone(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! How an agent runs.
+
+use std::{path::PathBuf, time::Duration};
+
+use gatehouse_control_plane_api::agent_client::{AgentClient, is_loopback};
+use secrecy::SecretString;
+
+use super::RunError;
+use crate::{
+    backoff::Backoff,
+    layers::{Deadlines, RetryPolicy},
+};
+
+/// Where an agent finds its control plane and keeps its identity.
+#[derive(Debug, Clone)]
+pub struct AgentOptions {
+    /// The control plane's address.
+    pub control_plane: String,
+    /// The one-time token to join with; needed as long as the state folder holds no identity.
+    pub join_token: Option<SecretString>,
+    /// The folder of the agent's identity.
+    pub state_dir: PathBuf,
+    /// The name people see. Default: the host's.
+    pub name: Option<String>,
+    /// Whether plain HTTP to another machine is allowed.
+    pub allow_insecure_http: bool,
+    /// Times and limits.
+    pub tuning: Tuning,
+}
+
+impl AgentOptions {
+    /// Options with everything at its default.
+    pub fn new(control_plane: impl Into<String>, state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            control_plane: control_plane.into(),
+            join_token: None,
+            state_dir: state_dir.into(),
+            name: None,
+            allow_insecure_http: false,
+            tuning: Tuning::default(),
+        }
+    }
+
+    /// A client of the control plane, if its address is one that secrets may travel to.
+    pub(super) fn client(&self) -> Result<AgentClient, RunError> {
+        let client = AgentClient::new(&self.control_plane).map_err(RunError::Address)?;
+        let local = reqwest::Url::parse(client.base()).is_ok_and(|url| is_loopback(&url));
+        if client.base().starts_with("https://") || local || self.allow_insecure_http {
+            return Ok(client);
+        }
+        Err(RunError::InsecureAddress {
+            address: self.control_plane.clone(),
+        })
+    }
+
+    /// The name people see for this agent.
+    pub(super) fn display_name(&self) -> String {
+        let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let name = self.name.clone().or_else(host).unwrap_or_default();
+        match name.trim() {
+            "" => "agent".to_owned(),
+            name => name.chars().take(200).collect(),
+        }
+    }
+}
+
+/// Times and limits of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// How many deployments are worked on at the same time.
+    pub concurrency: usize,
+    /// Work that takes longer than this is reported as begun.
+    pub slow: Duration,
+    /// Pauses before the control plane is asked again after an outage.
+    pub reconnect: Backoff,
+    /// Pauses before a failed deploy is tried again.
+    pub redeploy: Backoff,
+    /// The longest that one request for work stays open.
+    pub longest_poll: Duration,
+    /// How long running work may take to end when the agent stops.
+    pub grace: Duration,
+    /// How long each operation of the connector may take.
+    pub deadlines: Deadlines,
+    /// How reading operations are retried.
+    pub retry: RetryPolicy,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            concurrency: 8,
+            slow: Duration::from_millis(300),
+            reconnect: Backoff {
+                first: Duration::from_millis(250),
+                longest: Duration::from_secs(15),
+            },
+            redeploy: Backoff {
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(60),
+            },
+            longest_poll: Duration::from_secs(25),
+            grace: Duration::from_secs(10),
+            deadlines: Deadlines::default(),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sends_secrets_in_clear_text_only_on_this_machine_or_when_allowed() {
+        for (address, allowed, good) in [
+            ("http://127.0.0.1:9090", false, true),
+            ("http://localhost:9090", false, true),
+            ("https://control.example.com", false, true),
+            ("http://control.example.com", false, false),
+            ("http://control.example.com", true, true),
+        ] {
+            let options = AgentOptions {
+                allow_insecure_http: allowed,
+                ..AgentOptions::new(address, "unused")
+            };
+            assert_eq!(options.client().is_ok(), good, "{address}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The agent's life: enroll, hold a session, wait for work, come back after outages, stop.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gatehouse_control_plane_api::{
+    agent::{
+        EnvironmentAssignment, PROTOCOL_MAX, PROTOCOL_MIN, SessionRequest, SessionResponse, WorkResponse,
+    },
+    agent_client::AgentClient,
+    problem::ProblemKind,
+};
+use gatehouse_schemas::identity::Generation;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    AgentOptions, RunError, Tuning,
+    connection::{Connection, ConnectionError},
+    deployments::Deployments,
+    discovery::Discoveries,
+    enrollment,
+    environments::{Change, Environments},
+    identity::{Identity, StateFolder},
+};
+use crate::{connector::Connector, error::chain, layers};
+
+/// Runs an agent until cancelled, or until it is told that it is not known.
+pub(super) async fn run(
+    connector: Arc<dyn Connector>,
+    options: AgentOptions,
+    cancellation: CancellationToken,
+) -> Result<(), RunError> {
+    let client = options.client()?;
+    let state = StateFolder::open(&options.state_dir)?;
+    let gateway_type = connector.descriptor().gateway_type.clone();
+    let mut identity = enrollment::identity(&client, &options, &gateway_type, &state, &cancellation).await?;
+    let mut may_join_again = options.join_token.is_some();
+    while let Some(Identity {
+        agent_id: Some(agent_id),
+        key,
+    }) = identity
+    {
+        let connection = Connection::new(client.clone(), agent_id, key);
+        let agent = RunningAgent::new(
+            connector.clone(),
+            connection,
+            options.tuning,
+            cancellation.clone(),
+        );
+        let Err(ConnectionError::Revoked(source)) = agent.run().await else {
+            return Ok(());
+        };
+        if !may_join_again {
+            return Err(RunError::Revoked {
+                agent_id,
+                gateway_type,
+                source,
+            });
+        }
+        warn!(agent.id = %agent_id, error = %chain(&source), "The control plane does not accept agent `{agent_id}`; joining again with the token given");
+        may_join_again = false;
+        identity = enrollment::again(&client, &options, &gateway_type, &state, &cancellation).await?;
+    }
+    Ok(())
+}
+
+/// An enrolled agent.
+struct RunningAgent {
+    connector: Arc<dyn Connector>,
+    connection: Arc<Connection>,
+    environments: Arc<Environments>,
+    deployments: Deployments,
+    discoveries: Discoveries,
+    tuning: Tuning,
+    cancellation: CancellationToken,
+}
+
+/// Where the agent stands in the stream of work.
+struct Position {
+    after: Generation,
+    /// Until when nobody else has this agent's leases.
+    leased_until: Instant,
+    /// Answers in a row that brought nothing new although they came at once.
+    idle_answers: u32,
+}
+
+impl RunningAgent {
+    fn new(
+        connector: Arc<dyn Connector>,
+        connection: Connection,
+        tuning: Tuning,
+        cancellation: CancellationToken,
+    ) -> Self {
+        let connection = Arc::new(connection);
+        let environments = Arc::new(Environments::default());
+        let writing = layers::writing(connector.clone(), tuning.deadlines);
+        let reading = layers::reading(connector.clone(), tuning.deadlines, tuning.retry);
+        Self {
+            connector,
+            deployments: Deployments::new(writing, connection.clone(), environments.clone(), tuning),
+            discoveries: Discoveries::new(reading, connection.clone(), environments.clone(), tuning),
+            connection,
+            environments,
+            tuning,
+            cancellation,
+        }
+    }
+
+    /// Sessions, one after the other, until cancelled or revoked.
+    async fn run(self) -> Result<(), ConnectionError> {
+        let mut failures = 0;
+        let mut leased_until = Instant::now();
+        let result = loop {
+            let ended = self
+                .cancellation
+                .run_until_cancelled(self.session(&mut failures, &mut leased_until))
+                .await;
+            match ended {
+                None => break Ok(()),
+                Some(ConnectionError::Revoked(error)) => break Err(ConnectionError::Revoked(error)),
+                Some(ConnectionError::Api(error)) => {
+                    failures += 1;
+                    let pause = self.tuning.reconnect.pause(failures);
+                    warn!(error = %chain(&error), "Lost the control plane at {}; trying again in {pause:?}", self.connection.base());
+                    self.rest(pause, leased_until).await;
+                }
+            }
+        };
+        tokio::join!(self.deployments.stop(), self.discoveries.stop());
+        self.environments.end_all();
+        result
+    }
+
+    /// One session, until it fails.
+    async fn session(&self, failures: &mut u32, leased_until: &mut Instant) -> ConnectionError {
+        let asked = Instant::now();
+        let session = match self.open().await {
+            Ok(session) => session,
+            Err(error) => return error,
+        };
+        *failures = 0;
+        let lease = Duration::from_millis(session.lease_ms);
+        let mut position = Position {
+            after: Generation(0),
+            leased_until: asked + lease,
+            idle_answers: 0,
+        };
+        self.deployments.forget_refusals();
+        self.environments.retain(&session.environments);
+        self.take_environments(session.environments);
+        loop {
+            let result = self.poll(&mut position, lease).await;
+            *leased_until = position.leased_until;
+            if let Err(error) = result {
+                return error;
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<SessionResponse, ConnectionError> {
+        let request = &SessionRequest {
+            descriptor: self.connector.descriptor().clone(),
+            protocol_min: PROTOCOL_MIN,
+            protocol_max: PROTOCOL_MAX,
+        };
+        let session = self
+            .connection
+            .call(|client, token| async move { client.session(&token, request).await })
+            .await?;
+        info!(
+            agent.id = %self.connection.agent_id(),
+            protocol = session.protocol,
+            environments = session.environments.len(),
+            "Connected to the control plane at {}",
+            self.connection.base()
+        );
+        Ok(session)
+    }
+
+    /// One request for work and what follows from it.
+    async fn poll(&self, position: &mut Position, lease: Duration) -> Result<(), ConnectionError> {
+        let asked = Instant::now();
+        // Well within the lease, so that it does not end while everything is in order.
+        let wait = (lease / 3).clamp(Duration::from_secs(1), self.tuning.longest_poll);
+        let after = position.after;
+        let request = self
+            .connection
+            .call(|client: &AgentClient, token| async move { client.work(&token, after, wait).await });
+        match self.leased(position.leased_until, request).await {
+            Ok(work) => {
+                position.leased_until = asked + lease;
+                let news = self.take(work, position);
+                self.breathe(news, asked, position).await;
+                Ok(())
+            }
+            Err(ConnectionError::Api(error)) if error.is(ProblemKind::PositionTooOld) => {
+                info!("The control plane asks to take everything anew");
+                position.after = Generation(0);
+                self.breathe(false, asked, position).await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes in an answer; says whether it held anything new.
+    fn take(&self, work: WorkResponse, position: &mut Position) -> bool {
+        let mut news = work.generation != position.after || !work.deployments.is_empty();
+        position.after = work.generation;
+        if self.take_environments(work.environments) {
+            // Their desired state may be from before the position: look at all of it once more.
+            position.after = Generation(0);
+            news = true;
+        }
+        for deployment in work.deployments {
+            self.deployments.offer(deployment);
+        }
+        news | self.discoveries.take(work.discoveries)
+    }
+
+    /// Takes in environments; says whether any of them needs to be looked at as a whole.
+    fn take_environments(&self, environments: Vec<EnvironmentAssignment>) -> bool {
+        let mut look = false;
+        for assignment in environments {
+            let (id, name) = (assignment.id, assignment.name.clone());
+            if self.environments.apply(assignment) == Change::Look {
+                info!(environment.name = %name, "Serving environment `{name}`");
+                self.deployments.forget(id);
+                look = true;
+            }
+        }
+        look
+    }
+
+    /// Waits for something; when the leases run out meanwhile, they end.
+    async fn leased<T>(&self, leased_until: Instant, something: impl Future<Output = T>) -> T {
+        let mut something = std::pin::pin!(something);
+        let left = leased_until.saturating_duration_since(Instant::now());
+        if let Ok(result) = tokio::time::timeout(left, &mut something).await {
+            return result;
+        }
+        self.end_leases();
+        something.await
+    }
+
+    /// A pause between two sessions.
+    async fn rest(&self, pause: Duration, leased_until: Instant) {
+        let sleep = self.leased(leased_until, tokio::time::sleep(pause));
+        self.cancellation.run_until_cancelled(sleep).await;
+    }
+
+    /// Agents that share a gateway must not act once another may hold the lease. A gateway of its own has
+    /// nobody to collide with.
+    fn end_leases(&self) {
+        if !self.connector.descriptor().capabilities.replicated && self.environments.end_all() {
+            warn!("The leases ran out without the control plane; nothing is changed until it is back");
+        }
+    }
+
+    /// Keeps a control plane that answers at once with nothing new from being asked without end.
+    async fn breathe(&self, news: bool, asked: Instant, position: &mut Position) {
+        if news || asked.elapsed() > Duration::from_millis(200) {
+            position.idle_answers = 0;
+            return;
+        }
+        position.idle_answers = (position.idle_answers + 1).min(6);
+        // 8, 16, … 256 ms
+        tokio::time::sleep(Duration::from_millis(4 << position.idle_answers)).await;
+    }
+}
