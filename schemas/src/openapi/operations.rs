@@ -34,18 +34,50 @@ fn read_path(document: &Value, template: &str, item: &Value, found: &mut Found) 
     let Some(route) = paths::route(template) else {
         return found.warn(Warning::Unreachable, template);
     };
-    let mut any = false;
     for method in METHODS {
         if let Some(operation) = fields.get(method).and_then(Value::as_object) {
-            any = true;
+            let route = told_apart(document, &route, [operation, &fields]);
             found.add(template, &route, method, operation);
+            for departure in &route.departures {
+                found.warn(
+                    Warning::Departure(*departure),
+                    &format!("{} {template}", method.to_ascii_uppercase()),
+                );
+            }
         }
     }
-    if any {
-        for departure in &route.departures {
-            found.warn(Warning::Departure(*departure), template);
+}
+
+/// The route of one operation. What is written after `#` in its path counts where a parameter says the
+/// same: a header or query parameter of that name that can only have that value.
+fn told_apart(document: &Value, route: &Route, levels: [&Map<String, Value>; 2]) -> Route {
+    let mut route = route.clone();
+    for (name, value) in std::mem::take(&mut route.fragment) {
+        let lists = levels
+            .iter()
+            .filter_map(|fields| fields.get("parameters")?.as_array());
+        let place = lists
+            .flatten()
+            .filter_map(|parameter| references::resolve(document, parameter))
+            .find(|parameter| is_constant(parameter, &name, &value))
+            .and_then(|parameter| parameter.get("in")?.as_str());
+        match place {
+            Some("header") => drop(route.headers.insert(name.to_ascii_lowercase(), value)),
+            Some("query") => drop(route.query.insert(name, value)),
+            _ => route.departures.push(Departure::Fragment),
         }
     }
+    route.departures.sort_unstable();
+    route.departures.dedup();
+    route
+}
+
+fn is_constant(parameter: &Value, name: &str, value: &str) -> bool {
+    let named = parameter.get("name").is_some_and(|written| written == name);
+    // Swagger 2.0 has no `schema` here.
+    let schema = parameter.get("schema").unwrap_or(parameter);
+    let values = schema.get("enum").and_then(Value::as_array);
+    named && values.is_some_and(|values| values.len() == 1 && values[0] == value)
 }
 
 /// The fields of a path item. What stands beside a `$ref` goes before what it leads to.
@@ -157,7 +189,7 @@ fn operation(route: &Route, method: &str, fields: &Map<String, Value>) -> Operat
         r#match: OperationMatch {
             method: method.to_ascii_uppercase(),
             path: route.path.clone(),
-            headers: BTreeMap::new(),
+            headers: route.headers.clone(),
             query: route.query.clone(),
         },
         summary: some(one_line(&text(fields.get("summary")))),

@@ -15,6 +15,11 @@ pub(super) struct Route {
     pub(super) path: String,
     /// Query parameters that were written into the path.
     pub(super) query: BTreeMap<String, String>,
+    /// Headers that tell the operation apart.
+    pub(super) headers: BTreeMap<String, String>,
+    /// What was written after `#`, as pairs: never part of a request's path, but some documents name there
+    /// the header or query parameter that tells their operations apart.
+    pub(super) fragment: BTreeMap<String, String>,
     /// In which ways it differs from what was written.
     pub(super) departures: Vec<Departure>,
 }
@@ -24,7 +29,7 @@ pub(super) struct Route {
 pub(super) enum Departure {
     /// `/{name}.json`: a parameter that is not a whole segment.
     PartialSegment,
-    /// `/#action`: what follows `#` never reaches a server.
+    /// `/#action`: what follows `#` never reaches a server, and no parameter of the operation says it.
     Fragment,
     /// `/search?q={q}`: a query with parameters.
     QueryTemplate,
@@ -101,8 +106,11 @@ pub(super) fn route(template: &str) -> Option<Route> {
 
 fn without_fragment<'a>(template: &'a str, route: &mut Route) -> (&'a str, &'a str) {
     let whole = match template.split_once('#') {
-        Some((before, _)) => {
-            route.departures.push(Departure::Fragment);
+        Some((before, fragment)) => {
+            for pair in fragment.split('&') {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                route.fragment.insert(name.to_owned(), value.to_owned());
+            }
             before
         }
         None => template,
@@ -255,6 +263,7 @@ mod tests {
 
     fn check(template: &str, expected: Expect) {
         let text = match route(template) {
+            Some(route) if !route.fragment.is_empty() => format!("{} {:?}", route.path, route.fragment),
             Some(route) if route.query.is_empty() => format!("{} {:?}", route.path, route.departures),
             Some(route) => format!("{} {:?} {:?}", route.path, route.query, route.departures),
             None => "no route".to_owned(),
@@ -264,34 +273,52 @@ mod tests {
 
     #[test]
     fn plain_templates_stay_as_they_are() {
-        check("/repos/{owner}/{repo}/contents/{path}", expect![[""]]);
-        check("/api/v1/", expect![[""]]);
-        check("/v1/items:batchGet", expect![[""]]);
-        check("/", expect![[""]]);
+        check(
+            "/repos/{owner}/{repo}/contents/{path}",
+            expect!["/repos/{owner}/{repo}/contents/{path} []"],
+        );
+        check("/api/v1/", expect!["/api/v1/ []"]);
+        check("/v1/items:batchGet", expect!["/v1/items:batchGet []"]);
+        check("/", expect!["/ []"]);
     }
 
     #[test]
     fn parameters_inside_a_segment_take_the_whole_segment() {
-        check("/Accounts/{Sid}.json", expect![[""]]);
-        check("/a{b}", expect![[""]]);
-        check("/v1/{name}:enable", expect![[""]]);
-        check("/{a}/x/{a}.json", expect![[""]]);
-        check("/compare/{base}...{head}", expect![[""]]);
-        check("/users('{id}')/items", expect![[""]]);
+        check(
+            "/Accounts/{Sid}.json",
+            expect!["/Accounts/{Sid} [PartialSegment]"],
+        );
+        check("/a{b}", expect!["/{b} [PartialSegment]"]);
+        check("/v1/{name}:enable", expect!["/v1/{name} [PartialSegment]"]);
+        check(
+            "/{a}/x/{a}.json",
+            expect!["/{a}/x/{a_2} [PartialSegment, Renamed]"],
+        );
+        check(
+            "/compare/{base}...{head}",
+            expect!["/compare/{base_head} [PartialSegment]"],
+        );
+        check("/users('{id}')/items", expect!["/{id}/items [PartialSegment]"]);
     }
 
     #[test]
     fn forms_beyond_openapi_find_a_route() {
-        check("/v1/{+name}", expect![[""]]);
-        check("/v1/{+parent}/products", expect![[""]]);
-        check("/#X-Amz-Target=CloudTrail.AddTags", expect![[""]]);
-        check("/items?action=list&q={q}", expect![[""]]);
-        check("/search{?q,page}", expect![[""]]);
-        check("no/slash", expect![[""]]);
-        check("/a//b c", expect![[""]]);
-        check("/a/{b", expect![[""]]);
-        check("/100%", expect![[""]]);
-        check("/{a b}/{}", expect![[""]]);
-        check("/a/../b", expect![[""]]);
+        check("/v1/{+name}", expect!["/v1/{name...} []"]);
+        check(
+            "/v1/{+parent}/products",
+            expect!["/v1/{parent}/products [SeveralSegments]"],
+        );
+        check("/#X-Amz-Target=CloudTrail.AddTags", expect![[r#"/ {"X-Amz-Target": "CloudTrail.AddTags"}"#]]);
+        check(
+            "/items?action=list&q={q}",
+            expect![[r#"/items {"action": "list"} [QueryTemplate]"#]],
+        );
+        check("/search{?q,page}", expect!["/search [QueryTemplate]"]);
+        check("no/slash", expect!["/no/slash [Respelled]"]);
+        check("/a//b c", expect!["/a/b%20c [Respelled]"]);
+        check("/a/{b", expect!["/a/%7Bb [Respelled]"]);
+        check("/100%", expect!["/100%25 [Respelled]"]);
+        check("/{a b}/{}", expect!["/{a_b}/{parameter} [Renamed]"]);
+        check("/a/../b", expect!["no route"]);
     }
 }

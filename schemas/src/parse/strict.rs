@@ -62,6 +62,10 @@ impl Problem {
         if let Some((name, known)) = named(message, "unknown field `") {
             return Self::UnknownField { name, known };
         }
+        if let Some(name) = beside_policy(message) {
+            let known = ["type", "with"].map(str::to_owned).to_vec();
+            return Self::UnknownField { name, known };
+        }
         if let Some((name, known)) = named(message, "unknown variant `") {
             return Self::UnknownVariant { name, known };
         }
@@ -141,6 +145,13 @@ fn named(message: &str, start: &str) -> Option<(String, Vec<String>)> {
     Some((name.to_owned(), known.collect()))
 }
 
+/// serde's own words for an unknown field beside a policy's `type` and `with`.
+fn beside_policy(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("invalid value: string ")?;
+    let quoted = rest.strip_suffix(r#", expected "type" or "with""#)?;
+    serde_json::from_str(quoted).ok()
+}
+
 fn remedy(name: &str, known: &[String], what: &str) -> String {
     if let Some(meant) = nearest(name, known) {
         return format!("did you mean `{meant}`?");
@@ -172,6 +183,9 @@ pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
 /// Puts serde's "invalid type: X, expected Y" into words that are not Rust's, without the value.
 fn expectation(message: &str) -> Option<String> {
     let (subject, expected) = message.strip_prefix("invalid ")?.rsplit_once(", expected ")?;
+    if expected == "map with a single key" {
+        return Some("expected an object with exactly one field".to_owned());
+    }
     let (_, found) = subject.split_once(": ")?;
     Some(format!("expected {}, found {}", wanted(expected), kind_of(found)))
 }
@@ -183,10 +197,10 @@ fn wanted(expected: &str) -> String {
         "u32" => "a whole number from 0 to 4294967295",
         "u64" | "usize" => "a whole number from 0",
         "i32" | "i64" => "a whole number",
+        "a string" => "a text",
         "a sequence" => "a list",
         "a map" | "map" => "an object",
         "a boolean" => "`true` or `false`",
-        "map with a single key" => "an object with exactly one field",
         _ if expected.starts_with("struct ") => "an object",
         _ if expected.starts_with("adjacently tagged enum") => "an object with the field `type`",
         _ if expected.contains("enum ") => "one of the known values",

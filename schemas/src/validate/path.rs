@@ -115,7 +115,13 @@ mod tests {
 
     #[test]
     fn a_base_path_has_one_spelling() {
-        check(["/", "/orders", "/orders/v1/"].map(base_path), expect![[""]]);
+        check(
+            ["/", "/orders", "/orders/v1/"].map(base_path),
+            expect![[r#"
+            /
+            /orders
+            /orders/v1"#]],
+        );
     }
 
     #[test]
@@ -124,7 +130,25 @@ mod tests {
             "", "orders", "/a//b", "/a/../b", "/%2e%2E", "/a%2Fb", "/a?b", "/a#b", "/a b", "/{id}", "//",
             "/%zz", "/a\\b", "/%", "/é",
         ];
-        check(paths.map(base_path), expect![[""]]);
+        check(
+            paths.map(base_path),
+            expect![[r#"
+            refused: a base path starts with `/`: `/`
+            refused: a base path starts with `/`: `/orders`
+            refused: two slashes in a row; leave one out
+            refused: segment `..` would be resolved away by clients; leave it out
+            refused: segment `%2e%2E` would be resolved away by clients; leave it out
+            refused: segment `a%2Fb` hides a slash; gateways and upstreams would disagree on it
+            refused: segment `a?b` must be written as in a URL: byte 0x3f as `%3F`
+            refused: segment `a#b` must be written as in a URL: byte 0x23 as `%23`
+            refused: segment `a b` must be written as in a URL: byte 0x20 as `%20`
+            refused: a base path has no parameters; put them into the operations
+            refused: two slashes in a row; leave one out
+            refused: `%` in segment `%zz` must be followed by two hexadecimal digits
+            refused: segment `a\b` hides a slash; gateways and upstreams would disagree on it
+            refused: `%` in segment `%` must be followed by two hexadecimal digits
+            refused: segment `é` must be written as in a URL: byte 0xc3 as `%C3`"#]],
+        );
     }
 
     #[test]
@@ -145,7 +169,19 @@ mod tests {
         ];
         check(
             paths.map(|path| template(path).map(|()| path.to_owned())),
-            expect![[""]],
+            expect![[r#"
+                /
+                /a/{id}
+                /a/{rest...}
+                /a/
+                refused: a path starts with `/`: `/`
+                refused: parameter `{a}` is there twice; give each its own name
+                refused: `{rest...}` takes everything that is left, so it can only be last
+                refused: in `{a}.json` a parameter is only part of a segment; it must be the whole one, like `{name}`
+                refused: `{}` is not a parameter: its name is made of letters, digits, `_`, `-` and `.`
+                refused: `{a b}` is not a parameter: its name is made of letters, digits, `_`, `-` and `.`
+                refused: two slashes in a row; leave one out
+                refused: segment `..` would be resolved away by clients; leave it out"#]],
         );
     }
 }

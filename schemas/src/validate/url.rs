@@ -130,7 +130,14 @@ mod tests {
             "http://[::1]:9000",
             "http://h:80",
         ];
-        check(urls.map(upstream_url), expect![[""]]);
+        check(
+            urls.map(upstream_url),
+            expect![[r#"
+            https://orders.internal
+            http://10.0.0.1:8080/v1
+            http://[::1]:9000
+            http://h"#]],
+        );
     }
 
     #[test]
@@ -149,7 +156,22 @@ mod tests {
             "http://:80",
             "",
         ];
-        check(urls.map(upstream_url), expect![[""]]);
+        check(
+            urls.map(upstream_url),
+            expect![[r#"
+            refused: expected a URL with scheme and host, for example `https://orders.internal:8443`
+            refused: scheme `ftp` is not supported; use `http` or `https`
+            refused: scheme `unix` is not supported; use `http` or `https`
+            refused: a URL must not carry a user name or password; put credentials into a `Secret`
+            refused: `http://a` has a query; leave it out, the request's own is sent
+            refused: a fragment (`#…`) means nothing here; leave it out
+            refused: not a valid URL: empty string
+            refused: the port must be a number from 1 to 65535
+            refused: the port must be a number from 1 to 65535
+            refused: not a valid URL: invalid uri character
+            refused: the URL names no host
+            refused: expected a URL with scheme and host, for example `https://orders.internal:8443`"#]],
+        );
     }
 
     #[test]
@@ -165,6 +187,18 @@ mod tests {
             "a..b",
             "exa mple",
         ];
-        check(names.map(hostname), expect![[""]]);
+        check(
+            names.map(hostname),
+            expect![[r#"
+            api.example.com
+            *.example.com
+            refused: `*` alone is not a host name; leave `hostnames` out to answer to any
+            refused: `a.*.b` is not a host name: use letters, digits, `-` and `.`, with `*.` only at the start
+            refused: `a:80` is not a host name: leave the port out
+            refused: `-a.b` is not a host name: use letters, digits, `-` and `.`, with `*.` only at the start
+            refused: `` is not a host name: use letters, digits, `-` and `.`, with `*.` only at the start
+            refused: `a..b` is not a host name: use letters, digits, `-` and `.`, with `*.` only at the start
+            refused: `exa mple` is not a host name: use letters, digits, `-` and `.`, with `*.` only at the start"#]],
+        );
     }
 }
