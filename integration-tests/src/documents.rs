@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// GitHub's own description of its REST API (npm `@octokit/openapi`), which `./test tools` fetches.
 pub fn github() -> PathBuf {
     let folder = std::env::var_os("GATEHOUSE_TEST_DOCUMENTS").map_or_else(default_folder, PathBuf::from);
-    let path = folder.join("api.github.com.json");
+    let path = folder.join("octokit-openapi/generated/api.github.com.json");
     assert!(
         path.is_file(),
         "{} is missing; `./test tools` fetches it",

@@ -51,9 +51,8 @@ impl Elsewhere {
 
     /// Discovers and gives the identity of the discovery and the class of each finding by name.
     async fn discover(&self) -> (String, Vec<(String, String)>) {
-        let id = self.stack.cli.ok("discover elsewhere --wait -o name").await;
-        let id = id.trim().rsplit('/').next().unwrap().to_owned();
-        let shown = self.stack.admin.get(&format!("/discoveries/{id}/items")).await;
+        let shown = self.stack.cli.json("discover elsewhere --wait").await;
+        let id = shown["discovery"]["id"].as_str().unwrap().to_owned();
         let text = |item: &Value, field: &str| item[field].as_str().unwrap().to_owned();
         let items = shown["items"].as_array().unwrap();
         let classes = items

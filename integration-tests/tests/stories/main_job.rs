@@ -54,12 +54,11 @@ async fn github_is_imported_deployed_called_discovered_and_undeployed(database: 
     assert_eq!(response.status(), 404);
     assert_eq!(upstream.requests(), before);
 
-    let discovered = stack.cli.ok("discover local --wait -o name").await;
-    let id = discovered.trim().rsplit('/').next().unwrap().to_owned();
-    let items = stack.admin.get(&format!("/discoveries/{id}/items")).await;
-    assert_eq!(items["items"][0]["name"], "github", "{items:#}");
-    assert_eq!(items["items"][0]["class"], "unchanged", "{items:#}");
-    assert_eq!(items["items"][0]["managed"], true);
+    let discovered = stack.cli.json("discover local --wait").await;
+    assert_eq!(discovered["discovery"]["state"], "Complete", "{discovered:#}");
+    assert_eq!(discovered["items"][0]["name"], "github", "{discovered:#}");
+    assert_eq!(discovered["items"][0]["class"], "unchanged", "{discovered:#}");
+    assert_eq!(discovered["items"][0]["managed"], true);
 
     stack.cli.ok("undeploy github --from local --wait").await;
     let response = stack.gateway.call("/github/repos/octocat/hello").await;
