@@ -2,10 +2,19 @@
 //!
 //! It knows nothing of the control plane: whoever embeds it puts APIs in and takes them out.
 
+mod api;
 pub mod config;
 mod error;
 mod gateway;
+mod guard;
+mod metrics;
 mod options;
+mod policy;
+mod proxy;
+mod router;
+mod table;
+mod upstream;
+mod worker;
 
 pub use config::ApiConfig;
 pub use error::{ApplyError, StartError};

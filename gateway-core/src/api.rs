@@ -1,0 +1,189 @@
+//! An API made ready to serve: routes, upstreams and policies compiled once, used by every request.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    config::ApiConfig,
+    error::ApplyError,
+    metrics::ApiMetrics,
+    policy::{Chain, Compiler},
+    router::{
+        Placed,
+        pattern::{HostPattern, PathPattern},
+        rule::Rule,
+    },
+    upstream::{Endpoints, Upstream},
+};
+
+/// A compiled API.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) config: Arc<ApiConfig>,
+    pub(crate) name: Arc<str>,
+    pub(crate) hosts: Vec<HostPattern>,
+    pub(crate) routes: Vec<Placed<Route>>,
+    pub(crate) metrics: Arc<ApiMetrics>,
+}
+
+/// What a request needs once its route is known. It holds on to everything of one revision, so a request
+/// that is under way never sees another one.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) api: Arc<str>,
+    pub(crate) metrics: Arc<ApiMetrics>,
+    /// How many segments of the path the upstream does not see.
+    pub(crate) base_segments: usize,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) chain: Arc<Chain>,
+}
+
+/// What compiling needs beyond the API itself.
+pub(crate) struct Parts<'a> {
+    pub(crate) endpoints: &'a Endpoints,
+    pub(crate) compiler: &'a Compiler,
+    pub(crate) workers: usize,
+    /// What was served under the same reference: counters go on where they were.
+    pub(crate) previous: Option<&'a Api>,
+}
+
+impl Api {
+    /// Compiles an API; anything that could not be enforced or reached is an error.
+    pub(crate) fn compile(config: ApiConfig, parts: &Parts<'_>) -> Result<Self, ApplyError> {
+        let config = Arc::new(config);
+        let name = name(&config);
+        let metrics = match parts.previous {
+            Some(previous) if previous.name == name => Arc::clone(&previous.metrics),
+            _ => ApiMetrics::new(parts.workers),
+        };
+        let mut api = Self {
+            hosts: hosts(&config)?,
+            routes: Vec::new(),
+            config,
+            name,
+            metrics,
+        };
+        api.routes = Build::new(&api, parts)?.routes()?;
+        Ok(api)
+    }
+}
+
+/// The name in metrics and logs.
+fn name(config: &ApiConfig) -> Arc<str> {
+    match &config.mark {
+        Some(mark) => Arc::from(mark.api_name.as_str()),
+        None => Arc::from(config.external_ref.0.as_str()),
+    }
+}
+
+fn hosts(config: &ApiConfig) -> Result<Vec<HostPattern>, ApplyError> {
+    if config.content.hostnames.is_empty() {
+        return Ok(vec![HostPattern::Any]);
+    }
+    let parsed = config
+        .content
+        .hostnames
+        .iter()
+        .map(|host| HostPattern::parse(host));
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|reason| invalid(config, reason))
+}
+
+fn invalid(config: &ApiConfig, reason: String) -> ApplyError {
+    ApplyError::Invalid {
+        api: config.external_ref.clone(),
+        reason,
+    }
+}
+
+/// The routes of one API in the making.
+struct Build<'a> {
+    api: &'a Api,
+    parts: &'a Parts<'a>,
+    upstreams: BTreeMap<&'a str, Arc<Upstream>>,
+    /// Shared by all operations without policies of their own.
+    api_chain: Arc<Chain>,
+    base_segments: usize,
+}
+
+impl<'a> Build<'a> {
+    fn new(api: &'a Api, parts: &'a Parts<'a>) -> Result<Self, ApplyError> {
+        let config = &*api.config;
+        let mut upstreams = BTreeMap::new();
+        for (name, upstream) in &config.content.upstreams {
+            let upstream = parts
+                .endpoints
+                .upstream(upstream)
+                .map_err(|reason| invalid(config, reason))?;
+            upstreams.insert(name.as_str(), Arc::new(upstream));
+        }
+        let base =
+            PathPattern::parse(&config.content.base_path, "").map_err(|reason| invalid(config, reason))?;
+        if base.rest {
+            return Err(invalid(
+                config,
+                "the base path cannot contain `{…...}`".to_owned(),
+            ));
+        }
+        Ok(Self {
+            api,
+            parts,
+            upstreams,
+            api_chain: Arc::new(parts.compiler.chain(config, None)?),
+            base_segments: base.segments.len(),
+        })
+    }
+
+    fn routes(&self) -> Result<Vec<Placed<Route>>, ApplyError> {
+        let content = &self.api.config.content;
+        if content.operations.is_empty() {
+            return Ok(vec![self.everything()?]);
+        }
+        (0..content.operations.len())
+            .map(|index| self.operation(index))
+            .collect()
+    }
+
+    fn everything(&self) -> Result<Placed<Route>, ApplyError> {
+        let config = &*self.api.config;
+        let pattern =
+            PathPattern::below(&config.content.base_path).map_err(|reason| invalid(config, reason))?;
+        let route = self.route("main", Arc::clone(&self.api_chain))?;
+        let rule = Rule::everything(config.external_ref.clone(), route);
+        Ok(Placed {
+            pattern,
+            rule: Arc::new(rule),
+        })
+    }
+
+    fn operation(&self, index: usize) -> Result<Placed<Route>, ApplyError> {
+        let config = &*self.api.config;
+        let operation = &config.content.operations[index];
+        let chain = match operation.policies.is_empty() {
+            true => Arc::clone(&self.api_chain),
+            false => Arc::new(self.parts.compiler.chain(config, Some(index))?),
+        };
+        let route = self.route(operation.upstream.as_deref().unwrap_or("main"), chain)?;
+        let wanted = &operation.r#match;
+        let pattern = PathPattern::parse(&config.content.base_path, &wanted.path);
+        let rule = Rule::new(wanted, config.external_ref.clone(), index, route);
+        Ok(Placed {
+            pattern: pattern.map_err(|reason| invalid(config, reason))?,
+            rule: Arc::new(rule.map_err(|reason| invalid(config, reason))?),
+        })
+    }
+
+    fn route(&self, upstream: &str, chain: Arc<Chain>) -> Result<Arc<Route>, ApplyError> {
+        let Some(upstream) = self.upstreams.get(upstream) else {
+            let reason = format!("there is no upstream `{upstream}`; add it under `upstreams`");
+            return Err(invalid(&self.api.config, reason));
+        };
+        Ok(Arc::new(Route {
+            api: Arc::clone(&self.api.name),
+            metrics: Arc::clone(&self.api.metrics),
+            base_segments: self.base_segments,
+            upstream: Arc::clone(upstream),
+            chain,
+        }))
+    }
+}

@@ -1,0 +1,206 @@
+//! Counters of traffic, per API and worker.
+//!
+//! Each worker counts on its own cache lines; the sums are made when somebody looks. Labels are bounded:
+//! the API's name, the class of the status, the kind of failure. Never a path, a consumer or an address.
+
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// Upper bounds of the duration buckets, in microseconds.
+const BUCKETS: [u64; 12] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000,
+];
+
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// How an upstream failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UpstreamFailure {
+    Connect,
+    Timeout,
+    Broken,
+}
+
+impl UpstreamFailure {
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::Connect, "connect"),
+        (Self::Timeout, "timeout"),
+        (Self::Broken, "broken"),
+    ];
+}
+
+/// The counters of one API.
+#[derive(Debug)]
+pub(crate) struct ApiMetrics {
+    workers: Box<[Counters]>,
+}
+
+/// One worker's share, on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Counters {
+    statuses: [AtomicU64; STATUS_CLASSES.len()],
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    microseconds: AtomicU64,
+    failures: [AtomicU64; UpstreamFailure::ALL.len()],
+}
+
+impl ApiMetrics {
+    /// Counters at zero for so many workers.
+    pub(crate) fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            workers: (0..workers.max(1)).map(|_| Counters::default()).collect(),
+        })
+    }
+
+    /// Counts one answered request.
+    pub(crate) fn request(&self, worker: usize, status: u16, duration: Duration) {
+        let Some(counters) = self.workers.get(worker) else {
+            return;
+        };
+        let class = usize::from(status / 100).clamp(1, STATUS_CLASSES.len()) - 1;
+        let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.partition_point(|bound| *bound < microseconds);
+        counters.statuses[class].fetch_add(1, Relaxed);
+        counters.buckets[bucket].fetch_add(1, Relaxed);
+        counters.microseconds.fetch_add(microseconds, Relaxed);
+    }
+
+    /// Counts one failure of an upstream.
+    pub(crate) fn failure(&self, worker: usize, failure: UpstreamFailure) {
+        if let Some(counters) = self.workers.get(worker) {
+            counters.failures[failure as usize].fetch_add(1, Relaxed);
+        }
+    }
+
+    fn sum(&self, pick: impl Fn(&Counters) -> &AtomicU64) -> u64 {
+        self.workers
+            .iter()
+            .map(|counters| pick(counters).load(Relaxed))
+            .sum()
+    }
+}
+
+/// Writes the counters of all APIs, given by name, in Prometheus' text format.
+pub(crate) fn write(apis: &[(String, Arc<ApiMetrics>)], text: &mut String) {
+    family(
+        text,
+        "gatehouse_gateway_requests_total",
+        "counter",
+        "Requests answered.",
+    );
+    for (name, metrics) in apis {
+        for (class, label) in STATUS_CLASSES.iter().enumerate() {
+            let count = metrics.sum(|counters| &counters.statuses[class]);
+            if count > 0 {
+                line(
+                    text,
+                    "gatehouse_gateway_requests_total",
+                    name,
+                    &format!("status=\"{label}\""),
+                    count,
+                );
+            }
+        }
+    }
+    family(
+        text,
+        "gatehouse_gateway_upstream_failures_total",
+        "counter",
+        "Requests that got no response from their upstream.",
+    );
+    for (name, metrics) in apis {
+        for (failure, label) in UpstreamFailure::ALL {
+            let count = metrics.sum(|counters| &counters.failures[failure as usize]);
+            if count > 0 {
+                line(
+                    text,
+                    "gatehouse_gateway_upstream_failures_total",
+                    name,
+                    &format!("kind=\"{label}\""),
+                    count,
+                );
+            }
+        }
+    }
+    write_durations(apis, text);
+}
+
+fn write_durations(apis: &[(String, Arc<ApiMetrics>)], text: &mut String) {
+    const NAME: &str = "gatehouse_gateway_request_duration_seconds";
+    family(
+        text,
+        NAME,
+        "histogram",
+        "Time from a request's head to the end of its response.",
+    );
+    for (name, metrics) in apis {
+        let mut total = 0;
+        for (index, bound) in BUCKETS.iter().enumerate() {
+            total += metrics.sum(|counters| &counters.buckets[index]);
+            let bound = seconds(*bound);
+            line(
+                text,
+                &format!("{NAME}_bucket"),
+                name,
+                &format!("le=\"{bound}\""),
+                total,
+            );
+        }
+        total += metrics.sum(|counters| &counters.buckets[BUCKETS.len()]);
+        line(text, &format!("{NAME}_bucket"), name, "le=\"+Inf\"", total);
+        let sum = seconds(metrics.sum(|counters| &counters.microseconds));
+        line(text, &format!("{NAME}_sum"), name, "", sum);
+        line(text, &format!("{NAME}_count"), name, "", total);
+    }
+}
+
+fn seconds(microseconds: u64) -> f64 {
+    Duration::from_micros(microseconds).as_secs_f64()
+}
+
+fn family(text: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(text: &mut String, name: &str, api: &str, label: &str, value: impl std::fmt::Display) {
+    let api = api
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
+    let comma = if label.is_empty() { "" } else { "," };
+    let _ = writeln!(text, "{name}{{api=\"{api}\"{comma}{label}}} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_summed_and_labels_are_escaped() {
+        let metrics = ApiMetrics::new(2);
+        metrics.request(0, 200, Duration::from_millis(2));
+        metrics.request(1, 204, Duration::from_secs(60));
+        metrics.request(1, 503, Duration::ZERO);
+        metrics.failure(0, UpstreamFailure::Timeout);
+        let mut text = String::new();
+        write(&[("a\"b".to_owned(), metrics)], &mut text);
+        for expected in [
+            r#"gatehouse_gateway_requests_total{api="a\"b",status="2xx"} 2"#,
+            r#"gatehouse_gateway_requests_total{api="a\"b",status="5xx"} 1"#,
+            r#"gatehouse_gateway_upstream_failures_total{api="a\"b",kind="timeout"} 1"#,
+            r#"gatehouse_gateway_request_duration_seconds_bucket{api="a\"b",le="0.0025"} 2"#,
+            r#"gatehouse_gateway_request_duration_seconds_bucket{api="a\"b",le="+Inf"} 3"#,
+            r#"gatehouse_gateway_request_duration_seconds_count{api="a\"b"} 3"#,
+        ] {
+            assert!(text.contains(expected), "{expected} in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Bodies on their way through. Nothing is buffered: each frame is asked for when the other side can
+//! take it.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
+
+use super::completion::Completion;
+use crate::upstream::pool::Pool;
+
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the body broke off")]
+    Broken(#[source] hyper::Error),
+    #[error("the request body is larger than allowed")]
+    TooLarge,
+}
+
+/// A request's body on its way to the upstream.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    Empty,
+    Streaming(Incoming),
+    /// A body of unannounced length, cut off beyond a limit.
+    Limited {
+        incoming: Incoming,
+        left: u64,
+        exceeded: Rc<Cell<bool>>,
+    },
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Streaming(incoming) => poll_incoming(incoming, context),
+            Self::Limited {
+                incoming,
+                left,
+                exceeded,
+            } => {
+                let polled = poll_incoming(incoming, context);
+                if let Poll::Ready(Some(Ok(frame))) = &polled {
+                    let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                    let Some(rest) = left.checked_sub(length) else {
+                        exceeded.set(true);
+                        return Poll::Ready(Some(Err(BodyError::TooLarge)));
+                    };
+                    *left = rest;
+                }
+                polled
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}
+
+fn poll_incoming(
+    incoming: &mut Incoming,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    Pin::new(incoming)
+        .poll_frame(context)
+        .map(|frame| frame.map(|result| result.map_err(BodyError::Broken)))
+}
+
+/// A response's body on its way to the caller. When it goes away, the request is complete.
+#[derive(Debug)]
+pub(crate) struct ResponseBody {
+    source: Source,
+    completion: Completion,
+}
+
+#[derive(Debug)]
+enum Source {
+    Own(Option<Bytes>),
+    Upstream(UpstreamBody),
+}
+
+/// A body that still comes over an upstream connection, which goes back to its pool at the end.
+#[derive(Debug)]
+pub(crate) struct UpstreamBody {
+    pub(crate) incoming: Incoming,
+    pub(crate) sender: Option<SendRequest<RequestBody>>,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) endpoint: u64,
+}
+
+impl ResponseBody {
+    /// A body of our own; empty is none.
+    pub(crate) fn own(bytes: Bytes, completion: Completion) -> Self {
+        Self {
+            source: Source::Own((!bytes.is_empty()).then_some(bytes)),
+            completion,
+        }
+    }
+
+    /// The upstream's body.
+    pub(crate) fn upstream(mut body: UpstreamBody, completion: Completion) -> Self {
+        if body.incoming.is_end_stream() {
+            body.give_back();
+        }
+        Self {
+            source: Source::Upstream(body),
+            completion,
+        }
+    }
+}
+
+impl UpstreamBody {
+    /// Returns the connection for the next request.
+    fn give_back(&mut self) {
+        if let Some(sender) = self.sender.take() {
+            self.pool.put(self.endpoint, sender, Instant::now());
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let polled = match &mut this.source {
+            Source::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Source::Upstream(body) => {
+                let polled = poll_incoming(&mut body.incoming, context);
+                // A body of known length is not polled again after its last byte.
+                if matches!(polled, Poll::Ready(None)) || body.incoming.is_end_stream() {
+                    body.give_back();
+                }
+                polled
+            }
+        };
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => this.completion.sent(frame.data_ref().map_or(0, Bytes::len)),
+            Poll::Ready(Some(Err(_))) => this.completion.broke_off(),
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Own(bytes) => bytes.is_none(),
+            Source::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Source::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Request and response heads: what is refused, what is taken away, what is added.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri, Version,
+    header::{self, Entry},
+    request,
+};
+
+use super::problem::Problem;
+
+/// Names the request in logs, problems and at the upstream.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// What speaks of one connection only (RFC 9110, section 7.6.1), beside what `Connection` itself names.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HTTP2_SETTINGS,
+];
+
+/// The host a request is for. Takes the `Host` header out of the head: the upstream gets another one.
+pub(crate) fn take_host(parts: &mut request::Parts) -> Result<HeaderValue, Problem> {
+    let mut given = parts.headers.get_all(header::HOST).iter();
+    let (first, second) = (given.next(), given.next());
+    if second.is_some() {
+        return Err(Problem::bad_request("The request has more than one Host header.").closing());
+    }
+    let missing = first.is_none() && parts.version == Version::HTTP_11;
+    let host = parts.headers.remove(header::HOST);
+    if missing {
+        return Err(Problem::bad_request("The request has no Host header.").closing());
+    }
+    // A target in absolute form outranks the header (RFC 9112, section 3.2.2).
+    let host = match parts.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => Some(host.unwrap_or_else(|| HeaderValue::from_static(""))),
+    };
+    host.filter(is_host)
+        .ok_or_else(|| Problem::bad_request("The request's host is not a host name.").closing())
+}
+
+fn is_host(value: &HeaderValue) -> bool {
+    let allowed = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'~')
+    };
+    value.as_bytes().iter().all(allowed)
+}
+
+/// Whether the request asks for a WebSocket (RFC 6455).
+pub(crate) fn wants_websocket(parts: &request::Parts) -> bool {
+    parts.method == Method::GET
+        && parts.version == Version::HTTP_11
+        && parts
+            .headers
+            .get(header::UPGRADE)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && names(&parts.headers).any(|name| name.eq_ignore_ascii_case("upgrade"))
+}
+
+fn names(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+/// Takes away what was meant for this connection only.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let nominated: Vec<HeaderName> = names(headers).filter_map(|name| name.parse().ok()).collect();
+        for name in nominated {
+            // Framing and routing are ours to say; nobody may have them taken away.
+            if !matches!(name, header::HOST | header::CONTENT_LENGTH) {
+                headers.remove(name);
+            }
+        }
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // The length of a chunked message is what its chunks say.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Where a request came from, for the upstream.
+#[derive(Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) address: &'a HeaderValue,
+    pub(crate) host: HeaderValue,
+    pub(crate) secure: bool,
+}
+
+/// Says where the request came from. Addresses that callers claim stay to the left of the one we saw.
+pub(crate) fn add_forwarded(headers: &mut HeaderMap, origin: Origin<'_>) {
+    match headers.entry(FORWARDED_FOR) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(origin.address.clone());
+        }
+        Entry::Occupied(mut occupied) => {
+            let mut chain = Vec::new();
+            for value in occupied.iter() {
+                chain.extend_from_slice(value.as_bytes());
+                chain.extend_from_slice(b", ");
+            }
+            chain.extend_from_slice(origin.address.as_bytes());
+            let value = HeaderValue::from_bytes(&chain);
+            occupied.insert(value.unwrap_or_else(|_| origin.address.clone()));
+        }
+    }
+    let scheme = if origin.secure { "https" } else { "http" };
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    headers.insert(FORWARDED_HOST, origin.host);
+}
+
+/// HTTP/2 may split cookies over several headers; HTTP/1.1 has one (RFC 9113, section 8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    let Some(first) = crumbs.next() else {
+        return;
+    };
+    let mut joined = first.as_bytes().to_vec();
+    for crumb in crumbs {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, value);
+    }
+}
+
+/// The request's target at the upstream.
+pub(crate) fn target(prefix: &str, path: &str, query: Option<&str>) -> Option<Uri> {
+    let length = prefix.len() + path.len() + query.map_or(0, |query| query.len() + 1);
+    let mut text = Vec::with_capacity(length);
+    text.extend_from_slice(prefix.as_bytes());
+    text.extend_from_slice(path.as_bytes());
+    if let Some(query) = query {
+        text.push(b'?');
+        text.extend_from_slice(query.as_bytes());
+    }
+    Uri::from_maybe_shared(bytes::Bytes::from(text)).ok()
+}

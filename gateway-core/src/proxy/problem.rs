@@ -1,0 +1,112 @@
+//! The gateway's own answers: problem documents (RFC 9457), each cause with a type of its own.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+/// A refusal, with everything its answer says.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: Cow<'static, str>,
+    /// Headers beyond those that every problem has.
+    pub(crate) headers: HeaderMap,
+    /// Whether the connection must not be used again.
+    pub(crate) close: bool,
+}
+
+macro_rules! problems {
+    ($($(#[$docs:meta])* $name:ident = $status:ident, $kind:literal, $title:literal;)+) => {$(
+        $(#[$docs])*
+        pub(crate) fn $name(detail: impl Into<Cow<'static, str>>) -> Self {
+            Self::new(
+                StatusCode::$status,
+                concat!("https://gatehouse.dev/problems/gateway/", $kind),
+                $title,
+                detail.into(),
+            )
+        }
+    )+};
+}
+
+impl Problem {
+    problems! {
+        /// The request cannot be understood safely.
+        bad_request = BAD_REQUEST, "bad-request", "Bad request";
+        /// No API answers here.
+        no_route = NOT_FOUND, "no-route", "No route";
+        /// The path is served, for other methods.
+        method_not_allowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
+        /// No or no valid credential.
+        unauthenticated = UNAUTHORIZED, "unauthenticated", "Not authenticated";
+        /// A valid credential that does not suffice.
+        forbidden = FORBIDDEN, "forbidden", "Forbidden";
+        /// The body is larger than the API takes.
+        too_large = PAYLOAD_TOO_LARGE, "too-large", "Request too large";
+        /// More requests than a limit lets through.
+        rate_limited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
+        /// The keys to check a credential with cannot be had.
+        keys_unavailable = SERVICE_UNAVAILABLE, "keys-unavailable", "Keys unavailable";
+        /// No connection to the upstream.
+        upstream_unreachable = BAD_GATEWAY, "upstream-unreachable", "Upstream unreachable";
+        /// The upstream's answer cannot be used.
+        upstream_failed = BAD_GATEWAY, "upstream-failed", "Upstream failed";
+        /// No answer from the upstream in time.
+        upstream_timeout = GATEWAY_TIMEOUT, "upstream-timeout", "Upstream timed out";
+    }
+
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: Cow<'static, str>) -> Self {
+        Self {
+            status,
+            kind,
+            title,
+            detail,
+            headers: HeaderMap::new(),
+            close: false,
+        }
+    }
+
+    /// Adds a header.
+    pub(crate) fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Ends the connection with this answer.
+    pub(crate) fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    /// The document.
+    pub(crate) fn body(&self, request_id: &str) -> Bytes {
+        let document = serde_json::json!({
+            "type": self.kind,
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "requestId": request_id,
+        });
+        Bytes::from(document.to_string())
+    }
+
+    /// The headers of the answer.
+    pub(crate) fn into_headers(mut self, request_id: &str) -> HeaderMap {
+        let headers = &mut self.headers;
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::try_from(request_id) {
+            headers.insert(super::head::REQUEST_ID, id);
+        }
+        if self.close {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.headers
+    }
+}

@@ -1,0 +1,56 @@
+//! WebSockets: once both sides have switched protocols, bytes go back and forth unread.
+
+use http::{HeaderMap, HeaderValue, Response, header, request};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
+use tracing::debug;
+
+/// The caller's side of a connection that may switch.
+pub(crate) struct Pending {
+    caller: Option<OnUpgrade>,
+}
+
+impl Pending {
+    /// Takes the caller's side out of the request.
+    pub(crate) fn take(parts: &mut request::Parts) -> Self {
+        Self {
+            caller: parts.extensions.remove::<OnUpgrade>(),
+        }
+    }
+
+    /// Connects both sides once the answer has been sent.
+    pub(crate) fn tunnel(self, mut response: Response<Incoming>) {
+        let Some(caller) = self.caller else {
+            return;
+        };
+        let upstream = hyper::upgrade::on(&mut response);
+        tokio::task::spawn_local(async move {
+            let (caller, upstream) = match tokio::try_join!(caller, upstream) {
+                Ok(sides) => sides,
+                Err(error) => {
+                    debug!(error = %error, "A WebSocket could not be opened");
+                    return;
+                }
+            };
+            let (mut caller, mut upstream) = (TokioIo::new(caller), TokioIo::new(upstream));
+            if let Err(error) = copy_bidirectional(&mut caller, &mut upstream).await {
+                debug!(error = %error, "A WebSocket broke off");
+            }
+        });
+    }
+}
+
+/// Asks the upstream to switch.
+pub(crate) fn ask(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// The headers with which the caller is told that the upstream has switched: all the upstream's own.
+pub(crate) fn accepted(answer: &HeaderMap) -> HeaderMap {
+    let mut headers = answer.clone();
+    super::head::strip_hop_by_hop(&mut headers);
+    ask(&mut headers);
+    headers
+}

@@ -1,0 +1,137 @@
+//! Sending one request to an upstream over a kept or new connection.
+
+use http::{HeaderMap, Method, Request, Response, Uri};
+use hyper::{
+    body::{Body as _, Incoming},
+    client::conn::http1::{self, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::{Upstream, connect, pool::Pool};
+use crate::proxy::body::RequestBody;
+
+/// A response head and the connection its body is still coming from.
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) sender: SendRequest<RequestBody>,
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    #[error("connecting took too long")]
+    ConnectTimeout,
+    #[error("cannot connect")]
+    Connect(#[source] std::io::Error),
+    #[error("cannot use the connection")]
+    Handshake(#[source] hyper::Error),
+    #[error("no response in time")]
+    Timeout,
+    #[error("the connection broke before a response came")]
+    Broken(#[source] hyper::Error),
+}
+
+/// Sends a request and waits for the head of the response.
+///
+/// A kept connection may turn out to be closed already. Then the request is sent once more on another
+/// one, if hyper hands it back untouched or if it is safe to repeat and has no body.
+pub(crate) async fn send(
+    pool: &Pool,
+    upstream: &Upstream,
+    mut request: Request<RequestBody>,
+) -> Result<Answer, SendError> {
+    if let Some(mut sender) = kept(pool, upstream).await {
+        let spare = Spare::of(&request);
+        match exchange(&mut sender, upstream, request).await {
+            Ok(response) => return Ok(Answer { response, sender }),
+            Err(Failed::Timeout) => return Err(SendError::Timeout),
+            Err(Failed::Broken(error, returned)) => {
+                let again = returned.or_else(|| spare.map(Spare::into_request));
+                request = again.ok_or(SendError::Broken(error))?;
+                debug!("A kept connection was closed; sending the request once more");
+            }
+        }
+    }
+    let mut sender = open(upstream).await?;
+    match exchange(&mut sender, upstream, request).await {
+        Ok(response) => Ok(Answer { response, sender }),
+        Err(Failed::Timeout) => Err(SendError::Timeout),
+        Err(Failed::Broken(error, _)) => Err(SendError::Broken(error)),
+    }
+}
+
+async fn kept(pool: &Pool, upstream: &Upstream) -> Option<SendRequest<RequestBody>> {
+    loop {
+        let mut sender = pool.take(upstream.endpoint.id)?;
+        // Its task may not have run since the last answer ended; that takes a moment, not a round trip.
+        if sender.is_ready() || sender.ready().await.is_ok() {
+            return Some(sender);
+        }
+    }
+}
+
+async fn open(upstream: &Upstream) -> Result<SendRequest<RequestBody>, SendError> {
+    let connecting = connect::connect(&upstream.endpoint);
+    let stream = timeout(upstream.connect_timeout, connecting)
+        .await
+        .map_err(|_| SendError::ConnectTimeout)?
+        .map_err(SendError::Connect)?;
+    let (sender, connection) = http1::Builder::new()
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(SendError::Handshake)?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            debug!(error = %error, "An upstream connection ended with an error");
+        }
+    });
+    Ok(sender)
+}
+
+enum Failed {
+    Timeout,
+    Broken(hyper::Error, Option<Request<RequestBody>>),
+}
+
+async fn exchange(
+    sender: &mut SendRequest<RequestBody>,
+    upstream: &Upstream,
+    request: Request<RequestBody>,
+) -> Result<Response<Incoming>, Failed> {
+    match timeout(upstream.timeout, sender.try_send_request(request)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(mut error)) => {
+            let returned = error.take_message();
+            Err(Failed::Broken(error.into_error(), returned))
+        }
+        Err(_) => Err(Failed::Timeout),
+    }
+}
+
+/// The head of a request that may be sent again: no body, and repeating it changes nothing.
+struct Spare {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Spare {
+    fn of(request: &Request<RequestBody>) -> Option<Self> {
+        let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
+        repeatable.then(|| Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+        })
+    }
+
+    fn into_request(self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::Empty);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.headers_mut() = self.headers;
+        request
+    }
+}

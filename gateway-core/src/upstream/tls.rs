@@ -1,0 +1,44 @@
+//! TLS towards upstreams: always verified, against the system's roots.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+use tracing::warn;
+
+/// The connector that trusts what the system trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured).
+/// Reading the roots takes a while, so it happens at the first TLS connection.
+pub(crate) fn connector() -> Result<TlsConnector, rustls::Error> {
+    static CONNECTOR: OnceLock<TlsConnector> = OnceLock::new();
+    if let Some(connector) = CONNECTOR.get() {
+        return Ok(connector.clone());
+    }
+    let connector = connector_trusting(system_roots())?;
+    Ok(CONNECTOR.get_or_init(|| connector).clone())
+}
+
+/// A connector that trusts these roots alone.
+pub(crate) fn connector_trusting(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn system_roots() -> RootCertStore {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        warn!(error = %error, "Some of the system's root certificates cannot be read");
+    }
+    let mut roots = RootCertStore::empty();
+    let (added, ignored) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        warn!(
+            "The system has no root certificates ({ignored} unusable), so no HTTPS upstream can be verified; install `ca-certificates` or set SSL_CERT_FILE"
+        );
+    }
+    roots
+}
