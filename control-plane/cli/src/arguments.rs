@@ -1,0 +1,144 @@
+//! The command line as people type it.
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    screen::Format,
+    target::TargetOptions,
+    verbs::{
+        agent, api, apply, completion, context, delete, deploy, describe, dev, diff, discover, discoveries,
+        get, import, serve, token, undeploy,
+    },
+};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done   1 error   2 differences (diff)   3 invalid input   4 conflict
+  5 not authorised   6 not found   7 wait timed out   64 wrong command line";
+
+/// One control plane for many API gateways.
+#[derive(Parser)]
+#[command(
+    name = "gatehouse",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    infer_long_args = false,
+    after_help = EXIT_CODES
+)]
+pub(crate) struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Which control plane
+    #[command(flatten)]
+    pub(crate) target: TargetOptions,
+    /// The format of the output
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub(crate) output: Format,
+}
+
+/// The verbs.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Starts everything on this machine: control plane, native gateway, a sample API
+    Dev(dev::DevArguments),
+    /// Starts the control plane alone
+    Serve(serve::ServeArguments),
+    /// Works on APIs: `api import`
+    #[command(subcommand)]
+    Api(api::ApiCommand),
+    /// Applies documents: all of them or none
+    Apply(apply::ApplyArguments),
+    /// Shows what applying documents would change; exits with 2 if anything
+    Diff(diff::DiffArguments),
+    /// Lists objects, or shows some of them
+    Get(get::GetArguments),
+    /// Shows everything about one object
+    Describe(describe::DescribeArguments),
+    /// Deletes objects
+    Delete(delete::DeleteArguments),
+    /// Deploys a revision of an API to an environment; rollback is deploying an earlier one
+    Deploy(deploy::DeployArguments),
+    /// Takes an API out of an environment
+    Undeploy(undeploy::UndeployArguments),
+    /// Looks what a gateway has
+    Discover(discover::DiscoverArguments),
+    /// Shows what discoveries found
+    #[command(subcommand)]
+    Discoveries(discoveries::DiscoveriesCommand),
+    /// Takes findings of a discovery into the catalog
+    Import(import::ImportArguments),
+    /// Lets agents join, and throws them out
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
+    /// Makes and revokes API tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Chooses between control planes
+    #[command(subcommand)]
+    Context(context::ContextCommand),
+    /// Shows who one is to the control plane
+    Whoami,
+    /// Shows the version of this program
+    Version,
+    /// Writes a completion script for a shell
+    Completion(completion::CompletionArguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn takes_what_the_tutorial_types() {
+        for line in [
+            "gatehouse dev --data-dir /tmp/x --listen 127.0.0.1:0 --no-sample",
+            "gatehouse api import ./github.json --name github --base-path /github --upstream http://127.0.0.1:9999",
+            "gatehouse deploy github --to local --wait",
+            "gatehouse deploy github@1 --to local --no-wait",
+            "gatehouse apply -f orders.yaml -f more --dry-run -o json",
+            "gatehouse diff -f -",
+            "gatehouse get apis -o name -l tier=public",
+            "gatehouse --context prod get envs",
+            "gatehouse undeploy github --from local",
+            "gatehouse discover local --wait --timeout 5m",
+            "gatehouse import 01890a5d-ac96-774b-bcce-b302099a8057 --all",
+            "gatehouse serve --database sqlite://x.db --listen 0.0.0.0:9090",
+            "gatehouse agent join-token --type native --ttl 1h",
+            "gatehouse completion bash",
+        ] {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_makes_no_sense() {
+        for line in [
+            "gatehouse",
+            "gatehouse get",
+            "gatehouse deploy github",
+            "gatehouse deploy github --to local --wait --no-wait",
+            "gatehouse import 01890a5d-ac96-774b-bcce-b302099a8057",
+            "gatehouse import 01890a5d-ac96-774b-bcce-b302099a8057 --all item",
+            "gatehouse apply",
+            "gatehouse serve --listen nowhere",
+        ] {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `gatehouse import`: findings of a discovery enter the catalog.
+
+use clap::Args;
+use gatehouse_control_plane_api::{
+    admin::{CreateImportRequest, Import, ImportAction},
+    client::Client,
+};
+use gatehouse_schemas::identity::{DiscoveredApiId, DiscoveryId};
+
+use crate::{exit::Exit, failure::Failure, listed::word, screen::Screen, table::table};
+
+/// Which findings.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The discovery's id
+    discovery: DiscoveryId,
+    /// The findings' ids, as `gatehouse discoveries show` lists them
+    #[arg(value_name = "ITEM", required_unless_present = "all", conflicts_with = "all")]
+    items: Vec<DiscoveredApiId>,
+    /// All findings that are new or changed
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) async fn run(options: ImportArguments, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
+    let request = CreateImportRequest {
+        items: (!options.all).then_some(options.items),
+    };
+    let import = client.import(options.discovery, &request).await?;
+    screen.show(&import, &[format!("import/{}", import.id)], || text(&import))?;
+    let skipped = import
+        .results
+        .iter()
+        .filter(|result| result.action == ImportAction::Skipped)
+        .count();
+    if skipped > 0 {
+        let detail = format!(
+            "{skipped} of {} findings were not imported; the results say why",
+            import.results.len()
+        );
+        return Err(Failure::new(Exit::Error, detail).into());
+    }
+    Ok(Exit::Ok)
+}
+
+fn text(import: &Import) -> String {
+    if import.results.is_empty() {
+        return format!("import/{}: nothing is new or changed\n", import.id);
+    }
+    let rows: Vec<Vec<String>> = import
+        .results
+        .iter()
+        .map(|result| {
+            let api = result
+                .api
+                .as_ref()
+                .map(|name| format!("api/{name}"))
+                .unwrap_or_default();
+            vec![
+                result.item.to_string(),
+                word(&result.action),
+                api,
+                result.message.clone(),
+            ]
+        })
+        .collect();
+    table(&["ITEM", "ACTION", "API", "MESSAGE"], &rows)
+}

@@ -1,0 +1,80 @@
+//! `gatehouse undeploy`: an API leaves an environment.
+
+use clap::Args;
+use gatehouse_control_plane_api::{admin::Deployment, client::Client};
+use gatehouse_schemas::{condition::Phase, identity::ResourceName};
+
+use super::{deploy, get};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    screen::Screen,
+    waiting::{self, Look, WaitOptions},
+};
+
+/// What leaves, and where.
+#[derive(Debug, Args)]
+pub(crate) struct UndeployArguments {
+    /// The API
+    api: ResourceName,
+    /// The environment
+    #[arg(long = "from", value_name = "ENVIRONMENT")]
+    environment: ResourceName,
+    #[command(flatten)]
+    waiting: WaitOptions,
+}
+
+pub(super) async fn run(
+    options: &UndeployArguments,
+    client: &Client,
+    screen: Screen,
+) -> anyhow::Result<Exit> {
+    let found = client.find_deployment(&options.api, &options.environment).await?;
+    let found = found.ok_or_else(|| get::not_deployed(&options.api, &options.environment))?;
+    let leaving = client.undeploy(found.id).await?;
+    let outcome = if options.waiting.wait {
+        wait(&leaving, options, client).await?;
+        "undeployed"
+    } else {
+        "accepted for undeployment; `--wait` waits for it"
+    };
+    screen.show(&leaving, &[format!("deployment/{}", leaving.id)], || {
+        format!(
+            "deployment/{} {outcome}: {} from {}\n",
+            leaving.id, leaving.api, leaving.environment
+        )
+    })?;
+    Ok(Exit::Ok)
+}
+
+async fn wait(leaving: &Deployment, options: &UndeployArguments, client: &Client) -> anyhow::Result<()> {
+    let found = waiting::until(options.waiting.timeout, async || {
+        match client.deployment(leaving.id).await {
+            Err(error) if error.is_not_found() => Ok(Look::Done(())),
+            Err(error) => Err(error.into()),
+            Ok(still_there) if still_there.generation > leaving.generation => {
+                let detail = format!(
+                    "`{}` was deployed again meanwhile; undeploy again if that is wrong",
+                    options.api
+                );
+                Err(Failure::new(Exit::Conflict, detail).into())
+            }
+            Ok(still_there) if still_there.phase == Phase::Failed => {
+                let detail = format!(
+                    "undeploying `{}` failed: {}",
+                    options.api,
+                    deploy::state(&still_there)
+                );
+                Err(Failure::new(Exit::Error, detail).into())
+            }
+            Ok(still_there) => Ok(Look::NotYet(deploy::state(&still_there))),
+        }
+    });
+    found.await?.map_err(|state| {
+        let detail = format!(
+            "`{}` was not undeployed from `{}` within {:?}: {state}; it goes on",
+            options.api, options.environment, options.waiting.timeout
+        );
+        Failure::new(Exit::TimedOut, detail).into()
+    })
+}
