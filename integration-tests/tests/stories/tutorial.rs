@@ -2,14 +2,18 @@
 //!
 //! Every line that begins with `$ ` in a block marked `console` runs in a shell, in order, in a home of its own, with
 //! the built `gatehouse` in the PATH. What the page shows below a command must be in what the command prints, line by
-//! line, where `...` stands for anything. A block marked `yaml` with a title, as in `yaml title="orders.yaml"`,
-//! becomes that file. A command that the page says exits with a code (`# exit 2`) must do so; all others exit 0.
+//! line, where `...` stands for anything. A block with a title, as in `yaml title="orders.yaml"`, becomes that file. A
+//! command that the page says exits with a code (`# exit 2`) must do so; all others exit 0. `ID` is the identity that
+//! the last command printed.
 
-use std::{fs, path::Path, process::Command};
-
-use gatehouse_integration_tests::{
-    binaries::binary, documents, ports::free_address, process::Process, upstream::Upstream, wait,
+use std::{
+    cell::RefCell,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
 };
+
+use gatehouse_integration_tests::{binaries::binary, documents, ports::free_address, process::Process, wait};
 
 /// One command of the page and the lines that are shown below it.
 #[derive(Debug)]
@@ -40,19 +44,13 @@ async fn every_command_of_the_tutorial_does_what_the_page_says() {
     fs::create_dir(path.join("bin")).unwrap();
     std::os::unix::fs::symlink(binary("gatehouse"), path.join("bin/gatehouse")).unwrap();
     fs::copy(documents::github(), path.join("github-openapi.json")).unwrap();
-    let upstream = Upstream::start("github").await;
-    let places = Places::choose(path, &upstream.url());
-
-    let mut background: Vec<Process> = Vec::new();
+    let mut run = Run::begin(path);
     for action in &actions {
         match action {
-            Action::Write { file, content } => fs::write(path.join(file), places.put_into(content)).unwrap(),
-            Action::Run(step) if step.command.contains("gatehouse -- dev") => {
-                let process = places.start_dev(path);
-                background.push(process);
-                places.wait_for_dev(background.last_mut().unwrap()).await;
-            }
-            Action::Run(step) => places.check(step, path).await,
+            Action::Write { file, content } => fs::write(path.join(file), run.put_into(content)).unwrap(),
+            Action::Run(step) if step.command.contains("gatehouse -- dev") => run.start_dev().await,
+            Action::Run(step) if step.command.ends_with(" &") => run.start_upstream(step).await,
+            Action::Run(step) => run.check(step).await,
         }
     }
 }
@@ -96,21 +94,26 @@ fn steps(block: &[&str]) -> Vec<Step> {
     steps
 }
 
-/// Where things are in this run, in place of the addresses on the page.
-struct Places {
+/// One run through the page: where things are, in place of the addresses on the page.
+struct Run {
+    home: PathBuf,
     replacements: Vec<(&'static str, String)>,
-    data: String,
+    /// The identity that the last command printed.
+    identity: Option<String>,
+    background: Vec<Process>,
 }
 
-impl Places {
-    fn choose(home: &Path, upstream: &str) -> Self {
-        let mut replacements = vec![("http://127.0.0.1:9999", upstream.to_owned())];
+impl Run {
+    fn begin(home: &Path) -> Self {
+        let mut replacements = vec![("9999", free_address().port().to_string())];
         for written in ["127.0.0.1:9090", "127.0.0.1:8080", "127.0.0.1:9094"] {
             replacements.push((written, free_address().to_string()));
         }
         Self {
+            home: home.to_owned(),
             replacements,
-            data: home.join("data").display().to_string(),
+            identity: None,
+            background: Vec::new(),
         }
     }
 
@@ -119,29 +122,25 @@ impl Places {
         for (written, actual) in &self.replacements {
             text = text.replace(written, actual);
         }
-        text
+        match &self.identity {
+            Some(identity) => text.replace(" ID", &format!(" {identity}")),
+            None => text,
+        }
     }
 
-    fn address(&self, written: &str) -> String {
-        self.put_into(written)
-    }
-
-    fn start_dev(&self, home: &Path) -> Process {
+    async fn start_dev(&mut self) {
         let mut command = Command::new(binary("gatehouse"));
-        command
-            .args(["dev", "--data-dir", &self.data])
-            .args(["--listen", &self.address("127.0.0.1:9090")])
-            .args(["--gateway-listen", &self.address("127.0.0.1:8080")])
-            .args(["--admin-listen", &self.address("127.0.0.1:9094")]);
-        in_home(&mut command, home);
-        Process::start("gatehouse dev", command, &home.join("dev.log"))
-    }
-
-    async fn wait_for_dev(&self, process: &mut Process) {
-        let url = format!("http://{}/readyz", self.address("127.0.0.1:9094"));
-        let process = std::cell::RefCell::new(process);
-        wait::until_true("`gatehouse dev` is ready", async || {
-            process.borrow_mut().assert_running();
+        command.arg("dev").arg("--data-dir").arg(self.home.join("data"));
+        for (option, written) in [
+            ("--listen", "127.0.0.1:9090"),
+            ("--gateway-listen", "127.0.0.1:8080"),
+            ("--admin-listen", "127.0.0.1:9094"),
+        ] {
+            command.args([option, &self.put_into(written)]);
+        }
+        self.start("gatehouse dev", command);
+        let url = format!("http://{}/readyz", self.put_into("127.0.0.1:9094"));
+        self.wait("`gatehouse dev` is ready", async || {
             reqwest::get(&url)
                 .await
                 .is_ok_and(|response| response.status().is_success())
@@ -149,14 +148,41 @@ impl Places {
         .await;
     }
 
-    async fn check(&self, step: &Step, home: &Path) {
+    async fn start_upstream(&mut self, step: &Step) {
+        let line = step.command.trim_end_matches(" &");
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("exec {line}")]);
+        self.start(line, command);
+        let address = self.put_into("127.0.0.1:9999");
+        self.wait("the upstream listens", async || {
+            tokio::net::TcpStream::connect(&address).await.is_ok()
+        })
+        .await;
+    }
+
+    fn start(&mut self, name: &str, mut command: Command) {
+        self.in_home(&mut command);
+        let log = self.home.join(format!("log-{}", self.background.len()));
+        self.background.push(Process::start(name, command, &log));
+    }
+
+    async fn wait<F: Future<Output = bool>>(&mut self, what: &str, mut ready: impl FnMut() -> F) {
+        let process = RefCell::new(self.background.last_mut().unwrap());
+        wait::until_true(what, || {
+            process.borrow_mut().assert_running();
+            ready()
+        })
+        .await;
+    }
+
+    async fn check(&mut self, step: &Step) {
         let (line, code) = match step.command.split_once("  # exit ") {
             Some((line, code)) => (line, code.trim().parse().unwrap()),
             None => (step.command.as_str(), 0),
         };
         let mut command = Command::new("bash");
         command.args(["-c", &self.put_into(line)]);
-        in_home(&mut command, home);
+        self.in_home(&mut command);
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
             .unwrap()
@@ -174,19 +200,30 @@ impl Places {
                 "the page shows below `{line}`\n{shown}\nbut it prints\n{printed}"
             );
         }
+        self.identity = printed
+            .split_whitespace()
+            .find(|word| is_identity(word))
+            .map(str::to_owned)
+            .or(self.identity.take());
+    }
+
+    fn in_home(&self, command: &mut Command) {
+        let search = std::env::var("PATH").unwrap_or_default();
+        command
+            .current_dir(&self.home)
+            .env("HOME", &self.home)
+            .env("XDG_CONFIG_HOME", self.home.join(".config"))
+            .env("PATH", format!("{}:{search}", self.home.join("bin").display()))
+            .env("NO_COLOR", "1")
+            .env_remove("GATEHOUSE_SERVER")
+            .env_remove("GATEHOUSE_TOKEN");
     }
 }
 
-fn in_home(command: &mut Command, home: &Path) {
-    let search = std::env::var("PATH").unwrap_or_default();
-    command
-        .current_dir(home)
-        .env("HOME", home)
-        .env("XDG_CONFIG_HOME", home.join(".config"))
-        .env("PATH", format!("{}:{search}", home.join("bin").display()))
-        .env("NO_COLOR", "1")
-        .env_remove("GATEHOUSE_SERVER")
-        .env_remove("GATEHOUSE_TOKEN");
+/// Whether a word is a UUID.
+fn is_identity(word: &str) -> bool {
+    let lengths: Vec<usize> = word.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && word.chars().all(|sign| sign == '-' || sign.is_ascii_hexdigit())
 }
 
 /// Whether a printed line is what the page shows; `...` stands for anything, and runs of spaces are one.
