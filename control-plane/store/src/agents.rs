@@ -71,6 +71,8 @@ reads! {
     agents_of_type(gateway_type: &GatewayType) -> Vec<Agent> = of_type;
     /// What the connector of this gateway type last said of itself, in any agent's session.
     descriptor(gateway_type: &GatewayType) -> Option<Descriptor> = newest_descriptor;
+    /// A page of the join tokens that are not spent, oldest first; ended ones included.
+    join_tokens(request: &PageRequest) -> Page<JoinToken> = unspent_join_tokens;
     /// The join token with this SHA-256.
     join_token(sha256: &str) -> Option<JoinToken> = join_token_by_hash;
 }
@@ -149,16 +151,33 @@ async fn join_token_by_hash(connection: &mut AnyConnection, sha256: &str) -> Res
         .bind(sha256.to_owned())
         .fetch_optional(connection)
         .await?;
-    row.map(|row| {
-        Ok(JoinToken {
-            id: row.parsed("id")?,
-            gateway_type: row.parsed("gateway_type")?,
-            created_at: row.time("created_at")?,
-            expires_at: row.time("expires_at")?,
-            spent_at: row.optional_time("spent_at")?,
-        })
+    row.as_ref().map(join_token).transpose()
+}
+
+async fn unspent_join_tokens(
+    connection: &mut AnyConnection,
+    request: &PageRequest,
+) -> Result<Page<JoinToken>> {
+    let after = request.after("join-tokens")?;
+    let rows = sqlx::query(
+        "SELECT * FROM join_tokens WHERE spent_at IS NULL AND ($1 IS NULL OR id > $1) ORDER BY id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit(request.size()))
+    .fetch_all(connection)
+    .await?;
+    let tokens = each(rows, join_token)?;
+    Ok(page("join-tokens", request, tokens, |token| token.id.to_string()))
+}
+
+fn join_token(row: &AnyRow) -> Result<JoinToken> {
+    Ok(JoinToken {
+        id: row.parsed("id")?,
+        gateway_type: row.parsed("gateway_type")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+        spent_at: row.optional_time("spent_at")?,
     })
-    .transpose()
 }
 
 impl Transaction {
@@ -197,6 +216,18 @@ impl Transaction {
         .execute(self.connection())
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Takes a join token back before it is spent.
+    pub async fn delete_join_token(&mut self, id: JoinTokenId) -> Result<()> {
+        let done = sqlx::query("DELETE FROM join_tokens WHERE id = $1 AND spent_at IS NULL")
+            .bind(id.to_string())
+            .execute(self.connection())
+            .await?;
+        match done.rows_affected() {
+            0 => Err(StoreError::not_found(format!("join token {id}"))),
+            _ => Ok(()),
+        }
     }
 
     /// Enrolls an agent.

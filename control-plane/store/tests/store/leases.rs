@@ -1,0 +1,154 @@
+//! Leases: one holder, fencing numbers that rise, and gateways that each have their own.
+
+use gatehouse_control_plane_store::{Claim, Store};
+use gatehouse_schemas::{
+    identity::{AgentId, EnvironmentId, FencingNumber},
+    time::Timestamp,
+};
+
+use crate::harness::{NOW, after, agent, begin, begin_at, environment, on_every_database};
+
+const LEASE: i64 = 15_000;
+
+async fn claim(
+    store: &Store,
+    environment_id: EnvironmentId,
+    agent_id: AgentId,
+    replicated: bool,
+    now: Timestamp,
+) -> Option<FencingNumber> {
+    let mut transaction = begin_at(store, now).await;
+    let wish = Claim {
+        environment_id,
+        agent_id,
+        replicated,
+        expires_at: Timestamp(now.0 + LEASE),
+    };
+    let fencing = transaction.claim_lease(&wish).await.expect("claimed");
+    transaction.commit().await.expect("committed");
+    fencing
+}
+
+#[tokio::test]
+async fn one_agent_holds_the_lease_until_it_ends() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = environment(store, "kong-eu", "kong").await;
+        let (one, two) = (agent(store, "one").await, agent(store, "two").await);
+        let first = claim(store, place, one, false, NOW).await.expect("free");
+        let generation = store.generation().await.expect("a read");
+        assert_eq!(claim(store, place, two, false, NOW).await, None);
+        assert_eq!(claim(store, place, one, false, after(1_000)).await, Some(first));
+        assert_eq!(
+            claim(store, place, two, false, after(LEASE)).await,
+            None,
+            "it was renewed"
+        );
+        assert_eq!(
+            store.generation().await.expect("a read"),
+            generation,
+            "a renewal is no news"
+        );
+        let second = claim(store, place, two, false, after(1_000 + LEASE))
+            .await
+            .expect("ended");
+        assert!(second > first);
+        assert!(store.generation().await.expect("a read") > generation);
+        assert_eq!(claim(store, place, one, false, after(1_000 + LEASE)).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ended_lease_that_nobody_took_is_renewed_as_it_was() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = environment(store, "kong-eu", "kong").await;
+        let one = agent(store, "one").await;
+        let first = claim(store, place, one, false, NOW).await;
+        assert_eq!(claim(store, place, one, false, after(10 * LEASE)).await, first);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn gateways_of_their_own_each_have_a_lease() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = environment(store, "local", "kong").await;
+        let (one, two) = (agent(store, "one").await, agent(store, "two").await);
+        let first = claim(store, place, one, true, NOW).await.expect("its own");
+        let second = claim(store, place, two, true, NOW).await.expect("its own");
+        assert_ne!(first, second);
+        assert_eq!(
+            claim(store, place, one, true, after(10 * LEASE)).await,
+            Some(first)
+        );
+        // The connector changed its mind: the leases of the other sort are void.
+        let shared = claim(store, place, two, false, after(11 * LEASE))
+            .await
+            .expect("free");
+        assert!(shared > second);
+        let leases = store.leases_in(place).await.expect("a read");
+        assert_eq!(
+            leases.iter().map(|lease| lease.fencing).collect::<Vec<_>>(),
+            [shared]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn revoking_and_releasing_free_the_lease_at_once() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = environment(store, "kong-eu", "kong").await;
+        let (one, two) = (agent(store, "one").await, agent(store, "two").await);
+        claim(store, place, one, false, NOW).await.expect("free");
+        let mut transaction = begin(store).await;
+        transaction.revoke_agent(one).await.expect("revoked");
+        transaction.commit().await.expect("committed");
+        claim(store, place, two, false, NOW).await.expect("free again");
+        let mut transaction = begin(store).await;
+        transaction.release_leases(two).await.expect("released");
+        transaction.commit().await.expect("committed");
+        assert!(store.all_leases().await.expect("a read").is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn renewing_keeps_every_lease_of_an_agent_and_no_other() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let (here, there) = (
+            environment(store, "a", "kong").await,
+            environment(store, "b", "kong").await,
+        );
+        let (one, two) = (agent(store, "one").await, agent(store, "two").await);
+        claim(store, here, one, false, NOW).await.expect("free");
+        claim(store, there, two, false, NOW).await.expect("free");
+        store
+            .renew_leases(one, after(5), after(5 + LEASE))
+            .await
+            .expect("renewed");
+        let ends: Vec<_> = store
+            .all_leases()
+            .await
+            .expect("a read")
+            .iter()
+            .map(|lease| lease.expires_at)
+            .collect();
+        assert_eq!(ends, [after(5 + LEASE), after(LEASE)]);
+        assert_eq!(
+            store
+                .agent(one)
+                .await
+                .expect("a read")
+                .expect("an agent")
+                .last_seen_at,
+            Some(after(5))
+        );
+    })
+    .await;
+}

@@ -1,0 +1,12 @@
+//! The store, case by case, on a fresh SQLite file and, where `GATEHOUSE_TEST_POSTGRES` holds the URL of an
+//! administrator, on a fresh PostgreSQL database.
+
+mod access;
+mod catalog;
+mod connecting;
+mod deployments;
+mod discoveries;
+mod durability;
+mod harness;
+mod leases;
+mod work;
