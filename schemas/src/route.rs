@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
 use crate::{
     api::OperationMatch,
     revision::{Operation, RevisionContent},
@@ -91,44 +93,101 @@ pub fn join(base_path: &str, path: &str) -> String {
     }
 }
 
-/// A path template without the names of its parameters: `/orders/{id}` and `/orders/{order}` are the
-/// same place.
+/// A path template without the names of its parameters, and in one spelling: `/orders/{id}` and
+/// `/orders/{order}` are the same place, and so are `/a%7eb` and `/a~b`.
 pub fn normalise(path: &str) -> String {
-    let mut text = String::with_capacity(path.len());
-    for (position, segment) in path.split('/').enumerate() {
-        if position > 0 {
-            text.push('/');
-        }
-        match Segment::of(segment) {
-            Segment::Literal(literal) => text.push_str(literal),
-            Segment::Parameter(_) => text.push_str("{}"),
-            Segment::Rest(_) => text.push_str("{...}"),
-        }
-    }
-    text
+    let segments: Vec<String> = path.split('/').map(normalised_segment).collect();
+    segments.join("/")
 }
 
+fn normalised_segment(segment: &str) -> String {
+    match Segment::of(segment) {
+        Segment::Rest(_) => "{...}".to_owned(),
+        Segment::Parameter(_) => "{}".to_owned(),
+        Segment::Literal(literal) => respelled(literal),
+        Segment::Mixed(pieces) => pieces
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Literal(literal) => respelled(literal),
+                Piece::Parameter(_) => "{}".to_owned(),
+            })
+            .collect(),
+    }
+}
+
+/// Decoded, and only what must be escaped escaped again.
+fn respelled(literal: &str) -> String {
+    let decoded: Vec<u8> = percent_decode_str(literal).collect();
+    percent_encode(&decoded, ESCAPED).to_string()
+}
+
+/// What is escaped in the one spelling of a literal: all but what RFC 3986 lets stand in a segment.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
 /// One segment of a path template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment<'a> {
     /// Itself and nothing else.
     Literal(&'a str),
     /// `{name}`: any one segment.
     Parameter(&'a str),
+    /// `{name}.json`: parameters and text between them; each parameter takes at least one character.
+    Mixed(Vec<Piece<'a>>),
     /// `{name...}`: everything that is left.
     Rest(&'a str),
 }
 
+/// A piece of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Text.
+    Literal(&'a str),
+    /// The name of a parameter.
+    Parameter(&'a str),
+}
+
 impl<'a> Segment<'a> {
-    /// What a segment of a template stands for.
+    /// What a segment of a template stands for. Braces that do not pair are text.
     pub fn of(segment: &'a str) -> Self {
-        let inner = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-        match inner {
-            Some(name) if name.contains(['{', '}']) => Self::Literal(segment),
-            Some(name) => name.strip_suffix("...").map_or(Self::Parameter(name), Self::Rest),
-            None => Self::Literal(segment),
+        let Some(pieces) = pieces(segment) else {
+            return Self::Literal(segment);
+        };
+        match pieces[..] {
+            [] | [Piece::Literal(_)] => Self::Literal(segment),
+            [Piece::Parameter(name)] => name.strip_suffix("...").map_or(Self::Parameter(name), Self::Rest),
+            _ => Self::Mixed(pieces),
         }
     }
+}
+
+fn pieces(segment: &str) -> Option<Vec<Piece<'_>>> {
+    let mut pieces = Vec::new();
+    let mut rest = segment;
+    while let Some((literal, inside)) = rest.split_once('{') {
+        let (name, after) = inside.split_once('}').filter(|(name, _)| !name.contains('{'))?;
+        pieces.extend((!literal.is_empty()).then_some(Piece::Literal(literal)));
+        pieces.push(Piece::Parameter(name));
+        rest = after;
+    }
+    pieces.extend((!rest.is_empty()).then_some(Piece::Literal(rest)));
+    Some(pieces)
 }
 
 #[cfg(test)]

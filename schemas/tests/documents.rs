@@ -73,12 +73,11 @@ const SHARED: [(&str, DefinitionFormat, usize, usize, usize); 43] = [
     ("xero.com-xero_accounting.json", OpenApi30, 224, 211, 1),
 ];
 
-/// GitHub's description as the npm package `@octokit/openapi` 23.0.2 has it: with `$ref`, with every `$ref`
-/// replaced by what it leads to, and that of the enterprise cloud.
-const GITHUB: [(&str, DefinitionFormat, usize, usize, usize); 3] = [
-    ("api.github.com.json", OpenApi30, 1223, 1222, 1),
-    ("api.github.com.deref.json", OpenApi30, 1223, 1222, 1),
-    ("ghec.json", OpenApi30, 1471, 1470, 1),
+/// GitHub's description as the npm package `@octokit/openapi` 23.0.2 has it, and that of
+/// the enterprise cloud.
+const GITHUB: [(&str, DefinitionFormat, usize, usize, usize); 2] = [
+    ("api.github.com.json", OpenApi30, 1223, 1223, 1),
+    ("ghec.json", OpenApi30, 1471, 1471, 1),
 ];
 
 fn workspace() -> PathBuf {

@@ -1,12 +1,17 @@
 //! Path templates of definitions, in the words of our routes.
 //!
-//! Our routes know literal segments, `{name}` for one whole segment, and `{name...}` for the rest. OpenAPI
-//! also allows parameters inside a segment, and documents in the wild contain more than OpenAPI allows.
-//! Each such form becomes the nearest route that lets at least the same requests through, with a warning.
+//! What OpenAPI allows is kept as it is written, parameters inside a segment (`/{name}.json`) included.
+//! Documents in the wild contain more than that; each such form becomes the nearest route that lets at
+//! least the same requests through, with a warning.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::{
+    route::{Piece, Segment},
+    validate::{is_dots, spelling},
+};
 
 /// What a path template became.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,8 +32,6 @@ pub(super) struct Route {
 /// A way in which a route differs from the path template it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Departure {
-    /// `/{name}.json`: a parameter that is not a whole segment.
-    PartialSegment,
     /// `/#action`: what follows `#` never reaches a server, and no parameter of the operation says it.
     Fragment,
     /// `/search?q={q}`: a query with parameters.
@@ -45,9 +48,6 @@ impl Departure {
     /// What to tell people; goes before the list of paths.
     pub(super) fn sentence(self) -> &'static str {
         match self {
-            Self::PartialSegment => {
-                "a parameter is only part of a path segment, so the route matches any whole segment there"
-            }
             Self::Fragment => {
                 "what follows `#` never reaches a gateway, so these paths are told apart by nothing"
             }
@@ -144,98 +144,63 @@ fn read_segment(
     names: &mut Vec<String>,
     departures: &mut Vec<Departure>,
 ) -> Option<String> {
-    match Parts::of(segment) {
-        Parts::Literal => literal(segment, departures),
-        Parts::Parameters { names: found, whole }
-            if found.iter().all(|name| name.starts_with(['?', '&'])) =>
-        {
-            // `/search{?q}`: only a query.
-            departures.push(Departure::QueryTemplate);
-            let start = segment.split('{').next().filter(|_| !whole).unwrap_or_default();
-            literal(start, departures)
-        }
-        Parts::Parameters { names: found, whole } => {
-            if !whole {
-                departures.push(Departure::PartialSegment);
-            }
-            let several = found
-                .iter()
-                .any(|name| name.starts_with('+') || name.ends_with(['*', '+']) || name.ends_with("..."));
-            if several && !last {
-                departures.push(Departure::SeveralSegments);
-            }
-            let name = unique(&joined(&found, departures), names, departures);
-            let rest = if several && last { "..." } else { "" };
-            Some(format!("{{{name}{rest}}}"))
-        }
-    }
-}
-
-/// What a segment is made of.
-enum Parts {
-    /// No parameter.
-    Literal,
-    /// Parameters; whether one of them is the whole segment.
-    Parameters { names: Vec<String>, whole: bool },
-}
-
-impl Parts {
-    fn of(segment: &str) -> Self {
-        let mut names = Vec::new();
-        let mut rest = segment;
-        let mut between = false;
-        while let Some((before, inside)) = rest.split_once('{') {
-            let Some((name, after)) = inside.split_once('}') else {
-                return Self::Literal;
+    match Segment::of(segment) {
+        Segment::Literal(text) if is_dots(text) => None,
+        Segment::Literal(text) => Some(literal(text, departures)),
+        Segment::Parameter(name) => Some(parameter(name, last, names, departures)),
+        Segment::Rest(name) => Some(parameter(&format!("{name}*"), last, names, departures)),
+        Segment::Mixed(pieces) => {
+            let text = |piece: Piece<'_>| match piece {
+                Piece::Literal(text) => literal(text, departures),
+                Piece::Parameter(name) => parameter(name, false, names, departures),
             };
-            between |= !before.is_empty();
-            names.push(name.to_owned());
-            rest = after;
-        }
-        let whole = names.len() == 1 && !between && rest.is_empty();
-        if names.is_empty() {
-            Self::Literal
-        } else {
-            Self::Parameters { names, whole }
+            Some(pieces.into_iter().map(text).collect())
         }
     }
 }
 
-fn literal(segment: &str, departures: &mut Vec<Departure>) -> Option<String> {
-    if matches!(
-        segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
-        "." | ".."
-    ) {
-        return None;
+fn literal(text: &str, departures: &mut Vec<Departure>) -> String {
+    let mut escaped = utf8_percent_encode(text, SEGMENT).to_string();
+    if spelling(&escaped).is_err() {
+        // A `%` that escapes nothing, or a hidden slash.
+        escaped = escaped.replace('%', "%25");
     }
-    let mut text = utf8_percent_encode(segment, SEGMENT).to_string();
-    if crate::validate::check_template(&format!("/{text}")).is_err() {
-        // A `%` that escapes nothing.
-        text = text.replace('%', "%25");
-    }
-    if text != segment {
+    if escaped != text {
         departures.push(Departure::Respelled);
     }
-    Some(text)
+    escaped
 }
 
-/// One name for all parameters of a segment, of characters that a name may have.
-fn joined(names: &[String], departures: &mut Vec<Departure>) -> String {
-    let written = names.join("_");
-    let operators: &[char] = &['+', '*', '.', '?', '&', ';', '#', '/'];
-    let trimmed: Vec<&str> = names.iter().map(|name| name.trim_matches(operators)).collect();
+/// A parameter with a name that ours may have. The operators of RFC 6570 that some documents use say
+/// whether it is a query (`{?q}`), which is no part of the path, or takes several segments (`{+name}`).
+fn parameter(written: &str, last: bool, names: &mut Vec<String>, departures: &mut Vec<Departure>) -> String {
+    if written.starts_with(['?', '&']) {
+        departures.push(Departure::QueryTemplate);
+        return String::new();
+    }
+    let several = written.starts_with('+') || written.ends_with(['*', '+']);
+    if several && !last {
+        departures.push(Departure::SeveralSegments);
+    }
+    let name = unique(&allowed_name(written, departures), names, departures);
+    let rest = if several && last { "..." } else { "" };
+    format!("{{{name}{rest}}}")
+}
+
+fn allowed_name(written: &str, departures: &mut Vec<Departure>) -> String {
+    let operators: &[char] = &['+', '*', '.', ';', '#', '/'];
+    let plain = written.trim_matches(operators);
     let allowed = |character: char| character.is_alphanumeric() || "_-.".contains(character);
-    let name: String = trimmed
-        .join("_")
+    let replaced = plain
         .chars()
-        .map(|character| if allowed(character) { character } else { '_' })
-        .collect();
+        .map(|character| if allowed(character) { character } else { '_' });
+    let name: String = replaced.collect();
     let name = if name.is_empty() {
         "parameter".to_owned()
     } else {
         name
     };
-    if names.len() == 1 && name != written.trim_matches(operators) {
+    if name != plain {
         departures.push(Departure::Renamed);
     }
     name
@@ -283,22 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn parameters_inside_a_segment_take_the_whole_segment() {
-        check(
-            "/Accounts/{Sid}.json",
-            expect!["/Accounts/{Sid} [PartialSegment]"],
-        );
-        check("/a{b}", expect!["/{b} [PartialSegment]"]);
-        check("/v1/{name}:enable", expect!["/v1/{name} [PartialSegment]"]);
-        check(
-            "/{a}/x/{a}.json",
-            expect!["/{a}/x/{a_2} [PartialSegment, Renamed]"],
-        );
-        check(
-            "/compare/{base}...{head}",
-            expect!["/compare/{base_head} [PartialSegment]"],
-        );
-        check("/users('{id}')/items", expect!["/{id}/items [PartialSegment]"]);
+    fn parameters_inside_a_segment_stay_as_they_are() {
+        check("/Accounts/{Sid}.json", expect!["/Accounts/{Sid}.json []"]);
+        check("/a{b}", expect!["/a{b} []"]);
+        check("/v1/{name}:enable", expect!["/v1/{name}:enable []"]);
+        check("/{a}/x/{a}.json", expect!["/{a}/x/{a_2}.json [Renamed]"]);
+        check("/compare/{base}...{head}", expect!["/compare/{base}...{head} []"]);
+        check("/users('{id}')/items", expect!["/users('{id}')/items []"]);
     }
 
     #[test]
@@ -308,7 +264,10 @@ mod tests {
             "/v1/{+parent}/products",
             expect!["/v1/{parent}/products [SeveralSegments]"],
         );
-        check("/#X-Amz-Target=CloudTrail.AddTags", expect![[r#"/ {"X-Amz-Target": "CloudTrail.AddTags"}"#]]);
+        check(
+            "/#X-Amz-Target=CloudTrail.AddTags",
+            expect![[r#"/ {"X-Amz-Target": "CloudTrail.AddTags"}"#]],
+        );
         check(
             "/items?action=list&q={q}",
             expect![[r#"/items {"action": "list"} [QueryTemplate]"#]],

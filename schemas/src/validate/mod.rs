@@ -13,7 +13,7 @@ pub(crate) use self::{
     api::api,
     environment::environment,
     metadata::metadata,
-    path::{base_path as canonical_base_path, template as check_template},
+    path::{base_path as canonical_base_path, is_dots, spelling},
     policy::policy_set,
     url::{hostname, upstream_url},
 };

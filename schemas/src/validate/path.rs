@@ -1,6 +1,6 @@
 //! Base paths and path templates.
 
-use crate::route::Segment;
+use crate::route::{Piece, Segment};
 
 /// A base path in canonical form: `/` or `/a/b`, without a slash at the end.
 pub(crate) fn base_path(text: &str) -> Result<String, String> {
@@ -18,7 +18,7 @@ pub(crate) fn base_path(text: &str) -> Result<String, String> {
     Ok(trimmed.to_owned())
 }
 
-/// Checks a path template: whole segments that are literal, `{name}` or, last, `{name...}`.
+/// Checks a path template: segments that are literal, `{name}`, a mixture, or, last, `{name...}`.
 pub(crate) fn template(text: &str) -> Result<(), String> {
     let Some(rest) = text.strip_prefix('/') else {
         return Err(format!("a path starts with `/`: `/{text}`"));
@@ -37,6 +37,7 @@ pub(crate) fn template(text: &str) -> Result<(), String> {
                 ));
             }
             Segment::Parameter(name) | Segment::Rest(name) => parameter(name, &mut names)?,
+            Segment::Mixed(pieces) => mixed(&pieces, &mut names)?,
         }
     }
     Ok(())
@@ -58,35 +59,53 @@ fn parameter<'a>(name: &'a str, names: &mut Vec<&'a str>) -> Result<(), String> 
     Ok(())
 }
 
+fn mixed<'a>(pieces: &[Piece<'a>], names: &mut Vec<&'a str>) -> Result<(), String> {
+    pieces.iter().try_for_each(|piece| match piece {
+        Piece::Literal(text) => spelling(text),
+        Piece::Parameter(name) => parameter(name, names),
+    })
+}
+
 fn literal(segment: &str) -> Result<(), String> {
-    let lower = segment.to_ascii_lowercase();
     if segment.is_empty() {
         return Err("two slashes in a row; leave one out".to_owned());
     }
-    if matches!(lower.replace("%2e", ".").as_str(), "." | "..") {
+    if is_dots(segment) {
         return Err(format!(
             "segment `{segment}` would be resolved away by clients; leave it out"
         ));
     }
-    if lower.contains("%2f") || lower.contains("%5c") || segment.contains('\\') {
+    spelling(segment)
+}
+
+/// Whether a segment is `.` or `..`, however spelled.
+pub(crate) fn is_dots(segment: &str) -> bool {
+    matches!(
+        segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
+        "." | ".."
+    )
+}
+
+/// Checks that text is written as in a URL, and hides no slash.
+pub(crate) fn spelling(text: &str) -> Result<(), String> {
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("%2f") || lower.contains("%5c") || text.contains('\\') {
         return Err(format!(
-            "segment `{segment}` hides a slash; gateways and upstreams would disagree on it"
+            "`{text}` hides a slash; gateways and upstreams would disagree on it"
         ));
     }
-    if segment.contains(['{', '}']) {
-        return Err(format!(
-            "in `{segment}` a parameter is only part of a segment; it must be the whole one, like `{{name}}`"
-        ));
+    if text.contains(['{', '}']) {
+        return Err(format!("in `{text}` the braces do not pair"));
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%".contains(&byte);
-    if let Some(byte) = segment.bytes().find(|byte| !plain(*byte)) {
+    if let Some(byte) = text.bytes().find(|byte| !plain(*byte)) {
         return Err(format!(
-            "segment `{segment}` must be written as in a URL: byte {byte:#04x} as `%{byte:02X}`"
+            "`{text}` must be written as in a URL: byte {byte:#04x} as `%{byte:02X}`"
         ));
     }
-    if !escapes_are_complete(segment) {
+    if !escapes_are_complete(text) {
         return Err(format!(
-            "`%` in segment `{segment}` must be followed by two hexadecimal digits"
+            "`%` in `{text}` must be followed by two hexadecimal digits"
         ));
     }
     Ok(())
@@ -133,26 +152,26 @@ mod tests {
         check(
             paths.map(base_path),
             expect![[r#"
-            refused: a base path starts with `/`: `/`
-            refused: a base path starts with `/`: `/orders`
-            refused: two slashes in a row; leave one out
-            refused: segment `..` would be resolved away by clients; leave it out
-            refused: segment `%2e%2E` would be resolved away by clients; leave it out
-            refused: segment `a%2Fb` hides a slash; gateways and upstreams would disagree on it
-            refused: segment `a?b` must be written as in a URL: byte 0x3f as `%3F`
-            refused: segment `a#b` must be written as in a URL: byte 0x23 as `%23`
-            refused: segment `a b` must be written as in a URL: byte 0x20 as `%20`
-            refused: a base path has no parameters; put them into the operations
-            refused: two slashes in a row; leave one out
-            refused: `%` in segment `%zz` must be followed by two hexadecimal digits
-            refused: segment `a\b` hides a slash; gateways and upstreams would disagree on it
-            refused: `%` in segment `%` must be followed by two hexadecimal digits
-            refused: segment `é` must be written as in a URL: byte 0xc3 as `%C3`"#]],
+                refused: a base path starts with `/`: `/`
+                refused: a base path starts with `/`: `/orders`
+                refused: two slashes in a row; leave one out
+                refused: segment `..` would be resolved away by clients; leave it out
+                refused: segment `%2e%2E` would be resolved away by clients; leave it out
+                refused: `a%2Fb` hides a slash; gateways and upstreams would disagree on it
+                refused: `a?b` must be written as in a URL: byte 0x3f as `%3F`
+                refused: `a#b` must be written as in a URL: byte 0x23 as `%23`
+                refused: `a b` must be written as in a URL: byte 0x20 as `%20`
+                refused: a base path has no parameters; put them into the operations
+                refused: two slashes in a row; leave one out
+                refused: `%` in `%zz` must be followed by two hexadecimal digits
+                refused: `a\b` hides a slash; gateways and upstreams would disagree on it
+                refused: `%` in `%` must be followed by two hexadecimal digits
+                refused: `é` must be written as in a URL: byte 0xc3 as `%C3`"#]],
         );
     }
 
     #[test]
-    fn templates_have_whole_segment_parameters() {
+    fn templates_are_made_of_literals_and_parameters() {
         let paths = [
             "/",
             "/a/{id}",
@@ -162,6 +181,9 @@ mod tests {
             "/{a}/{a}",
             "/{rest...}/a",
             "/{a}.json",
+            "/{base}...{head}",
+            "/{a}{a}",
+            "/x{a",
             "/{}",
             "/{a b}",
             "/a//b",
@@ -177,7 +199,10 @@ mod tests {
                 refused: a path starts with `/`: `/`
                 refused: parameter `{a}` is there twice; give each its own name
                 refused: `{rest...}` takes everything that is left, so it can only be last
-                refused: in `{a}.json` a parameter is only part of a segment; it must be the whole one, like `{name}`
+                /{a}.json
+                /{base}...{head}
+                refused: parameter `{a}` is there twice; give each its own name
+                refused: in `x{a` the braces do not pair
                 refused: `{}` is not a parameter: its name is made of letters, digits, `_`, `-` and `.`
                 refused: `{a b}` is not a parameter: its name is made of letters, digits, `_`, `-` and `.`
                 refused: two slashes in a row; leave one out
