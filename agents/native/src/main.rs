@@ -1,1 +1,128 @@
-fn main() {}
+//! `gatehouse-gateway`: the native gateway with its agent, on a machine of its own.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::Parser;
+use gatehouse_agents_native::{GATEWAY_TYPE, NativeGateway, NativeOptions};
+use gatehouse_connector_sdk::runtime::{
+    AgentArguments, AgentOptions, RunError, parse_arguments, start_logging, stop_signal,
+};
+use gatehouse_gateway_core::TlsOptions;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+/// The native gateway of Gatehouse with its agent.
+///
+/// It serves what it served last as soon as it starts, and goes on without the control plane.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse-gateway", version)]
+struct Arguments {
+    #[command(flatten)]
+    agent: AgentArguments,
+    /// Where plain HTTP is served.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GATEHOUSE_LISTEN",
+        default_value = "127.0.0.1:8080"
+    )]
+    listen: SocketAddr,
+    /// Where HTTPS is served.
+    #[arg(long, value_name = "ADDRESS", requires_all = ["tls_certificate", "tls_key"])]
+    tls_listen: Option<SocketAddr>,
+    /// The certificate chain in PEM, the gateway's own first.
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    tls_certificate: Option<PathBuf>,
+    /// The private key in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    tls_key: Option<PathBuf>,
+    /// Where health and metrics are served.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GATEHOUSE_ADMIN_LISTEN",
+        default_value = "127.0.0.1:9094"
+    )]
+    admin_listen: SocketAddr,
+    /// A file of Api resources to serve beside what the control plane deploys.
+    #[arg(long, value_name = "FILE")]
+    apis: Option<PathBuf>,
+    /// Threads that carry traffic [default: one per core].
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
+    /// Log every request.
+    #[arg(long)]
+    access_log: bool,
+}
+
+impl Arguments {
+    fn agent_options(&self) -> anyhow::Result<AgentOptions> {
+        self.agent.options(&GATEWAY_TYPE.parse()?)
+    }
+
+    fn gateway_options(&self, state_dir: PathBuf) -> NativeOptions {
+        let tls = self
+            .tls_listen
+            .zip(self.tls_certificate.clone())
+            .zip(self.tls_key.clone())
+            .map(|((listen, certificate_file), key_file)| TlsOptions {
+                listen,
+                certificate_file,
+                key_file,
+            });
+        NativeOptions {
+            tls,
+            admin_listen: Some(self.admin_listen),
+            apis_file: self.apis.clone(),
+            workers: self.workers.map(usize::from),
+            access_log: self.access_log,
+            ..NativeOptions::new(self.listen, state_dir)
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = match parse_arguments::<Arguments>() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    start_logging(arguments.agent.log_format);
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One thread drives the agent and the slow work; traffic has the gateway's own threads.
+#[tokio::main(flavor = "current_thread")]
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let stop = stop_signal().context("cannot listen for signals")?;
+    let agent = arguments.agent_options()?;
+    let gateway = NativeGateway::start(arguments.gateway_options(agent.state_dir.join("gateway"))).await?;
+    info!("Serving on http://{}", gateway.address());
+    let result = attend(&gateway, agent, &stop).await;
+    gateway.shutdown().await;
+    result
+}
+
+/// Runs the agent. A gateway that the control plane does not accept any more gets no more work and serves
+/// what it has until somebody decides; other reasons to end are there from the start, and end the process.
+async fn attend(
+    gateway: &NativeGateway,
+    agent: AgentOptions,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    match gateway.run_agent(agent, stop.clone()).await {
+        Err(error @ RunError::Revoked { .. }) => {
+            let error = anyhow::Error::from(error);
+            error!("{error:#}; the gateway goes on with what it serves");
+            stop.cancelled().await;
+            Err(error)
+        }
+        result => Ok(result?),
+    }
+}

@@ -9,7 +9,7 @@ use std::{
 
 use gatehouse_control_plane_api::agent::{DeploymentOutcome, DeploymentReport, DeploymentWork};
 use gatehouse_schemas::identity::{DeploymentId, EnvironmentId, FencingNumber, Generation};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -42,6 +42,8 @@ struct Slot {
     /// Whether a worker runs.
     active: bool,
     settled: Option<Settled>,
+    /// Whether an attempt has come to an end.
+    tried: bool,
     /// Wakes a worker that waits between attempts.
     news: Arc<Notify>,
 }
@@ -60,6 +62,8 @@ struct Shared {
     environments: Arc<Environments>,
     tuning: Tuning,
     permits: Semaphore,
+    /// Counts attempts that have come to an end.
+    tried: watch::Sender<u64>,
     tasks: TaskTracker,
     /// No further steps.
     stopping: CancellationToken,
@@ -81,6 +85,7 @@ impl Deployments {
             environments,
             tuning,
             permits: Semaphore::new(tuning.concurrency.max(1)),
+            tried: watch::Sender::new(0),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             ended: CancellationToken::new(),
@@ -98,6 +103,18 @@ impl Deployments {
         }
         let shared = self.shared.clone();
         self.shared.tasks.spawn(async move { shared.work_off(id).await });
+    }
+
+    /// Triggers a token once each of these deployments has been tried, or needs no work.
+    pub(super) fn when_tried(&self, offered: Vec<DeploymentId>, done: CancellationToken) {
+        let shared = self.shared.clone();
+        let mut tried = shared.tried.subscribe();
+        self.shared.tasks.spawn(async move {
+            let all_tried = tried.wait_for(|_| shared.all_tried(&offered));
+            if let Some(Ok(_)) = shared.stopping.run_until_cancelled(all_tried).await {
+                done.cancel();
+            }
+        });
     }
 
     /// Lets everything in an environment be looked at again when it is offered next.
@@ -148,6 +165,21 @@ impl Shared {
         while let Some((work, news)) = self.take(id) {
             self.carry_out(&work, &news).await;
         }
+        self.tried.send_modify(|count| *count += 1);
+    }
+
+    fn mark_tried(&self, id: DeploymentId) {
+        if let Some(slot) = self.lock().get_mut(&id) {
+            slot.tried = true;
+        }
+        self.tried.send_modify(|count| *count += 1);
+    }
+
+    fn all_tried(&self, offered: &[DeploymentId]) -> bool {
+        let slots = self.lock();
+        offered
+            .iter()
+            .all(|id| slots.get(id).is_none_or(|slot| slot.tried || !slot.active))
     }
 
     /// The next work of a deployment; none ends its worker.
@@ -173,7 +205,9 @@ impl Shared {
             if !self.is_wanted(work, &lease) || self.is_done(work, &lease) {
                 return;
             }
-            match self.attempt(work, &lease).await {
+            let result = self.attempt(work, &lease).await;
+            self.mark_tried(work.id);
+            match result {
                 Ok(Ending::Stopped) => return,
                 Ok(Ending::Outcome(outcome)) => return self.finish(work, &lease, outcome).await,
                 Err(error) => {

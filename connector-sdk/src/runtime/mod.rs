@@ -36,6 +36,7 @@ use crate::connector::Connector;
 #[derive(Debug)]
 pub struct Agent {
     connector: Arc<dyn Connector>,
+    caught_up: CancellationToken,
 }
 
 impl Agent {
@@ -43,11 +44,17 @@ impl Agent {
     pub fn builder(connector: impl Connector) -> Self {
         Self {
             connector: Arc::new(connector),
+            caught_up: CancellationToken::new(),
         }
+    }
+
+    /// Triggered once everything that the control plane desired at the first answer has been tried.
+    pub fn caught_up(&self) -> CancellationToken {
+        self.caught_up.clone()
     }
 
     /// Runs until cancelled, or until the control plane says that it does not know this agent.
     pub async fn run(self, options: AgentOptions, cancellation: CancellationToken) -> Result<(), RunError> {
-        session::run(self.connector, options, cancellation).await
+        session::run(self.connector, options, self.caught_up, cancellation).await
     }
 }

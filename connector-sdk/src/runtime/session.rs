@@ -31,6 +31,7 @@ use crate::{connector::Connector, error::chain, layers};
 pub(super) async fn run(
     connector: Arc<dyn Connector>,
     options: AgentOptions,
+    caught_up: CancellationToken,
     cancellation: CancellationToken,
 ) -> Result<(), RunError> {
     let client = options.client()?;
@@ -48,6 +49,7 @@ pub(super) async fn run(
             connector.clone(),
             connection,
             options.tuning,
+            caught_up.clone(),
             cancellation.clone(),
         );
         let Err(ConnectionError::Revoked(source)) = agent.run().await else {
@@ -75,6 +77,7 @@ struct RunningAgent {
     deployments: Deployments,
     discoveries: Discoveries,
     tuning: Tuning,
+    caught_up: CancellationToken,
     cancellation: CancellationToken,
 }
 
@@ -92,6 +95,7 @@ impl RunningAgent {
         connector: Arc<dyn Connector>,
         connection: Connection,
         tuning: Tuning,
+        caught_up: CancellationToken,
         cancellation: CancellationToken,
     ) -> Self {
         let connection = Arc::new(connection);
@@ -105,6 +109,7 @@ impl RunningAgent {
             connection,
             environments,
             tuning,
+            caught_up,
             cancellation,
         }
     }
@@ -215,8 +220,12 @@ impl RunningAgent {
             position.after = Generation(0);
             news = true;
         }
+        let offered: Vec<_> = work.deployments.iter().map(|work| work.id).collect();
         for deployment in work.deployments {
             self.deployments.offer(deployment);
+        }
+        if !self.caught_up.is_cancelled() {
+            self.deployments.when_tried(offered, self.caught_up.clone());
         }
         news | self.discoveries.take(work.discoveries)
     }

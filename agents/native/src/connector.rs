@@ -1,0 +1,218 @@
+//! The connector to the gateway in this process.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use gatehouse_connector_sdk::{
+    connector::{
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
+        Translation,
+    },
+    context::Context,
+    error::{Error, ErrorKind, Result},
+    fidelity, settings,
+};
+use gatehouse_gateway_core::{ApiConfig, Gateway};
+use gatehouse_schemas::{
+    descriptor::{Capabilities, Descriptor},
+    desired::{DesiredApi, Mark},
+    environment::Endpoint,
+    observed::{DiscoveredItem, Observation},
+    route,
+};
+use serde_json::json;
+
+use crate::{
+    config::{GATEWAY_TYPE, NativeSettings},
+    error::from_gateway,
+    translate::{self, Listeners},
+};
+
+/// Feeds the gateway in this process.
+#[derive(Debug)]
+pub struct NativeConnector {
+    descriptor: Descriptor,
+    gateway: Arc<Gateway>,
+}
+
+impl NativeConnector {
+    /// A connector to a running gateway.
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        Self {
+            descriptor: descriptor(),
+            gateway,
+        }
+    }
+
+    fn endpoint_urls(&self, config: &ApiConfig, endpoints: &[Endpoint]) -> Vec<String> {
+        let listeners = Listeners {
+            plain: self.gateway.address(),
+            tls: self.gateway.tls_address(),
+        };
+        translate::endpoint_urls(&config.content, endpoints, listeners)
+    }
+
+    /// Refuses when something else answers on the same host and path. Within an environment the control plane
+    /// keeps desired state free of conflicts; while two of its APIs trade places, both may be there.
+    fn refuse_conflicts(&self, desired: &DesiredApi) -> Result<()> {
+        for config in self.gateway.apis() {
+            if is_of_environment(&config, &desired.mark) {
+                continue;
+            }
+            if let Some(conflict) = route::conflicts(&desired.content, &config.content).first() {
+                return Err(in_the_way(desired, &config, conflict));
+            }
+        }
+        Ok(())
+    }
+
+    /// The hashes of all secrets that the API's policies refer to.
+    async fn secret_hashes(
+        &self,
+        context: &Context,
+        desired: &DesiredApi,
+    ) -> Result<BTreeMap<gatehouse_schemas::identity::ResourceName, String>> {
+        let names: Vec<_> = translate::secret_names(&desired.content).into_iter().collect();
+        if names.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        Ok(translate::hashes(context.secrets.resolve(&names).await?))
+    }
+
+    fn item(&self, config: &ApiConfig, context: &Context) -> DiscoveredItem {
+        let urls = self.endpoint_urls(config, &context.environment.endpoints);
+        DiscoveredItem::Api(Box::new(translate::observed(config, urls)))
+    }
+}
+
+fn descriptor() -> Descriptor {
+    #[expect(clippy::expect_used, reason = "a constant that every test parses")]
+    let gateway_type = GATEWAY_TYPE.parse().expect("the gateway type is a name");
+    Descriptor {
+        gateway_type,
+        display_name: "Gatehouse native gateway".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capabilities: Capabilities {
+            deploy: true,
+            undeploy: true,
+            observe: true,
+            discover: true,
+            check: true,
+            replicated: true,
+        },
+        settings_schema: settings::schema::<NativeSettings>("Native gateway settings"),
+        policies: fidelity::all_exact(),
+    }
+}
+
+#[async_trait]
+impl Connector for NativeConnector {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    async fn check(&self, context: &Context) -> Result<CheckReport> {
+        settings::read::<NativeSettings>(&context.environment)?;
+        Ok(CheckReport {
+            gateway_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            findings: Vec::new(),
+        })
+    }
+
+    async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        // The gateway keeps no tags, so a filter by tags lets nothing through.
+        if !page.filter.is_empty() {
+            return Ok(DiscoveryPage {
+                items: Vec::new(),
+                next: None,
+            });
+        }
+        let apis = self.gateway.apis();
+        let after = page.position.as_deref();
+        let mut rest = apis
+            .iter()
+            .filter(|config| after.is_none_or(|after| config.external_ref.0.as_str() > after));
+        let listed: Vec<_> = rest.by_ref().take(page.limit.max(1)).collect();
+        let next = rest
+            .next()
+            .and(listed.last())
+            .map(|config| config.external_ref.0.clone());
+        Ok(DiscoveryPage {
+            items: listed
+                .into_iter()
+                .map(|config| self.item(config, context))
+                .collect(),
+            next,
+        })
+    }
+
+    async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
+        let external_ref = translate::external_ref(&api.mark);
+        Ok(match self.gateway.api(&external_ref) {
+            None => Observation::Absent,
+            Some(config) => {
+                let urls = self.endpoint_urls(&config, &context.environment.endpoints);
+                Observation::Present(Box::new(translate::observed(&config, urls)))
+            }
+        })
+    }
+
+    fn translate(&self, desired: &DesiredApi) -> Translation {
+        Translation {
+            vendor_form: json!(translate::config(desired, BTreeMap::new())),
+            fidelity: fidelity::report(desired, &self.descriptor.policies),
+        }
+    }
+
+    async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        let desired = &request.desired;
+        settings::read::<NativeSettings>(&context.environment)?;
+        self.refuse_conflicts(desired)?;
+        let config = translate::config(desired, self.secret_hashes(context, desired).await?);
+        let deployed = Deployed {
+            external_ref: config.external_ref.clone(),
+            endpoint_urls: self.endpoint_urls(&config, &context.environment.endpoints),
+            observed: config.fingerprint.clone(),
+        };
+        self.gateway.put_api(config).await.map_err(from_gateway)?;
+        Ok(deployed)
+    }
+
+    async fn undeploy(&self, _context: &Context, api: &ApiReference) -> Result<()> {
+        let external_ref = translate::external_ref(&api.mark);
+        match self.gateway.api(&external_ref) {
+            None => Ok(()),
+            Some(config) if translate::carries(&config, &api.mark) => {
+                self.gateway.remove_api(&external_ref).await.map_err(from_gateway)
+            }
+            Some(_) => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("`{external_ref}` does not carry our mark and stays as it is"),
+            )),
+        }
+    }
+}
+
+fn is_of_environment(config: &ApiConfig, mark: &Mark) -> bool {
+    config
+        .mark
+        .as_ref()
+        .is_some_and(|own| own.environment_id == mark.environment_id)
+}
+
+fn in_the_way(desired: &DesiredApi, config: &ApiConfig, conflict: &route::RouteConflict) -> Error {
+    let whose = match &config.mark {
+        Some(mark) => format!("API `{}` of another environment", mark.api_name),
+        None => "an API that Gatehouse did not deploy".to_owned(),
+    };
+    Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "`{}` cannot be deployed: {} `{}` is answered by `{}`, {whose}; remove it there, or choose another base path or host name",
+            desired.mark.api_name, conflict.method, conflict.path, config.external_ref
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;
