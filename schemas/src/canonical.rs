@@ -120,3 +120,58 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
     )]
     (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::diff::tests::any_value;
+
+    #[test]
+    fn whole_numbers_have_one_spelling() {
+        let value = json!({"b": 1.0, "a": [1.5, -0.0, 9_007_199_254_740_993_i64, 1e300]});
+        let text = canonical_json(&value);
+        assert_eq!(text, r#"{"a":[1.5,0,9007199254740993,1e+300],"b":1}"#);
+        assert_eq!(canonical_json(&canonical(&value)), text);
+    }
+
+    #[test]
+    fn fingerprints_are_sha256_of_the_canonical_text() {
+        // printf '{}' | sha256sum
+        assert_eq!(
+            Fingerprint::of_value(&json!({})).to_string(),
+            "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn canonicalising_twice_is_canonicalising_once(value in any_value()) {
+            let once = canonical(&value);
+            prop_assert_eq!(canonical(&once), once.clone());
+            prop_assert_eq!(canonical_json(&once), canonical_json(&value));
+        }
+
+        #[test]
+        fn the_canonical_text_reads_back_as_the_canonical_value(value in any_value()) {
+            let read: Value = serde_json::from_str(&canonical_json(&value)).expect("canonical text is JSON");
+            prop_assert_eq!(read, canonical(&value));
+        }
+
+        #[test]
+        fn the_order_of_keys_makes_no_difference(
+            fields in prop::collection::btree_map("[a-e]{1,3}", any_value(), 0..6)
+        ) {
+            let written = |pairs: Vec<(&String, &Value)>| {
+                let pairs = pairs.into_iter().map(|(key, value)| format!("{}:{value}", json!(key)));
+                format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+            };
+            let forwards = written(fields.iter().collect());
+            let backwards = written(fields.iter().rev().collect());
+            let fingerprint = |text: &str| Fingerprint::of_value(&serde_json::from_str(text).expect("JSON"));
+            prop_assert_eq!(fingerprint(&forwards), fingerprint(&backwards));
+        }
+    }
+}

@@ -189,4 +189,4 @@ fn insert(path: &str, after: &Value, value: &mut Value) -> Option<Result<(), App
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
