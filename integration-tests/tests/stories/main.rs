@@ -10,6 +10,7 @@ mod catalog;
 mod crashes;
 mod dev;
 mod discovery;
+mod docs;
 mod main_job;
 mod rollback;
 mod switching;
