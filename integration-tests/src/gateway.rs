@@ -12,6 +12,7 @@ pub struct Gateway {
     control_plane: String,
     join_token: String,
     folder: PathBuf,
+    options: Vec<String>,
     process: Option<Process>,
     http: reqwest::Client,
 }
@@ -19,6 +20,16 @@ pub struct Gateway {
 impl Gateway {
     /// Starts one that joins with a token, and waits until it listens.
     pub async fn start(control_plane: &str, join_token: &str, folder: PathBuf) -> Self {
+        Self::start_with(control_plane, join_token, folder, &[]).await
+    }
+
+    /// The same with more options.
+    pub async fn start_with(
+        control_plane: &str,
+        join_token: &str,
+        folder: PathBuf,
+        options: &[&str],
+    ) -> Self {
         fs::create_dir_all(&folder).unwrap();
         let mut gateway = Self {
             address: free_address(),
@@ -26,6 +37,7 @@ impl Gateway {
             control_plane: control_plane.to_owned(),
             join_token: join_token.to_owned(),
             folder,
+            options: options.iter().map(|&option| option.to_owned()).collect(),
             process: None,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
@@ -56,6 +68,7 @@ impl Gateway {
             .arg(&self.folder)
             .args(["--listen", &self.address.to_string()])
             .args(["--admin-listen", &self.admin_address.to_string()])
+            .args(&self.options)
             .env("HOME", &self.folder)
             .env("NO_COLOR", "1");
         let log = self.folder.with_extension("log");

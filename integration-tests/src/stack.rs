@@ -24,14 +24,19 @@ pub struct Stack {
 impl Stack {
     /// Starts everything.
     pub async fn start(database: Database) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), database, &[]).await
+    }
+
+    /// Starts everything in a folder, the gateway with more options.
+    pub async fn start_in(folder: TempDir, database: Database, gateway_options: &[&str]) -> Self {
         let control_plane = ControlPlane::start(database, folder.path().join("control-plane")).await;
         let admin = control_plane.admin();
         admin
             .apply(json!([environment("local", "native", "read-write")]))
             .await;
         let token = join_token(&admin, "native").await;
-        let gateway = Gateway::start(&control_plane.url(), &token, folder.path().join("gateway")).await;
+        let state = folder.path().join("gateway");
+        let gateway = Gateway::start_with(&control_plane.url(), &token, state, gateway_options).await;
         let cli = user(&folder, &control_plane);
         Self {
             control_plane,

@@ -175,3 +175,33 @@ async fn finished(stack: &Stack, asked: &Value) -> Value {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_gateway_serves_of_its_own_is_discovered_and_never_touched() {
+    let upstream = Upstream::start("legacy").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apis.yaml");
+    fs::write(&file, api("legacy", &upstream.url()).to_string()).unwrap();
+    let options = ["--apis", file.to_str().unwrap()];
+    let stack = Stack::start_in(folder, Database::Sqlite, &options).await;
+    assert_eq!(stack.gateway.call("/legacy/1").await.status(), 200);
+
+    let found = stack.cli.json("discover local --wait").await;
+    assert_eq!(found["items"][0]["name"], "legacy", "{found:#}");
+    assert_eq!(found["items"][0]["class"], "new", "{found:#}");
+    assert_eq!(found["items"][0]["managed"], false);
+    let id = found["discovery"]["id"].as_str().unwrap();
+    stack.cli.ok(&format!("import {id} --all")).await;
+
+    // It carries no mark of ours: a deploy to the same place fails, says why, and leaves it alone.
+    let failed = stack
+        .cli
+        .run("deploy legacy --to local --wait".split_whitespace())
+        .await;
+    failed.expect_code(1).expect_said("legacy");
+    let deployments = stack.admin.get("/deployments").await;
+    assert_eq!(deployments["items"][0]["phase"], "Failed", "{deployments:#}");
+    assert_eq!(stack.gateway.call("/legacy/1").await.status(), 200);
+    stack.cli.ok("undeploy legacy --from local --wait").await;
+    assert_eq!(stack.gateway.call("/legacy/1").await.status(), 200);
+}
