@@ -97,8 +97,6 @@ CREATE TABLE deployments (
     endpoint_urls TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
-    -- Set when everyone who had to has confirmed the removal; kept for agents that were away.
-    removed_at BIGINT,
     UNIQUE (api_id, environment_id)
 );
 CREATE INDEX deployments_work ON deployments (environment_id, generation);

@@ -60,6 +60,8 @@ pub struct JoinToken {
     pub expires_at: Timestamp,
     /// When it was spent, if it was.
     pub spent_at: Option<Timestamp>,
+    /// The agent that joined with it.
+    pub spent_by: Option<AgentId>,
 }
 
 reads! {
@@ -177,6 +179,7 @@ fn join_token(row: &AnyRow) -> Result<JoinToken> {
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
         spent_at: row.optional_time("spent_at")?,
+        spent_by: row.optional_parsed("spent_by")?,
     })
 }
 

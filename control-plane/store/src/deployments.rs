@@ -1,8 +1,7 @@
 //! Deployments: which revision should be where, and how that goes.
 //!
-//! One row per API and environment. Undeploying changes what is desired to "nothing"; the row goes when the
-//! gateway has confirmed it. Where several gateways must confirm and one is away, the row stays for that one,
-//! hidden from everybody else.
+//! One row per API and environment. Undeploying changes what is desired to "nothing"; the row goes when every
+//! gateway that may have the API has confirmed that it is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -139,7 +138,7 @@ reads! {
 }
 
 async fn by_id(connection: &mut AnyConnection, id: DeploymentId) -> Result<Option<Deployment>> {
-    let row = sqlx::query(summary!("deployments.id = $1 AND removed_at IS NULL"))
+    let row = sqlx::query(summary!("deployments.id = $1"))
         .bind(id.to_string())
         .fetch_optional(connection)
         .await?;
@@ -151,13 +150,11 @@ async fn by_place(
     api_id: ApiId,
     environment_id: EnvironmentId,
 ) -> Result<Option<Deployment>> {
-    let row = sqlx::query(summary!(
-        "api_id = $1 AND deployments.environment_id = $2 AND removed_at IS NULL"
-    ))
-    .bind(api_id.to_string())
-    .bind(environment_id.to_string())
-    .fetch_optional(connection)
-    .await?;
+    let row = sqlx::query(summary!("api_id = $1 AND deployments.environment_id = $2"))
+        .bind(api_id.to_string())
+        .bind(environment_id.to_string())
+        .fetch_optional(connection)
+        .await?;
     row.as_ref().map(deployment).transpose()
 }
 
@@ -184,7 +181,7 @@ async fn select(
     limit: i64,
 ) -> Result<Vec<Deployment>> {
     let rows = sqlx::query(summary!(
-        "removed_at IS NULL AND ($1 IS NULL OR api_id = $1) AND ($2 IS NULL OR deployments.environment_id = $2) \
+        "($1 IS NULL OR api_id = $1) AND ($2 IS NULL OR deployments.environment_id = $2) \
          AND ($3 IS NULL OR deployments.id > $3) ORDER BY deployments.id LIMIT $4"
     ))
     .bind(filter.api_id.map(|id| id.to_string()))
@@ -201,7 +198,7 @@ async fn of_apis(connection: &mut AnyConnection, api_ids: &[ApiId]) -> Result<Ve
     for api_ids in api_ids.chunks(100) {
         let statement = format!(
             "{} AND api_id IN ({}) ORDER BY environment_states.name",
-            summary!("removed_at IS NULL"),
+            summary!("TRUE"),
             placeholders(1, api_ids.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
@@ -269,7 +266,7 @@ async fn secrets_in(
 
 async fn using(connection: &mut AnyConnection, secret: &ResourceName) -> Result<Vec<Deployment>> {
     let rows = sqlx::query(summary!(
-        "removed_at IS NULL AND deployments.id IN \
+        "deployments.id IN \
          (SELECT deployment_id FROM deployment_secrets WHERE secret = $1) ORDER BY deployments.id"
     ))
     .bind(secret.to_string())
@@ -308,7 +305,7 @@ fn deployment(row: &AnyRow) -> Result<Deployment> {
 
 impl Transaction {
     /// Records what should be in an environment, in place of what was desired there of the same API. The row and its
-    /// identity stay through redeployments, and come back if a removal was not confirmed by everybody yet.
+    /// identity stay through redeployments, also after a removal that was not confirmed yet.
     pub async fn put_deployment(&mut self, new: &NewDeployment) -> Result<Deployment> {
         let generation = self.next_generation().await?;
         let (mark, now) = (&new.desired.mark, self.now.0);
@@ -317,8 +314,7 @@ impl Transaction {
              observed_generation, phase, conditions, endpoint_urls, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0, $9, $10, '[]', $11, $11) \
              ON CONFLICT (api_id, environment_id) DO UPDATE SET api = $3, revision = $5, base_path = $6, absent = 0, \
-             desired = $7, generation = $8, phase = $9, conditions = $10, updated_at = $11, removed_at = NULL, \
-             created_at = CASE WHEN deployments.removed_at IS NULL THEN deployments.created_at ELSE $11 END",
+             desired = $7, generation = $8, phase = $9, conditions = $10, updated_at = $11",
         )
         .bind(Uuid::now_v7().to_string())
         .bind(mark.api_id.to_string())
@@ -374,7 +370,7 @@ impl Transaction {
         let now = self.now.0;
         sqlx::query(
             "UPDATE deployments SET absent = 1, desired = $2, generation = $3, phase = $4, conditions = $5, \
-             updated_at = $6 WHERE id = $1 AND removed_at IS NULL",
+             updated_at = $6 WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(to_json(&mark)?)
@@ -395,7 +391,7 @@ impl Transaction {
         let now = self.now.0;
         let done = sqlx::query(
             "UPDATE deployments SET observed_generation = $2, phase = $3, conditions = $4, external_ref = $5, \
-             endpoint_urls = $6, updated_at = $7 WHERE id = $1 AND removed_at IS NULL",
+             endpoint_urls = $6, updated_at = $7 WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(signed(status.observed_generation.0))
@@ -412,27 +408,13 @@ impl Transaction {
         }
     }
 
-    /// Ends a removal that everyone who had to has confirmed: the row goes.
+    /// Ends a removal that everyone who had to has confirmed: the row goes. What is wanted again stays.
     pub async fn remove_deployment(&mut self, id: DeploymentId) -> Result<()> {
         self.wake_on_commit();
         sqlx::query("DELETE FROM deployments WHERE id = $1 AND absent = 1")
             .bind(id.to_string())
             .execute(self.connection())
             .await?;
-        Ok(())
-    }
-
-    /// Ends a removal for people, and keeps the row for agents that were away and may still hold the API.
-    pub async fn hide_deployment(&mut self, id: DeploymentId) -> Result<()> {
-        self.wake_on_commit();
-        let now = self.now.0;
-        sqlx::query(
-            "UPDATE deployments SET removed_at = COALESCE(removed_at, $2) WHERE id = $1 AND absent = 1",
-        )
-        .bind(id.to_string())
-        .bind(now)
-        .execute(self.connection())
-        .await?;
         Ok(())
     }
 }

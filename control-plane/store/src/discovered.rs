@@ -181,7 +181,7 @@ impl Transaction {
         Ok(id)
     }
 
-    /// Makes this attempt at a page count, in place of any other.
+    /// Makes this attempt at a page count, in place of the one that counted. Attempts under way are left alone.
     pub async fn finish_page(
         &mut self,
         discovery_id: DiscoveryId,
@@ -189,15 +189,16 @@ impl Transaction {
         attempt: Uuid,
         items: u64,
     ) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM discovered_items WHERE discovery_id = $1 AND page = $2 AND attempt IN \
+             (SELECT attempt FROM discovery_pages WHERE discovery_id = $1 AND number = $2)",
+        )
+        .bind(discovery_id.to_string())
+        .bind(i64::from(number))
+        .execute(self.connection())
+        .await?;
         self.count_page(discovery_id, number, &attempt.to_string(), items)
-            .await?;
-        sqlx::query("DELETE FROM discovered_items WHERE discovery_id = $1 AND page = $2 AND attempt <> $3")
-            .bind(discovery_id.to_string())
-            .bind(i64::from(number))
-            .bind(attempt.to_string())
-            .execute(self.connection())
-            .await?;
-        Ok(())
+            .await
     }
 
     async fn count_page(

@@ -44,7 +44,7 @@ async fn by_id(connection: &mut AnyConnection, id: EnvironmentId) -> Result<Opti
     row.as_ref().map(state).transpose()
 }
 
-pub(crate) async fn of_type(
+async fn of_type(
     connection: &mut AnyConnection,
     gateway_type: &GatewayType,
 ) -> Result<Vec<EnvironmentState>> {
@@ -55,7 +55,7 @@ pub(crate) async fn of_type(
     each(rows, state)
 }
 
-fn state(row: &AnyRow) -> Result<EnvironmentState> {
+pub(crate) fn state(row: &AnyRow) -> Result<EnvironmentState> {
     Ok(EnvironmentState {
         id: row.parsed("environment_id")?,
         name: row.parsed("name")?,
@@ -110,27 +110,22 @@ impl Transaction {
         Ok(())
     }
 
-    /// Forgets the ends of environments and of deployments that came before `before`. Agents that last asked before
-    /// then are told to take everything. Returns how many were forgotten.
+    /// Forgets the ends of environments that came before `before`. Agents that last asked before then are told to take
+    /// everything. Returns how many were forgotten.
     pub async fn forget_ended(&mut self, before: Timestamp) -> Result<u64> {
         sqlx::query(
             "UPDATE counters SET value = (SELECT COALESCE(MAX(generation), 0) FROM (\
                  SELECT generation FROM environment_states WHERE deleted_at < $1 \
-                 UNION ALL SELECT generation FROM deployments WHERE removed_at < $1 \
                  UNION ALL SELECT value FROM counters WHERE name = 'forgotten') AS ended) \
              WHERE name = 'forgotten'",
         )
         .bind(before.0)
         .execute(self.connection())
         .await?;
-        let deployments = sqlx::query("DELETE FROM deployments WHERE removed_at < $1")
+        let done = sqlx::query("DELETE FROM environment_states WHERE deleted_at < $1")
             .bind(before.0)
             .execute(self.connection())
             .await?;
-        let environments = sqlx::query("DELETE FROM environment_states WHERE deleted_at < $1")
-            .bind(before.0)
-            .execute(self.connection())
-            .await?;
-        Ok(deployments.rows_affected() + environments.rows_affected())
+        Ok(done.rows_affected())
     }
 }

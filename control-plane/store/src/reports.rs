@@ -1,7 +1,7 @@
 //! What each agent last said of each deployment.
 
 use gatehouse_schemas::{
-    identity::{AgentId, DeploymentId, EnvironmentId, Generation},
+    identity::{AgentId, DeploymentId, Generation},
     time::Timestamp,
 };
 use serde_json::Value;
@@ -31,9 +31,6 @@ pub struct Report {
 reads! {
     /// What agents said of a deployment, one report per agent.
     reports(deployment_id: DeploymentId) -> Vec<Report> = of_deployment;
-    /// Environment, generation of the desired state and whether a removal is desired, of any deployment an agent may
-    /// report on: also one that only waits for gateways that were away.
-    report_target(deployment_id: DeploymentId) -> Option<(EnvironmentId, Generation, bool)> = target;
 }
 
 async fn of_deployment(connection: &mut AnyConnection, deployment_id: DeploymentId) -> Result<Vec<Report>> {
@@ -42,21 +39,6 @@ async fn of_deployment(connection: &mut AnyConnection, deployment_id: Deployment
         .fetch_all(connection)
         .await?;
     each(rows, report)
-}
-
-async fn target(
-    connection: &mut AnyConnection,
-    deployment_id: DeploymentId,
-) -> Result<Option<(EnvironmentId, Generation, bool)>> {
-    let row = sqlx::query("SELECT environment_id, generation, absent FROM deployments WHERE id = $1")
-        .bind(deployment_id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| {
-        let generation = Generation(row.count("generation")?);
-        Ok((row.parsed("environment_id")?, generation, row.flag("absent")?))
-    })
-    .transpose()
 }
 
 fn report(row: &AnyRow) -> Result<Report> {

@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 
 use gatehouse_schemas::{
-    environment::EnvironmentSpec,
+    environment::{EnvironmentSpec, Mode},
     identity::{
         AgentId, DeploymentId, EnvironmentId, ExternalRef, FencingNumber, GatewayType, Generation,
         ResourceName,
     },
-    resource::Kind,
     time::Timestamp,
 };
 use sqlx::{AnyConnection, any::AnyRow};
@@ -61,6 +60,8 @@ pub struct WorkDeployment {
     pub id: DeploymentId,
     /// Where.
     pub environment_id: EnvironmentId,
+    /// What may be done there. Whoever hands out work decides by it.
+    pub mode: Mode,
     /// The generation of this desired state.
     pub generation: Generation,
     /// What should be there.
@@ -74,6 +75,8 @@ pub struct WorkDeployment {
 pub struct PendingDiscovery {
     /// The discovery.
     pub discovery: Discovery,
+    /// What may be done in its environment.
+    pub mode: Mode,
     /// Whether it was asked for, or came to this agent, after the position the agent named.
     pub is_new: bool,
 }
@@ -84,6 +87,18 @@ impl Work {
         !self.environments.is_empty()
             || !self.deployments.is_empty()
             || self.discoveries.iter().any(|pending| pending.is_new)
+    }
+}
+
+/// An environment, and what people say of it while it is not deleted.
+struct Place {
+    state: EnvironmentState,
+    spec: Option<EnvironmentSpec>,
+}
+
+impl Place {
+    fn mode(&self) -> Mode {
+        self.spec.as_ref().map(|spec| spec.mode).unwrap_or_default()
     }
 }
 
@@ -128,13 +143,13 @@ impl Asker<'_> {
                 current: generation,
             });
         }
-        let states = environments::of_type(connection, self.gateway_type).await?;
+        let places = places(connection, self.gateway_type).await?;
         let leases = leases::of_type(connection, self.gateway_type).await?;
         Ok(Work {
             generation,
-            environments: self.environments(connection, &states, &leases).await?,
-            deployments: self.deployments(connection, &states).await?,
-            discoveries: self.discoveries(connection, &leases).await?,
+            environments: self.environments(&places, &leases),
+            deployments: self.deployments(connection, &places).await?,
+            discoveries: self.discoveries(connection, &places, &leases).await?,
         })
     }
 
@@ -142,14 +157,9 @@ impl Asker<'_> {
         self.after.0 == 0 || generation > self.after
     }
 
-    async fn environments(
-        &self,
-        connection: &mut AnyConnection,
-        states: &[EnvironmentState],
-        leases: &[Lease],
-    ) -> Result<Vec<AssignedEnvironment>> {
+    fn environments(&self, places: &[Place], leases: &[Lease]) -> Vec<AssignedEnvironment> {
         let mut assigned = Vec::new();
-        for state in states {
+        for Place { state, spec } in places {
             let here = || leases.iter().filter(|lease| lease.environment_id == state.id);
             let moved = |lease: &Lease| self.is_news(lease.generation) && self.concerns_me(lease);
             if !self.is_news(state.generation) && !here().any(moved) {
@@ -160,11 +170,11 @@ impl Asker<'_> {
                 id: state.id,
                 name: state.name.clone(),
                 generation: state.generation,
-                spec: spec(connection, state).await?,
+                spec: spec.clone(),
                 fencing: mine.map(|lease| lease.fencing),
             });
         }
-        Ok(assigned)
+        assigned
     }
 
     /// Another gateway's own lease is its own business.
@@ -176,49 +186,42 @@ impl Asker<'_> {
     async fn deployments(
         &self,
         connection: &mut AnyConnection,
-        states: &[EnvironmentState],
+        places: &[Place],
     ) -> Result<Vec<WorkDeployment>> {
         let mut found = Vec::new();
-        for state in states.iter().filter(|state| state.deleted_at.is_none()) {
-            let after = if self.is_news(state.generation) {
+        for place in places.iter().filter(|place| place.state.deleted_at.is_none()) {
+            let after = if self.is_news(place.state.generation) {
                 Generation(0)
             } else {
                 self.after
             };
-            found.extend(self.deployments_in(connection, state.id, after).await?);
+            found.extend(self.deployments_in(connection, place, after).await?);
         }
         Ok(found)
     }
 
-    /// Hidden removals concern only agents that have reported on the deployment and not yet its removal.
     async fn deployments_in(
         &self,
         connection: &mut AnyConnection,
-        environment_id: EnvironmentId,
+        environment: &Place,
         after: Generation,
     ) -> Result<Vec<WorkDeployment>> {
         let rows = sqlx::query(
-            "SELECT deployments.id AS id, environment_id, deployments.generation AS generation, absent, desired, \
-             external_ref FROM deployments LEFT JOIN deployment_reports \
-             ON deployment_reports.deployment_id = deployments.id AND deployment_reports.agent_id = $3 \
-             WHERE environment_id = $1 AND deployments.generation > $2 AND (removed_at IS NULL \
-             OR (deployment_reports.generation IS NOT NULL AND NOT (\
-                 deployment_reports.generation = deployments.generation \
-                 AND deployment_reports.outcome = '{\"result\":\"removed\"}'))) \
-             ORDER BY deployments.generation, deployments.id",
+            "SELECT id, generation, absent, desired, external_ref FROM deployments \
+             WHERE environment_id = $1 AND generation > $2 ORDER BY generation, id",
         )
-        .bind(environment_id.to_string())
+        .bind(environment.state.id.to_string())
         .bind(signed(after.0))
-        .bind(self.agent_id.to_string())
         .fetch_all(connection)
         .await?;
-        each(rows, work_deployment)
+        rows.iter().map(|row| work_deployment(row, environment)).collect()
     }
 
     /// A run has one agent: the holder of the lease or, where every agent has one, of the oldest live one.
     async fn discoveries(
         &self,
         connection: &mut AnyConnection,
+        places: &[Place],
         leases: &[Lease],
     ) -> Result<Vec<PendingDiscovery>> {
         let mut runners: BTreeMap<EnvironmentId, &Lease> = BTreeMap::new();
@@ -230,28 +233,41 @@ impl Asker<'_> {
             .into_values()
             .filter(|lease| lease.agent_id == self.agent_id)
         {
+            let place = places.iter().find(|place| place.state.id == lease.environment_id);
             for discovery in discoveries::open(connection, lease.environment_id).await? {
-                let is_new = self.is_news(discovery.generation) || self.is_news(lease.generation);
-                pending.push(PendingDiscovery { discovery, is_new });
+                pending.push(PendingDiscovery {
+                    is_new: self.is_news(discovery.generation) || self.is_news(lease.generation),
+                    mode: place.map(Place::mode).unwrap_or_default(),
+                    discovery,
+                });
             }
         }
         Ok(pending)
     }
 }
 
-async fn spec(connection: &mut AnyConnection, state: &EnvironmentState) -> Result<Option<EnvironmentSpec>> {
-    let row = sqlx::query("SELECT spec FROM resources WHERE kind = $1 AND id = $2")
-        .bind(Kind::Environment.as_str())
-        .bind(state.id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| row.json("spec")).transpose()
+async fn places(connection: &mut AnyConnection, gateway_type: &GatewayType) -> Result<Vec<Place>> {
+    let rows = sqlx::query(
+        "SELECT environment_states.*, resources.spec AS spec FROM environment_states \
+         LEFT JOIN resources ON resources.id = environment_states.environment_id \
+         WHERE gateway_type = $1 ORDER BY environment_states.name",
+    )
+    .bind(gateway_type.to_string())
+    .fetch_all(connection)
+    .await?;
+    each(rows, |row| {
+        Ok(Place {
+            state: environments::state(row)?,
+            spec: row.optional_json("spec")?,
+        })
+    })
 }
 
-fn work_deployment(row: &AnyRow) -> Result<WorkDeployment> {
+fn work_deployment(row: &AnyRow, place: &Place) -> Result<WorkDeployment> {
     Ok(WorkDeployment {
         id: row.parsed("id")?,
-        environment_id: row.parsed("environment_id")?,
+        environment_id: place.state.id,
+        mode: place.mode(),
         generation: Generation(row.count("generation")?),
         desired: deployments::desired(row)?,
         external_ref: row.optional_text("external_ref")?.map(ExternalRef),

@@ -109,13 +109,12 @@ async fn a_removal_stays_until_it_is_confirmed() {
         transaction.remove_deployment(placed.id).await.expect("removed");
         transaction.commit().await.expect("committed");
         assert_eq!(store.deployment(placed.id).await.expect("a read"), None);
-        assert_eq!(store.report_target(placed.id).await.expect("a read"), None);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_hidden_removal_comes_back_as_the_same_deployment() {
+async fn a_deployment_wanted_again_before_its_removal_is_confirmed_stays() {
     on_every_database(|database| async move {
         let store = &database.store;
         let environment_id = environment(store, "kong-eu", "kong").await;
@@ -123,18 +122,13 @@ async fn a_hidden_removal_comes_back_as_the_same_deployment() {
         let placed = put(store, desired(&api, environment_id, 1, "/orders")).await;
         let mut transaction = begin(store).await;
         transaction.request_removal(placed.id, &[]).await.expect("asked");
-        transaction.hide_deployment(placed.id).await.expect("hidden");
         transaction.commit().await.expect("committed");
-        assert_eq!(store.deployment(placed.id).await.expect("a read"), None);
-        let listed = store
-            .deployments(&DeploymentFilter::default(), &PageRequest::default())
-            .await
-            .expect("a page");
-        assert!(listed.items.is_empty());
-        assert!(store.report_target(placed.id).await.expect("a read").is_some());
         let back = put(store, desired(&api, environment_id, 2, "/orders")).await;
-        assert_eq!(back.id, placed.id);
-        assert!(!back.absent);
+        assert_eq!((back.id, back.absent), (placed.id, false));
+        let mut transaction = begin(store).await;
+        transaction.remove_deployment(placed.id).await.expect("too late");
+        transaction.commit().await.expect("committed");
+        assert_eq!(store.deployment(placed.id).await.expect("a read"), Some(back));
     })
     .await;
 }

@@ -1,6 +1,8 @@
 //! The store, case by case, on a fresh SQLite file and, where `GATEHOUSE_TEST_POSTGRES` holds the URL of an
 //! administrator, on a fresh PostgreSQL database.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod access;
 mod catalog;
 mod connecting;

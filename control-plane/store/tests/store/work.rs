@@ -183,36 +183,25 @@ async fn positions_that_cannot_be_continued_from_are_refused() {
 }
 
 #[tokio::test]
-async fn a_hidden_removal_is_told_only_to_those_who_had_the_api() {
+async fn a_removal_is_told_until_it_is_confirmed() {
     on_every_database(|database| async move {
         let store = &database.store;
         let place = environment(store, "local", "kong").await;
-        let (away, fresh) = (agent(store, "away").await, agent(store, "fresh").await);
+        let one = agent(store, "one").await;
         let orders = create(store, Kind::Api, "orders", json!({})).await;
         let placed = put(store, desired(&orders, place, 1, "/orders")).await;
+        let position = work(store, one, Generation(0)).await.generation;
         let mut transaction = begin(store).await;
-        transaction
-            .put_report(
-                placed.id,
-                away,
-                placed.generation,
-                &json!({"result": "deploying"}),
-            )
-            .await
-            .expect("reported");
-        let removal = transaction.request_removal(placed.id, &[]).await.expect("asked");
-        transaction.hide_deployment(placed.id).await.expect("hidden");
+        transaction.request_removal(placed.id, &[]).await.expect("asked");
         transaction.commit().await.expect("committed");
-        assert!(work(store, fresh, Generation(0)).await.deployments.is_empty());
-        let told = work(store, away, Generation(0)).await.deployments;
-        assert!(matches!(told[0].desired, Desired::Absent(_)));
+        for position in [position, Generation(0)] {
+            let told = work(store, one, position).await.deployments;
+            assert!(matches!(told[0].desired, Desired::Absent(_)));
+        }
         let mut transaction = begin(store).await;
-        transaction
-            .put_report(placed.id, away, removal.generation, &json!({"result": "removed"}))
-            .await
-            .expect("reported");
+        transaction.remove_deployment(placed.id).await.expect("removed");
         transaction.commit().await.expect("committed");
-        assert!(work(store, away, Generation(0)).await.deployments.is_empty());
+        assert!(work(store, one, Generation(0)).await.deployments.is_empty());
     })
     .await;
 }
