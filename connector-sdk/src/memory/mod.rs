@@ -15,4 +15,6 @@ pub use gateway::{MemoryGateway, StoredApi};
 pub use settings::MemorySettings;
 
 #[cfg(test)]
+pub(crate) mod test_support;
+#[cfg(test)]
 mod tests;

@@ -58,3 +58,6 @@ impl Agent {
         session::run(self.connector, options, self.caught_up, cancellation).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What tests of connectors begin with: an environment, a desired API.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use gatehouse_schemas::{
+    api::{ApiType, Direction, Upstream},
+    canonical::Fingerprint,
+    desired::{DesiredApi, Mark},
+    environment::Mode,
+    identity::{ApiId, EnvironmentId, ResourceName, RevisionNumber},
+    observed::Observation,
+    plan::plan,
+    revision::RevisionContent,
+};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    connector::DeployRequest,
+    context::{Context, EnvironmentContext, SecretResolver},
+    error::{Error, ErrorKind, Result},
+};
+
+/// Knows the secret `key` and no other.
+#[derive(Debug)]
+struct OneSecret;
+
+#[async_trait]
+impl SecretResolver for OneSecret {
+    async fn resolve(&self, names: &[ResourceName]) -> Result<BTreeMap<ResourceName, SecretString>> {
+        names
+            .iter()
+            .map(|name| match name.as_str() {
+                "key" => Ok((name.clone(), "value".into())),
+                _ => Err(Error::new(ErrorKind::Invalid, format!("no secret `{name}`"))),
+            })
+            .collect()
+    }
+}
+
+pub(crate) fn context(mode: Mode) -> Context {
+    context_with(mode, Map::new())
+}
+
+pub(crate) fn context_with(mode: Mode, settings: Map<String, Value>) -> Context {
+    Context {
+        environment: Arc::new(EnvironmentContext {
+            id: environment_id(),
+            name: "test".parse().unwrap(),
+            mode,
+            settings,
+            credentials: BTreeMap::new(),
+            endpoints: Vec::new(),
+        }),
+        secrets: Arc::new(OneSecret),
+        cancellation: CancellationToken::new(),
+    }
+}
+
+pub(crate) fn environment_id() -> EnvironmentId {
+    EnvironmentId(Uuid::from_u128(7))
+}
+
+pub(crate) fn mark(api: u128) -> Mark {
+    Mark {
+        environment_id: environment_id(),
+        api_id: ApiId(Uuid::from_u128(api)),
+        api_name: format!("api-{api}").parse().unwrap(),
+        revision: RevisionNumber(1),
+    }
+}
+
+pub(crate) fn content(base_path: &str) -> RevisionContent {
+    let upstream = Upstream {
+        url: "http://127.0.0.1:9".to_owned(),
+        timeout_ms: 1_000,
+        connect_timeout_ms: 1_000,
+    };
+    RevisionContent {
+        display_name: "Orders".to_owned(),
+        version: "v1".to_owned(),
+        r#type: ApiType::Rest,
+        direction: Direction::Ingress,
+        definition: None,
+        hostnames: Vec::new(),
+        base_path: base_path.to_owned(),
+        upstreams: BTreeMap::from([("main".to_owned(), upstream)]),
+        policies: Vec::new(),
+        operations: Vec::new(),
+    }
+}
+
+pub(crate) fn desired(api: u128, base_path: &str) -> DesiredApi {
+    let content = content(base_path);
+    DesiredApi {
+        mark: mark(api),
+        fingerprint: Fingerprint::of(&content).unwrap(),
+        content,
+        secrets: Vec::new(),
+    }
+}
+
+/// A deploy to a gateway that holds nothing of it.
+pub(crate) fn request(api: u128, base_path: &str) -> DeployRequest {
+    let desired = desired(api, base_path);
+    DeployRequest {
+        plan: plan(&desired, &Observation::Absent).unwrap(),
+        desired,
+        external_ref: None,
+    }
+}
