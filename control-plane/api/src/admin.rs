@@ -12,7 +12,7 @@ use gatehouse_schemas::{
         GatewayType, Generation, ImportId, JoinTokenId, ResourceName, RevisionNumber, TokenId,
     },
     observed::{Classification, ObservedApi},
-    resource::{Kind, Metadata, PolicySpec, ProjectSpec},
+    resource::{Kind, Metadata, PolicySpec, ProjectSpec, SecretSpec},
     revision::RevisionContent,
     time::Timestamp,
 };
@@ -51,6 +51,42 @@ resource! {
     PolicyResource { PolicySpec, PolicyStatus }
     /// A secret as it reads back: without its value.
     SecretResource { SecretReadSpec, SecretStatus }
+}
+
+macro_rules! document {
+    ($($(#[$docs:meta])* $name:ident { $(#[$field:meta])* $spec:ty })+) => {$(
+        $(#[$docs])*
+        #[derive(Debug, Clone, Deserialize, ToSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct $name {
+            /// `gatehouse.dev/v1`; may be left out.
+            #[schema(pattern = "^gatehouse\\.dev/v1$")]
+            pub api_version: Option<String>,
+            /// The kind of resource; may be left out, for the path says it.
+            pub kind: Option<Kind>,
+            /// Name, project, labels.
+            pub metadata: Metadata,
+            /// What is wanted.
+            $(#[$field])*
+            pub spec: $spec,
+            /// Ignored, so that what was read can be sent back.
+            #[schema(value_type = Option<Object>)]
+            pub status: Option<Value>,
+        }
+    )+};
+}
+
+document! {
+    /// A project as people write it.
+    ProjectDocument { #[serde(default)] ProjectSpec }
+    /// A gateway environment as people write it.
+    EnvironmentDocument { EnvironmentSpec }
+    /// An API as people write it.
+    ApiDocument { ApiSpec }
+    /// A reusable set of policies as people write it.
+    PolicyDocument { PolicySpec }
+    /// A secret as people write it.
+    SecretDocument { SecretSpec }
 }
 
 /// What is so of a project.
@@ -270,6 +306,20 @@ pub struct CreatedJoinToken {
     pub token: String,
     /// The kind of gateway that may join with it.
     pub gateway_type: GatewayType,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// A join token that no agent has used, without the token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinToken {
+    /// Which.
+    pub id: JoinTokenId,
+    /// The kind of gateway that may join with it.
+    pub gateway_type: GatewayType,
+    /// When it was made.
+    pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
 }

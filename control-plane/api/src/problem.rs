@@ -64,6 +64,8 @@ pub enum ProblemKind {
     ModeForbids,
     /// 409: host and path are taken by another API.
     RouteConflict,
+    /// 409: a security policy cannot be enforced by the environment's gateway.
+    PolicyUnsupported,
     /// 409: the report speaks of an older generation or lease.
     Stale,
     /// 409: the state of the object does not allow this now.
@@ -99,6 +101,11 @@ impl ProblemKind {
             Self::InUse => (409, "in-use", "Other objects depend on this one"),
             Self::ModeForbids => (409, "mode-forbids", "The environment's mode forbids this"),
             Self::RouteConflict => (409, "route-conflict", "Host and path are taken"),
+            Self::PolicyUnsupported => (
+                409,
+                "policy-unsupported",
+                "The gateway cannot enforce a security policy",
+            ),
             Self::Stale => (409, "stale", "The report speaks of an older state"),
             Self::WrongState => (409, "wrong-state", "The object's state does not allow this"),
             Self::ProtocolUnsupported => (409, "protocol-unsupported", "No common protocol version"),

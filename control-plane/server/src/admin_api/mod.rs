@@ -1,0 +1,21 @@
+//! The Admin API, `/api/v1`: one module per resource. Handlers read the request, call [`crate::write`] or the
+//! store, and write the answer.
+
+pub(crate) mod agents;
+pub(crate) mod apis;
+pub(crate) mod apply;
+pub(crate) mod audit_events;
+pub(crate) mod deployments;
+pub(crate) mod discoveries;
+pub(crate) mod environments;
+pub(crate) mod imports;
+pub(crate) mod join_tokens;
+mod paging;
+pub(crate) mod policies;
+pub(crate) mod projects;
+mod resources;
+pub(crate) mod revisions;
+pub(crate) mod secrets;
+pub(crate) mod settings;
+pub(crate) mod tokens;
+pub(crate) mod whoami;

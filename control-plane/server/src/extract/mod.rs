@@ -1,0 +1,11 @@
+//! Reading requests: bodies, query parameters, path parameters, preconditions. All refusals are problems.
+
+mod body;
+mod parameters;
+mod precondition;
+
+pub(crate) use self::{
+    body::{Body, field_errors, read_bytes},
+    parameters::{Path, Query},
+    precondition::{Precondition, PreconditionHeaders, entity_tag},
+};

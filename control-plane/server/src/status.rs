@@ -1,0 +1,239 @@
+//! The state of deployments: gathers what it follows from, and leaves the telling to
+//! [`gatehouse_schemas::status`].
+
+use gatehouse_control_plane_api::agent::DeploymentOutcome;
+use gatehouse_control_plane_store::{
+    self as store, Agent, AgentFilter, Deployment, DeploymentFilter, Desired, PageRequest, Transaction,
+};
+use gatehouse_schemas::{
+    canonical::Fingerprint,
+    condition::{Condition, Phase},
+    environment::{EnvironmentSpec, Mode},
+    identity::{AgentId, DeploymentId, EnvironmentId, GatewayType, Generation, ResourceName, RevisionNumber},
+    resource::Kind,
+    status::{AgentReport, DeploymentFacts, DeploymentStatus, Report, ReportOutcome, deployment_status},
+    time::Timestamp,
+};
+
+use crate::{
+    failure::{Answer, Failure},
+    health::PHASES,
+    state::AppState,
+};
+
+/// The deployment whose state is asked for, as it is or is about to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    /// Which; none if it is about to be made.
+    pub(crate) id: Option<DeploymentId>,
+    /// The API's name.
+    pub(crate) api: ResourceName,
+    /// The environment's name.
+    pub(crate) environment: ResourceName,
+    /// The desired revision.
+    pub(crate) revision: RevisionNumber,
+    /// The generation of the desired state.
+    pub(crate) generation: Generation,
+    /// The fingerprint of what is desired; none if nothing is.
+    pub(crate) desired: Option<Fingerprint>,
+    /// The conditions so far.
+    pub(crate) previous: Vec<Condition>,
+}
+
+/// What deployments share with the others of their environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    gateway_type: GatewayType,
+    mode: Mode,
+    replicated: bool,
+    agents: Vec<(AgentId, String, bool)>,
+}
+
+impl Surroundings {
+    /// The agents of an environment's gateway type; online are those heard of since `online_since`.
+    pub(crate) async fn of(
+        transaction: &mut Transaction,
+        environment: &EnvironmentSpec,
+        online_since: Timestamp,
+    ) -> Answer<Self> {
+        let gateway_type = environment.gateway_type.clone();
+        let descriptor = transaction.descriptor(&gateway_type).await?;
+        let agents = transaction.agents_of_type(&gateway_type).await?;
+        let agent = |agent: Agent| {
+            let online = is_online(&agent, online_since);
+            (agent.id, agent.name, online)
+        };
+        Ok(Self {
+            mode: environment.mode,
+            replicated: descriptor.is_some_and(|descriptor| descriptor.capabilities.replicated),
+            agents: agents.into_iter().map(agent).collect(),
+            gateway_type,
+        })
+    }
+}
+
+/// Whether an agent may work and was heard of within the time of a lease.
+pub(crate) fn is_online(agent: &Agent, online_since: Timestamp) -> bool {
+    agent.revoked_at.is_none() && agent.last_seen_at.is_some_and(|seen| seen >= online_since)
+}
+
+/// Tells the state of a deployment.
+pub(crate) async fn tell(
+    transaction: &mut Transaction,
+    subject: &Subject,
+    surroundings: &Surroundings,
+) -> Answer<DeploymentStatus> {
+    let reports = match subject.id {
+        Some(id) => transaction.reports(id).await?,
+        None => Vec::new(),
+    };
+    let agents: Vec<AgentReport> = surroundings
+        .agents
+        .iter()
+        .map(|(id, name, online)| AgentReport {
+            agent: name.clone(),
+            online: *online,
+            report: reports
+                .iter()
+                .find(|report| report.agent_id == *id)
+                .and_then(report),
+        })
+        .collect();
+    Ok(deployment_status(&DeploymentFacts {
+        api: &subject.api,
+        revision: subject.revision,
+        environment: &subject.environment,
+        gateway_type: &surroundings.gateway_type,
+        mode: surroundings.mode,
+        generation: subject.generation,
+        desired: subject.desired.as_ref(),
+        replicated: surroundings.replicated,
+        agents: &agents,
+        previous: &subject.previous,
+        now: transaction.now(),
+    }))
+}
+
+fn report(report: &store::Report) -> Option<Report> {
+    let outcome: DeploymentOutcome = serde_json::from_value(report.outcome.clone()).ok()?;
+    let outcome = match outcome {
+        DeploymentOutcome::Deploying => ReportOutcome::Deploying,
+        DeploymentOutcome::Deployed { observed, .. } => ReportOutcome::Deployed { observed },
+        DeploymentOutcome::Removed => ReportOutcome::Removed,
+        DeploymentOutcome::Failed {
+            reason,
+            message,
+            retrying,
+        } => ReportOutcome::Failed {
+            reason,
+            message,
+            retrying,
+        },
+    };
+    Some(Report {
+        generation: report.generation,
+        outcome,
+    })
+}
+
+/// Tells the state of a deployment as it is in the database.
+pub(crate) async fn tell_stored(
+    transaction: &mut Transaction,
+    deployment: &Deployment,
+    surroundings: &Surroundings,
+) -> Answer<DeploymentStatus> {
+    let desired = match transaction.desired(deployment.id).await? {
+        Some(Desired::Present(api)) => Some(api.fingerprint),
+        Some(Desired::Absent(_)) | None => None,
+    };
+    let subject = Subject {
+        id: Some(deployment.id),
+        api: deployment.api.clone(),
+        environment: deployment.environment.clone(),
+        revision: deployment.revision,
+        generation: deployment.generation,
+        desired,
+        previous: deployment.conditions.clone(),
+    };
+    tell(transaction, &subject, surroundings).await
+}
+
+/// Tells the state of all deployments of an environment again, and writes down what changed.
+pub(crate) async fn refresh_environment(
+    transaction: &mut Transaction,
+    environment_id: EnvironmentId,
+    online_since: Timestamp,
+) -> Answer<u64> {
+    let Some(environment) = transaction
+        .resource_by_id(Kind::Environment, environment_id.0)
+        .await?
+    else {
+        return Ok(0);
+    };
+    let spec: EnvironmentSpec = serde_json::from_value(environment.spec).map_err(Failure::internal)?;
+    let surroundings = Surroundings::of(transaction, &spec, online_since).await?;
+    let filter = DeploymentFilter {
+        environment_id: Some(environment_id),
+        ..DeploymentFilter::default()
+    };
+    let mut changed = 0;
+    for deployment in transaction.all_deployments(&filter).await? {
+        changed += u64::from(refresh(transaction, deployment, &surroundings).await?);
+    }
+    Ok(changed)
+}
+
+async fn refresh(
+    transaction: &mut Transaction,
+    deployment: Deployment,
+    surroundings: &Surroundings,
+) -> Answer<bool> {
+    let told = tell_stored(transaction, &deployment, surroundings).await?;
+    if told.phase == deployment.phase && told.conditions == deployment.conditions {
+        return Ok(false);
+    }
+    let status = store::DeploymentStatus {
+        observed_generation: told.observed_generation,
+        phase: told.phase,
+        conditions: told.conditions,
+        external_ref: deployment.external_ref,
+        endpoint_urls: deployment.endpoint_urls,
+    };
+    transaction.set_deployment_status(deployment.id, &status).await?;
+    Ok(true)
+}
+
+/// Brings the metrics about agents and deployments up to date.
+pub(crate) async fn count(state: &AppState) -> Answer<()> {
+    let deployments = state.store.all_deployments(&DeploymentFilter::default()).await?;
+    let of_phase = |phase: Phase| {
+        deployments
+            .iter()
+            .filter(|deployment| deployment.phase == phase)
+            .count() as u64
+    };
+    let counts = PHASES.map(|(phase, name)| (name, of_phase(phase)));
+    state.metrics.state(online_agents(state).await?, &counts);
+    Ok(())
+}
+
+async fn online_agents(state: &AppState) -> Answer<u64> {
+    let online_since = state.online_since();
+    let mut online = 0;
+    let mut request = PageRequest {
+        limit: Some(store::MAX_PAGE_SIZE),
+        cursor: None,
+    };
+    loop {
+        let page = state.store.agents(&AgentFilter::default(), &request).await?;
+        online += page
+            .items
+            .iter()
+            .filter(|agent| is_online(agent, online_since))
+            .count() as u64;
+        request.cursor = page.next_cursor;
+        if request.cursor.is_none() {
+            return Ok(online);
+        }
+    }
+}

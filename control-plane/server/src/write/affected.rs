@@ -1,0 +1,108 @@
+//! Deployments that follow from what was written: composed again, and changed where that makes a difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gatehouse_control_plane_store::{Deployment, DeploymentFilter, Desired, Resource, Transaction};
+use gatehouse_schemas::{
+    desired::attached,
+    identity::{ApiId, EnvironmentId, ResourceName},
+    resource::{Kind, Metadata, PolicySpec},
+    time::Timestamp,
+};
+
+use super::{deploy, resource::policy_set};
+use crate::{failure::Answer, status::refresh_environment};
+
+/// What was written that deployments may follow from.
+#[derive(Debug, Default)]
+pub(crate) struct Affected {
+    apis: BTreeSet<ApiId>,
+    secrets: BTreeSet<ResourceName>,
+    environments: BTreeSet<EnvironmentId>,
+    /// Sets as they were and as they are: both say whom the change reaches.
+    policies: Vec<(ResourceName, PolicySpec)>,
+}
+
+impl Affected {
+    /// Notes a resource before and after its change.
+    pub(crate) fn note(&mut self, resource: &Resource) -> Answer<()> {
+        match resource.kind {
+            Kind::Api => drop(self.apis.insert(resource.api_id())),
+            Kind::Secret => drop(self.secrets.insert(resource.metadata.name.clone())),
+            Kind::Environment => drop(self.environments.insert(resource.environment_id())),
+            Kind::Policy => self
+                .policies
+                .push((resource.metadata.name.clone(), policy_set(resource)?)),
+            Kind::Project => {}
+        }
+        Ok(())
+    }
+
+    /// Composes what should be where again; a deployment whose desired state is the same stays as it is.
+    pub(crate) async fn refresh(&self, transaction: &mut Transaction, online_since: Timestamp) -> Answer<()> {
+        self.recompose(transaction, online_since).await?;
+        for environment in &self.environments {
+            refresh_environment(transaction, *environment, online_since).await?;
+        }
+        Ok(())
+    }
+
+    async fn recompose(&self, transaction: &mut Transaction, online_since: Timestamp) -> Answer<()> {
+        if self.apis.is_empty() && self.secrets.is_empty() && self.policies.is_empty() {
+            return Ok(());
+        }
+        let deployments = transaction.all_deployments(&DeploymentFilter::default()).await?;
+        let mut present = deployments
+            .into_iter()
+            .filter(|deployment| !deployment.absent)
+            .peekable();
+        if present.peek().is_none() {
+            return Ok(());
+        }
+        let apis = metadata_of_apis(transaction).await?;
+        let mut composer = deploy::Composer::new(transaction, online_since).await?;
+        for deployment in present {
+            if let Some(api) = apis.get(&deployment.api_id)
+                && self.reaches(transaction, &deployment, api).await?
+            {
+                composer.recompose(transaction, &deployment, api).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn reaches(
+        &self,
+        transaction: &mut Transaction,
+        deployment: &Deployment,
+        api: &Metadata,
+    ) -> Answer<bool> {
+        let covered = !attached(api, &deployment.environment, &self.policies).is_empty();
+        if covered || self.apis.contains(&deployment.api_id) {
+            return Ok(true);
+        }
+        if self.secrets.is_empty() {
+            return Ok(false);
+        }
+        Ok(match transaction.desired(deployment.id).await? {
+            Some(Desired::Present(desired)) => desired
+                .secrets
+                .iter()
+                .any(|secret| self.secrets.contains(&secret.name)),
+            _ => false,
+        })
+    }
+}
+
+async fn metadata_of_apis(transaction: &mut Transaction) -> Answer<BTreeMap<ApiId, Metadata>> {
+    let apis = transaction.all_resources(Kind::Api).await?;
+    Ok(apis.into_iter().map(|api| (api.api_id(), api.metadata)).collect())
+}
+
+/// All policy sets, as attaching needs them.
+pub(crate) fn policy_sets(resources: &[Resource]) -> Answer<Vec<(ResourceName, PolicySpec)>> {
+    resources
+        .iter()
+        .map(|resource| Ok((resource.metadata.name.clone(), policy_set(resource)?)))
+        .collect()
+}
