@@ -100,7 +100,8 @@ fn metadata(fields: &Map<String, Value>) -> Result<Metadata, Vec<Issue>> {
 
 fn read_spec(kind: Kind, fields: &Map<String, Value>) -> Result<Spec, Vec<Issue>> {
     let empty = Value::Object(Map::new());
-    let value = match (fields.get("spec"), kind) {
+    let written = fields.get("spec").filter(|spec| !spec.is_null());
+    let value = match (written, kind) {
         (Some(value), _) => value,
         (None, Kind::Project) => &empty,
         (None, _) => return Err(vec![Issue::new("", "missing field `spec`")]),
@@ -131,3 +132,6 @@ fn settle<T>(issues: Vec<Issue>, parsed: T) -> Result<T, Vec<Issue>> {
         Err(issues)
     }
 }
+
+#[cfg(test)]
+mod tests;

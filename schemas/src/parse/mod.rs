@@ -4,6 +4,7 @@
 //! field. The same strictness holds for files, request bodies and the console.
 
 mod document;
+mod objects;
 mod strict;
 mod syntax;
 

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
+use super::objects::Objects;
 use crate::{issue::Issue, pointer};
 
 /// After so many issues, more are no help.
@@ -19,7 +20,7 @@ pub fn spec<T: DeserializeOwned>(value: &Value, at: &str) -> Result<T, Vec<Issue
     let mut issues = Vec::new();
     let mut remaining = Cow::Borrowed(value);
     loop {
-        let error = match serde_path_to_error::deserialize::<_, T>(remaining.as_ref()) {
+        let error = match serde_path_to_error::deserialize::<_, T>(Objects(remaining.as_ref())) {
             Ok(parsed) if issues.is_empty() => return Ok(parsed),
             Ok(_) => return Err(issues),
             Err(error) => error,

@@ -58,9 +58,12 @@ fn looks_like_json(text: &str) -> bool {
         .starts_with(['{', '['])
 }
 
-/// YAML may start with a brace, too: `{kind: Api}`.
+/// YAML may start with a brace, too: `{kind: Api}`. Where the first name is in quotes, people mean JSON,
+/// and broken JSON may well be valid YAML with another meaning.
 fn flow_yaml(text: &str) -> Option<Vec<Value>> {
-    (text.len() <= FLOW_YAML_BYTES_MAX)
+    let opening = |character: char| character.is_whitespace() || "\u{feff}{[".contains(character);
+    let quoted = text.trim_start_matches(opening).starts_with('"');
+    (!quoted && text.len() <= FLOW_YAML_BYTES_MAX)
         .then(|| yaml(text).ok())
         .flatten()
 }
@@ -98,8 +101,17 @@ fn yaml_error(error: &serde_saphyr::Error) -> SyntaxError {
     SyntaxError {
         line: usize::try_from(line).unwrap_or(usize::MAX),
         column: usize::try_from(column).unwrap_or(usize::MAX),
-        message: error.without_snippet().to_string(),
+        message: plain(
+            &error.without_snippet().to_string(),
+            &format!(" at line {line}, column {column}"),
+        ),
     }
+}
+
+/// The message without its place, which goes before it, and without advice to programmers.
+fn plain(message: &str, place: &str) -> String {
+    let message = message.strip_suffix(place).unwrap_or(message);
+    message.replace(", set DuplicateKeyPolicy in Options if acceptable", "")
 }
 
 fn whole(message: &str) -> SyntaxError {
@@ -109,3 +121,6 @@ fn whole(message: &str) -> SyntaxError {
         message: message.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,12 +128,25 @@ fn on_definition(spec: &ApiSpec, definition: &Definition, issues: &mut Vec<Issue
         ));
     }
     let mut operations = Operations::of(definition);
-    for (index, entry) in spec.operations.iter().enumerate() {
+    for (index, entry) in general_first(&spec.operations) {
         if let Err(detail) = operations.overlay(&written(entry)) {
             issues.push(Issue::new(format!("/operations/{index}/match"), detail));
         }
     }
+    issues.sort();
     operations.found.into_values().collect()
+}
+
+/// Entries for all methods, then for one, then for requests with certain headers or query: what holds for
+/// an operation holds for its special cases too, in whatever order people write them.
+fn general_first(entries: &[OperationSpec]) -> Vec<(usize, &OperationSpec)> {
+    let mut ordered: Vec<(usize, &OperationSpec)> = entries.iter().enumerate().collect();
+    ordered.sort_by_key(|(_, entry)| {
+        let matched = &entry.r#match;
+        let special = !matched.headers.is_empty() || !matched.query.is_empty();
+        (special, matched.method != "*")
+    });
+    ordered
 }
 
 /// Operations by their match without parameter names.
@@ -153,7 +166,7 @@ impl Operations {
     /// every operation of the path; with headers or query of its own, to a new and more specific one.
     fn overlay(&mut self, entry: &Operation) -> Result<(), String> {
         let wanted = key(&entry.r#match);
-        let mut named: Vec<OperationMatch> = self
+        let named: Vec<OperationMatch> = self
             .found
             .keys()
             .filter(|key| names(&wanted, key))
@@ -162,8 +175,7 @@ impl Operations {
         if named.is_empty() {
             return self.specialise(&wanted, entry);
         }
-        // An entry for one method goes before one for all.
-        for place in named.drain(..) {
+        for place in named {
             if let Some(operation) = self.found.get_mut(&place) {
                 lay_over(operation, entry);
             }

@@ -84,10 +84,10 @@ fn entries_add_to_operations_whatever_their_parameters_are_called() {
     let limit = json!([{"type": "request.size", "with": {"maxBytes": 1}}]);
     check(
         json!([
+            {"match": {"method": "POST", "path": "/orders", "headers": {"X-Version": "2"}}, "upstream": "other"},
             {"match": {"method": "GET", "path": "/orders/{order}"}, "policies": limit, "upstream": "other"},
             {"match": {"method": "*", "path": "/orders"}, "policies": limit},
             {"match": {"method": "POST", "path": "/orders"}, "policies": [{"type": "headers", "with": {}}]},
-            {"match": {"method": "POST", "path": "/orders", "headers": {"X-Version": "2"}}, "upstream": "other"},
         ]),
         expect![[r#"
             GET /orders {} Some("list") ["request.size"] None

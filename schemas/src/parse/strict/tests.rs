@@ -100,6 +100,37 @@ fn parameters_of_a_policy_are_as_strict() {
 }
 
 #[test]
+fn a_list_is_no_object() {
+    check_api(
+        json!({"basePath": "/", "upstreams": {"main": ["http://a"]}}),
+        expect![[""]],
+    );
+    check_api(
+        json!({"basePath": "/", "upstreams": {}, "policies": [["request.size", {"maxBytes": 1}]]}),
+        expect![[""]],
+    );
+    check_api(
+        json!({"basePath": "/", "upstreams": {}, "policies": [{"type": "request.size", "with": [1]}]}),
+        expect![[""]],
+    );
+}
+
+#[test]
+fn a_choice_with_and_one_without_content_are_not_mixed_up() {
+    let limited = |key: serde_json::Value| {
+        json!({"basePath": "/", "upstreams": {}, "policies": [
+            {"type": "ratelimit", "with": {"limits": [], "key": key}}
+        ]})
+    };
+    check_api(limited(json!("consumer")), expect![[""]]);
+    check_api(limited(json!({"header": "x"})), expect![[""]]);
+    check_api(limited(json!("header")), expect![[""]]);
+    check_api(limited(json!({"consumer": 1})), expect![[""]]);
+    check_api(limited(json!(7)), expect![[""]]);
+    check_api(limited(json!({})), expect![[""]]);
+}
+
+#[test]
 fn choices_are_named() {
     check_environment(
         json!({"gatewayType": "kong", "mode": "readwrite"}),
