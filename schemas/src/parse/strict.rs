@@ -100,6 +100,10 @@ impl Problem {
                     _ => path,
                 }
             }
+            // A word that names a choice has nothing below it.
+            Self::MissingField(_) | Self::Other(_) if value.pointer(&path).is_none() => {
+                pointer::split_last(&path).map_or_else(String::new, |(parent, _)| parent.to_owned())
+            }
             Self::MissingField(_) | Self::Other(_) => path,
         }
     }

@@ -76,7 +76,7 @@ fn the_envelope_is_strict() {
         expect![[r#"
             /apiVersion: expected `gatehouse.dev/v1`, or no `apiVersion` at all
             /kind: expected one of `Project`, `Secret`, `Environment`, `Policy`, `Api`
-            /metadata: invalid length 0, expected struct Metadata with 7 elements"#]],
+            /metadata: expected an object, found a list"#]],
     );
     check(
         json!({"kind": "Deployment", "metadata": {}, "spec": {}}),

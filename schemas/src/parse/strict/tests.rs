@@ -103,15 +103,15 @@ fn parameters_of_a_policy_are_as_strict() {
 fn a_list_is_no_object() {
     check_api(
         json!({"basePath": "/", "upstreams": {"main": ["http://a"]}}),
-        expect![[""]],
+        expect!["/spec/upstreams/main: expected an object, found a list"],
     );
     check_api(
         json!({"basePath": "/", "upstreams": {}, "policies": [["request.size", {"maxBytes": 1}]]}),
-        expect![[""]],
+        expect!["/spec/policies/0: expected an object with the field `type`, found a list"],
     );
     check_api(
         json!({"basePath": "/", "upstreams": {}, "policies": [{"type": "request.size", "with": [1]}]}),
-        expect![[""]],
+        expect!["/spec/policies/0/with: expected an object, found a list"],
     );
 }
 
@@ -124,10 +124,22 @@ fn a_choice_with_and_one_without_content_are_not_mixed_up() {
     };
     check_api(limited(json!("consumer")), expect![[""]]);
     check_api(limited(json!({"header": "x"})), expect![[""]]);
-    check_api(limited(json!("header")), expect![[""]]);
-    check_api(limited(json!({"consumer": 1})), expect![[""]]);
-    check_api(limited(json!(7)), expect![[""]]);
-    check_api(limited(json!({})), expect![[""]]);
+    check_api(
+        limited(json!("header")),
+        expect!["/spec/policies/0/with/key: expected an object, found a text"],
+    );
+    check_api(
+        limited(json!({"consumer": 1})),
+        expect!["/spec/policies/0/with/key/consumer: expected a text, found an object"],
+    );
+    check_api(
+        limited(json!(7)),
+        expect!["/spec/policies/0/with/key: expected one of the known values, found a number"],
+    );
+    check_api(
+        limited(json!({})),
+        expect!["/spec/policies/0/with/key: expected an object with exactly one field"],
+    );
 }
 
 #[test]

@@ -43,29 +43,27 @@ fn an_error_names_line_and_column() {
     );
     check(
         "a: 1\na: 2\n",
-        expect![
-            "line 2, column 1: duplicate mapping key: a, set DuplicateKeyPolicy in Options if acceptable at line 2, column 1"
-        ],
+        expect!["line 2, column 1: duplicate mapping key: a"],
     );
     check(
         "a: b: c\n",
-        expect!["line 1, column 5: mapping values are not allowed in this context at line 1, column 5"],
+        expect!["line 1, column 5: mapping values are not allowed in this context"],
     );
-    check("\tkey: 1\n", expect![[r#"{"key":1}"#]]);
-    check("{\"a\": 1,\n \"b\": }", expect![[r#"{"a":1,"b":null}"#]]);
+    check(
+        "{\"a\": 1,\n \"b\": }",
+        expect!["line 2, column 7: expected value"],
+    );
     check(
         "{\"a\": 1",
         expect!["line 1, column 7: EOF while parsing an object"],
     );
     check(
         "a: *unknown\n",
-        expect!["line 1, column 4: alias references unknown anchor at line 1, column 4"],
+        expect!["line 1, column 4: alias references unknown anchor"],
     );
     check(
         "x: .nan\n",
-        expect![
-            "line 1, column 4: non-finite float `.nan` rejected by the configured policy at line 1, column 4"
-        ],
+        expect!["line 1, column 4: non-finite float `.nan` rejected by the configured policy"],
     );
 }
 
