@@ -24,7 +24,7 @@ struct Arguments {
     #[arg(
         long,
         value_name = "ADDRESS",
-        env = "GATEHOUSE_LISTEN",
+        env = "GATEHOUSE_GATEWAY_LISTEN",
         default_value = "127.0.0.1:8080"
     )]
     listen: SocketAddr,
@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(
         long,
         value_name = "ADDRESS",
-        env = "GATEHOUSE_ADMIN_LISTEN",
+        env = "GATEHOUSE_GATEWAY_ADMIN_LISTEN",
         default_value = "127.0.0.1:9094"
     )]
     admin_listen: SocketAddr,

@@ -189,10 +189,10 @@ impl Shared {
         };
         match &error {
             None => {
-                info!(environment.name = %environment, discovery.id = %work.id, pages, "Discovered what is in `{environment}`")
+                info!(environment.name = %environment, discovery.id = %work.id, pages, "Discovered what is in `{environment}`");
             }
             Some(error) => {
-                warn!(environment.name = %environment, discovery.id = %work.id, pages, error = %chain(error), "The discovery of `{environment}` broke off")
+                warn!(environment.name = %environment, discovery.id = %work.id, pages, error = %chain(error), "The discovery of `{environment}` broke off");
             }
         }
         let completion = &DiscoveryCompletion {
