@@ -61,13 +61,11 @@ impl Dev {
     }
 
     async fn ready(&mut self) {
-        let url = format!("http://{}/readyz", self.arguments[5]);
         let process = RefCell::new(&mut self.process);
         wait::until_true("`gatehouse dev` is ready", async || {
-            process.borrow_mut().assert_running();
-            reqwest::get(&url)
-                .await
-                .is_ok_and(|response| response.status().is_success())
+            let mut process = process.borrow_mut();
+            process.assert_running();
+            process.output().contains("is ready")
         })
         .await;
     }

@@ -139,11 +139,9 @@ impl Run {
             command.args([option, &self.put_into(written)]);
         }
         self.start("gatehouse dev", command);
-        let url = format!("http://{}/readyz", self.put_into("127.0.0.1:9094"));
+        let output = self.home.join("log-0");
         self.wait("`gatehouse dev` is ready", async || {
-            reqwest::get(&url)
-                .await
-                .is_ok_and(|response| response.status().is_success())
+            fs::read_to_string(&output).is_ok_and(|output| output.contains("is ready"))
         })
         .await;
     }
