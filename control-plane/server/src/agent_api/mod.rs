@@ -1,10 +1,40 @@
 //! The Agent API, `/agent/v1`: how work reaches gateways.
+//!
+//! Agents call, with a short-lived token of their own; the control plane never calls them. Every handler reads
+//! state and answers; nothing is remembered between requests but what is in the database, so that any replica
+//! can answer any request.
 
-use utoipa_axum::router::OpenApiRouter;
+mod agent_token;
+mod assignment;
+mod caller;
+mod catalog;
+mod completion;
+mod discovery;
+mod enrollment;
+mod leases;
+mod lines;
+mod pages;
+mod reports;
+mod secrets;
+mod session;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::state::AppState;
 
 /// The routes of the Agent API.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(enrollment::enroll))
+        .routes(routes!(enrollment::token))
+        .routes(routes!(session::session))
+        .routes(routes!(work::work))
+        .routes(routes!(secrets::secrets))
+        .routes(routes!(reports::report))
+        .routes(routes!(pages::page))
+        .routes(routes!(completion::complete))
 }

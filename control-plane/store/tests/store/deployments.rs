@@ -1,6 +1,6 @@
 //! Deployments: identity, generations, removals and their confirmation.
 
-use gatehouse_control_plane_store::{DeploymentFilter, DeploymentStatus, Desired, PageRequest, StoreError};
+use gatehouse_control_plane_store::{DeploymentStatus, Desired, StoreError};
 use gatehouse_schemas::{
     condition::Phase,
     identity::{DeploymentId, ExternalRef, Generation, RevisionNumber},

@@ -1,0 +1,166 @@
+//! Holding leases: an agent that asks for work keeps what it has and takes what is free.
+
+use std::time::{Duration, Instant};
+
+use gatehouse_control_plane_store::{Claim, EnvironmentState, Lease};
+use gatehouse_schemas::{
+    identity::{EnvironmentId, FencingNumber},
+    time::Timestamp,
+};
+use tracing::info;
+
+use super::caller::{Caller, revoked};
+use crate::{
+    failure::{Answer, Failure},
+    state::AppState,
+};
+
+/// Keeps the leases of one agent while its request lasts.
+pub(super) struct LeaseHolder<'a> {
+    state: &'a AppState,
+    caller: &'a Caller,
+    replicated: bool,
+}
+
+/// When leases must be looked at again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) look_again: Instant,
+}
+
+impl<'a> LeaseHolder<'a> {
+    pub(super) fn new(state: &'a AppState, caller: &'a Caller) -> Self {
+        let descriptor = caller.agent.descriptor.as_ref();
+        Self {
+            state,
+            caller,
+            replicated: descriptor.is_some_and(|descriptor| descriptor.capabilities.replicated),
+        }
+    }
+
+    /// The same, for a connector whose descriptor is not stored yet.
+    pub(super) fn replicated(mut self, replicated: bool) -> Self {
+        self.replicated = replicated;
+        self
+    }
+
+    /// Renews and claims. Most of the time there is nothing to write.
+    pub(super) async fn hold(&self) -> Answer<Held> {
+        let now = self.state.now();
+        let gateway_type = &self.caller.agent.gateway_type;
+        let environments = self.state.store.environment_states(gateway_type).await?;
+        let leases = self.state.store.leases_of_type(gateway_type).await?;
+        let free: Vec<EnvironmentId> = environments
+            .iter()
+            .filter(|environment| environment.deleted_at.is_none())
+            .filter(|environment| self.may_claim(environment, &leases, now))
+            .map(|environment| environment.id)
+            .collect();
+        if !free.is_empty() {
+            self.claim(&free).await?;
+        }
+        if self.is_due(&leases, now).await? {
+            self.state
+                .store
+                .renew_leases(self.caller.id(), now, self.end(now))
+                .await?;
+        }
+        Ok(self.held(&leases, now))
+    }
+
+    fn may_claim(&self, environment: &EnvironmentState, leases: &[Lease], now: Timestamp) -> bool {
+        let here = || {
+            leases
+                .iter()
+                .filter(|lease| lease.environment_id == environment.id)
+        };
+        let same_sort = || here().filter(|lease| lease.replicated == self.replicated);
+        let mine = same_sort().any(|lease| lease.agent_id == self.caller.id());
+        let taken = !self.replicated && same_sort().any(|lease| lease.is_live(now));
+        !mine && !taken
+    }
+
+    /// Renewed when a sixth of the lease has passed, so that requests in quick succession write once.
+    async fn is_due(&self, leases: &[Lease], now: Timestamp) -> Answer<bool> {
+        let sixth = self.lease_ms() / 6;
+        let fresh = self.lease_ms() - sixth;
+        let mut mine = leases.iter().filter(|lease| lease.agent_id == self.caller.id());
+        if mine.any(|lease| lease.expires_at.0 - now.0 < fresh) {
+            return Ok(true);
+        }
+        let agent = self.state.store.agent(self.caller.id()).await?;
+        let seen = agent.and_then(|agent| agent.last_seen_at);
+        Ok(seen.is_none_or(|seen| now.0 - seen.0 > sixth))
+    }
+
+    async fn claim(&self, environments: &[EnvironmentId]) -> Answer<()> {
+        let mut transaction = self.caller.begin().await?;
+        let agent = transaction.agent(self.caller.id()).await?;
+        if let Some(agent) = agent.filter(|agent| agent.revoked_at.is_some()) {
+            return Err(revoked(&agent));
+        }
+        let now = transaction.now();
+        for environment_id in environments {
+            let claim = Claim {
+                environment_id: *environment_id,
+                agent_id: self.caller.id(),
+                replicated: self.replicated,
+                expires_at: self.end(now),
+            };
+            if let Some(fencing) = transaction.claim_lease(&claim).await? {
+                info!(environment.id = %environment_id, agent.id = %self.caller.id(), %fencing, "Agent `{}` acts in environment `{environment_id}`", self.caller.agent.name);
+            }
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    fn held(&self, leases: &[Lease], now: Timestamp) -> Held {
+        let others = leases
+            .iter()
+            .filter(|lease| lease.agent_id != self.caller.id() && !self.replicated);
+        let next_end = others
+            .map(|lease| lease.expires_at.0 - now.0)
+            .filter(|left| *left > 0)
+            .min();
+        let third = self.lease_ms() / 3;
+        let wait = next_end.map_or(third, |left| left.min(third)).max(1);
+        Held {
+            look_again: Instant::now() + Duration::from_millis(u64::try_from(wait).unwrap_or_default()),
+        }
+    }
+
+    fn end(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0.saturating_add(self.lease_ms()))
+    }
+
+    fn lease_ms(&self) -> i64 {
+        i64::try_from(self.state.lease.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// The agent's own lease among those of an environment; without one it may not act there.
+pub(super) fn own<'a>(leases: &'a [Lease], caller: &Caller) -> Answer<&'a Lease> {
+    leases.iter().find(|lease| lease.agent_id == caller.id()).ok_or_else(|| {
+        stale(format!(
+            "agent `{}` does not hold a lease of this environment; another agent acts there, or none asked for work since it was freed",
+            caller.agent.name
+        ))
+    })
+}
+
+/// Refuses what was done under an older lease.
+pub(super) fn check_fencing(leases: &[Lease], caller: &Caller, fencing: FencingNumber) -> Answer<()> {
+    let lease = own(leases, caller)?;
+    if lease.fencing == fencing {
+        return Ok(());
+    }
+    Err(stale(format!(
+        "the fencing number is {fencing}, the lease has number {}; ask for work to learn it",
+        lease.fencing
+    )))
+}
+
+/// The report speaks of an older state.
+pub(super) fn stale(detail: String) -> Failure {
+    Failure::new(gatehouse_control_plane_api::problem::ProblemKind::Stale, detail)
+}

@@ -1,0 +1,166 @@
+//! Reports on deployments: what an agent says became of a desired state.
+
+use axum::extract::State;
+use gatehouse_control_plane_api::{
+    agent::{DeploymentOutcome, DeploymentReport},
+    problem::{Problem, ProblemKind},
+};
+use gatehouse_control_plane_store::{self as store, Deployment, Transaction};
+use gatehouse_schemas::{
+    condition::Phase,
+    environment::EnvironmentSpec,
+    identity::{DeploymentId, EnvironmentId},
+    resource::Kind,
+};
+use http::StatusCode;
+use serde_json::json;
+use tracing::info;
+
+use super::{
+    caller::Caller,
+    leases::{self, stale},
+};
+use crate::{
+    extract::{Body, Path},
+    failure::{Answer, Failure},
+    state::AppState,
+    status::{Surroundings, tell_stored},
+};
+
+/// Reports on a deployment. The same report may be sent again.
+///
+/// What speaks of an older generation or lease than the present one is refused and changes nothing.
+#[utoipa::path(post, path = "/agent/v1/deployments/{id}/status", operation_id = "reportDeployment", tag = "agent",
+    params(("id" = DeploymentId, Path, description = "Which deployment")),
+    request_body(content = DeploymentReport),
+    responses(
+        (status = 204, description = "Recorded"),
+        (status = 404, description = "There is no such deployment for this agent", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The report is stale, or does not fit what is desired", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn report(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<DeploymentId>,
+    Body(report): Body<DeploymentReport>,
+) -> Answer<StatusCode> {
+    let mut transaction = caller.begin().await?;
+    let Some(deployment) = transaction.deployment(id).await? else {
+        return already_gone(id, &report);
+    };
+    caller.serves(
+        transaction.environment_state(deployment.environment_id).await?,
+        deployment.environment_id,
+    )?;
+    let leases = transaction.leases_in(deployment.environment_id).await?;
+    leases::check_fencing(&leases, &caller, report.fencing)?;
+    check(&deployment, &report)?;
+    transaction.touch_agent(caller.id()).await?;
+    let outcome = serde_json::to_value(&report.outcome).map_err(Failure::internal)?;
+    transaction
+        .put_report(id, caller.id(), report.generation, &outcome)
+        .await?;
+    record(&mut transaction, &state, deployment, &report.outcome).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The answer to a confirmed removal may have been lost; everything else about what is gone is out of date.
+fn already_gone(id: DeploymentId, report: &DeploymentReport) -> Answer<StatusCode> {
+    match report.outcome {
+        DeploymentOutcome::Removed => Ok(StatusCode::NO_CONTENT),
+        _ => Err(Failure::not_found("deployment", id)),
+    }
+}
+
+fn check(deployment: &Deployment, report: &DeploymentReport) -> Answer<()> {
+    if report.generation != deployment.generation {
+        return Err(stale(format!(
+            "the report speaks of generation {}, but generation {} is desired; ask for work to get it",
+            report.generation, deployment.generation
+        )));
+    }
+    let fits = match report.outcome {
+        DeploymentOutcome::Deploying | DeploymentOutcome::Failed { .. } => true,
+        DeploymentOutcome::Deployed { .. } => !deployment.absent,
+        DeploymentOutcome::Removed => deployment.absent,
+    };
+    if fits {
+        return Ok(());
+    }
+    let wanted = if deployment.absent {
+        "to be removed"
+    } else {
+        "to be there"
+    };
+    Err(Failure::new(
+        ProblemKind::WrongState,
+        format!(
+            "`{}` is desired {wanted} in generation {}; the report says the opposite",
+            deployment.api, report.generation
+        ),
+    ))
+}
+
+/// Tells the deployment's state anew; a removal that everyone confirmed ends it.
+async fn record(
+    transaction: &mut Transaction,
+    state: &AppState,
+    deployment: Deployment,
+    outcome: &DeploymentOutcome,
+) -> Answer<()> {
+    let environment = environment_spec(transaction, deployment.environment_id).await?;
+    let surroundings = Surroundings::of(transaction, &environment, state.online_since()).await?;
+    let told = tell_stored(transaction, &deployment, &surroundings).await?;
+    if told.removed {
+        transaction.remove_deployment(deployment.id).await?;
+        return audit(transaction, &deployment, "deployment.removed", outcome).await;
+    }
+    let (external_ref, endpoint_urls) = match outcome {
+        DeploymentOutcome::Deployed {
+            external_ref,
+            endpoint_urls,
+            ..
+        } => (Some(external_ref.clone()), endpoint_urls.clone()),
+        _ => (deployment.external_ref.clone(), deployment.endpoint_urls.clone()),
+    };
+    let status = store::DeploymentStatus {
+        observed_generation: told.observed_generation,
+        phase: told.phase,
+        conditions: told.conditions,
+        external_ref,
+        endpoint_urls,
+    };
+    transaction.set_deployment_status(deployment.id, &status).await?;
+    let turned = |phase: Phase| told.phase == phase && deployment.phase != phase;
+    if turned(Phase::Deployed) {
+        audit(transaction, &deployment, "deployment.deployed", outcome).await?;
+    } else if turned(Phase::Failed) {
+        audit(transaction, &deployment, "deployment.failed", outcome).await?;
+    }
+    Ok(())
+}
+
+async fn environment_spec(transaction: &mut Transaction, id: EnvironmentId) -> Answer<EnvironmentSpec> {
+    let environment = transaction.resource_by_id(Kind::Environment, id.0).await?;
+    let environment = environment.ok_or_else(|| Failure::not_found("environment", id))?;
+    serde_json::from_value(environment.spec).map_err(Failure::internal)
+}
+
+async fn audit(
+    transaction: &mut Transaction,
+    deployment: &Deployment,
+    action: &str,
+    outcome: &DeploymentOutcome,
+) -> Answer<()> {
+    let details = json!({
+        "api": deployment.api, "environment": deployment.environment, "revision": deployment.revision,
+        "generation": deployment.generation, "outcome": outcome,
+    });
+    transaction
+        .audit(action, &format!("deployment/{}", deployment.id), &details)
+        .await?;
+    info!(environment.name = %deployment.environment, deployment.id = %deployment.id, generation = %deployment.generation, "`{}` in `{}`: {action}", deployment.api, deployment.environment);
+    Ok(())
+}
