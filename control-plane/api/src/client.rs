@@ -222,11 +222,11 @@ mod tests {
 
     #[test]
     fn puts_paths_below_the_server_and_escapes_segments() {
-        let call = Call::new(Method::GET, ["apis", "a/b"]).query("labels", "tier=public");
+        let call = Call::new(Method::GET, ["apis", "a/b"]).query("labelSelector", "tier=public");
         let url = client("http://127.0.0.1:9090/").url(&call);
         assert_eq!(
             url.as_str(),
-            "http://127.0.0.1:9090/api/v1/apis/a%2Fb?labels=tier%3Dpublic"
+            "http://127.0.0.1:9090/api/v1/apis/a%2Fb?labelSelector=tier%3Dpublic"
         );
         let url = client("https://example.com/gatehouse").url(&Call::new(Method::GET, ["apis"]));
         assert_eq!(url.as_str(), "https://example.com/gatehouse/api/v1/apis");

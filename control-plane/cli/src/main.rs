@@ -1,6 +1,7 @@
 //! The `gatehouse` binary: the control plane, the development setup, and the client verbs.
 
 mod arguments;
+mod data_folder;
 mod documents;
 mod exit;
 mod failure;
@@ -10,6 +11,7 @@ mod moment;
 mod progress;
 #[cfg(test)]
 mod reference;
+mod running;
 mod screen;
 mod settings;
 mod table;

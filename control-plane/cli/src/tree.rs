@@ -14,7 +14,7 @@ pub(crate) fn describe<T: Serialize>(value: &T) -> anyhow::Result<String> {
     // Through text, because a JSON value does not keep the order of fields.
     let tree: Tree = serde_json::from_str(&serde_json::to_string(value)?)?;
     let mut text = String::new();
-    write_tree(&tree, 0, &mut text);
+    write_tree(&tree, title, 0, &mut text);
     Ok(text)
 }
 
@@ -41,16 +41,28 @@ impl Tree {
     }
 }
 
-fn write_tree(tree: &Tree, depth: usize, text: &mut String) {
+/// Objects whose keys people chose; those stay as they are.
+const CHOSEN_KEYS: [&str; 8] = [
+    "labels",
+    "upstreams",
+    "settings",
+    "credentials",
+    "headers",
+    "query",
+    "set",
+    "add",
+];
+
+fn write_tree(tree: &Tree, name: fn(&str) -> String, depth: usize, text: &mut String) {
     match tree {
         Tree::Object(fields) => {
             let width = fields
                 .iter()
                 .filter(|(_, value)| value.is_flat())
-                .map(|(key, _)| title(key).len())
+                .map(|(key, _)| name(key).len())
                 .max();
             for (key, value) in fields {
-                write_field(key, value, width.unwrap_or_default(), depth, text);
+                write_field(key, &name(key), value, width.unwrap_or_default(), depth, text);
             }
         }
         Tree::List(items) => write_list(items, depth, text),
@@ -58,8 +70,8 @@ fn write_tree(tree: &Tree, depth: usize, text: &mut String) {
     }
 }
 
-fn write_field(key: &str, value: &Tree, width: usize, depth: usize, text: &mut String) {
-    let name = format!("{}:", title(key));
+fn write_field(key: &str, name: &str, value: &Tree, width: usize, depth: usize, text: &mut String) {
+    let name = format!("{name}:");
     if value.is_flat() {
         line(
             depth,
@@ -68,7 +80,12 @@ fn write_field(key: &str, value: &Tree, width: usize, depth: usize, text: &mut S
         );
     } else {
         line(depth, &name, text);
-        write_tree(value, depth + 1, text);
+        let names = if CHOSEN_KEYS.contains(&key) {
+            str::to_owned
+        } else {
+            title
+        };
+        write_tree(value, names, depth + 1, text);
     }
 }
 
@@ -84,7 +101,7 @@ fn write_list(items: &[Tree], depth: usize, text: &mut String) {
             Tree::Scalar(value) => line(depth, value, text),
             nested => {
                 line(depth, "-", text);
-                write_tree(nested, depth + 1, text);
+                write_tree(nested, title, depth + 1, text);
             }
         }
     }
@@ -134,11 +151,8 @@ fn line(depth: usize, content: &str, text: &mut String) {
     text.push('\n');
 }
 
-/// `lastTransitionTime` as `Last Transition Time`. Keys that people chose (labels, names) stay as they are.
+/// `lastTransitionTime` as `Last Transition Time`.
 fn title(key: &str) -> String {
-    if !key.chars().all(|character| character.is_ascii_alphanumeric()) {
-        return key.to_owned();
-    }
     let mut title = String::with_capacity(key.len() + 4);
     for (position, character) in key.chars().enumerate() {
         match position {
@@ -207,7 +221,7 @@ mod tests {
     fn nested_objects_are_indented_and_flat_lists_are_tables() {
         let value = json!({
             "kind": "Api",
-            "metadata": {"name": "orders", "labels": {"team/owner": "a"}},
+            "metadata": {"name": "orders", "labels": {"team/owner": "a", "tier": "b"}},
             "conditions": [
                 {"type": "Accepted", "status": "True", "lastTransitionTime": "2026-01-31T12:00:00Z"},
                 {"type": "Deployed", "status": "Unknown"},

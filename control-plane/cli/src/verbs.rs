@@ -40,8 +40,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             "`dev` and `serve` start a control plane; `--context`, `--server` and `--token` choose one that runs",
         )
         .into()),
-        Command::Dev(options) => on(&mut runtime::Builder::new_multi_thread(), dev::run(options)),
-        Command::Serve(options) => on(&mut runtime::Builder::new_multi_thread(), serve::run(options)),
+        Command::Dev(options) => on(&mut runtime::Builder::new_multi_thread(), dev::run(options, screen)),
+        Command::Serve(options) => on(&mut runtime::Builder::new_multi_thread(), serve::run(options, screen)),
         Command::Context(command) => context::run(command, &target, screen),
         Command::Completion(options) => completion::run(&options, screen),
         Command::Version => version::run(screen),

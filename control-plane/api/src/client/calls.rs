@@ -19,7 +19,7 @@ const PAGE_SIZE: usize = 200;
 /// Which objects of a list are wanted; all that is absent does not narrow it.
 #[derive(Debug, Clone, Default)]
 pub struct ListOptions {
-    /// Query parameters that narrow the list: `project`, `labels`, `api`, `environment`, …
+    /// Query parameters that narrow the list: `project`, `labelSelector`, `api`, `environment`, …
     pub filters: Vec<(&'static str, String)>,
 }
 

@@ -112,7 +112,7 @@ impl GetArguments {
 
     fn filters(&self) -> ListOptions {
         ListOptions::default()
-            .filter("labels", self.selector.as_deref())
+            .filter("labelSelector", self.selector.as_deref())
             .filter("project", self.project.as_ref().map(ResourceName::as_str))
             .filter("api", self.api.as_ref().map(ResourceName::as_str))
             .filter("environment", self.environment.as_ref().map(ResourceName::as_str))

@@ -11,7 +11,7 @@ pub(super) async fn run(client: &Client, screen: Screen) -> anyhow::Result<Exit>
             "{} with role {} at {} (version {})\n",
             answer.name,
             word(&answer.role),
-            client.server(),
+            client.server().as_str().trim_end_matches('/'),
             answer.server_version
         )
     })?;
