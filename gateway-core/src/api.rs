@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     config::ApiConfig,
     error::ApplyError,
-    metrics::ApiMetrics,
-    policy::{Chain, Compiler},
+    metrics::{ApiMetrics, Registry},
+    policy::{ApiPolicies, Chain, Compiler},
     router::{
         Placed,
         pattern::{HostPattern, PathPattern},
@@ -41,9 +41,7 @@ pub(crate) struct Route {
 pub(crate) struct Parts<'a> {
     pub(crate) endpoints: &'a Endpoints,
     pub(crate) compiler: &'a Compiler,
-    pub(crate) workers: usize,
-    /// What was served under the same reference: counters go on where they were.
-    pub(crate) previous: Option<&'a Api>,
+    pub(crate) metrics: &'a Registry,
 }
 
 impl Api {
@@ -51,10 +49,7 @@ impl Api {
     pub(crate) fn compile(config: ApiConfig, parts: &Parts<'_>) -> Result<Self, ApplyError> {
         let config = Arc::new(config);
         let name = name(&config);
-        let metrics = match parts.previous {
-            Some(previous) if previous.name == name => Arc::clone(&previous.metrics),
-            _ => ApiMetrics::new(parts.workers),
-        };
+        let metrics = parts.metrics.get(&name);
         let mut api = Self {
             hosts: hosts(&config)?,
             routes: Vec::new(),
@@ -99,10 +94,10 @@ fn invalid(config: &ApiConfig, reason: String) -> ApplyError {
 /// The routes of one API in the making.
 struct Build<'a> {
     api: &'a Api,
-    parts: &'a Parts<'a>,
     upstreams: BTreeMap<&'a str, Arc<Upstream>>,
+    policies: ApiPolicies<'a>,
     /// Shared by all operations without policies of their own.
-    api_chain: Arc<Chain>,
+    common: Arc<Chain>,
     base_segments: usize,
 }
 
@@ -125,11 +120,12 @@ impl<'a> Build<'a> {
                 "the base path cannot contain `{…...}`".to_owned(),
             ));
         }
+        let policies = parts.compiler.api(config, parts.endpoints)?;
         Ok(Self {
             api,
-            parts,
             upstreams,
-            api_chain: Arc::new(parts.compiler.chain(config, None)?),
+            common: Arc::new(policies.common()?),
+            policies,
             base_segments: base.segments.len(),
         })
     }
@@ -148,7 +144,7 @@ impl<'a> Build<'a> {
         let config = &*self.api.config;
         let pattern =
             PathPattern::below(&config.content.base_path).map_err(|reason| invalid(config, reason))?;
-        let route = self.route("main", Arc::clone(&self.api_chain))?;
+        let route = self.route("main", Arc::clone(&self.common))?;
         let rule = Rule::everything(config.external_ref.clone(), route);
         Ok(Placed {
             pattern,
@@ -160,8 +156,8 @@ impl<'a> Build<'a> {
         let config = &*self.api.config;
         let operation = &config.content.operations[index];
         let chain = match operation.policies.is_empty() {
-            true => Arc::clone(&self.api_chain),
-            false => Arc::new(self.parts.compiler.chain(config, Some(index))?),
+            true => Arc::clone(&self.common),
+            false => Arc::new(self.policies.operation(index)?),
         };
         let route = self.route(operation.upstream.as_deref().unwrap_or("main"), chain)?;
         let wanted = &operation.r#match;

@@ -2,76 +2,88 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    num::NonZero,
+    sync::Arc,
     thread,
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use gatehouse_schemas::identity::ExternalRef;
-use tokio::sync::Mutex;
+use tokio::{
+    runtime::Handle,
+    task::{AbortHandle, spawn_blocking},
+};
 
 use crate::{
-    api::{Api, Parts},
+    admin,
     config::ApiConfig,
+    core::Core,
     error::{ApplyError, StartError},
-    metrics::{self, ApiMetrics},
     options::GatewayOptions,
-    policy::Compiler,
-    upstream::Endpoints,
-    worker::{Listeners, Shared, Workers},
+    tls,
+    worker::{Listeners, Workers},
 };
 
 /// A running gateway. It serves until it is shut down or dropped.
+///
+/// ```
+/// # async fn example() -> Result<(), gatehouse_gateway_core::StartError> {
+/// use gatehouse_gateway_core::{Gateway, GatewayOptions};
+///
+/// let gateway = Gateway::start(GatewayOptions::default()).await?;
+/// assert!(gateway.apis().is_empty());
+/// gateway.shutdown(std::time::Duration::from_secs(5)).await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
-    admin_address: Option<SocketAddr>,
+    admin: Option<Admin>,
     core: Arc<Core>,
     workers: Workers,
 }
 
-/// What outlives single calls.
+/// The admin listener; it ends with the gateway.
 #[derive(Debug)]
-struct Core {
-    shared: Arc<Shared>,
-    endpoints: Endpoints,
-    compiler: Compiler,
-    worker_count: usize,
-    /// Held while a change is made, so that changes happen one after the other.
-    changing: Mutex<()>,
-    ready: AtomicBool,
+struct Admin {
+    address: SocketAddr,
+    task: AbortHandle,
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Gateway {
     /// Starts a gateway: loads the last-known-good snapshot, then listens. Must be called within a Tokio
     /// runtime, on which the slow work (health, key sets, snapshots) runs; traffic has its own threads.
     pub async fn start(options: GatewayOptions) -> Result<Self, StartError> {
+        let count = options.worker_threads.unwrap_or_else(cores).max(1);
+        let core = Arc::new(Core::new(count, options.access_log, Handle::current()));
+        restore(&core, &options).await?;
         let (plain, address) = listen(options.listen)?;
-        let worker_count = options.worker_threads.unwrap_or_else(cores).max(1);
-        let shared = Arc::new(Shared {
-            table: ArcSwap::default(),
-            unrouted: ApiMetrics::new(worker_count),
-            access_log: options.access_log,
-        });
-        let listeners = Listeners { plain, tls: None };
-        let workers = Workers::start(worker_count, &shared, &listeners).map_err(StartError::Worker)?;
-        let core = Arc::new(Core {
-            shared,
-            endpoints: Endpoints::default(),
-            compiler: Compiler::default(),
-            worker_count,
-            changing: Mutex::default(),
-            ready: AtomicBool::new(false),
-        });
+        let (tls, tls_address) = match &options.tls {
+            Some(tls) => {
+                let acceptor = tls::acceptor(tls)?;
+                let (listener, address) = listen(tls.listen)?;
+                (Some((listener, acceptor)), Some(address))
+            }
+            None => (None, None),
+        };
+        let admin = match options.admin_listen {
+            Some(address) => Some(start_admin(address, &core)?),
+            None => None,
+        };
+        let workers =
+            Workers::start(count, &core.shared, &Listeners { plain, tls }).map_err(StartError::Worker)?;
         Ok(Self {
             address,
-            tls_address: None,
-            admin_address: None,
+            tls_address,
+            admin,
             core,
             workers,
         })
@@ -89,34 +101,29 @@ impl Gateway {
 
     /// Where health and metrics are served.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin_address
+        self.admin.as_ref().map(|admin| admin.address)
     }
 
-    /// Serves an API, new or in place of what was served under the same reference. It is compiled and
-    /// validated first, then durable on disk, then active at once for every new request. After an error
-    /// the old one keeps serving; other APIs are never touched.
+    /// Serves an API, new or in place of what was served under the same reference.
+    ///
+    /// It is compiled and validated first, then durable on disk, then active at once for every new
+    /// request; a request under way keeps what it began with. After an error the old one keeps serving.
+    /// Other APIs are never touched. Once begun, a change is completed even if the caller stops waiting.
     pub async fn put_api(&self, config: ApiConfig) -> Result<(), ApplyError> {
-        let core = &self.core;
-        let _changing = core.changing.lock().await;
-        let table = core.shared.table.load_full();
-        let parts = Parts {
-            endpoints: &core.endpoints,
-            compiler: &core.compiler,
-            workers: core.worker_count,
-            previous: table.apis.get(&config.external_ref).map(Arc::as_ref),
-        };
-        let api = Api::compile(config, &parts)?;
-        core.shared.table.store(Arc::new(table.with(Arc::new(api))));
-        Ok(())
+        let core = Arc::clone(&self.core);
+        let api = config.external_ref.clone();
+        spawn_blocking(move || core.put(config))
+            .await
+            .unwrap_or_else(|error| Err(aborted(api, &error)))
     }
 
     /// Stops serving an API. One that is already gone is no error.
     pub async fn remove_api(&self, api: &ExternalRef) -> Result<(), ApplyError> {
-        let core = &self.core;
-        let _changing = core.changing.lock().await;
-        let table = core.shared.table.load_full();
-        core.shared.table.store(Arc::new(table.without(api)));
-        Ok(())
+        let core = Arc::clone(&self.core);
+        let (api, removed) = (api.clone(), api.clone());
+        spawn_blocking(move || core.remove(&removed))
+            .await
+            .unwrap_or_else(|error| Err(aborted(api, &error)))
     }
 
     /// The APIs being served, ordered by reference.
@@ -133,31 +140,58 @@ impl Gateway {
 
     /// The metrics in Prometheus' text format, as `/metrics` serves them.
     pub fn metrics_text(&self) -> String {
-        let table = self.core.shared.table.load();
-        let mut apis: Vec<_> = table
-            .apis
-            .values()
-            .map(|api| (api.name.to_string(), Arc::clone(&api.metrics)))
-            .collect();
-        apis.push((String::new(), Arc::clone(&self.core.shared.unrouted)));
-        let mut text = String::new();
-        metrics::write(&apis, &mut text);
-        text
+        self.core.metrics_text()
     }
 
     /// Says that the embedder has put in everything it knows of, so that `/readyz` answers 200 even
     /// though no snapshot was found at the start.
     pub fn mark_ready(&self) {
-        self.core.ready.store(true, Ordering::Release);
+        self.core.mark_ready();
+    }
+
+    /// Whether `/readyz` answers 200: a snapshot was loaded, or the embedder said so.
+    pub fn is_ready(&self) -> bool {
+        self.core.is_ready()
     }
 
     /// Stops listening, lets requests in flight finish for up to `grace`, then closes what is left.
     pub async fn shutdown(self, grace: Duration) {
-        let stopping = tokio::task::spawn_blocking(move || self.workers.stop(grace));
-        if let Err(error) = stopping.await {
+        let workers = self.workers;
+        if let Err(error) = spawn_blocking(move || workers.stop(grace)).await {
             tracing::error!(error = %error, "The gateway did not stop cleanly");
         }
     }
+}
+
+async fn restore(core: &Arc<Core>, options: &GatewayOptions) -> Result<(), StartError> {
+    let Some(folder) = options.state_dir.clone() else {
+        return Ok(());
+    };
+    let reading = {
+        let (core, folder) = (Arc::clone(core), folder.clone());
+        spawn_blocking(move || core.restore(&folder))
+    };
+    let read = reading.await.unwrap_or_else(|error| Err(error.into()));
+    read.map_err(|source| StartError::State { folder, source })
+}
+
+fn aborted(api: ExternalRef, error: &tokio::task::JoinError) -> ApplyError {
+    ApplyError::Invalid {
+        api,
+        reason: format!("the change was broken off: {error}"),
+    }
+}
+
+fn start_admin(address: SocketAddr, core: &Arc<Core>) -> Result<Admin, StartError> {
+    let (listener, bound) = listen(address)?;
+    let failed = |source| StartError::Listen { address, source };
+    listener.set_nonblocking(true).map_err(failed)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+    let task = tokio::spawn(admin::serve(listener, Arc::clone(core)));
+    Ok(Admin {
+        address: bound,
+        task: task.abort_handle(),
+    })
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -168,5 +202,5 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> 
 }
 
 fn cores() -> usize {
-    thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    thread::available_parallelism().map_or(1, NonZero::get)
 }

@@ -2,8 +2,10 @@
 //!
 //! It knows nothing of the control plane: whoever embeds it puts APIs in and takes them out.
 
+mod admin;
 mod api;
 pub mod config;
+mod core;
 mod error;
 mod gateway;
 mod guard;
@@ -12,7 +14,9 @@ mod options;
 mod policy;
 mod proxy;
 mod router;
+mod snapshot;
 mod table;
+mod tls;
 mod upstream;
 mod worker;
 

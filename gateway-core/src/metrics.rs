@@ -4,9 +4,10 @@
 //! the API's name, the class of the status, the kind of failure. Never a path, a consumer or an address.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -53,7 +54,7 @@ struct Counters {
 
 impl ApiMetrics {
     /// Counters at zero for so many workers.
-    pub(crate) fn new(workers: usize) -> Arc<Self> {
+    fn new(workers: usize) -> Arc<Self> {
         Arc::new(Self {
             workers: (0..workers.max(1)).map(|_| Counters::default()).collect(),
         })
@@ -87,8 +88,49 @@ impl ApiMetrics {
     }
 }
 
+/// The counters of all APIs that are served. They go on counting when an API changes.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    workers: usize,
+    known: Mutex<BTreeMap<Arc<str>, Weak<ApiMetrics>>>,
+}
+
+impl Registry {
+    /// No counters yet, for so many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The counters of the API with this name.
+    pub(crate) fn get(&self, name: &Arc<str>) -> Arc<ApiMetrics> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(name).and_then(Weak::upgrade) {
+            return metrics;
+        }
+        known.retain(|_, metrics| metrics.strong_count() > 0);
+        let metrics = ApiMetrics::new(self.workers);
+        known.insert(Arc::clone(name), Arc::downgrade(&metrics));
+        metrics
+    }
+
+    /// All counters in Prometheus' text format.
+    pub(crate) fn text(&self) -> String {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = known
+            .iter()
+            .filter_map(|(name, metrics)| Some((name.to_string(), metrics.upgrade()?)));
+        let alive: Vec<_> = alive.collect();
+        let mut text = String::new();
+        write(&alive, &mut text);
+        text
+    }
+}
+
 /// Writes the counters of all APIs, given by name, in Prometheus' text format.
-pub(crate) fn write(apis: &[(String, Arc<ApiMetrics>)], text: &mut String) {
+fn write(apis: &[(String, Arc<ApiMetrics>)], text: &mut String) {
     family(
         text,
         "gatehouse_gateway_requests_total",

@@ -1,28 +1,257 @@
 //! Policies compiled to what a request is checked with.
+//!
+//! A policy that cannot be enforced is an error here, and its API is then not served: there is no way to
+//! a route without its checks.
 
-use crate::{config::ApiConfig, error::ApplyError};
+pub(crate) mod api_key;
+pub(crate) mod cors;
+pub(crate) mod headers;
+mod jwks;
+mod jwt;
+pub(crate) mod rate_limit;
 
-/// Everything that must hold for a route.
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use gatehouse_schemas::{
+    identity::ExternalRef,
+    policy::{Policy, RateLimitPolicy, effective},
+};
+use http::HeaderName;
+use tokio::runtime::Handle;
+
+use self::{
+    api_key::{ApiKeys, Location},
+    cors::Cors,
+    headers::Changes,
+    jwks::KeySets,
+    jwt::Jwt,
+    rate_limit::RateLimit,
+};
+use crate::{config::ApiConfig, error::ApplyError, upstream::Endpoints};
+
+/// Everything that must hold for a route, in the order in which it is looked at.
 #[derive(Debug, Default)]
-pub(crate) struct Chain {}
+pub(crate) struct Chain {
+    pub(crate) cors: Option<Arc<Cors>>,
+    /// Who calls comes before how often.
+    pub(crate) checks: Vec<Check>,
+    /// The largest body in bytes.
+    pub(crate) max_body: Option<u64>,
+    /// Credentials that the upstream does not see.
+    pub(crate) hidden_headers: Vec<HeaderName>,
+    pub(crate) hidden_parameters: Vec<String>,
+    pub(crate) request: Changes,
+    pub(crate) response: Changes,
+}
 
-/// Compiles policies.
-#[derive(Debug, Default)]
-pub(crate) struct Compiler {}
+/// One check.
+#[derive(Debug, Clone)]
+pub(crate) enum Check {
+    ApiKey(Arc<ApiKeys>),
+    Jwt(Arc<Jwt>),
+    RateLimit(Arc<RateLimit>),
+}
+
+/// Compiles policies, and keeps what must outlive a change of configuration: counters and key sets.
+#[derive(Debug)]
+pub(crate) struct Compiler {
+    key_sets: KeySets,
+    limits: Mutex<HashMap<LimitIdentity, Weak<RateLimit>>>,
+}
+
+/// What makes two rate limits the same one across revisions: the API, the place, the n-th of its kind
+/// there, and all parameters.
+type LimitIdentity = (ExternalRef, String, usize, String);
 
 impl Compiler {
-    /// The chain of the API or of one of its operations.
-    pub(crate) fn chain(&self, config: &ApiConfig, operation: Option<usize>) -> Result<Chain, ApplyError> {
-        let own = operation.map(|index| &config.content.operations[index].policies);
-        let mut all = config.content.policies.iter().chain(own.into_iter().flatten());
-        match all.next() {
-            None => Ok(Chain {}),
-            Some(policy) => Err(ApplyError::Policy {
-                api: config.external_ref.clone(),
-                policy: policy.type_name(),
-                place: "the API".to_owned(),
-                reason: "not supported yet".to_owned(),
-            }),
+    /// A compiler whose key sets are fetched on this runtime.
+    pub(crate) fn new(runtime: Handle) -> Self {
+        Self {
+            key_sets: KeySets::new(runtime),
+            limits: Mutex::default(),
         }
+    }
+
+    /// Begins with an API: what holds for all its operations is compiled once.
+    pub(crate) fn api<'a>(
+        &'a self,
+        config: &'a ApiConfig,
+        endpoints: &'a Endpoints,
+    ) -> Result<ApiPolicies<'a>, ApplyError> {
+        let mut policies = ApiPolicies {
+            compiler: self,
+            config,
+            endpoints,
+            common: Vec::new(),
+        };
+        let own = &config.content.policies;
+        let compiled = own
+            .iter()
+            .map(|policy| policies.compile(policy, &Place::Api, own));
+        policies.common = compiled.collect::<Result<_, _>>()?;
+        Ok(policies)
+    }
+
+    fn limit(&self, identity: LimitIdentity, policy: &RateLimitPolicy) -> Result<Arc<RateLimit>, String> {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limit) = limits.get(&identity).and_then(Weak::upgrade) {
+            return Ok(limit);
+        }
+        let limit = Arc::new(RateLimit::compile(policy)?);
+        limits.retain(|_, limit| limit.strong_count() > 0);
+        limits.insert(identity, Arc::downgrade(&limit));
+        Ok(limit)
+    }
+}
+
+/// Where a policy stands.
+#[derive(Debug)]
+enum Place {
+    Api,
+    Operation(String),
+}
+
+impl Place {
+    fn name(&self) -> &str {
+        match self {
+            Self::Api => "the API",
+            Self::Operation(name) => name,
+        }
+    }
+}
+
+/// The policies of one API in the making.
+pub(crate) struct ApiPolicies<'a> {
+    compiler: &'a Compiler,
+    config: &'a ApiConfig,
+    endpoints: &'a Endpoints,
+    common: Vec<Compiled<'a>>,
+}
+
+/// One policy, ready to be put into chains.
+#[derive(Clone)]
+enum Compiled<'a> {
+    Check(Check),
+    Cors(Arc<Cors>),
+    /// Nothing is prepared beyond what the chain itself holds.
+    Plain(&'a Policy),
+}
+
+impl<'a> ApiPolicies<'a> {
+    /// What holds for operations without policies of their own.
+    pub(crate) fn common(&self) -> Result<Chain, ApplyError> {
+        self.chain(&Place::Api, &[])
+    }
+
+    /// What holds for one operation, by its place in the API.
+    pub(crate) fn operation(&self, index: usize) -> Result<Chain, ApplyError> {
+        let operation = &self.config.content.operations[index];
+        let place = Place::Operation(format!("{} {}", operation.r#match.method, operation.r#match.path));
+        self.chain(&place, &operation.policies)
+    }
+
+    fn chain(&self, place: &Place, own: &'a [Policy]) -> Result<Chain, ApplyError> {
+        let common = &self.config.content.policies;
+        let mut chain = Chain::default();
+        for policy in effective(common, own) {
+            let shared = common.iter().position(|other| std::ptr::eq(other, policy));
+            let compiled = match shared {
+                Some(index) => self.common[index].clone(),
+                None => self.compile(policy, place, own)?,
+            };
+            chain
+                .add(compiled)
+                .map_err(|reason| self.refused(policy, place, reason))?;
+        }
+        chain
+            .checks
+            .sort_by_key(|check| matches!(check, Check::RateLimit(_)));
+        Ok(chain)
+    }
+
+    fn compile(
+        &self,
+        policy: &'a Policy,
+        place: &Place,
+        siblings: &[Policy],
+    ) -> Result<Compiled<'a>, ApplyError> {
+        self.try_compile(policy, place, siblings)
+            .map_err(|reason| self.refused(policy, place, reason))
+    }
+
+    fn try_compile(
+        &self,
+        policy: &'a Policy,
+        place: &Place,
+        siblings: &[Policy],
+    ) -> Result<Compiled<'a>, String> {
+        Ok(match policy {
+            Policy::AuthApiKey(keys) => {
+                let keys = ApiKeys::compile(keys, &self.config.secret_hashes)?;
+                Compiled::Check(Check::ApiKey(Arc::new(keys)))
+            }
+            Policy::AuthJwt(jwt) => {
+                let keys = self.compiler.key_sets.get(&jwt.jwks_uri, self.endpoints)?;
+                Compiled::Check(Check::Jwt(Arc::new(Jwt::compile(jwt, keys)?)))
+            }
+            Policy::RateLimit(limit) => {
+                let before = siblings.iter().take_while(|other| !std::ptr::eq(*other, policy));
+                let before = before.filter(|other| *other == policy).count();
+                let identity = (
+                    self.config.external_ref.clone(),
+                    place.name().to_owned(),
+                    before,
+                    format!("{limit:?}"),
+                );
+                Compiled::Check(Check::RateLimit(self.compiler.limit(identity, limit)?))
+            }
+            Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
+            Policy::Headers(_) | Policy::RequestSize(_) => Compiled::Plain(policy),
+        })
+    }
+
+    fn refused(&self, policy: &Policy, place: &Place, reason: String) -> ApplyError {
+        ApplyError::Policy {
+            api: self.config.external_ref.clone(),
+            policy: policy.type_name(),
+            place: place.name().to_owned(),
+            reason,
+        }
+    }
+}
+
+impl Chain {
+    fn add(&mut self, compiled: Compiled<'_>) -> Result<(), String> {
+        match compiled {
+            Compiled::Check(check) => self.add_check(check),
+            Compiled::Cors(cors) => self.cors = Some(cors),
+            Compiled::Plain(Policy::Headers(changes)) => {
+                self.request.extend(&changes.request)?;
+                self.response.extend(&changes.response)?;
+            }
+            Compiled::Plain(Policy::RequestSize(size)) => {
+                let smallest = self
+                    .max_body
+                    .map_or(size.max_bytes, |other| other.min(size.max_bytes));
+                self.max_body = Some(smallest);
+            }
+            Compiled::Plain(policy) => return Err(format!("`{}` has no implementation", policy.type_name())),
+        }
+        Ok(())
+    }
+
+    fn add_check(&mut self, check: Check) {
+        if let Check::ApiKey(keys) = &check
+            && !keys.forward
+        {
+            match &keys.location {
+                Location::Header(name) => self.hidden_headers.push(name.clone()),
+                Location::Query(name) => self.hidden_parameters.push(name.clone()),
+            }
+        }
+        self.checks.push(check);
     }
 }

@@ -33,8 +33,10 @@ pub(crate) enum RequestBody {
     /// A body of unannounced length, cut off beyond a limit.
     Limited {
         incoming: Incoming,
+        max: u64,
         left: u64,
-        exceeded: Rc<Cell<bool>>,
+        /// Is told the limit when the body goes beyond it.
+        exceeded: Rc<Cell<Option<u64>>>,
     },
 }
 
@@ -51,6 +53,7 @@ impl Body for RequestBody {
             Self::Streaming(incoming) => poll_incoming(incoming, context),
             Self::Limited {
                 incoming,
+                max,
                 left,
                 exceeded,
             } => {
@@ -58,7 +61,7 @@ impl Body for RequestBody {
                 if let Poll::Ready(Some(Ok(frame))) = &polled {
                     let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                     let Some(rest) = left.checked_sub(length) else {
-                        exceeded.set(true);
+                        exceeded.set(Some(*max));
                         return Poll::Ready(Some(Err(BodyError::TooLarge)));
                     };
                     *left = rest;

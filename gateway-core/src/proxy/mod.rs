@@ -1,28 +1,29 @@
 //! One request's way through: check its head, find its route, hold it to the route's policies, send it
 //! on, send the answer back.
 
+mod admit;
 pub(crate) mod body;
 pub(crate) mod completion;
+mod forward;
 pub(crate) mod head;
 pub(crate) mod problem;
 mod upgrade;
 
-use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
-use hyper::body::{Body as _, Incoming};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use hyper::body::Incoming;
 
 use self::{
-    body::{RequestBody, ResponseBody, UpstreamBody},
+    body::ResponseBody,
     completion::{AccessEntry, Completion},
-    head::Origin,
     problem::Problem,
 };
 use crate::{
     api::Route,
-    metrics::UpstreamFailure,
     router::{Lookup, path::NormalPath, rule::RequestView},
-    upstream::send::{self, Answer, SendError},
+    table::Table,
     worker::Worker,
 };
 
@@ -42,14 +43,7 @@ pub(crate) async fn answer(
     client: Rc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let mut exchange = Exchange {
-        client: &client,
-        started: Instant::now(),
-        route: None,
-        request_id: None,
-        consumer: None,
-        entry: None,
-    };
+    let mut exchange = Exchange::new(&client);
     Ok(match exchange.serve(request).await {
         Ok(response) => response,
         Err(problem) => exchange.refuse(problem),
@@ -62,46 +56,69 @@ struct Exchange<'a> {
     started: Instant,
     route: Option<Arc<Route>>,
     request_id: Option<HeaderValue>,
+    /// Where the calling script comes from, if the route cares.
+    origin: Option<HeaderValue>,
     consumer: Option<Arc<str>>,
+    /// Says the limit that a body of unannounced length went beyond.
+    exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
 }
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
+    fn new(client: &'a Client) -> Self {
+        Self {
+            client,
+            started: Instant::now(),
+            route: None,
+            request_id: None,
+            origin: None,
+            consumer: None,
+            exceeded: None,
+            entry: None,
+        }
+    }
+
     async fn serve(&mut self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Problem> {
         let (mut parts, body) = request.into_parts();
+        self.identify(&parts);
         let host = head::take_host(&mut parts)?;
-        self.identify(&mut parts, &host);
         if parts.method == Method::CONNECT {
             return Err(Problem::method_not_allowed("This gateway opens no tunnels.").closing());
         }
         let uri = std::mem::take(&mut parts.uri);
         let path = NormalPath::parse(uri.path())
             .map_err(|error| Problem::bad_request(format!("The request cannot be routed: {error}.")))?;
-        let route = self.route(&parts, &host, &path, uri.query())?;
+        // A guard, not a copy; it is gone before anything is waited for.
+        let route = {
+            let table = self.client.worker.shared.table.load();
+            if let Some(headers) = self.preflight(&table, &parts, &host, &path, uri.query()) {
+                return Ok(self.own_answer(StatusCode::NO_CONTENT, headers, Bytes::new()));
+            }
+            self.route(&table, &parts, &host, &path, uri.query())?
+        };
+        self.admit(&route.chain, &parts, uri.query()).await?;
+        let body = self.limit(&route.chain, body)?;
+        let query = admit::without_credentials(&route.chain, uri.query());
         let target = head::target(
             &route.upstream.path_prefix,
             path.below(route.base_segments),
-            uri.query(),
+            query.as_deref(),
         );
         parts.uri = target.ok_or_else(|| Problem::bad_request("The request's target is too long."))?;
         self.forward(&route, parts, body, host).await
     }
 
     /// Gives the request a name; a caller's own is kept if it is harmless.
-    fn identify(&mut self, parts: &mut request::Parts, host: &HeaderValue) {
-        let given = parts.headers.get(&head::REQUEST_ID);
-        let id = match given.filter(|id| is_harmless(id)) {
-            Some(id) => id.clone(),
-            None => {
-                let id = self.client.worker.next_request_id();
-                parts.headers.insert(head::REQUEST_ID, id.clone());
-                id
-            }
-        };
-        if self.client.worker.shared.access_log {
+    fn identify(&mut self, parts: &request::Parts) {
+        let worker = &self.client.worker;
+        let given = parts.headers.get(&head::REQUEST_ID).filter(|id| is_harmless(id));
+        let id = given.cloned().unwrap_or_else(|| worker.next_request_id());
+        if worker.shared.access_log {
+            let host = parts.headers.get(header::HOST).map(text);
+            let host = parts.uri.host().or(host);
             self.entry = Some(Box::new(AccessEntry {
                 method: parts.method.clone(),
-                host: text(host).to_owned(),
+                host: host.unwrap_or_default().to_owned(),
                 path: parts.uri.path().to_owned(),
                 client: self.client.address,
                 request_id: text(&id).to_owned(),
@@ -114,12 +131,12 @@ impl Exchange<'_> {
 
     fn route(
         &mut self,
+        table: &Table,
         parts: &request::Parts,
         host: &HeaderValue,
         path: &NormalPath<'_>,
         query: Option<&str>,
     ) -> Result<Arc<Route>, Problem> {
-        let table = self.client.worker.shared.table.load();
         let view = RequestView {
             method: &parts.method,
             headers: &parts.headers,
@@ -127,141 +144,18 @@ impl Exchange<'_> {
         };
         match table.router.find(text(host), path, &view) {
             Lookup::Found(route) => {
+                if route.chain.cors.is_some() {
+                    self.origin = parts.headers.get(header::ORIGIN).cloned();
+                }
                 self.route = Some(Arc::clone(route));
                 Ok(Arc::clone(route))
             }
-            Lookup::OtherMethods(methods) => {
-                let allowed = methods.into_iter().collect::<Vec<_>>().join(", ");
-                let problem = Problem::method_not_allowed(format!("This path is served for {allowed}."));
-                Err(match HeaderValue::try_from(allowed) {
-                    Ok(allowed) => problem.with(header::ALLOW, allowed),
-                    Err(_) => problem,
-                })
-            }
+            Lookup::OtherMethods(methods) => Err(method_not_allowed(methods.into_iter().collect())),
             Lookup::Ambiguous => Err(Problem::bad_request(
                 "The path can be read in two ways that lead to different operations; write it without escaped slashes and `;`.",
             )),
             Lookup::Nothing => Err(Problem::no_route("No API is served at this host and path.")),
         }
-    }
-
-    async fn forward(
-        &mut self,
-        route: &Route,
-        mut parts: request::Parts,
-        body: Incoming,
-        host: HeaderValue,
-    ) -> Result<Response<ResponseBody>, Problem> {
-        let websocket = head::wants_websocket(&parts).then(|| upgrade::Pending::take(&mut parts));
-        if parts.version == Version::HTTP_2 {
-            head::join_cookies(&mut parts.headers);
-        }
-        self.rewrite(route, &mut parts, host);
-        if websocket.is_some() {
-            upgrade::ask(&mut parts.headers);
-        }
-        let body = match body.is_end_stream() {
-            true => RequestBody::Empty,
-            false => RequestBody::Streaming(body),
-        };
-        let request = Request::from_parts(parts, body);
-        let pool = &self.client.worker.pool;
-        match send::send(pool, &route.upstream, request).await {
-            Ok(answer) => self.pass_back(route, answer, websocket),
-            Err(error) => Err(self.failed(route, error)),
-        }
-    }
-
-    fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
-        let headers = &mut parts.headers;
-        head::strip_hop_by_hop(headers);
-        // We answer `100 Continue` ourselves, when the upstream takes the body.
-        headers.remove(header::EXPECT);
-        let origin = Origin {
-            address: &self.client.address_header,
-            host,
-            secure: self.client.secure,
-        };
-        head::add_forwarded(headers, origin);
-        headers.insert(header::HOST, route.upstream.endpoint.authority.clone());
-        parts.version = Version::HTTP_11;
-        parts.extensions.clear();
-    }
-
-    fn pass_back(
-        &mut self,
-        route: &Route,
-        answer: Answer,
-        websocket: Option<upgrade::Pending>,
-    ) -> Result<Response<ResponseBody>, Problem> {
-        let Answer { response, sender } = answer;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(pending) = websocket else {
-                return Err(Problem::upstream_failed(
-                    "The upstream switched protocols without being asked to.",
-                ));
-            };
-            return Ok(self.switch(response, pending));
-        }
-        let (mut parts, incoming) = response.into_parts();
-        head::strip_hop_by_hop(&mut parts.headers);
-        if websocket.is_some() {
-            // The framing of what follows on this connection was no longer watched.
-            parts
-                .headers
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        parts.version = Version::HTTP_11;
-        parts.extensions.clear();
-        let body = UpstreamBody {
-            incoming,
-            sender: Some(sender),
-            pool: Rc::clone(&self.client.worker.pool),
-            endpoint: route.upstream.endpoint.id,
-        };
-        let completion = self.completion(parts.status);
-        Ok(Response::from_parts(
-            parts,
-            ResponseBody::upstream(body, completion),
-        ))
-    }
-
-    fn switch(&mut self, response: Response<Incoming>, pending: upgrade::Pending) -> Response<ResponseBody> {
-        let headers = upgrade::accepted(response.headers());
-        pending.tunnel(response);
-        let completion = self.completion(StatusCode::SWITCHING_PROTOCOLS);
-        let mut switched = Response::new(ResponseBody::own(bytes::Bytes::new(), completion));
-        *switched.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        *switched.headers_mut() = headers;
-        switched
-    }
-
-    fn failed(&self, route: &Route, error: SendError) -> Problem {
-        let api = &route.api;
-        let (failure, problem) = match &error {
-            SendError::Connect(_) | SendError::ConnectTimeout | SendError::Handshake(_) => (
-                UpstreamFailure::Connect,
-                Problem::upstream_unreachable(format!("The upstream of API `{api}` cannot be reached.")),
-            ),
-            SendError::Timeout => (
-                UpstreamFailure::Timeout,
-                Problem::upstream_timeout(format!("The upstream of API `{api}` did not answer in time.")),
-            ),
-            SendError::Broken(_) => (
-                UpstreamFailure::Broken,
-                Problem::upstream_failed(format!(
-                    "The upstream of API `{api}` broke off without an answer."
-                )),
-            ),
-        };
-        route.metrics.failure(self.client.worker.number, failure);
-        tracing::warn!(
-            api.name = %api,
-            request.id = self.request_id.as_ref().map(text),
-            error = %crate::error::chain(&error),
-            "A request to API `{api}` got no answer from its upstream"
-        );
-        problem
     }
 
     /// The answer to a request that is not let through.
@@ -273,7 +167,15 @@ impl Exchange<'_> {
         let id = text(&id);
         let status = problem.status;
         let body = problem.body(id);
-        let headers = problem.into_headers(id);
+        let mut headers = problem.into_headers(id);
+        if let Some(cors) = self.route.as_ref().and_then(|route| route.chain.cors.as_ref()) {
+            // Scripts that may read answers may read this one.
+            cors.mark(self.origin.as_ref(), &mut headers);
+        }
+        self.own_answer(status, headers, body)
+    }
+
+    fn own_answer(&mut self, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::own(body, self.completion(status)));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -298,6 +200,15 @@ impl Exchange<'_> {
             status,
             entry,
         )
+    }
+}
+
+fn method_not_allowed(methods: Vec<String>) -> Problem {
+    let allowed = methods.join(", ");
+    let problem = Problem::method_not_allowed(format!("This path is served for {allowed}."));
+    match HeaderValue::try_from(allowed) {
+        Ok(allowed) => problem.with(header::ALLOW, allowed),
+        Err(_) => problem,
     }
 }
 

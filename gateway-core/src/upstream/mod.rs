@@ -1,6 +1,7 @@
 //! Upstreams: where requests go, and the connections that are kept open to them.
 
 pub(crate) mod connect;
+pub(crate) mod fetch;
 pub(crate) mod pool;
 pub(crate) mod send;
 pub(crate) mod tls;

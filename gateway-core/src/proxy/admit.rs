@@ -1,0 +1,123 @@
+//! Holding a request to the policies of its route.
+
+use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc};
+
+use http::{HeaderMap, HeaderValue, Method, header, request};
+use hyper::body::{Body as _, Incoming};
+
+use super::{Exchange, body::RequestBody, problem::Problem, text};
+use crate::{
+    policy::{Chain, Check, rate_limit::Caller},
+    router::{
+        Lookup,
+        path::NormalPath,
+        rule::{RequestView, decoded_equals, parameters},
+    },
+    table::Table,
+};
+
+impl Exchange<'_> {
+    /// The answer to a browser's question whether a script may call, if it is one and the route it asks
+    /// about has a policy on it. Browsers ask without credentials, so this comes before all checks.
+    pub(super) fn preflight(
+        &mut self,
+        table: &Table,
+        parts: &request::Parts,
+        host: &HeaderValue,
+        path: &NormalPath<'_>,
+        query: Option<&str>,
+    ) -> Option<HeaderMap> {
+        if parts.method != Method::OPTIONS {
+            return None;
+        }
+        let origin = parts.headers.get(header::ORIGIN)?;
+        let wanted = parts.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+        let wanted = Method::from_bytes(wanted.as_bytes()).ok()?;
+        let view = RequestView {
+            method: &wanted,
+            headers: &parts.headers,
+            query,
+        };
+        let Lookup::Found(route) = table.router.find(text(host), path, &view) else {
+            return None;
+        };
+        let cors = route.chain.cors.as_ref()?;
+        self.route = Some(Arc::clone(route));
+        let asked = parts.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        Some(cors.preflight(origin, &wanted, asked))
+    }
+
+    /// Makes every check; the first that fails decides.
+    pub(super) async fn admit(
+        &mut self,
+        chain: &Chain,
+        parts: &request::Parts,
+        query: Option<&str>,
+    ) -> Result<(), Problem> {
+        for check in &chain.checks {
+            match check {
+                Check::ApiKey(keys) => self.consumer = Some(keys.check(&parts.headers, query)?),
+                Check::Jwt(jwt) => {
+                    if let Some(subject) = jwt.check(&parts.headers).await? {
+                        self.consumer = Some(subject);
+                    }
+                }
+                Check::RateLimit(limit) => limit.check(Caller {
+                    address: self.client.address,
+                    consumer: self.consumer.as_deref(),
+                    headers: &parts.headers,
+                })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a body that is announced to be too large, and watches one that is not announced.
+    pub(super) fn limit(&mut self, chain: &Chain, body: Incoming) -> Result<RequestBody, Problem> {
+        if body.is_end_stream() {
+            return Ok(RequestBody::Empty);
+        }
+        let Some(max) = chain.max_body else {
+            return Ok(RequestBody::Streaming(body));
+        };
+        match body.size_hint().exact() {
+            // hyper holds the caller to the length it announced.
+            Some(length) if length <= max => Ok(RequestBody::Streaming(body)),
+            Some(_) => Err(too_large(max)),
+            None => {
+                let exceeded = Rc::new(Cell::new(None));
+                self.exceeded = Some(Rc::clone(&exceeded));
+                Ok(RequestBody::Limited {
+                    incoming: body,
+                    max,
+                    left: max,
+                    exceeded,
+                })
+            }
+        }
+    }
+}
+
+/// The answer to a body beyond the limit. What is left of it is not read, so the connection ends.
+pub(super) fn too_large(max: u64) -> Problem {
+    Problem::too_large(format!("The request body may have at most {max} bytes.")).closing()
+}
+
+/// The query without the credentials that the upstream does not see.
+pub(super) fn without_credentials<'q>(chain: &Chain, query: Option<&'q str>) -> Option<Cow<'q, str>> {
+    let query = query?;
+    if chain.hidden_parameters.is_empty() {
+        return Some(Cow::Borrowed(query));
+    }
+    let hidden = |pair: &&str| {
+        let mut names = parameters(pair).map(|(name, _)| name);
+        names.any(|name| {
+            chain
+                .hidden_parameters
+                .iter()
+                .any(|hidden| decoded_equals(name, hidden))
+        })
+    };
+    let shown: Vec<&str> = query.split('&').filter(|pair| !hidden(pair)).collect();
+    (!shown.is_empty()).then(|| Cow::Owned(shown.join("&")))
+}

@@ -1,0 +1,154 @@
+//! Sending an admitted request on and its answer back.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request, response};
+use hyper::body::Incoming;
+use tracing::warn;
+
+use super::{
+    Exchange, admit,
+    body::{RequestBody, ResponseBody, UpstreamBody},
+    head::{self, Origin},
+    problem::Problem,
+    text,
+    upgrade::{self, Pending},
+};
+use crate::{
+    api::Route,
+    error::chain,
+    metrics::UpstreamFailure,
+    upstream::send::{self, Answer, SendError},
+};
+
+impl Exchange<'_> {
+    pub(super) async fn forward(
+        &mut self,
+        route: &Route,
+        mut parts: request::Parts,
+        body: RequestBody,
+        host: HeaderValue,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        let websocket = head::wants_websocket(&parts).then(|| Pending::take(&mut parts));
+        self.rewrite(route, &mut parts, host);
+        if websocket.is_some() {
+            upgrade::ask(&mut parts.headers);
+        }
+        let request = Request::from_parts(parts, body);
+        match send::send(&self.client.worker.pool, &route.upstream, request).await {
+            Ok(answer) => self.pass_back(route, answer, websocket),
+            Err(error) => Err(self.failed(route, &error)),
+        }
+    }
+
+    fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
+        if parts.version == Version::HTTP_2 {
+            head::join_cookies(&mut parts.headers);
+        }
+        parts.version = Version::HTTP_11;
+        parts.extensions.clear();
+        let headers = &mut parts.headers;
+        head::strip_hop_by_hop(headers);
+        // We answer `100 Continue` ourselves, when the upstream takes the body.
+        headers.remove(header::EXPECT);
+        for credential in &route.chain.hidden_headers {
+            headers.remove(credential);
+        }
+        let origin = Origin {
+            address: &self.client.address_header,
+            host,
+            secure: self.client.secure,
+        };
+        head::add_forwarded(headers, origin);
+        if let Some(id) = &self.request_id {
+            headers.insert(head::REQUEST_ID, id.clone());
+        }
+        headers.insert(header::HOST, route.upstream.endpoint.authority.clone());
+        route.chain.request.apply(headers);
+    }
+
+    fn pass_back(
+        &mut self,
+        route: &Route,
+        answer: Answer,
+        websocket: Option<Pending>,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        let switched = answer.response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        match (switched, websocket) {
+            (true, Some(pending)) => Ok(self.switch(answer.response, pending)),
+            (true, None) => Err(Problem::upstream_failed(
+                "The upstream switched protocols without being asked to.",
+            )),
+            (false, websocket) => {
+                let mut response = self.streamed(route, answer);
+                if websocket.is_some() {
+                    // How requests are framed on this connection is no longer watched.
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok(response)
+            }
+        }
+    }
+
+    fn streamed(&mut self, route: &Route, answer: Answer) -> Response<ResponseBody> {
+        let (mut parts, incoming) = answer.response.into_parts();
+        self.rewrite_answer(route, &mut parts);
+        let body = UpstreamBody {
+            incoming,
+            sender: Some(answer.sender),
+            pool: Rc::clone(&self.client.worker.pool),
+            endpoint: route.upstream.endpoint.id,
+        };
+        let completion = self.completion(parts.status);
+        Response::from_parts(parts, ResponseBody::upstream(body, completion))
+    }
+
+    fn rewrite_answer(&self, route: &Route, parts: &mut response::Parts) {
+        parts.version = Version::HTTP_11;
+        parts.extensions.clear();
+        head::strip_hop_by_hop(&mut parts.headers);
+        if let Some(cors) = &route.chain.cors {
+            cors.mark(self.origin.as_ref(), &mut parts.headers);
+        }
+        route.chain.response.apply(&mut parts.headers);
+    }
+
+    fn switch(&mut self, response: Response<Incoming>, pending: Pending) -> Response<ResponseBody> {
+        let headers = upgrade::accepted(response.headers());
+        pending.tunnel(response);
+        self.own_answer(StatusCode::SWITCHING_PROTOCOLS, headers, Bytes::new())
+    }
+
+    fn failed(&self, route: &Route, error: &SendError) -> Problem {
+        if let Some(max) = self.exceeded.as_ref().and_then(|exceeded| exceeded.get()) {
+            return admit::too_large(max);
+        }
+        let api = &route.api;
+        let (failure, problem) = match error {
+            SendError::Connect(_) | SendError::ConnectTimeout | SendError::Handshake(_) => (
+                UpstreamFailure::Connect,
+                Problem::upstream_unreachable(format!("The upstream of API `{api}` cannot be reached.")),
+            ),
+            SendError::Timeout => (
+                UpstreamFailure::Timeout,
+                Problem::upstream_timeout(format!("The upstream of API `{api}` did not answer in time.")),
+            ),
+            SendError::Broken(_) => (
+                UpstreamFailure::Broken,
+                Problem::upstream_failed(format!(
+                    "The upstream of API `{api}` broke off without an answer."
+                )),
+            ),
+        };
+        route.metrics.failure(self.client.worker.number, failure);
+        warn!(
+            api.name = %api,
+            request.id = self.request_id.as_ref().map(text),
+            error = %chain(error),
+            "A request to API `{api}` got no answer from its upstream"
+        );
+        problem
+    }
+}

@@ -1,0 +1,102 @@
+//! Manifests: which API files belong together, with a checksum over the list itself.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use gatehouse_schemas::{canonical::Fingerprint, identity::ExternalRef};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+/// The format written; others are not read.
+const FORMAT: u32 = 1;
+
+/// One manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Manifest {
+    /// Rises with every change.
+    pub(super) number: u64,
+    /// The file of each API.
+    pub(super) apis: BTreeMap<ExternalRef, String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    format: u32,
+    number: u64,
+    apis: BTreeMap<ExternalRef, String>,
+}
+
+impl Manifest {
+    /// Where it is kept. Numbers are padded, so that names sort as numbers do.
+    pub(super) fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("manifest-{:020}.json", self.number))
+    }
+
+    /// The checksum in the first line, the list in the second.
+    pub(super) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let content = serde_json::to_string(&Content {
+            format: FORMAT,
+            number: self.number,
+            apis: self.apis.clone(),
+        })?;
+        let Fingerprint(checksum) = Fingerprint::of_bytes(content.as_bytes());
+        Ok(format!("{checksum}\n{content}\n").into_bytes())
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let (checksum, content) = text.split_once('\n').ok_or("it has no checksum")?;
+        let content = content.strip_suffix('\n').ok_or("its end is missing")?;
+        if Fingerprint::of_bytes(content.as_bytes()).0 != checksum {
+            return Err("its content does not match its checksum".to_owned());
+        }
+        let content: Content = serde_json::from_str(content).map_err(|error| error.to_string())?;
+        if content.format != FORMAT {
+            return Err(format!("its format {} is not known", content.format));
+        }
+        let plain = |file: &String| {
+            file.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+        };
+        match content.apis.values().all(plain) {
+            true => Ok(Self {
+                number: content.number,
+                apis: content.apis,
+            }),
+            false => Err("it names a file outside its folder".to_owned()),
+        }
+    }
+}
+
+/// All undamaged manifests of a folder, the newest last.
+pub(super) fn read_all(folder: &Path) -> io::Result<Vec<Manifest>> {
+    let mut manifests = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if !(name.starts_with("manifest-") && name.ends_with(".json")) {
+            continue;
+        }
+        let text = fs::read(&path)?;
+        match Manifest::from_text(&String::from_utf8_lossy(&text)) {
+            Ok(manifest) => manifests.push(manifest),
+            Err(reason) => set_aside(&path, &reason),
+        }
+    }
+    manifests.sort_by_key(|manifest| manifest.number);
+    Ok(manifests)
+}
+
+/// Keeps a damaged manifest for whoever wants to know, out of the way of the next one.
+fn set_aside(path: &Path, reason: &str) {
+    warn!(file = %path.display(), reason, "A snapshot manifest is damaged: {reason}; using the one before it");
+    if let Err(error) = fs::rename(path, path.with_extension("damaged")) {
+        warn!(file = %path.display(), error = %error, "The damaged manifest cannot be set aside");
+    }
+}
