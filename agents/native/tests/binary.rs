@@ -1,0 +1,190 @@
+//! `gatehouse-gateway` as people start it, without a control plane anywhere near.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Nothing listens there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+const APIS: &str = "
+kind: Api
+metadata: {name: legacy}
+spec:
+  basePath: /legacy
+  upstreams: {main: {url: http://UPSTREAM}}
+";
+
+fn command(state: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse-gateway"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("HOME", state)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let state = tempfile::tempdir().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command(state.path(), arguments).output().unwrap();
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr)
+    );
+    (status.code(), text)
+}
+
+#[test]
+fn a_wrong_command_line_is_told_apart_from_a_failure() {
+    for (arguments, code, words) in [
+        (&["--help"][..], 0, "--join-token"),
+        (&["--version"], 0, "gatehouse-gateway"),
+        (&[], 64, "--control-plane"),
+        (&["--no-such-thing"], 64, "--no-such-thing"),
+        (&["--control-plane", NOWHERE, "--listen", "here"], 64, "--listen"),
+        (
+            &["--control-plane", NOWHERE, "--tls-listen", "127.0.0.1:0"],
+            64,
+            "--tls-certificate",
+        ),
+    ] {
+        let (actual, text) = run(arguments);
+        assert_eq!(actual, Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(words), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_start_is_told_with_a_remedy() {
+    let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    for (arguments, words) in [
+        (
+            &["--control-plane", NOWHERE][..],
+            "gatehouse agent join-token --type native",
+        ),
+        (
+            &[
+                "--control-plane",
+                "http://control.example.com",
+                "--join-token",
+                "t",
+            ],
+            "--allow-insecure-http",
+        ),
+        (
+            &[
+                "--control-plane",
+                NOWHERE,
+                "--join-token",
+                "t",
+                "--apis",
+                "/gone.yaml",
+            ],
+            "/gone.yaml",
+        ),
+    ] {
+        let (code, text) = run(&[arguments, &listen].concat());
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn it_serves_without_a_control_plane_and_stops_when_asked() {
+    let state = tempfile::tempdir().unwrap();
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let apis = state.path().join("apis.yaml");
+    let address = upstream.local_addr().unwrap().to_string();
+    fs::write(&apis, APIS.replace("UPSTREAM", &address)).unwrap();
+    std::thread::spawn(move || answer(&upstream));
+    let listen = free_address();
+    let mut gateway = Gateway(
+        command(
+            state.path(),
+            &[
+                "--control-plane",
+                NOWHERE,
+                "--join-token",
+                "t",
+                "--admin-listen",
+                "127.0.0.1:0",
+            ],
+        )
+        .args(["--listen", &listen.to_string()])
+        .arg("--apis")
+        .arg(&apis)
+        .spawn()
+        .unwrap(),
+    );
+    let url = format!("http://{listen}/legacy/hello");
+    wait_for("the gateway to serve", || {
+        get(&url).is_some_and(|status| status == 200)
+    });
+    let identity = state
+        .path()
+        .join(".local/state/gatehouse/agent-native/identity.json");
+    wait_for("the key, kept before it is used", || identity.is_file());
+    let process = gateway.0.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &process])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(gateway.0.wait().unwrap().code(), Some(0));
+}
+
+struct Gateway(Child);
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An upstream that answers everything.
+fn answer(upstream: &TcpListener) {
+    use std::io::{Read as _, Write as _};
+    for stream in upstream.incoming() {
+        let mut stream = stream.unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    }
+}
+
+fn get(url: &str) -> Option<u16> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let response = client.get(url).send().await.ok()?;
+        Some(response.status().as_u16())
+    })
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
