@@ -19,6 +19,7 @@ pub mod parse;
 pub mod plan;
 pub mod pointer;
 pub mod policy;
+pub mod reference;
 pub mod resource;
 pub mod revision;
 pub mod route;

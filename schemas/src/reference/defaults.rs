@@ -1,0 +1,50 @@
+//! The defaults of fields, as reading a document gives them.
+//!
+//! They are found by reading the smallest document of each type and writing it again, so they are
+//! what happens and not what somebody wrote down.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::{ApiSpec, Upstream},
+    environment::EnvironmentSpec,
+    policy::{ApiKeyPolicy, CorsPolicy, JwtPolicy, RateLimitPolicy},
+    resource::Metadata,
+};
+
+/// Writes the defaults of a type's fields into its schema.
+pub(super) fn write(name: &str, schema: &mut Value) {
+    let fields = of(name);
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for (field, default) in fields {
+        if let Some(property) = properties.get_mut(&field).and_then(Value::as_object_mut) {
+            property.insert("default".to_owned(), default);
+        }
+    }
+}
+
+fn of(name: &str) -> Map<String, Value> {
+    match name {
+        "ApiKeyPolicy" => read::<ApiKeyPolicy>(json!({"keys": []})),
+        "ApiSpec" => read::<ApiSpec>(json!({"basePath": "/", "upstreams": {}})),
+        "CorsPolicy" => read::<CorsPolicy>(json!({"allowOrigins": []})),
+        "EnvironmentSpec" => read::<EnvironmentSpec>(json!({"gatewayType": "x"})),
+        "JwtPolicy" => read::<JwtPolicy>(json!({"issuer": "", "audiences": [], "jwksUri": ""})),
+        "Metadata" => read::<Metadata>(json!({"name": "x"})),
+        "RateLimitPolicy" => read::<RateLimitPolicy>(json!({"limits": []})),
+        "Upstream" => read::<Upstream>(json!({"url": ""})),
+        _ => Map::new(),
+    }
+}
+
+fn read<T: DeserializeOwned + Serialize>(smallest: Value) -> Map<String, Value> {
+    let written = serde_json::from_value::<T>(smallest.clone()).and_then(serde_json::to_value);
+    let Ok(Value::Object(mut fields)) = written else {
+        return Map::new();
+    };
+    fields.retain(|field, _| smallest.get(field).is_none());
+    fields
+}
