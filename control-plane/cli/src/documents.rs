@@ -193,7 +193,7 @@ spec:
             ],
             expect![[r#"
                 the documents are not valid in 2 places; nothing was sent
-                Place { file: Some("b.yaml"), document: None, line: Some(1), pointer: "", detail: "column 7: unclosed bracket '[' at line 1, column 7" }
+                Place { file: Some("b.yaml"), document: None, line: Some(1), pointer: "", detail: "column 7: unclosed bracket '['" }
                 Place { file: Some("a.yaml"), document: Some(2), line: Some(12), pointer: "/spec/upsteams", detail: "unknown field `upsteams`; did you mean `upstreams`?" }"#]],
         );
     }

@@ -239,6 +239,7 @@ mod tests {
             Metadata:
               Labels:
                 team/owner:  a
+                tier:        b
               Name:  orders
             Policies:
               -

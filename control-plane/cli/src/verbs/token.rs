@@ -34,7 +34,7 @@ pub(crate) enum TokenCommand {
     /// Revokes an API token; its next request is refused
     Revoke {
         /// The token's name or id
-        token: String,
+        name_or_id: String,
     },
 }
 
@@ -77,8 +77,8 @@ pub(super) async fn run(command: TokenCommand, client: &Client, screen: Screen) 
                 );
             }
         }
-        TokenCommand::Revoke { token } => {
-            let found = find(&token, client).await?;
+        TokenCommand::Revoke { name_or_id } => {
+            let found = find(&name_or_id, client).await?;
             client.revoke_token(found.id).await?;
             let reference = format!("token/{}", found.id);
             screen.show(&found, std::slice::from_ref(&reference), || {

@@ -140,6 +140,22 @@ mod tests {
             context_in_use: true,
             curl: Some("curl -i http://127.0.0.1:8080/sample/hello/world".to_owned()),
         };
-        expect![[r#""#]].assert_eq(&welcome.text(Screen::new(Format::Table)));
+        expect![[r#"
+            Gatehouse is ready.
+
+              Admin API:       http://127.0.0.1:9090
+              Docs:            http://127.0.0.1:9090/docs/
+              Health:          http://127.0.0.1:9094/healthz
+              Gateway:         http://127.0.0.1:8080
+              Admin token:     gth_example
+              Data:            /data
+              Context:         dev (in use by the command line)
+
+            Try it:
+
+              curl -i http://127.0.0.1:8080/sample/hello/world
+
+            Ctrl-C stops it; the next start with the same folder picks everything up.
+        "#]].assert_eq(&welcome.text(Screen::new(Format::Table)));
     }
 }
