@@ -1,0 +1,16 @@
+//! The server over HTTP, with a real database: a fresh SQLite file per test and, where `GATEHOUSE_TEST_POSTGRES`
+//! holds the URL of an administrator, a fresh PostgreSQL database too.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod access;
+mod apply;
+mod bad_requests;
+mod deployments;
+mod discoveries;
+mod documents;
+mod harness;
+mod operation;
+mod policies;
+mod resources;
+mod revisions;
