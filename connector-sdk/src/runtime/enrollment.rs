@@ -7,7 +7,7 @@ use gatehouse_control_plane_api::{
 use gatehouse_schemas::identity::GatewayType;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     AgentOptions, RunError,
@@ -106,7 +106,11 @@ impl Join<'_> {
 
     async fn pause(&self, failures: u32, error: &AgentApiError) -> u32 {
         let pause = self.options.tuning.reconnect.pause(failures + 1);
-        warn!(error = %chain(error), "Cannot join the control plane yet; trying again in {pause:?}");
+        if failures == 0 {
+            warn!(error = %chain(error), "Cannot join the control plane yet; it is asked again with growing pauses");
+        } else {
+            debug!(error = %chain(error), failures, "Cannot join the control plane yet; asking again in {pause:?}");
+        }
         let sleep = tokio::time::sleep(pause);
         self.cancellation.run_until_cancelled(sleep).await;
         failures + 1

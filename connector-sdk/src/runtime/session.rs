@@ -9,12 +9,12 @@ use gatehouse_control_plane_api::{
     agent::{
         EnvironmentAssignment, PROTOCOL_MAX, PROTOCOL_MIN, SessionRequest, SessionResponse, WorkResponse,
     },
-    agent_client::AgentClient,
+    agent_client::{AgentApiError, AgentClient},
     problem::ProblemKind,
 };
 use gatehouse_schemas::identity::Generation;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     AgentOptions, RunError, Tuning,
@@ -55,16 +55,21 @@ pub(super) async fn run(
         let Err(ConnectionError::Revoked(source)) = agent.run().await else {
             return Ok(());
         };
+        let revoked = |source| RunError::Revoked {
+            agent_id,
+            gateway_type: gateway_type.clone(),
+            source,
+        };
         if !may_join_again {
-            return Err(RunError::Revoked {
-                agent_id,
-                gateway_type,
-                source,
-            });
+            return Err(revoked(source));
         }
         warn!(agent.id = %agent_id, error = %chain(&source), "The control plane does not accept agent `{agent_id}`; joining again with the token given");
         may_join_again = false;
-        identity = enrollment::again(&client, &options, &gateway_type, &state, &cancellation).await?;
+        identity = match enrollment::again(&client, &options, &gateway_type, &state, &cancellation).await {
+            // Most often the token is the one from long ago that is still on the command line.
+            Err(RunError::EnrollmentRefused { .. }) => return Err(revoked(source)),
+            result => result?,
+        };
     }
     Ok(())
 }
@@ -129,7 +134,7 @@ impl RunningAgent {
                 Some(ConnectionError::Api(error)) => {
                     failures += 1;
                     let pause = self.tuning.reconnect.pause(failures);
-                    warn!(error = %chain(&error), "Lost the control plane at {}; trying again in {pause:?}", self.connection.base());
+                    tell_outage(&error, failures, self.connection.base(), pause);
                     self.rest(pause, leased_until).await;
                 }
             }
@@ -278,5 +283,15 @@ impl RunningAgent {
         position.idle_answers = (position.idle_answers + 1).min(6);
         // 8, 16, … 256 ms
         tokio::time::sleep(Duration::from_millis(4 << position.idle_answers)).await;
+    }
+}
+
+/// An outage is told when it begins and now and then while it lasts, not at every attempt.
+fn tell_outage(error: &AgentApiError, failures: u32, base: &str, pause: Duration) {
+    let error = chain(error);
+    if failures % 20 == 1 {
+        warn!(error = %error, failures, "Lost the control plane at {base}; the gateways go on, and it is asked again with growing pauses");
+    } else {
+        debug!(error = %error, failures, "The control plane at {base} is still away; asking again in {pause:?}");
     }
 }

@@ -490,7 +490,7 @@ async fn a_revoked_agent_ends_with_a_reason_and_a_remedy() {
     // A spent token does not help, a new one does.
     let again = options(&stage.control_plane, stage.folder.path());
     let error = start(again.clone(), &stage.gateway).end().await.unwrap_err();
-    assert!(matches!(error, RunError::EnrollmentRefused { .. }), "{error:?}");
+    assert!(matches!(error, RunError::Revoked { .. }), "{error:?}");
     stage
         .control_plane
         .world()
@@ -515,7 +515,7 @@ async fn an_agent_revoked_while_it_runs_ends() {
         world.tokens.clear();
     });
     let error = stage.agent.end().await.unwrap_err();
-    assert!(matches!(error, RunError::EnrollmentRefused { .. }), "{error:?}");
+    assert!(matches!(error, RunError::Revoked { .. }), "{error:?}");
 }
 
 #[tokio::test]
