@@ -141,7 +141,8 @@ pub struct OperationSpec {
 pub struct OperationMatch {
     /// The HTTP method in capitals, or `*`.
     pub method: String,
-    /// Below the base path: literal segments, `{name}` for one segment, `{name...}` last for the rest.
+    /// Below the base path: literal segments, `{name}` for one segment or part of one (`{name}.json`),
+    /// `{name...}` last for the rest.
     #[schema(pattern = "^/", example = "/orders/{id}")]
     pub path: String,
     /// Headers that must have exactly these values.

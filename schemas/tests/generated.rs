@@ -1,5 +1,10 @@
 //! The generated files are current, and the examples in them work.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test stops where something is wrong, and says what it leaves out"
+)]
+
 use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use gatehouse_schemas::{

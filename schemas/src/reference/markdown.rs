@@ -66,7 +66,7 @@ impl Page<'_> {
         self.table(schema);
         for inner in types::all_referred(schema) {
             if self.types.get(&inner).is_some_and(is_shown_apart) {
-                self.section(3, &inner, &inner);
+                self.section(3, &format!("Type `{inner}`"), &inner);
             }
         }
     }
@@ -157,7 +157,7 @@ impl Page<'_> {
         self.table(schema);
         for inner in types::all_referred(schema) {
             if self.types.get(&inner).is_some_and(is_shown_apart) {
-                self.section(4, &inner, &inner);
+                self.section(4, &format!("Type `{inner}`"), &inner);
             }
         }
     }
@@ -197,7 +197,8 @@ impl Page<'_> {
         }
         match self.types.get(name) {
             Some(schema) if is_shown_apart(schema) => {
-                format!("[{name}](#{})", name.to_lowercase())
+                // As sites make anchors of headings.
+                format!("[{name}](#type-{})", name.to_lowercase())
             }
             Some(schema) if name == "ResourceName" || schema.get("pattern").is_some() => "name".to_owned(),
             Some(schema) => self.type_of(schema),
