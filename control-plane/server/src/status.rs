@@ -14,6 +14,7 @@ use gatehouse_schemas::{
     status::{AgentReport, DeploymentFacts, DeploymentStatus, Report, ReportOutcome, deployment_status},
     time::Timestamp,
 };
+use serde_json::json;
 
 use crate::{
     failure::{Answer, Failure},
@@ -189,6 +190,9 @@ async fn refresh(
     surroundings: &Surroundings,
 ) -> Answer<bool> {
     let told = tell_stored(transaction, &deployment, surroundings).await?;
+    if told.removed {
+        return removed(transaction, &deployment).await.map(|()| true);
+    }
     if told.phase == deployment.phase && told.conditions == deployment.conditions {
         return Ok(false);
     }
@@ -201,6 +205,23 @@ async fn refresh(
     };
     transaction.set_deployment_status(deployment.id, &status).await?;
     Ok(true)
+}
+
+/// Ends a removal that every gateway that may have had the API has confirmed.
+pub(crate) async fn removed(transaction: &mut Transaction, deployment: &Deployment) -> Answer<()> {
+    transaction.remove_deployment(deployment.id).await?;
+    let details = json!({
+        "api": deployment.api, "environment": deployment.environment, "revision": deployment.revision,
+        "generation": deployment.generation,
+    });
+    transaction
+        .audit(
+            "deployment.removed",
+            &format!("deployment/{}", deployment.id),
+            &details,
+        )
+        .await?;
+    Ok(())
 }
 
 /// Brings the metrics about agents and deployments up to date.

@@ -19,8 +19,6 @@ mod secrets;
 mod session;
 mod work;
 
-#[cfg(test)]
-mod tests;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -24,7 +24,7 @@ use crate::{
     extract::{Body, Path},
     failure::{Answer, Failure},
     state::AppState,
-    status::{Surroundings, tell_stored},
+    status::{self, Surroundings, tell_stored},
 };
 
 /// Reports on a deployment. The same report may be sent again.
@@ -114,8 +114,7 @@ async fn record(
     let surroundings = Surroundings::of(transaction, &environment, state.online_since()).await?;
     let told = tell_stored(transaction, &deployment, &surroundings).await?;
     if told.removed {
-        transaction.remove_deployment(deployment.id).await?;
-        return audit(transaction, &deployment, "deployment.removed", outcome).await;
+        return status::removed(transaction, &deployment).await;
     }
     let (external_ref, endpoint_urls) = match outcome {
         DeploymentOutcome::Deployed {

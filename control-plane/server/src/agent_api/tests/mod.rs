@@ -1,1 +1,0 @@
-//! The Agent API over HTTP, with a real database.

@@ -1,0 +1,18 @@
+//! The Agent API over HTTP, with a real database and the client agents use: on SQLite and, where
+//! `GATEHOUSE_TEST_POSTGRES` holds the URL of an administrator, on PostgreSQL.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod agent;
+mod discovering;
+mod enrolling;
+#[path = "../server/harness.rs"]
+#[expect(
+    dead_code,
+    reason = "shared with the tests of the Admin API, which need more of it"
+)]
+mod harness;
+mod leasing;
+mod reporting;
+mod resolving;
+mod working;
