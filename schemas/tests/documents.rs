@@ -189,3 +189,13 @@ fn an_operation_of_github_is_as_its_description_says() {
     assert_eq!(operation.summary.as_deref(), Some("Get repository content"));
     assert_eq!(definition.servers, ["https://api.github.com"]);
 }
+
+#[test]
+fn a_real_document_written_as_yaml_is_the_same_document() {
+    for name in ["squareup.com.json", "spotify.com.json"] {
+        let Some(text) = text(shared(), name) else { return };
+        let document = openapi::parse(&text).expect("the document is JSON");
+        let yaml = serde_saphyr::to_string(&document).expect("the document can be written as YAML");
+        assert_eq!(openapi::parse(&yaml), Ok(document), "{name}");
+    }
+}
