@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 /// A refusal, with everything its answer says.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Problem {
     title: &'static str,
     detail: Cow<'static, str>,
     /// Headers beyond those that every problem has.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the connection must not be used again.
     pub(crate) close: bool,
 }
@@ -64,14 +64,14 @@ impl Problem {
             kind,
             title,
             detail,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
             close: false,
         }
     }
 
     /// Adds a header.
-    pub(crate) fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -94,8 +94,8 @@ impl Problem {
     }
 
     /// The headers of the answer.
-    pub(crate) fn into_headers(mut self, request_id: &str) -> HeaderMap {
-        let headers = &mut self.headers;
+    pub(crate) fn into_headers(self, request_id: &str) -> HeaderMap {
+        let mut headers: HeaderMap = self.headers.into_iter().collect();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
@@ -107,6 +107,6 @@ impl Problem {
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        self.headers
+        headers
     }
 }

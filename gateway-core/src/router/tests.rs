@@ -1,1 +1,403 @@
+//! Which route wins, case by case, and against a list that is searched one by one.
 
+use std::cmp::Reverse;
+
+use gatehouse_schemas::api::OperationMatch;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{pattern::Segment, *};
+
+/// One route as it is written.
+#[derive(Debug, Clone)]
+struct Written {
+    host: &'static str,
+    path: String,
+    wanted: OperationMatch,
+}
+
+fn written(host: &'static str, method: &str, path: &str) -> Written {
+    let wanted = json!({"method": method, "path": path});
+    Written {
+        host,
+        path: path.to_owned(),
+        wanted: serde_json::from_value(wanted).expect("a match"),
+    }
+}
+
+impl Written {
+    fn hosts(&self) -> Vec<HostPattern> {
+        match self.host {
+            "" => vec![HostPattern::Any],
+            host => vec![HostPattern::parse(host).expect("a host")],
+        }
+    }
+
+    fn pattern(&self) -> PathPattern {
+        PathPattern::parse("/", &self.path).expect("a path")
+    }
+
+    fn place(&self, number: usize) -> Vec<Placed<usize>> {
+        let rule = Rule::new(&self.wanted, reference(number), 0, Arc::new(number)).expect("a rule");
+        vec![Placed {
+            pattern: self.pattern(),
+            rule: Arc::new(rule),
+        }]
+    }
+}
+
+fn reference(number: usize) -> ExternalRef {
+    ExternalRef(format!("{number:04}"))
+}
+
+fn router(routes: &[Written]) -> Router<usize> {
+    let mut router = Router::default();
+    for (number, route) in routes.iter().enumerate() {
+        router.insert(&route.hosts(), &route.place(number));
+    }
+    router
+}
+
+/// A request, as far as routing looks at it.
+#[derive(Debug, Clone)]
+struct Asked {
+    host: &'static str,
+    path: String,
+    method: Method,
+    headers: HeaderMap,
+    query: Option<&'static str>,
+}
+
+fn asked(host: &'static str, method: &str, path: &str) -> Asked {
+    Asked {
+        host,
+        path: path.to_owned(),
+        method: method.parse().expect("a method"),
+        headers: HeaderMap::new(),
+        query: None,
+    }
+}
+
+fn found(router: &Router<usize>, asked: &Asked) -> Result<usize, String> {
+    let view = RequestView {
+        method: &asked.method,
+        headers: &asked.headers,
+        query: asked.query,
+    };
+    let path = NormalPath::parse(&asked.path).expect("a path");
+    match router.find(asked.host, &path, &view) {
+        Lookup::Found(number) => Ok(**number),
+        Lookup::OtherMethods(methods) => Err(methods.into_iter().collect::<Vec<_>>().join(" ")),
+        Lookup::Ambiguous => Err("ambiguous".to_owned()),
+        Lookup::Nothing => Err(String::new()),
+    }
+}
+
+fn check(routes: &[(&'static str, &str, &str)], cases: &[((&'static str, &str, &str), Result<usize, &str>)]) {
+    let routes: Vec<_> = routes
+        .iter()
+        .map(|(host, method, path)| written(host, method, path))
+        .collect();
+    let router = router(&routes);
+    for ((host, method, path), expected) in cases {
+        let result = found(&router, &asked(host, method, path));
+        assert_eq!(result, expected.map_err(str::to_owned), "{method} {host} {path}");
+    }
+}
+
+#[test]
+fn an_exact_host_comes_before_the_longest_wildcard_before_any() {
+    check(
+        &[
+            ("", "GET", "/"),
+            ("*.test", "GET", "/"),
+            ("*.b.test", "GET", "/"),
+            ("a.b.test", "GET", "/"),
+        ],
+        &[
+            (("A.b.Test:8080", "GET", "/"), Ok(3)),
+            (("a.b.test.", "GET", "/"), Ok(3)),
+            (("x.b.test", "GET", "/"), Ok(2)),
+            (("x.y.b.test", "GET", "/"), Ok(2)),
+            (("b.test", "GET", "/"), Ok(1)),
+            (("test", "GET", "/"), Ok(0)),
+            (("[::1]:80", "GET", "/"), Ok(0)),
+        ],
+    );
+}
+
+#[test]
+fn a_less_specific_host_serves_what_the_more_specific_lacks() {
+    check(
+        &[("a.test", "GET", "/a"), ("", "GET", "/b")],
+        &[
+            (("a.test", "GET", "/b"), Ok(1)),
+            (("b.test", "GET", "/a"), Err("")),
+        ],
+    );
+}
+
+#[test]
+fn literals_come_before_mixed_before_parameters_before_the_rest() {
+    check(
+        &[
+            ("", "GET", "/{rest...}"),
+            ("", "GET", "/{x}"),
+            ("", "GET", "/{x}.json"),
+            ("", "GET", "/a.json"),
+            ("", "GET", "/{x}/b"),
+            ("", "GET", "/a/{x}"),
+        ],
+        &[
+            (("", "GET", "/a.json"), Ok(3)),
+            (("", "GET", "/b.json"), Ok(2)),
+            (("", "GET", "/b"), Ok(1)),
+            (("", "GET", "/a/b"), Ok(5)),
+            (("", "GET", "/c/b"), Ok(4)),
+            (("", "GET", "/c/d"), Ok(0)),
+            (("", "GET", "/"), Ok(0)),
+        ],
+    );
+}
+
+#[test]
+fn a_path_that_leads_nowhere_below_is_tried_again_with_a_parameter() {
+    check(
+        &[("", "GET", "/a/b/c"), ("", "GET", "/{x}/b/d")],
+        &[(("", "GET", "/a/b/d"), Ok(1))],
+    );
+}
+
+#[test]
+fn another_method_may_match_a_less_specific_path() {
+    check(
+        &[
+            ("", "GET", "/users/me"),
+            ("", "DELETE", "/users/{id}"),
+            ("", "*", "/any"),
+        ],
+        &[
+            (("", "DELETE", "/users/me"), Ok(1)),
+            (("", "HEAD", "/users/me"), Ok(0)),
+            (("", "POST", "/users/me"), Err("DELETE GET HEAD")),
+            (("", "PURGE", "/any"), Ok(2)),
+        ],
+    );
+}
+
+#[test]
+fn a_final_slash_matters_only_where_both_forms_are_served() {
+    check(
+        &[
+            ("", "GET", "/a"),
+            ("", "GET", "/a/"),
+            ("", "GET", "/b"),
+            ("", "GET", "/c/"),
+        ],
+        &[
+            (("", "GET", "/a"), Ok(0)),
+            (("", "GET", "/a/"), Ok(1)),
+            (("", "GET", "/b/"), Ok(2)),
+            (("", "GET", "/c"), Ok(3)),
+        ],
+    );
+}
+
+#[test]
+fn no_spelling_of_a_path_passes_by_its_route() {
+    check(
+        &[
+            ("", "GET", "/admin/users"),
+            ("", "GET", "/{rest...}"),
+            ("", "GET", "/files/{name}"),
+        ],
+        &[
+            (("", "GET", "/admin//users"), Ok(0)),
+            (("", "GET", "/x/../admin/users"), Ok(0)),
+            (("", "GET", "/x/%2e%2e/admin/users/"), Ok(0)),
+            (("", "GET", "/%61dmin/us%65rs"), Ok(0)),
+            (("", "GET", "/admin%2Fusers"), Err("ambiguous")),
+            (("", "GET", "/admin%5cusers"), Err("ambiguous")),
+            (("", "GET", "/admin;v=1/users"), Err("ambiguous")),
+            (("", "GET", "/other%2Fusers"), Ok(1)),
+        ],
+    );
+}
+
+#[test]
+fn an_escaped_slash_stays_within_a_parameter() {
+    check(
+        &[("", "GET", "/files/{name}")],
+        &[
+            (("", "GET", "/files/a%2Fb"), Ok(0)),
+            (("", "GET", "/files/a/b"), Err("")),
+        ],
+    );
+}
+
+#[test]
+fn more_headers_then_more_query_parameters_come_first() {
+    let mut header = written("", "GET", "/");
+    header.wanted.headers = [("x-a".to_owned(), "1".to_owned())].into();
+    let mut query = written("", "GET", "/");
+    query.wanted.query = [("q q".to_owned(), "ä".to_owned())].into();
+    let router = router(&[written("", "GET", "/"), query, header]);
+    let mut request = asked("", "GET", "/");
+    assert_eq!(found(&router, &request), Ok(0));
+    request.query = Some("a&q+q=%C3%A4");
+    assert_eq!(found(&router, &request), Ok(1));
+    request.headers.insert("x-a", HeaderValue::from_static("1"));
+    assert_eq!(found(&router, &request), Ok(2));
+    request.headers.insert("x-a", HeaderValue::from_static("2"));
+    assert_eq!(found(&router, &request), Ok(1));
+}
+
+#[test]
+fn a_change_leaves_readers_of_the_old_router_alone() {
+    let routes = [written("", "GET", "/a"), written("", "GET", "/b")];
+    let old = router(&routes);
+    let mut new = old.clone();
+    new.remove(&routes[0].hosts(), &routes[0].place(0), &reference(0));
+    assert_eq!(found(&old, &asked("", "GET", "/a")), Ok(0));
+    assert_eq!(found(&new, &asked("", "GET", "/a")), Err(String::new()));
+    assert_eq!(found(&new, &asked("", "GET", "/b")), Ok(1));
+}
+
+/// Whether one pattern takes a path, and how specific it is there: smaller comes first.
+fn rank(pattern: &PathPattern, path: &[&str]) -> Option<Vec<u8>> {
+    let fits = path.len() == pattern.segments.len() || (pattern.rest && path.len() > pattern.segments.len());
+    if !fits {
+        return None;
+    }
+    let mut ranks = Vec::new();
+    for (index, text) in path.iter().enumerate() {
+        ranks.push(match pattern.segments.get(index) {
+            Some(Segment::Literal(literal)) if **literal == *text.as_bytes() => 0,
+            Some(Segment::Literal(_)) => return None,
+            Some(Segment::Mixed(_)) => unreachable!("none are generated"),
+            Some(Segment::Parameter) => 1,
+            None => 2,
+        });
+    }
+    ranks.push(u8::from(pattern.rest));
+    Some(ranks)
+}
+
+/// The route that wins, found by looking at all of them.
+fn naive(routes: &[(usize, Written)], asked: &Asked) -> Option<usize> {
+    let path: Vec<&str> = asked.path.split('/').filter(|part| !part.is_empty()).collect();
+    let slash = !path.is_empty() && asked.path.ends_with('/');
+    let candidates = routes.iter().filter_map(|(number, route)| {
+        let host = match route.host {
+            "" => Reverse(0),
+            host if host == asked.host => Reverse(usize::MAX),
+            host => Reverse(
+                host.strip_prefix('*')
+                    .filter(|suffix| asked.host.ends_with(suffix))?
+                    .len(),
+            ),
+        };
+        let pattern = route.pattern();
+        let ranks = rank(&pattern, &path)?;
+        let wanted = &route.wanted;
+        let as_get = asked.method == Method::HEAD && wanted.method == "GET";
+        if !(wanted.method == "*" || wanted.method == asked.method.as_str() || as_get) {
+            return None;
+        }
+        let has =
+            |(name, value): (&String, &String)| asked.headers.get(name).is_some_and(|given| given == value);
+        let asks = |(name, value): (&String, &String)| asked.query == Some(&format!("{name}={value}"));
+        if !wanted.headers.iter().all(has) || !wanted.query.iter().all(asks) {
+            return None;
+        }
+        let other_slash = !pattern.rest && pattern.trailing_slash != slash;
+        let counts = (Reverse(wanted.headers.len()), Reverse(wanted.query.len()));
+        Some((
+            host,
+            ranks,
+            other_slash,
+            as_get,
+            wanted.method == "*",
+            counts,
+            *number,
+        ))
+    });
+    candidates.min().map(|candidate| candidate.6)
+}
+
+fn any_route() -> impl Strategy<Value = Written> {
+    let host = prop::sample::select(vec!["", "", "a.b.test", "*.b.test", "*.test"]);
+    let segment = prop::sample::select(vec!["a", "b", "{x}"]);
+    let end = prop::sample::select(vec!["", "/", "/{rest...}"]);
+    let method = prop::sample::select(vec!["GET", "POST", "*"]);
+    let path = (prop::collection::vec(segment, 0..4), end);
+    (host, method, path, any::<bool>(), any::<bool>()).prop_map(
+        |(host, method, (segments, end), header, query)| {
+            let path = segments
+                .iter()
+                .map(|segment| format!("/{segment}"))
+                .collect::<String>()
+                + end;
+            let mut route = written(host, method, if path.is_empty() { "/" } else { &path });
+            if header {
+                route.wanted.headers.insert("x-a".to_owned(), "1".to_owned());
+            }
+            if query {
+                route.wanted.query.insert("q".to_owned(), "1".to_owned());
+            }
+            route
+        },
+    )
+}
+
+fn any_request() -> impl Strategy<Value = Asked> {
+    let host = prop::sample::select(vec!["a.b.test", "c.b.test", "c.test", "other"]);
+    let segment = prop::sample::select(vec!["a", "b", "c"]);
+    let method = prop::sample::select(vec!["GET", "POST", "HEAD"]);
+    let path = prop::collection::vec(segment, 0..5);
+    (host, method, path, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(host, method, segments, slash, header, query)| {
+            let path = format!(
+                "/{}{}",
+                segments.join("/"),
+                if slash && !segments.is_empty() { "/" } else { "" }
+            );
+            let mut request = asked(host, method, &path);
+            if header {
+                let name = HeaderName::from_static("x-a");
+                request.headers.insert(name, HeaderValue::from_static("1"));
+            }
+            request.query = query.then_some("q=1");
+            request
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_tree_finds_what_a_search_through_all_routes_finds(
+        routes in prop::collection::vec(any_route(), 0..25),
+        removed in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        requests in prop::collection::vec(any_request(), 1..20),
+    ) {
+        let mut router = router(&routes);
+        let mut left: Vec<(usize, Written)> = routes.iter().cloned().enumerate().collect();
+        for index in removed {
+            if left.is_empty() {
+                break;
+            }
+            let (number, route) = left.remove(index.index(left.len()));
+            router.remove(&route.hosts(), &route.place(number), &reference(number));
+        }
+        for request in &requests {
+            prop_assert_eq!(found(&router, request).ok(), naive(&left, request), "{:?} among {:?}", request, left);
+        }
+        for (number, route) in left {
+            router.remove(&route.hosts(), &route.place(number), &reference(number));
+        }
+        prop_assert!(router.any.is_empty() && router.exact.is_empty() && router.wildcard.is_empty());
+    }
+}

@@ -120,12 +120,14 @@ impl Store {
         for file in files.filter(|file| tried.insert(file.as_str())) {
             match self.read(file) {
                 Ok(config) if config.external_ref == *api => return Some(config),
-                Ok(_) => {
-                    warn!(api.reference = %api, file, "A snapshot file holds another API than it should; trying an older one")
-                }
-                Err(error) => {
-                    warn!(api.reference = %api, file, error = %error, "A snapshot file is damaged; trying an older one")
-                }
+                Ok(_) => warn!(
+                    api.reference = %api, file,
+                    "A snapshot file holds another API than it should; trying an older one"
+                ),
+                Err(error) => warn!(
+                    api.reference = %api, file, error = %error,
+                    "A snapshot file is damaged; trying an older one"
+                ),
             }
         }
         error!(api.reference = %api, "API `{api}` cannot be read from the snapshot and is not served; deploy it again");

@@ -48,7 +48,9 @@ pub(crate) async fn send(
             Ok(response) => return Ok(Answer { response, sender }),
             Err(Failed::Timeout) => return Err(SendError::Timeout),
             Err(Failed::Broken(error, returned)) => {
-                let again = returned.or_else(|| spare.map(Spare::into_request));
+                let again = returned
+                    .map(|request| *request)
+                    .or_else(|| spare.map(Spare::into_request));
                 request = again.ok_or(SendError::Broken(error))?;
                 debug!("A kept connection was closed; sending the request once more");
             }
@@ -92,7 +94,7 @@ async fn open(upstream: &Upstream) -> Result<SendRequest<RequestBody>, SendError
 
 enum Failed {
     Timeout,
-    Broken(hyper::Error, Option<Request<RequestBody>>),
+    Broken(hyper::Error, Option<Box<Request<RequestBody>>>),
 }
 
 async fn exchange(
@@ -103,7 +105,7 @@ async fn exchange(
     match timeout(upstream.timeout, sender.try_send_request(request)).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(mut error)) => {
-            let returned = error.take_message();
+            let returned = error.take_message().map(Box::new);
             Err(Failed::Broken(error.into_error(), returned))
         }
         Err(_) => Err(Failed::Timeout),

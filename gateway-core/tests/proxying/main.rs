@@ -1,4 +1,21 @@
 //! The gateway over real connections: what reaches the upstream, what comes back, what is refused.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are tests, helpers included"
+)]
+
+mod admin;
+mod changes;
+mod heads;
+mod jwt;
+mod policies;
+mod restart;
 mod routing;
+mod streaming;
 mod support;
+mod tls;
+mod upstreams;
+mod websocket;

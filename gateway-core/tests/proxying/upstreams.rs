@@ -1,0 +1,93 @@
+//! Upstreams that are slow, gone, or close kept connections.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+use crate::support::{api, document, gateway, get, raw, status};
+
+#[tokio::test]
+async fn a_dead_upstream_is_502_and_a_slow_one_504() {
+    let gateway = gateway().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let dead = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let dead_address = dead.local_addr().expect("an address");
+    drop(dead);
+    gateway
+        .put_api(api("dead", dead_address, json!({})))
+        .await
+        .expect("applied");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let slow = json!({"upstreams": {"main": {"url": url, "timeoutMs": 50}}});
+    gateway
+        .put_api(api("slow", dead_address, slow))
+        .await
+        .expect("applied");
+    let secure = json!({"upstreams": {"main": {"url": format!("https://{}", silent.local_addr().unwrap()), "connectTimeoutMs": 50}}});
+    gateway
+        .put_api(api("secure", dead_address, secure))
+        .await
+        .expect("applied");
+    for (path, expected, kind) in [
+        ("/dead", 502, "upstream-unreachable"),
+        ("/slow", 504, "upstream-timeout"),
+        ("/secure", 502, "upstream-unreachable"),
+    ] {
+        let answer = get(&gateway, path).await;
+        assert_eq!(status(&answer), expected, "{path}");
+        let problem = document(&answer);
+        assert_eq!(
+            problem["type"],
+            format!("https://gatehouse.dev/problems/gateway/{kind}")
+        );
+        let id = problem["requestId"].as_str().expect("an id");
+        assert!(answer.contains(&format!("x-request-id: {id}\r\n")), "{answer}");
+    }
+    let metrics = gateway.metrics_text();
+    assert!(
+        metrics.contains("upstream_failures_total{api=\"slow\",kind=\"timeout\"} 1"),
+        "{metrics}"
+    );
+}
+
+/// An upstream that answers one request per connection and closes on the next without a word.
+async fn fickle() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer).await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    .await;
+                let _ = stream.read(&mut buffer).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_closes_is_replaced_if_repeating_is_safe() {
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", fickle().await, json!({})))
+        .await
+        .expect("applied");
+    for _ in 0..5 {
+        assert_eq!(status(&get(&gateway, "/a").await), 200);
+    }
+    let post = "POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+    let answer = raw(&gateway, post).await;
+    assert_eq!(
+        document(&answer)["type"],
+        "https://gatehouse.dev/problems/gateway/upstream-failed"
+    );
+    assert_eq!(status(&raw(&gateway, post).await), 200);
+}

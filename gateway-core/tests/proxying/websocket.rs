@@ -1,0 +1,66 @@
+//! WebSockets through the gateway.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::Response;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+use tokio_tungstenite::{accept_async, connect_async, tungstenite::Message};
+
+use crate::support::{api, gateway, upstream};
+
+#[tokio::test]
+async fn messages_go_back_and_forth_after_the_handshake() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut socket = accept_async(stream).await.expect("a handshake");
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_text() {
+                socket.send(message).await.expect("sent");
+            }
+        }
+    });
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", address, json!({})))
+        .await
+        .expect("applied");
+    let url = format!("ws://{}/a/socket", gateway.address());
+    let (mut socket, answer) = connect_async(url).await.expect("a handshake");
+    assert_eq!(answer.status(), 101);
+    // What looks like contradictory lengths is only text here.
+    let odd = "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for text in ["one", odd, &"x".repeat(100_000)] {
+        socket.send(Message::text(text)).await.expect("sent");
+        let echoed = socket.next().await.expect("a message").expect("a message");
+        assert_eq!(echoed.into_text().expect("text").as_str(), text);
+    }
+    socket.close(None).await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_refused_handshake_ends_the_connection() {
+    let upstream = upstream(|_| Response::new("no socket here".to_owned())).await;
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", upstream, json!({})))
+        .await
+        .expect("applied");
+    let mut stream = TcpStream::connect(gateway.address()).await.expect("a connection");
+    let handshake = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let next =
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    stream
+        .write_all(format!("{handshake}{next}").as_bytes())
+        .await
+        .expect("sent");
+    let mut answers = String::new();
+    let _ = stream.read_to_string(&mut answers).await;
+    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    assert!(answers.contains("connection: close\r\n"), "{answers}");
+}
