@@ -109,9 +109,7 @@ fn complete(operation: &mut Value) {
         .as_array()
         .is_some_and(|list| !list.is_empty());
     let has_body = operation.get("requestBody").is_some();
-    let secured = operation["security"]
-        .as_array()
-        .is_none_or(|list| !list.is_empty());
+    let secured = !is_open(operation);
     let needs_role = operation[ROLE_EXTENSION]
         .as_str()
         .is_some_and(|role| role != "viewer");
@@ -136,6 +134,15 @@ fn complete(operation: &mut Value) {
     if secured {
         operation["security"] = json!([{"token": []}]);
     }
+}
+
+/// Whether the operation says that it needs no credential.
+fn is_open(operation: &Value) -> bool {
+    let requirements = operation["security"].as_array();
+    requirements.is_some_and(|all| {
+        all.iter()
+            .all(|one| one.as_object().is_none_or(serde_json::Map::is_empty))
+    })
 }
 
 const COMMON: [ProblemKind; 12] = [

@@ -8,7 +8,7 @@ use gatehouse_control_plane_store::{DeploymentFilter, Resource, Transaction};
 use gatehouse_schemas::{
     diff::Change,
     identity::RevisionNumber,
-    resource::{Kind, PolicySpec, SecretSpec, Spec},
+    resource::{PolicySpec, SecretSpec, Spec},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -156,6 +156,5 @@ async fn audit(
 
 /// The spec of a stored policy set.
 pub(crate) fn policy_set(resource: &Resource) -> Answer<PolicySpec> {
-    debug_assert_eq!(resource.kind, Kind::Policy);
     serde_json::from_value(resource.spec.clone()).map_err(Failure::internal)
 }

@@ -1,7 +1,7 @@
 //! Deployments: what should be where, and how that goes.
 
 use gatehouse_control_plane_api::agent::DeploymentOutcome;
-use gatehouse_schemas::{canonical::Fingerprint, identity::ExternalRef};
+use gatehouse_schemas::identity::ExternalRef;
 use serde_json::json;
 
 use crate::harness::{api, check, condition, descriptor};
@@ -204,18 +204,20 @@ async fn a_deployment_notices_agents_that_come_and_go() {
         control_plane
             .until(&path, |it| condition(it, "Deployed")["reason"] == "Pending")
             .await;
-        let observed = Fingerprint("sha256:seen".to_owned());
+        let observed = control_plane.desired(&deployment).await;
         let outcome = DeploymentOutcome::Deployed {
             external_ref: ExternalRef("there".to_owned()),
             endpoint_urls: vec!["http://127.0.0.1:8080/orders".to_owned()],
             observed,
         };
         control_plane.with_report(agent, &deployment, &outcome).await;
-        // Nobody renews the lease of two seconds: the agent is gone, and what it served is unknown.
+        // Nobody renews the lease of two seconds: the agent is gone, and whether it still serves is unknown.
         let offline = control_plane
-            .until(&path, |it| condition(it, "InSync")["status"] == "Unknown")
+            .until(&path, |it| {
+                it["phase"] == "Deployed" && condition(it, "Accepted")["reason"] == "AgentOffline"
+            })
             .await;
-        assert_eq!(offline["phase"], "Deployed");
+        assert_eq!(condition(&offline, "InSync")["status"], "Unknown");
     })
     .await;
 }

@@ -11,8 +11,9 @@ use std::{
 
 use gatehouse_control_plane_api::{admin::Role, agent::DeploymentOutcome};
 use gatehouse_control_plane_server::{Server, ServerOptions, create_token};
-use gatehouse_control_plane_store::{Claim, Transaction};
+use gatehouse_control_plane_store::{Claim, Desired, Transaction};
 use gatehouse_schemas::{
+    canonical::Fingerprint,
     descriptor::{Capabilities, Descriptor, Fidelity, PolicySupport},
     identity::{AgentId, EnvironmentId, Generation},
     time::Timestamp,
@@ -274,6 +275,15 @@ impl ControlPlane {
             .await
             .expect("a report");
         transaction.commit().await.expect("a commit");
+    }
+
+    /// The fingerprint of what is desired of a deployment.
+    pub(crate) async fn desired(&self, deployment: &Value) -> Fingerprint {
+        let id = deployment["id"].as_str().expect("an id").parse().expect("an id");
+        match self.server.store().desired(id).await.expect("a database") {
+            Some(Desired::Present(api)) => api.fingerprint,
+            other => panic!("{other:?} is desired"),
+        }
     }
 
     /// Waits until something under this path is so.
