@@ -67,7 +67,7 @@ async fn expect_waiting(admin: &Admin, asked: &Value) {
         .get(&format!("/deployments/{}", asked["id"].as_str().unwrap()))
         .await;
     assert_eq!(now["phase"], "Pending", "{now:#}");
-    let (status, reason, message) = condition(&now, "Accepted");
+    let (status, reason, message) = condition(&now, "Deployed");
     assert_eq!(
         (status.as_str(), reason.as_str()),
         ("False", "AgentOffline"),

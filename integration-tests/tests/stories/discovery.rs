@@ -184,7 +184,10 @@ async fn what_a_gateway_serves_of_its_own_is_discovered_and_never_touched() {
     fs::write(&file, api("legacy", &upstream.url()).to_string()).unwrap();
     let options = ["--apis", file.to_str().unwrap()];
     let stack = Stack::start_in(folder, Database::Sqlite, &options).await;
-    assert_eq!(stack.gateway.call("/legacy/1").await.status(), 200);
+    wait::until_true("the gateway serves its own API", async || {
+        stack.gateway.call("/legacy/1").await.status() == 200
+    })
+    .await;
 
     let found = stack.cli.json("discover local --wait").await;
     assert_eq!(found["items"][0]["name"], "legacy", "{found:#}");
