@@ -108,14 +108,23 @@ mod tests {
     #[test]
     fn no_command_has_an_argument_with_the_id_of_a_global_one() {
         let mut root = Arguments::command();
-        let globals: Vec<String> = root.get_arguments().map(|argument| argument.get_id().to_string()).collect();
+        let globals: Vec<String> = root
+            .get_arguments()
+            .map(|argument| argument.get_id().to_string())
+            .collect();
         root.build();
         let mut commands: Vec<&clap::Command> = root.get_subcommands().collect();
         while let Some(command) = commands.pop() {
             commands.extend(command.get_subcommands());
-            let own = command.get_arguments().filter(|argument| !argument.is_global_set());
+            let own = command
+                .get_arguments()
+                .filter(|argument| !argument.is_global_set());
             for id in own.map(|argument| argument.get_id().as_str()) {
-                assert!(!globals.iter().any(|global| global == id), "{}: {id}", command.get_name());
+                assert!(
+                    !globals.iter().any(|global| global == id),
+                    "{}: {id}",
+                    command.get_name()
+                );
             }
         }
     }

@@ -21,7 +21,7 @@ pub(crate) struct WaitOptions {
     #[arg(long, conflicts_with = "wait")]
     no_wait: bool,
     /// How long to wait: 500ms, 60s, 5m, 2h
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = moment::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = moment::parse_duration)]
     pub(crate) timeout: Duration,
 }
 
@@ -33,12 +33,28 @@ pub(crate) enum Look<T> {
     NotYet(String),
 }
 
-/// Looks again and again until it has happened or the time is over. The last state is told either way.
+/// Looks again and again until it has happened or the time is over; then the error is the last state.
 pub(crate) async fn until<T>(
     timeout: Duration,
-    mut look: impl AsyncFnMut() -> anyhow::Result<Look<T>>,
+    look: impl AsyncFnMut() -> anyhow::Result<Look<T>>,
 ) -> anyhow::Result<Result<T, String>> {
     let mut progress = Progress::new();
+    until_telling(timeout, look, |state| progress.say(state)).await
+}
+
+/// The same without showing progress.
+pub(crate) async fn quietly_until<T>(
+    timeout: Duration,
+    look: impl AsyncFnMut() -> anyhow::Result<Look<T>>,
+) -> anyhow::Result<Result<T, String>> {
+    until_telling(timeout, look, |_| {}).await
+}
+
+async fn until_telling<T>(
+    timeout: Duration,
+    mut look: impl AsyncFnMut() -> anyhow::Result<Look<T>>,
+    mut tell: impl FnMut(&str),
+) -> anyhow::Result<Result<T, String>> {
     let end = Instant::now() + timeout;
     let mut pause = PAUSE_MIN;
     let mut last = "nothing was heard of it".to_owned();
@@ -46,11 +62,11 @@ pub(crate) async fn until<T>(
         match look().await {
             Ok(Look::Done(found)) => return Ok(Ok(found)),
             Ok(Look::NotYet(state)) => {
-                progress.say(&state);
+                tell(&state);
                 last = state;
             }
             // A control plane that restarts is no reason to give up.
-            Err(error) if is_outage(&error) => progress.say(&format!("{error}; looking again")),
+            Err(error) if is_outage(&error) => tell(&format!("{error}; looking again")),
             Err(error) => return Err(error),
         }
         let left = end.saturating_duration_since(Instant::now());

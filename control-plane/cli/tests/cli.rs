@@ -1,5 +1,6 @@
 //! The real binary against a real control plane, as a person or a script uses it.
 
+#[cfg(test)]
 mod cli {
     pub(crate) mod applying;
     pub(crate) mod contexts;

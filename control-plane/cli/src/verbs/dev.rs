@@ -89,10 +89,9 @@ pub(super) async fn run(options: DevArguments, screen: Screen) -> anyhow::Result
     let client = Client::new(ClientOptions::new(&control_plane, Some(token.clone().into())))?;
     local::environment(&client).await?;
     let agent = local::agent(&server, &client, &gateway, &folder, &stop).await?;
-    let is_first = !folder.join("sample-port").exists();
     let sample = match options.no_sample {
         true => None,
-        false => with_sample(&client, &folder, is_first, &stop).await?,
+        false => with_sample(&client, &folder, &stop).await?,
     };
     let welcome = Welcome::new(&server, &gateway, &options.tls, &folder, token, in_use, sample);
     if !stop.is_cancelled() {
@@ -161,14 +160,18 @@ async fn start_gateway(options: &DevArguments, folder: &DataFolder) -> anyhow::R
 async fn with_sample(
     client: &Client,
     folder: &DataFolder,
-    is_first: bool,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<String>> {
     let backend = Backend::start(&folder.join("sample-port")).await?;
-    if is_first {
-        sample::create(client, &backend.url()).await?;
+    let made = folder.join("sample-made");
+    if made.exists() {
+        sample::keep(client, &backend).await?;
     } else {
-        sample::keep(client, &backend.url()).await?;
+        sample::make(client, &backend).await?;
+        std::fs::write(
+            &made,
+            "The sample API was made once; what becomes of it is up to you.\n",
+        )?;
     }
     match stop.run_until_cancelled(sample::flowing(client)).await {
         Some(Ok(url)) => Ok(url),

@@ -16,28 +16,42 @@ use tracing::debug;
 #[derive(Debug)]
 pub(super) struct Backend {
     address: SocketAddr,
+    previous_port: Option<u16>,
 }
 
 impl Backend {
     /// Starts on the port that the file remembers, else on a free one that the file then remembers.
     pub(super) async fn start(port_file: &Path) -> io::Result<Self> {
-        let listener = listener(port_file).await?;
+        let text = fs::read_to_string(port_file).ok();
+        let previous_port = text.and_then(|text| text.trim().parse::<u16>().ok());
+        let listener = listener(previous_port).await?;
         let address = listener.local_addr()?;
         fs::write(port_file, address.port().to_string())?;
         tokio::spawn(serve(listener));
-        Ok(Self { address })
+        Ok(Self {
+            address,
+            previous_port,
+        })
     }
 
     /// Where it listens.
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        url(self.address.port())
+    }
+
+    /// Where it listened before, if that is another place.
+    pub(super) fn previous_url(&self) -> Option<String> {
+        self.previous_port
+            .filter(|port| *port != self.address.port())
+            .map(url)
     }
 }
 
-async fn listener(port_file: &Path) -> io::Result<TcpListener> {
-    let remembered = fs::read_to_string(port_file)
-        .ok()
-        .and_then(|text| text.trim().parse::<u16>().ok());
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+async fn listener(remembered: Option<u16>) -> io::Result<TcpListener> {
     if let Some(port) = remembered
         && let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await
     {
@@ -143,6 +157,8 @@ mod tests {
         let taken = Backend::start(&file).await.unwrap();
         let moved = Backend::start(&file).await.unwrap();
         assert_ne!(moved.address, taken.address);
+        assert_eq!(taken.previous_url(), None);
+        assert_eq!(moved.previous_url(), Some(taken.url()));
         let remembered: u16 = fs::read_to_string(&file).unwrap().parse().unwrap();
         assert_eq!(remembered, moved.address.port());
     }

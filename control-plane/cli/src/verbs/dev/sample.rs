@@ -12,7 +12,7 @@ use gatehouse_schemas::{
 };
 use serde_json::{Value, json};
 
-use super::LOCAL;
+use super::{LOCAL, backend::Backend};
 use crate::{
     verbs::deploy,
     waiting::{self, Look},
@@ -23,28 +23,31 @@ const NAME: &str = "sample";
 /// How long the first request may take to come through.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Makes the sample API and asks for its deployment.
-pub(super) async fn create(client: &Client, backend: &str) -> anyhow::Result<()> {
+/// Makes the sample API and asks for its deployment, unless there is an API of this name.
+pub(super) async fn make(client: &Client, backend: &Backend) -> anyhow::Result<()> {
+    if find(client).await?.is_some() {
+        return Ok(());
+    }
     client
         .apply(&ApplyRequest {
-            documents: vec![document(backend)],
+            documents: vec![document(&backend.url())],
             dry_run: false,
         })
         .await?;
     deploy(client).await
 }
 
-/// Points the sample API to where its backend is now, if the user still has it.
-pub(super) async fn keep(client: &Client, backend: &str) -> anyhow::Result<()> {
-    let api: ApiResource = match client.get("apis", NAME).await {
-        Ok(api) => api,
-        Err(error) if error.is_not_found() => return Ok(()),
-        Err(error) => return Err(error.into()),
+/// Points the sample API to where its backend is now, if it still points to where that was before.
+pub(super) async fn keep(client: &Client, backend: &Backend) -> anyhow::Result<()> {
+    let (Some(previous), Some(api)) = (backend.previous_url(), find(client).await?) else {
+        return Ok(());
     };
-    let main = api.spec.upstreams.get("main");
-    // An upstream that the user put there is the user's business.
-    let is_ours = main.is_some_and(|main| main.url.starts_with("http://127.0.0.1:"));
-    if !is_ours || main.is_some_and(|main| main.url == backend) {
+    if api
+        .spec
+        .upstreams
+        .get("main")
+        .is_none_or(|main| main.url != previous)
+    {
         return Ok(());
     }
     let was_deployed = api
@@ -53,7 +56,7 @@ pub(super) async fn keep(client: &Client, backend: &str) -> anyhow::Result<()> {
         .iter()
         .any(|place| place.environment.as_str() == LOCAL);
     let mut spec = serde_json::to_value(&api.spec)?;
-    spec["upstreams"]["main"]["url"] = json!(backend);
+    spec["upstreams"]["main"]["url"] = json!(backend.url());
     let document = json!({"kind": "Api", "metadata": api.metadata, "spec": spec});
     client
         .apply(&ApplyRequest {
@@ -68,6 +71,14 @@ pub(super) async fn keep(client: &Client, backend: &str) -> anyhow::Result<()> {
     }
 }
 
+async fn find(client: &Client) -> anyhow::Result<Option<ApiResource>> {
+    match client.get("apis", NAME).await {
+        Ok(api) => Ok(Some(api)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Waits until a request comes through the gateway, and gives its URL. None if the sample API is not deployed.
 pub(super) async fn flowing(client: &Client) -> anyhow::Result<Option<String>> {
     let (api, environment) = (name(NAME)?, name(LOCAL)?);
@@ -78,7 +89,7 @@ pub(super) async fn flowing(client: &Client) -> anyhow::Result<Option<String>> {
         .no_proxy()
         .timeout(Duration::from_secs(5))
         .build()?;
-    let flowing = waiting::until(PATIENCE, async || {
+    let flowing = waiting::quietly_until(PATIENCE, async || {
         let found = client.deployment(deployment.id).await?;
         // Asked for each time: a gateway that moved says so only after its agent has looked at it.
         match url(&found) {
@@ -128,7 +139,7 @@ fn name(text: &str) -> anyhow::Result<ResourceName> {
 fn document(backend: &str) -> Value {
     json!({
         "kind": "Api",
-        "metadata": {"name": NAME, "labels": {"made-by": "gatehouse-dev"}},
+        "metadata": {"name": NAME},
         "spec": {
             "displayName": "Sample API",
             "basePath": "/sample",

@@ -106,7 +106,13 @@ impl Welcome {
     }
 
     fn context_line(&self) -> String {
-        if self.context_in_use {
+        let overrides = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        if let Some(variable) = ["GATEHOUSE_SERVER", "GATEHOUSE_CONTEXT"].iter().find(overrides) {
+            format!(
+                "{} (the variable {variable} is set here and comes first)",
+                self.context
+            )
+        } else if self.context_in_use {
             format!("{} (in use by the command line)", self.context)
         } else {
             format!(
@@ -156,6 +162,7 @@ mod tests {
               curl -i http://127.0.0.1:8080/sample/hello/world
 
             Ctrl-C stops it; the next start with the same folder picks everything up.
-        "#]].assert_eq(&welcome.text(Screen::new(Format::Table)));
+        "#]]
+        .assert_eq(&welcome.text(Screen::new(Format::Table)));
     }
 }
