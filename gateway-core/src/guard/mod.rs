@@ -12,15 +12,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::framing::Framing;
 
+/// What the reader gets in place of a contradiction. A NUL is allowed nowhere in a head or in a chunk's
+/// size, and the empty line ends the head, so the HTTP library answers 400 and closes the connection,
+/// after it has answered the good requests before.
+const REFUSAL: &[u8] = b"\0\r\n\r\n";
+
 /// A stream whose requests are watched.
-///
-/// From a contradiction on, the reader sees only NUL bytes. They are allowed nowhere in a head or in a
-/// chunk's size, so the HTTP library answers 400 and closes the connection, after it has answered the
-/// good requests before.
 #[derive(Debug)]
 pub(crate) struct Guarded<S> {
     stream: S,
-    /// Bytes that were read ahead.
+    /// Bytes to be given to the reader before any others.
     start: Vec<u8>,
     watch: Watch,
 }
@@ -29,22 +30,8 @@ pub(crate) struct Guarded<S> {
 enum Watch {
     Off,
     On(Box<Framing>),
+    /// Nothing more is read.
     Refused,
-}
-
-impl Watch {
-    fn look(&mut self, bytes: &mut [u8]) {
-        let from = match self {
-            Self::Off => return,
-            Self::Refused => 0,
-            Self::On(framing) => match framing.follow(bytes) {
-                Ok(()) => return,
-                Err((at, _)) => at,
-            },
-        };
-        *self = Self::Refused;
-        bytes[from..].fill(0);
-    }
 }
 
 impl<S> Guarded<S> {
@@ -67,6 +54,30 @@ impl<S> Guarded<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    fn read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.start.is_empty() {
+            let length = self.start.len().min(buffer.remaining());
+            buffer.put_slice(&self.start[..length]);
+            self.start.drain(..length);
+            return Poll::Ready(Ok(()));
+        }
+        match self.watch {
+            Watch::Refused => Poll::Ready(Ok(())),
+            Watch::On(_) | Watch::Off => Pin::new(&mut self.stream).poll_read(context, buffer),
+        }
+    }
+
+    /// Puts the refusal in place of everything from the contradiction on.
+    fn refuse(&mut self, at: usize, buffer: &mut ReadBuf<'_>) {
+        buffer.set_filled(at);
+        let (now, later) = REFUSAL.split_at(REFUSAL.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        self.start = later.to_vec();
+        self.watch = Watch::Refused;
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -75,15 +86,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        let polled = if this.start.is_empty() {
-            Pin::new(&mut this.stream).poll_read(context, buffer)
-        } else {
-            let length = this.start.len().min(buffer.remaining());
-            buffer.put_slice(&this.start[..length]);
-            this.start.drain(..length);
-            Poll::Ready(Ok(()))
-        };
-        this.watch.look(&mut buffer.filled_mut()[before..]);
+        let polled = this.read(context, buffer);
+        if let Watch::On(framing) = &mut this.watch
+            && let Err((at, _)) = framing.follow(&buffer.filled()[before..])
+        {
+            this.refuse(before + at, buffer);
+        }
         polled
     }
 }

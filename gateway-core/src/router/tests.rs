@@ -94,7 +94,10 @@ fn found(router: &Router<usize>, asked: &Asked) -> Result<usize, String> {
     }
 }
 
-fn check(routes: &[(&'static str, &str, &str)], cases: &[((&'static str, &str, &str), Result<usize, &str>)]) {
+/// Host, method, path.
+type Line<'a> = (&'static str, &'a str, &'a str);
+
+fn check(routes: &[Line<'_>], cases: &[(Line<'_>, Result<usize, &str>)]) {
     let routes: Vec<_> = routes
         .iter()
         .map(|(host, method, path)| written(host, method, path))
