@@ -1,5 +1,7 @@
 //! `gatehouse-gateway` as people start it, without a control plane anywhere near.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
+
 use std::{
     fs,
     net::{SocketAddr, TcpListener},

@@ -1,14 +1,16 @@
 //! Which deployments need work, and the work itself: one attempt at a time for each deployment, several
 //! deployments side by side, the newest desired state only.
 
+mod slots;
+
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use gatehouse_control_plane_api::agent::{DeploymentOutcome, DeploymentReport, DeploymentWork};
-use gatehouse_schemas::identity::{DeploymentId, EnvironmentId, FencingNumber, Generation};
+use gatehouse_schemas::identity::{DeploymentId, EnvironmentId};
+use slots::{Settled, Slots};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -25,29 +27,6 @@ use crate::{
     error::{Error, ErrorKind, Result, Retry},
 };
 
-/// What a deployment's worker leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Settled {
-    generation: Generation,
-    fencing: FencingNumber,
-    /// Refused for good: worth another try after a reconnect, since somebody may have put it right.
-    refused: bool,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    environment_id: Option<EnvironmentId>,
-    /// What to do next.
-    pending: Option<DeploymentWork>,
-    /// Whether a worker runs.
-    active: bool,
-    settled: Option<Settled>,
-    /// Whether an attempt has come to an end.
-    tried: bool,
-    /// Wakes a worker that waits between attempts.
-    news: Arc<Notify>,
-}
-
 /// All deployments this agent has heard of. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Deployments {
@@ -56,7 +35,7 @@ pub(super) struct Deployments {
 
 #[derive(Debug)]
 struct Shared {
-    slots: Mutex<HashMap<DeploymentId, Slot>>,
+    slots: Mutex<Slots>,
     connector: Arc<dyn Connector>,
     connection: Arc<Connection>,
     environments: Arc<Environments>,
@@ -98,7 +77,9 @@ impl Deployments {
     /// Takes in desired state; starts a worker unless one is at it. What is settled stays so.
     pub(super) fn offer(&self, work: DeploymentWork) {
         let id = work.id;
-        if !self.shared.accept(work) || self.shared.stopping.is_cancelled() {
+        let lease = self.shared.environments.lease(work.environment_id);
+        let must_start = self.shared.lock().accept(work, lease.map(|lease| lease.fencing));
+        if !must_start || self.shared.stopping.is_cancelled() {
             return;
         }
         let shared = self.shared.clone();
@@ -110,7 +91,7 @@ impl Deployments {
         let shared = self.shared.clone();
         let mut tried = shared.tried.subscribe();
         self.shared.tasks.spawn(async move {
-            let all_tried = tried.wait_for(|_| shared.all_tried(&offered));
+            let all_tried = tried.wait_for(|_| shared.lock().all_tried(&offered));
             if let Some(Ok(_)) = shared.stopping.run_until_cancelled(all_tried).await {
                 done.cancel();
             }
@@ -119,13 +100,12 @@ impl Deployments {
 
     /// Lets everything in an environment be looked at again when it is offered next.
     pub(super) fn forget(&self, environment: EnvironmentId) {
-        self.shared
-            .forget(|slot, _| slot.environment_id == Some(environment));
+        self.shared.lock().forget(environment);
     }
 
     /// Lets what failed for good be tried again when it is offered next.
     pub(super) fn forget_refusals(&self) {
-        self.shared.forget(|_, settled| settled.refused);
+        self.shared.lock().forget_refusals();
     }
 
     /// Stops before the next step of everything, and waits a while for what is in the middle of a step.
@@ -142,25 +122,6 @@ impl Deployments {
 }
 
 impl Shared {
-    /// Puts work into its slot; says whether a worker must be started for it.
-    fn accept(&self, work: DeploymentWork) -> bool {
-        let lease = self.environments.lease(work.environment_id);
-        let mut slots = self.lock();
-        let slot = slots.entry(work.id).or_default();
-        slot.environment_id = Some(work.environment_id);
-        let known = slot
-            .pending
-            .as_ref()
-            .is_some_and(|pending| pending.generation > work.generation);
-        let settled = lease.is_some_and(|lease| is_settled(slot, work.generation, lease.fencing));
-        if known || settled {
-            return false;
-        }
-        slot.pending = Some(work);
-        slot.news.notify_one();
-        !std::mem::replace(&mut slot.active, true)
-    }
-
     async fn work_off(&self, id: DeploymentId) {
         while let Some((work, news)) = self.take(id) {
             self.carry_out(&work, &news).await;
@@ -168,33 +129,13 @@ impl Shared {
         self.tried.send_modify(|count| *count += 1);
     }
 
-    fn mark_tried(&self, id: DeploymentId) {
-        if let Some(slot) = self.lock().get_mut(&id) {
-            slot.tried = true;
-        }
-        self.tried.send_modify(|count| *count += 1);
-    }
-
-    fn all_tried(&self, offered: &[DeploymentId]) -> bool {
-        let slots = self.lock();
-        offered
-            .iter()
-            .all(|id| slots.get(id).is_none_or(|slot| slot.tried || !slot.active))
-    }
-
-    /// The next work of a deployment; none ends its worker.
     fn take(&self, id: DeploymentId) -> Option<(DeploymentWork, Arc<Notify>)> {
-        let mut slots = self.lock();
-        let slot = slots.get_mut(&id)?;
-        let pending = slot.pending.take().filter(|_| !self.stopping.is_cancelled());
-        slot.active = pending.is_some();
-        if let Some(work) = pending {
-            return Some((work, slot.news.clone()));
-        }
-        if slot.settled.is_none() {
-            slots.remove(&id);
-        }
-        None
+        self.lock().take(id).filter(|_| !self.stopping.is_cancelled())
+    }
+
+    fn mark_tried(&self, id: DeploymentId) {
+        self.lock().mark_tried(id);
+        self.tried.send_modify(|count| *count += 1);
     }
 
     /// Attempts until one succeeds, none can help, or something newer is desired.
@@ -202,7 +143,7 @@ impl Shared {
         let mut failures = 0;
         let mut told: Option<DeploymentOutcome> = None;
         while let Some(lease) = self.environments.lease(work.environment_id) {
-            if !self.is_wanted(work, &lease) || self.is_done(work, &lease) {
+            if !self.is_wanted(work, &lease) || self.lock().is_settled(work, lease.fencing) {
                 return;
             }
             let result = self.attempt(work, &lease).await;
@@ -335,46 +276,21 @@ impl Shared {
 
     /// Whether the next step may and need be taken.
     fn is_wanted(&self, work: &DeploymentWork, lease: &Lease) -> bool {
-        let superseded = self
-            .lock()
-            .get(&work.id)
-            .and_then(|slot| slot.pending.as_ref())
-            .is_some_and(|pending| pending.generation > work.generation);
-        !superseded && !lease.ended.is_cancelled() && !self.stopping.is_cancelled()
-    }
-
-    fn is_done(&self, work: &DeploymentWork, lease: &Lease) -> bool {
-        self.lock()
-            .get(&work.id)
-            .is_some_and(|slot| is_settled(slot, work.generation, lease.fencing))
+        !self.lock().is_superseded(work) && !lease.ended.is_cancelled() && !self.stopping.is_cancelled()
     }
 
     fn settle(&self, work: &DeploymentWork, lease: &Lease, refused: bool) {
-        if let Some(slot) = self.lock().get_mut(&work.id) {
-            slot.settled = Some(Settled {
-                generation: work.generation,
-                fencing: lease.fencing,
-                refused,
-            });
-        }
+        let settled = Settled {
+            generation: work.generation,
+            fencing: lease.fencing,
+            refused,
+        };
+        self.lock().settle(work.id, settled);
     }
 
-    fn forget(&self, applies: impl Fn(&Slot, Settled) -> bool) {
-        for slot in self.lock().values_mut() {
-            if slot.settled.is_some_and(|settled| applies(slot, settled)) {
-                slot.settled = None;
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<DeploymentId, Slot>> {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn is_settled(slot: &Slot, generation: Generation, fencing: FencingNumber) -> bool {
-    slot.settled
-        .is_some_and(|settled| settled.generation >= generation && settled.fencing == fencing)
 }
 
 fn report(work: &DeploymentWork, lease: &Lease, outcome: DeploymentOutcome) -> DeploymentReport {

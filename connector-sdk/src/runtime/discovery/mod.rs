@@ -1,12 +1,15 @@
 //! Discoveries: pages from the connector go to the control plane as they come, in bounded memory.
 
+mod pages;
+
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use gatehouse_control_plane_api::agent::{DiscoveryCompletion, DiscoveryOutcome, DiscoveryWork};
-use gatehouse_schemas::{identity::DiscoveryId, observed::DiscoveredItem};
+use gatehouse_schemas::identity::DiscoveryId;
+use pages::PageSender;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -19,13 +22,11 @@ use super::{
 use crate::{
     connector::{Connector, PageRequest},
     context::Context,
-    error::{Error, ErrorKind, Result, chain},
+    error::{Error, ErrorKind, chain},
 };
 
 /// How many items are asked for at once.
 const PAGE_ITEMS: usize = 100;
-/// A page is sent on when it has grown to this size.
-const PAGE_BYTES: usize = 1 << 20;
 
 /// The discoveries this agent runs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -211,7 +212,7 @@ impl Shared {
 
     async fn deliver<F>(&self, id: DiscoveryId, send: impl Fn() -> F) -> Delivery
     where
-        F: Future<Output = std::result::Result<(), ConnectionError>>,
+        F: Future<Output = Result<(), ConnectionError>>,
     {
         let what = format!("discovery `{id}`");
         deliver(
@@ -234,66 +235,4 @@ enum Ending {
     Listed,
     BrokenOff(Error),
     Stopped,
-}
-
-/// Collects findings into pages of bounded size and sends them.
-struct PageSender<'a> {
-    shared: &'a Shared,
-    id: DiscoveryId,
-    lines: Vec<u8>,
-    /// How many pages have arrived.
-    pages: u32,
-}
-
-impl<'a> PageSender<'a> {
-    fn new(shared: &'a Shared, id: DiscoveryId) -> Self {
-        Self {
-            shared,
-            id,
-            lines: Vec::new(),
-            pages: 0,
-        }
-    }
-
-    async fn add(&mut self, item: &DiscoveredItem) -> std::result::Result<(), Ending> {
-        write_line(&mut self.lines, item).map_err(Ending::BrokenOff)?;
-        if self.lines.len() >= PAGE_BYTES {
-            self.flush().await?;
-        }
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> std::result::Result<(), Ending> {
-        if self.lines.is_empty() {
-            return Ok(());
-        }
-        let lines = &std::mem::take(&mut self.lines);
-        let (id, number) = (self.id, self.pages + 1);
-        let connection = &self.shared.connection;
-        let send = || {
-            connection.call(|client, token| async move {
-                client.discovery_page(&token, id, number, lines.clone()).await
-            })
-        };
-        let delivery = self.shared.deliver(id, send).await;
-        match delivery {
-            Delivery::Acknowledged => {
-                self.pages = number;
-                Ok(())
-            }
-            Delivery::Stopped | Delivery::Stale => Err(Ending::Stopped),
-            Delivery::Refused => Err(Ending::BrokenOff(Error::new(
-                ErrorKind::Unexpected,
-                format!("the control plane refused page {number} of the findings; see the agent's log"),
-            ))),
-        }
-    }
-}
-
-fn write_line(lines: &mut Vec<u8>, item: &DiscoveredItem) -> Result<()> {
-    serde_json::to_writer(&mut *lines, item).map_err(|error| {
-        Error::new(ErrorKind::Unexpected, "a finding cannot be written as JSON").with_source(error)
-    })?;
-    lines.push(b'\n');
-    Ok(())
 }

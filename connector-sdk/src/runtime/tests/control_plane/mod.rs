@@ -1,0 +1,203 @@
+//! A control plane as small as the Agent API allows, whose answers can be lost and which can go away.
+
+mod routes;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use gatehouse_control_plane_api::agent::{
+    DeploymentReport, DeploymentWork, DesiredState, DiscoveryCompletion, DiscoveryWork, EnvironmentAssignment,
+};
+use gatehouse_schemas::{
+    environment::{DiscoveryFilter, Mode},
+    identity::{AgentId, DeploymentId, DiscoveryId, EnvironmentId, FencingNumber, Generation},
+    observed::DiscoveredItem,
+};
+use routes::serve;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use uuid::Uuid;
+
+use crate::memory::test_support;
+
+pub(super) const JOIN_TOKEN: &str = "join-me";
+
+/// What the control plane knows, and what goes wrong.
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) generation: u64,
+    pub(super) environments: BTreeMap<EnvironmentId, EnvironmentAssignment>,
+    pub(super) deployments: BTreeMap<DeploymentId, DeploymentWork>,
+    pub(super) discoveries: Vec<DiscoveryWork>,
+    /// All that were taken, in order.
+    pub(super) reports: Vec<DeploymentReport>,
+    pub(super) pages: BTreeMap<u32, Vec<DiscoveredItem>>,
+    pub(super) completions: Vec<DiscoveryCompletion>,
+    pub(super) agents: BTreeMap<AgentId, String>,
+    pub(super) join_tokens: BTreeSet<String>,
+    pub(super) tokens: BTreeSet<String>,
+    pub(super) issued: u64,
+    pub(super) sessions: u64,
+    /// Positions that were asked for.
+    pub(super) asked: Vec<u64>,
+    /// So many answers to reports are lost after the report was taken.
+    pub(super) lose_replies: u32,
+    /// Positions below this are too old, except 0.
+    pub(super) oldest: u64,
+    /// Connections from before outlive the listener; they get no answer worth the name.
+    away: bool,
+    turned_away: u64,
+}
+
+#[derive(Clone)]
+pub(super) struct Shared {
+    world: Arc<Mutex<World>>,
+    changed: watch::Sender<u64>,
+}
+
+/// A control plane that can go away and come back at the same address.
+pub(super) struct ControlPlane {
+    shared: Shared,
+    address: SocketAddr,
+    server: Option<JoinHandle<()>>,
+}
+
+impl ControlPlane {
+    pub(super) async fn start() -> Self {
+        let world = World {
+            join_tokens: BTreeSet::from([JOIN_TOKEN.to_owned()]),
+            ..World::default()
+        };
+        let shared = Shared {
+            world: Arc::new(Mutex::new(world)),
+            changed: watch::Sender::new(0),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Some(serve(listener, shared.clone()));
+        Self {
+            shared,
+            address,
+            server,
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world.lock().unwrap()
+    }
+
+    /// Changes what is known, at the next generation, and wakes agents.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut World, Generation) -> T) -> T {
+        let mut world = self.world();
+        world.generation += 1;
+        let generation = Generation(world.generation);
+        let result = change(&mut world, generation);
+        drop(world);
+        self.shared.changed.send_modify(|count| *count += 1);
+        result
+    }
+
+    /// Registers the environment of tests.
+    pub(super) fn add_environment(&self) {
+        self.change(|world, generation| {
+            let assignment = assignment(generation);
+            world.environments.insert(assignment.id, assignment);
+        });
+    }
+
+    /// Desires an API in the environment of tests.
+    pub(super) fn deploy(&self, api: u128, base_path: &str) -> Generation {
+        self.desire(
+            api,
+            DesiredState::Present {
+                api: Box::new(test_support::desired(api, base_path)),
+            },
+        )
+    }
+
+    /// Desires that an API is not there.
+    pub(super) fn undeploy(&self, api: u128) -> Generation {
+        self.desire(
+            api,
+            DesiredState::Absent {
+                mark: test_support::mark(api),
+            },
+        )
+    }
+
+    fn desire(&self, api: u128, desired: DesiredState) -> Generation {
+        self.change(|world, generation| {
+            let id = DeploymentId(Uuid::from_u128(api));
+            let work = DeploymentWork {
+                id,
+                environment_id: test_support::environment_id(),
+                generation,
+                desired,
+                external_ref: None,
+            };
+            world.deployments.insert(id, work);
+            generation
+        })
+    }
+
+    pub(super) fn discover(&self) {
+        self.change(|world, _| {
+            world.discoveries.push(DiscoveryWork {
+                id: DiscoveryId(Uuid::from_u128(99)),
+                environment_id: test_support::environment_id(),
+                filter: DiscoveryFilter::default(),
+            });
+        });
+    }
+
+    /// The outcomes reported for a generation, in order.
+    pub(super) fn outcomes(&self, generation: Generation) -> Vec<DeploymentReport> {
+        let world = self.world();
+        let of_generation = world
+            .reports
+            .iter()
+            .filter(|report| report.generation == generation);
+        of_generation.cloned().collect()
+    }
+
+    /// Goes away; an agent that was connected has noticed it afterwards.
+    pub(super) async fn go_away(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.abort();
+            let _ = server.await;
+        }
+        self.world().away = true;
+        let connected = self.world().sessions > 0;
+        self.shared.changed.send_modify(|count| *count += 1);
+        while connected && self.world().turned_away == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(super) async fn come_back(&mut self) {
+        self.world().away = false;
+        self.world().turned_away = 0;
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.server = Some(serve(listener, self.shared.clone()));
+    }
+}
+
+pub(super) fn assignment(generation: Generation) -> EnvironmentAssignment {
+    EnvironmentAssignment {
+        id: test_support::environment_id(),
+        name: "test".parse().unwrap(),
+        mode: Mode::ReadWrite,
+        settings: serde_json::Map::new(),
+        credentials: BTreeMap::new(),
+        endpoints: Vec::new(),
+        generation,
+        fencing: Some(FencingNumber(1)),
+        deleted: false,
+    }
+}
