@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     cursor::{Page, PageRequest, page},
     error::{Result, StoreError},
-    row::{Columns as _, each, limit, to_json},
+    row::{Columns as _, each, limit, storable, to_json},
     transaction::{Transaction, reads},
 };
 
@@ -246,7 +246,7 @@ impl Transaction {
             "INSERT INTO agents (id, name, gateway_type, key_sha256, created_at) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(id.to_string())
-        .bind(name.to_owned())
+        .bind(storable(name))
         .bind(gateway_type.to_string())
         .bind(key_sha256.to_owned())
         .bind(now)

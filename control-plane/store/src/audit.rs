@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     cursor::{Page, PageRequest, page},
     error::Result,
-    row::{Columns as _, each, limit, to_json},
+    row::{Columns as _, each, limit, storable, to_json},
     transaction::{Transaction, reads},
 };
 
@@ -46,7 +46,8 @@ impl Transaction {
     /// Adds an audit event; actor, time and request are the transaction's.
     pub async fn audit(&mut self, action: &str, object: &str, details: &Value) -> Result<AuditEventId> {
         let id = AuditEventId(Uuid::now_v7());
-        let (at, actor, request_id) = (self.now.0, self.actor.clone(), self.request_id.clone());
+        let (at, actor) = (self.now.0, storable(&self.actor));
+        let request_id = self.request_id.as_deref().map(storable);
         sqlx::query(
             "INSERT INTO audit_events (id, at, actor, action, object, details, request_id) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -55,7 +56,7 @@ impl Transaction {
         .bind(at)
         .bind(actor)
         .bind(action.to_owned())
-        .bind(object.to_owned())
+        .bind(storable(object))
         .bind(to_json(details)?)
         .bind(request_id)
         .execute(self.connection())
@@ -82,9 +83,9 @@ async fn list(
          ORDER BY id DESC LIMIT $5",
     )
     .bind(before)
-    .bind(filter.object.clone())
-    .bind(filter.actor.clone())
-    .bind(filter.action.clone())
+    .bind(filter.object.as_deref().map(storable))
+    .bind(filter.actor.as_deref().map(storable))
+    .bind(filter.action.as_deref().map(storable))
     .bind(limit(request.size()))
     .fetch_all(connection)
     .await?;

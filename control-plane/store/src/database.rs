@@ -24,8 +24,9 @@ use crate::{
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// How long a request waits for a free connection before it is told that the database is overloaded.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request waits for a free connection, or for its turn to write, before it is told that the database is
+/// overloaded.
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const SQLITE_CONNECTIONS: u32 = 6;
 const POSTGRES_CONNECTIONS: u32 = 16;
 

@@ -8,7 +8,7 @@ use sqlx::AnyConnection;
 
 use crate::{
     error::{Result, StoreError},
-    row::Columns as _,
+    row::{Columns as _, storable},
     transaction::{Transaction, reads},
 };
 
@@ -63,7 +63,7 @@ reads! {
 
 async fn content(connection: &mut AnyConnection, fingerprint: &Fingerprint) -> Result<Option<String>> {
     let row = sqlx::query("SELECT content FROM definitions WHERE fingerprint = $1")
-        .bind(fingerprint.0.clone())
+        .bind(storable(&fingerprint.0))
         .fetch_optional(connection)
         .await?;
     match row {
@@ -83,7 +83,7 @@ async fn unpack(content: Vec<u8>) -> Result<String> {
 
 async fn exists(connection: &mut AnyConnection, fingerprint: &Fingerprint) -> Result<bool> {
     let row = sqlx::query("SELECT fingerprint FROM definitions WHERE fingerprint = $1")
-        .bind(fingerprint.0.clone())
+        .bind(storable(&fingerprint.0))
         .fetch_optional(connection)
         .await?;
     Ok(row.is_some())

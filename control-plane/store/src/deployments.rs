@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     cursor::{Page, PageRequest, page},
     error::{Result, StoreError},
-    row::{Columns as _, each, limit, placeholders, signed, to_json, to_word},
+    row::{Columns as _, each, limit, placeholders, signed, storable, to_json, to_word},
     transaction::{Transaction, reads},
 };
 
@@ -397,7 +397,7 @@ impl Transaction {
         .bind(signed(status.observed_generation.0))
         .bind(to_word(&status.phase)?)
         .bind(to_json(&status.conditions)?)
-        .bind(status.external_ref.as_ref().map(|external| external.0.clone()))
+        .bind(status.external_ref.as_ref().map(|external| storable(&external.0)))
         .bind(to_json(&status.endpoint_urls)?)
         .bind(now)
         .execute(self.connection())

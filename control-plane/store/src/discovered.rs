@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     cursor::{Page, PageRequest, page},
     error::Result,
-    row::{Columns as _, each, limit, signed, to_json, to_word},
+    row::{Columns as _, each, limit, signed, storable, to_json, to_word},
     transaction::{Transaction, reads},
 };
 
@@ -84,7 +84,7 @@ async fn list(
          ORDER BY id LIMIT $4",
     )
     .bind(discovery_id.to_string())
-    .bind(filter.class.clone())
+    .bind(filter.class.as_deref().map(storable))
     .bind(after)
     .bind(limit(request.size()))
     .fetch_all(connection)
@@ -173,8 +173,8 @@ impl Transaction {
         .bind(discovery_id.to_string())
         .bind(i64::from(number))
         .bind(attempt.to_owned())
-        .bind(external_ref.0.clone())
-        .bind(name.to_owned())
+        .bind(storable(&external_ref.0))
+        .bind(storable(name))
         .bind(item)
         .execute(self.connection())
         .await?;

@@ -13,7 +13,7 @@ use crate::{
     cursor::{Page, PageRequest, page},
     error::{Result, StoreError},
     resources::Resource,
-    row::{Columns as _, each, limit, signed, to_json, to_word},
+    row::{Columns as _, each, limit, signed, storable, to_json, to_word},
     transaction::{Transaction, reads},
 };
 
@@ -207,7 +207,7 @@ impl Transaction {
         )
         .bind(id.to_string())
         .bind(to_word(&state)?)
-        .bind(message.map(str::to_owned))
+        .bind(message.map(storable))
         .bind(to_json(&counts)?)
         .bind(now)
         .execute(self.connection())

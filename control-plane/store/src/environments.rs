@@ -85,7 +85,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Tells agents that an environment is no more; its leases and deployments end with it.
+    /// Tells agents that an environment is no more; its leases, deployments and open discoveries end with it.
     pub(crate) async fn end_environment(&mut self, id: EnvironmentId) -> Result<()> {
         let generation = self.next_generation().await?;
         let now = self.now.0;
@@ -99,6 +99,15 @@ impl Transaction {
                 .execute(self.connection())
                 .await?;
         }
+        sqlx::query(
+            "UPDATE discoveries SET state = 'Failed', message = $2, finished_at = $3 \
+             WHERE environment_id = $1 AND finished_at IS NULL",
+        )
+        .bind(id.to_string())
+        .bind("the environment was deleted before the discovery ended")
+        .bind(now)
+        .execute(self.connection())
+        .await?;
         sqlx::query(
             "UPDATE environment_states SET generation = $2, deleted_at = $3 WHERE environment_id = $1",
         )

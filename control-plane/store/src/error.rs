@@ -146,11 +146,31 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
-/// SQLite: busy, locked, I/O, full, cannot open. PostgreSQL: connection, resources, operator, serialisation, read-only.
+/// SQLite's codes are numbers of at most four digits: busy, locked, I/O error, full, cannot open. PostgreSQL's have five
+/// characters: connection, resources, shutdown, serialisation, read-only.
 fn is_passing(code: &str) -> bool {
     const POSTGRES: [&str; 5] = ["08", "53", "57P", "40", "25006"];
-    match code.parse::<u32>() {
-        Ok(number) if number < 10_000 => matches!(number & 0xff, 5 | 6 | 10 | 13 | 14),
-        _ => POSTGRES.iter().any(|class| code.starts_with(class)),
+    const SQLITE: [u32; 5] = [5, 6, 10, 13, 14];
+    if code.len() == 5 {
+        return POSTGRES.iter().any(|class| code.starts_with(class));
+    }
+    code.parse::<u32>()
+        .is_ok_and(|number| SQLITE.contains(&(number & 0xff)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_passes_from_what_stays() {
+        for passing in [
+            "5", "517", "6", "10", "2570", "13", "14", "08006", "53300", "57P01", "57P03", "40001", "25006",
+        ] {
+            assert!(is_passing(passing), "{passing}");
+        }
+        for staying in ["1", "19", "1555", "2067", "787", "23505", "22021", "42P01", "26"] {
+            assert!(!is_passing(staying), "{staying}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, any::AnyRow};
 use crate::{
     cursor::{Page, PageRequest, page},
     error::{Result, StoreError},
-    row::{Columns as _, each, limit, placeholders, signed, to_json},
+    row::{Columns as _, each, limit, placeholders, signed, storable, to_json},
     transaction::{Transaction, reads},
 };
 
@@ -235,7 +235,7 @@ impl Transaction {
         )
         .bind(source.api_id.to_string())
         .bind(source.environment_id.to_string())
-        .bind(source.external_ref.0.clone())
+        .bind(storable(&source.external_ref.0))
         .execute(self.connection())
         .await?;
         Ok(())

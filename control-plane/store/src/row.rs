@@ -106,6 +106,11 @@ pub(crate) fn to_word<T: Serialize>(value: &T) -> Result<String> {
     }
 }
 
+/// Free text as both engines can hold it: PostgreSQL has no NUL character in text.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// A count or counter as a column holds it. Counters never come near the limit.
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

@@ -2,11 +2,11 @@
 
 use gatehouse_schemas::{identity::Generation, time::Timestamp};
 use sqlx::{Any, AnyConnection, Executor as _};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
     changes::CHANNEL,
-    database::{Engine, Store},
+    database::{ACQUIRE_TIMEOUT, Engine, Store},
     error::{Result, StoreError},
     row::Columns as _,
 };
@@ -161,7 +161,8 @@ impl Transaction {
 type Begun = (sqlx::Transaction<'static, Any>, Option<OwnedSemaphorePermit>);
 
 async fn begin_sqlite(store: &Store) -> Result<Begun> {
-    let writer = store.inner.writer.clone().acquire_owned().await;
+    let writer = timeout(ACQUIRE_TIMEOUT, store.inner.writer.clone().acquire_owned()).await;
+    let writer = writer.map_err(|_| StoreError::from(sqlx::Error::PoolTimedOut))?;
     let writer = writer.map_err(|_| StoreError::from(sqlx::Error::PoolClosed))?;
     Ok((store.pool().begin_with("BEGIN IMMEDIATE").await?, Some(writer)))
 }

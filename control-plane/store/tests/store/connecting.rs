@@ -2,9 +2,10 @@
 
 use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
-use gatehouse_control_plane_store::{EncryptionKey, Store, StoreError};
+use gatehouse_control_plane_store::{AuditFilter, EncryptionKey, PageRequest, Store, StoreError};
 use gatehouse_schemas::resource::Kind;
 use serde_json::json;
+use sqlx::Connection as _;
 use tempfile::TempDir;
 
 use crate::harness::{begin, create, environment, name, on_every_database};
@@ -167,6 +168,69 @@ async fn a_closed_database_is_unavailable() {
         database.store.close().await;
         let error = database.store.ping().await.expect_err("closed");
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn broken_connections_to_postgresql_are_made_again() {
+    on_every_database(|database| async move {
+        if !database.is_postgres() {
+            return;
+        }
+        let other = database.open_again().await.expect("opened");
+        let mut changes = database.store.changes();
+        let mut raw = sqlx::AnyConnection::connect(&database.url)
+            .await
+            .expect("a connection");
+        let end_all = "SELECT COUNT(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity \
+                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query(end_all).fetch_one(&mut raw).await.expect("ended");
+        database
+            .store
+            .ping()
+            .await
+            .expect("an answer over a new connection");
+        // Whoever waits is woken, since something may have been missed, and then by every change again.
+        tokio::time::timeout(Duration::from_secs(10), changes.changed())
+            .await
+            .expect("woken")
+            .expect("open");
+        changes.mark_unchanged();
+        let before = database.store.generation().await.expect("a read");
+        environment(&other, "kong-eu", "kong").await;
+        tokio::time::timeout(Duration::from_secs(10), changes.changed())
+            .await
+            .expect("woken")
+            .expect("open");
+        assert!(database.store.generation().await.expect("a read") > before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn text_that_postgresql_cannot_hold_is_no_error() {
+    on_every_database(|database| async move {
+        let mut transaction = begin(&database.store).await;
+        transaction
+            .create_agent("nul \0 nul", &name("kong"), &"0".repeat(64))
+            .await
+            .expect("enrolled");
+        transaction
+            .audit("agent.enrolled", "agent/\0", &json!({"text": "\0"}))
+            .await
+            .expect("noted");
+        transaction.commit().await.expect("committed");
+        let filter = AuditFilter {
+            actor: Some("\0".to_owned()),
+            ..AuditFilter::default()
+        };
+        let none = database
+            .store
+            .audit_events(&filter, &PageRequest::default())
+            .await
+            .expect("a page");
+        assert!(none.items.is_empty());
     })
     .await;
 }

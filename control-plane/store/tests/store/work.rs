@@ -1,6 +1,6 @@
 //! What agents are told, position by position.
 
-use gatehouse_control_plane_store::{Claim, Desired, Store, StoreError, Work};
+use gatehouse_control_plane_store::{Claim, Desired, DiscoveryState, Store, StoreError, Work};
 use gatehouse_schemas::{
     identity::{AgentId, EnvironmentId, Generation},
     resource::Kind,
@@ -130,6 +130,17 @@ async fn the_end_of_an_environment_reaches_agents_that_were_away() {
         let one = agent(store, "one").await;
         let orders = create(store, Kind::Api, "orders", json!({})).await;
         put(store, desired(&orders, place, 1, "/orders")).await;
+        let resource = store
+            .resource(Kind::Environment, &name("kong-eu"))
+            .await
+            .expect("a read")
+            .expect("one");
+        let mut transaction = begin(store).await;
+        let open = transaction
+            .create_discovery(&resource, &Default::default())
+            .await
+            .expect("asked");
+        transaction.commit().await.expect("committed");
         let position = work(store, one, Generation(0)).await.generation;
         let mut transaction = begin(store).await;
         transaction
@@ -143,6 +154,15 @@ async fn the_end_of_an_environment_reaches_agents_that_were_away() {
             assert_eq!(news.environments[0].spec, None);
             assert!(news.deployments.is_empty());
         }
+        let ended = store
+            .discovery(open.id)
+            .await
+            .expect("a read")
+            .expect("a discovery");
+        assert_eq!(
+            (ended.state, ended.finished_at),
+            (DiscoveryState::Failed, Some(NOW))
+        );
         // The name is free again, and another identity.
         assert_ne!(environment(store, "kong-eu", "kong").await, place);
     })
