@@ -19,7 +19,6 @@ mod secrets;
 mod session;
 mod work;
 
-
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::state::AppState;

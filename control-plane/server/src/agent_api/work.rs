@@ -11,7 +11,6 @@ use gatehouse_control_plane_store::Work;
 use gatehouse_schemas::identity::Generation;
 use serde::Deserialize;
 use tokio::sync::watch;
-use utoipa::IntoParams;
 
 use super::{assignment, caller::Caller, leases::LeaseHolder};
 use crate::{
@@ -24,7 +23,7 @@ use crate::{
 const WAIT_MAX: u32 = 60;
 
 /// Since when, and how long to wait.
-#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WorkQuery {

@@ -1,5 +1,7 @@
 //! Who may act: one agent, the next one after it, or all of them where each is a gateway.
 
+use std::time::Duration;
+
 use gatehouse_control_plane_api::agent::DeploymentOutcome;
 use serde_json::json;
 
@@ -55,7 +57,7 @@ async fn a_waiting_agent_keeps_its_lease() {
         let second = Agent::start(&control_plane, descriptor()).await;
         let position = first.work(0).await.generation.0;
         // Twice as long as a lease.
-        let wait = std::time::Duration::from_secs(4);
+        let wait = Duration::from_secs(4);
         let (held, refused) = tokio::join!(first.try_work(position, wait), second.try_work(position, wait));
         assert!(held.expect("work").environments.is_empty());
         assert!(refused.expect("work").environments.is_empty());
@@ -131,6 +133,23 @@ async fn a_gateway_that_is_gone_for_good_is_not_waited_for_once_it_is_revoked() 
         control_plane
             .until(&path, |answer| answer["status"] == json!(404))
             .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_that_dies_while_it_waits_loses_its_lease() {
+    check(|control_plane| async move {
+        control_plane.with_environment("local", "read-write").await;
+        let first = Agent::start(&control_plane, descriptor()).await;
+        let second = Agent::start(&control_plane, descriptor()).await;
+        let position = first.work(0).await.generation.0;
+        second.work(0).await;
+        // Giving up closes its connection, as dying does.
+        let died = tokio::time::timeout(Duration::from_secs(1), first.try_work(position, LONG)).await;
+        assert!(died.is_err(), "it was still waiting");
+        let won = second.try_work(position, LONG / 2).await.expect("work");
+        assert!(won.environments[0].fencing.is_some());
     })
     .await;
 }

@@ -13,6 +13,7 @@ mod enrolling;
 )]
 mod harness;
 mod leasing;
+mod measuring;
 mod reporting;
 mod resolving;
 mod working;
