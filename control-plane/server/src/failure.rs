@@ -72,6 +72,7 @@ impl Failure {
     }
 
     /// The kind of problem.
+    #[cfg(test)]
     pub(crate) fn kind(&self) -> ProblemKind {
         self.kind
     }

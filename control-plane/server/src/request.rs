@@ -40,7 +40,7 @@ pub(crate) async fn observe(State(state): State<AppState>, mut request: Request,
             http.status = status,
             duration_ms = duration.as_millis(),
             "Answered {method} {route}"
-        )
+        );
     });
     response
 }

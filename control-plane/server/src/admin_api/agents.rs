@@ -15,7 +15,6 @@ use gatehouse_schemas::{
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::IntoParams;
 
 use super::paging;
 use crate::{
@@ -27,7 +26,7 @@ use crate::{
 };
 
 /// Which agents, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AgentQuery {

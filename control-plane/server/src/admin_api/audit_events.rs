@@ -4,13 +4,12 @@ use axum::{Json, extract::State};
 use gatehouse_control_plane_api::admin::{AuditEvent, Page};
 use gatehouse_control_plane_store as store;
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::paging;
 use crate::{extract::Query, failure::Answer, state::AppState};
 
 /// Which audit events, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AuditQuery {

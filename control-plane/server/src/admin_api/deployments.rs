@@ -18,7 +18,6 @@ use gatehouse_schemas::{
 };
 use http::StatusCode;
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::{paging, resources::set_location};
 use crate::{
@@ -29,7 +28,7 @@ use crate::{
 };
 
 /// Which deployments, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeploymentQuery {

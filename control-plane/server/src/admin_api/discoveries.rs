@@ -18,7 +18,7 @@ use gatehouse_schemas::{
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{paging, resources::set_location};
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Which discoveries, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DiscoveryQuery {
@@ -72,7 +72,7 @@ impl Class {
 }
 
 /// Which findings, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ItemQuery {

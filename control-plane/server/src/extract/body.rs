@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::failure::{Answer, Failure};
 
 /// The largest body the Admin API reads, in bytes.
-pub(crate) const BODY_LIMIT: usize = 32 * 1024 * 1024;
+const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// How much of a body that is too large is read and thrown away, so that the client reads the answer
 /// instead of a broken connection.
@@ -82,7 +82,7 @@ fn unsupported(found: impl Display) -> Failure {
 }
 
 /// The whole body, if it is not larger than `limit` bytes.
-pub(crate) async fn read_bytes(request: Request, limit: usize) -> Answer<Bytes> {
+async fn read_bytes(request: Request, limit: usize) -> Answer<Bytes> {
     let announced = announced_length(request.headers());
     let mut stream = request.into_body().into_data_stream();
     let mut body = Vec::with_capacity(announced.unwrap_or(0).min(limit));

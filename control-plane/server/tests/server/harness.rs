@@ -29,7 +29,8 @@ pub(crate) struct ControlPlane(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) server: Server,
-    pub(crate) folder: TempDir,
+    /// Goes away with the last of those who share it.
+    _folder: TempDir,
     http: reqwest::Client,
     admin: String,
 }
@@ -144,7 +145,7 @@ impl ControlPlane {
             .to_owned();
         Self(Arc::new(Inner {
             server,
-            folder,
+            _folder: folder,
             http: reqwest::Client::new(),
             admin,
         }))
@@ -280,10 +281,12 @@ impl ControlPlane {
     /// The fingerprint of what is desired of a deployment.
     pub(crate) async fn desired(&self, deployment: &Value) -> Fingerprint {
         let id = deployment["id"].as_str().expect("an id").parse().expect("an id");
-        match self.server.store().desired(id).await.expect("a database") {
-            Some(Desired::Present(api)) => api.fingerprint,
-            other => panic!("{other:?} is desired"),
-        }
+        let desired = self.server.store().desired(id).await.expect("a database");
+        let api = desired.and_then(|desired| match desired {
+            Desired::Present(api) => Some(api),
+            Desired::Absent(_) => None,
+        });
+        api.expect("an API is desired").fingerprint
     }
 
     /// Waits until something under this path is so.

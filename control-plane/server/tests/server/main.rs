@@ -1,7 +1,11 @@
 //! The server over HTTP, with a real database: a fresh SQLite file per test and, where `GATEHOUSE_TEST_POSTGRES`
 //! holds the URL of an administrator, a fresh PostgreSQL database too.
 
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod access;
 mod apply;
