@@ -29,6 +29,9 @@ use crate::{
 /// When a key set is fetched again without anybody waiting for it.
 const REFRESH_AFTER: Duration = Duration::from_secs(600);
 
+/// How long after a failed one the next such fetch begins.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
 /// How long keys may be used when their issuer no longer answers.
 const STALE_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
@@ -115,6 +118,31 @@ struct Fetching {
     running: Option<watch::Receiver<bool>>,
 }
 
+/// What someone who needs newer keys does next.
+enum Step {
+    /// A fetch has been made in the meantime.
+    Done,
+    /// The last fetch was too short ago.
+    Wait(Duration),
+    Join {
+        running: watch::Receiver<bool>,
+        /// Whether it began after the keys were asked for.
+        fresh: bool,
+    },
+}
+
+impl Fetching {
+    fn under_way(&self) -> Option<watch::Receiver<bool>> {
+        self.running.clone().filter(|running| !*running.borrow())
+    }
+
+    /// How much of a time after the last start is left.
+    fn time_left(&self, time: Duration) -> Option<Duration> {
+        let since = self.last_start?.elapsed();
+        time.checked_sub(since).filter(|left| !left.is_zero())
+    }
+}
+
 impl Jwks {
     /// The keys, if there are any young enough to use.
     pub(crate) fn current(&self) -> Option<Arc<KeySet>> {
@@ -124,45 +152,50 @@ impl Jwks {
 
     /// Starts a fetch in the background when the keys are getting old.
     pub(crate) fn keep_fresh(self: &Arc<Self>, keys: &KeySet) {
-        if keys.fetched.elapsed() > REFRESH_AFTER {
-            let _ = self.start_fetch(REFRESH_AFTER / 20);
+        if keys.fetched.elapsed() <= REFRESH_AFTER {
+            return;
         }
-    }
-
-    /// Waits for a fetch that begins now. All who wait share it.
-    pub(crate) async fn refresh(self: &Arc<Self>) {
-        // One that is under way may have been answered before the key that is asked for was published.
-        if let Some(mut running) = self.running() {
-            let _ = running.wait_for(|done| *done).await;
-        }
-        let mut done = loop {
-            match self.start_fetch(COOLDOWN) {
-                Ok(done) => break done,
-                Err(wait) => sleep(wait).await,
-            }
-        };
-        // An error means that the fetch is gone, so there is nothing to wait for either.
-        let _ = done.wait_for(|done| *done).await;
-    }
-
-    /// The fetch under way, if it is not the first: before the first there is no older answer.
-    fn running(&self) -> Option<watch::Receiver<bool>> {
-        self.current.load().as_ref()?;
-        let fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        fetching.running.clone().filter(|running| !*running.borrow())
-    }
-
-    /// Starts a fetch or joins the one under way; too soon after the last one, says how long to wait.
-    fn start_fetch(self: &Arc<Self>, cooldown: Duration) -> Result<watch::Receiver<bool>, Duration> {
         let mut fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = fetching.running.as_ref().filter(|running| !*running.borrow()) {
-            return Ok(running.clone());
+        if fetching.under_way().is_none() && fetching.time_left(RETRY_AFTER).is_none() {
+            self.begin(&mut fetching);
         }
-        if let Some(since) = fetching.last_start.map(|start| start.elapsed())
-            && since < cooldown
-        {
-            return Err(cooldown - since);
+    }
+
+    /// Waits until a fetch is done. Says whether it began after `asked`: one that began before may have
+    /// been answered before the key that is looked for was published. All who wait share one fetch.
+    pub(crate) async fn refresh(self: &Arc<Self>, asked: Instant) -> bool {
+        loop {
+            match self.next_step(asked) {
+                Step::Done => return true,
+                Step::Wait(time) => sleep(time).await,
+                Step::Join { mut running, fresh } => {
+                    // An error means that the fetch is gone, so there is nothing to wait for either.
+                    let _ = running.wait_for(|done| *done).await;
+                    return fresh;
+                }
+            }
         }
+    }
+
+    fn next_step(self: &Arc<Self>, asked: Instant) -> Step {
+        let mut fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = fetching.last_start.is_some_and(|start| start >= asked);
+        if let Some(running) = fetching.under_way() {
+            return Step::Join { running, fresh };
+        }
+        if fresh {
+            return Step::Done;
+        }
+        match fetching.time_left(COOLDOWN) {
+            Some(time) => Step::Wait(time),
+            None => Step::Join {
+                running: self.begin(&mut fetching),
+                fresh: true,
+            },
+        }
+    }
+
+    fn begin(self: &Arc<Self>, fetching: &mut Fetching) -> watch::Receiver<bool> {
         let (done, running) = watch::channel(false);
         fetching.last_start = Some(Instant::now());
         fetching.running = Some(running.clone());
@@ -171,7 +204,7 @@ impl Jwks {
             this.fetch().await;
             done.send_replace(true);
         });
-        Ok(running)
+        running
     }
 
     async fn fetch(&self) {

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -93,29 +94,29 @@ impl Jwt {
     /// Whose token the request carries, if the token says so.
     pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<Option<Arc<str>>, Problem> {
         let token = bearer(headers)?;
-        if let Some(keys) = self.keys.current() {
-            self.keys.keep_fresh(&keys);
-            match self.verify(token, &keys) {
-                Ok(subject) => return Ok(subject),
-                Err(Refused::For(problem)) => return Err(problem),
-                Err(Refused::UnknownKey) => {}
+        let mut asked = None;
+        let mut exhausted = false;
+        loop {
+            let keys = self.keys.current();
+            match &keys {
+                Some(keys) => match self.verify(token, keys) {
+                    Ok(subject) => return Ok(subject),
+                    Err(Refused::For(problem)) => return Err(problem),
+                    Err(Refused::UnknownKey) => {}
+                },
+                // Before anybody waits for keys, the token must look as if one could fit.
+                None => drop(self.read_header(token)?),
             }
-        } else {
-            // Before anybody waits for keys, the token must look as if one could fit.
-            self.read_header(token)?;
+            if exhausted {
+                return Err(no_key(keys.is_some()));
+            }
+            let asked = *asked.get_or_insert_with(Instant::now);
+            exhausted = self.keys.refresh(asked).await;
         }
-        self.keys.refresh().await;
-        let keys = self.keys.current().ok_or_else(|| {
-            Problem::keys_unavailable("The keys of the token's issuer cannot be fetched; try again later.")
-                .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
-        })?;
-        self.verify(token, &keys).map_err(|refused| match refused {
-            Refused::UnknownKey => invalid("its key is not known"),
-            Refused::For(problem) => problem,
-        })
     }
 
-    fn verify(&self, token: &str, keys: &KeySet) -> Result<Option<Arc<str>>, Refused> {
+    fn verify(&self, token: &str, keys: &Arc<KeySet>) -> Result<Option<Arc<str>>, Refused> {
+        self.keys.keep_fresh(keys);
         let hash = hash(token);
         if let Some(subject) = self.remembered(&hash, keys) {
             return Ok(subject);
@@ -228,6 +229,15 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         true => Ok(token),
         false => Err(missing()),
     }
+}
+
+/// The answer when the newest keys do not help: there are others, or none at all.
+fn no_key(others: bool) -> Problem {
+    if others {
+        return invalid("its key is not known");
+    }
+    Problem::keys_unavailable("The keys of the token's issuer cannot be fetched; try again later.")
+        .with(header::RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
 fn invalid(reason: &str) -> Problem {

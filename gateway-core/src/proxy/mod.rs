@@ -113,7 +113,7 @@ impl<'a> Exchange<'a> {
         let worker = &self.client.worker;
         let given = parts.headers.get(&head::REQUEST_ID).filter(|id| is_harmless(id));
         let id = given.cloned().unwrap_or_else(|| worker.next_request_id());
-        if worker.shared.access_log {
+        if worker.shared.access_log && tracing::enabled!(target: "gateway_access", tracing::Level::INFO) {
             let host = parts.headers.get(header::HOST).map(text);
             let host = parts.uri.host().or(host);
             self.entry = Some(Box::new(AccessEntry {

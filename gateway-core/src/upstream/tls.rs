@@ -42,3 +42,52 @@ fn system_roots() -> RootCertStore {
     }
     roots
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    };
+    use tokio::io::duplex;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    fn server() -> (TlsAcceptor, CertificateDer<'static>) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(vec![cert.der().clone()], key)
+            })
+            .unwrap();
+        (TlsAcceptor::from(Arc::new(config)), cert.der().clone())
+    }
+
+    async fn connects(name: &'static str, trusted: bool) -> bool {
+        let (acceptor, certificate) = server();
+        let mut roots = RootCertStore::empty();
+        if trusted {
+            roots.add(certificate).unwrap();
+        }
+        let (ours, theirs) = duplex(64 * 1024);
+        let connector = connector_trusting(roots).unwrap();
+        let connecting = connector.connect(ServerName::try_from(name).unwrap(), ours);
+        let (client, _) = tokio::join!(connecting, acceptor.accept(theirs));
+        client.is_ok()
+    }
+
+    #[tokio::test]
+    async fn the_certificate_must_be_trusted_and_name_the_host() {
+        assert!(connects("a.test", true).await);
+        assert!(!connects("b.test", true).await);
+        assert!(!connects("a.test", false).await);
+    }
+}

@@ -7,6 +7,7 @@
     reason = "these are tests, helpers included"
 )]
 
+mod access_log;
 mod admin;
 mod changes;
 mod heads;

@@ -1,7 +1,8 @@
 //! Upstreams that are slow, gone, or close kept connections.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -90,4 +91,36 @@ async fn a_kept_connection_that_closes_is_replaced_if_repeating_is_safe() {
         "https://gatehouse.dev/problems/gateway/upstream-failed"
     );
     assert_eq!(status(&raw(&gateway, post).await), 200);
+}
+
+#[tokio::test]
+async fn an_upstream_whose_certificate_nobody_vouches_for_is_not_used() {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(vec![cert.der().clone()], key)
+        })
+        .expect("a configuration");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let handshake = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        acceptor.accept(stream).await.map(drop)
+    });
+    let gateway = gateway().await;
+    let url = format!("https://localhost:{}", address.port());
+    let fields = json!({"upstreams": {"main": {"url": url}}});
+    gateway.put_api(api("a", address, fields)).await.expect("applied");
+    assert_eq!(status(&get(&gateway, "/a").await), 502);
+    handshake
+        .await
+        .expect("no panic")
+        .expect_err("the gateway breaks the handshake off");
 }
