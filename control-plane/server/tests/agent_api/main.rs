@@ -1,7 +1,12 @@
 //! The Agent API over HTTP, with a real database and the client agents use: on SQLite and, where
 //! `GATEHOUSE_TEST_POSTGRES` holds the URL of an administrator, on PostgreSQL.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod agent;
 mod discovering;

@@ -1,7 +1,11 @@
 //! The store, case by case, on a fresh SQLite file and, where `GATEHOUSE_TEST_POSTGRES` holds the URL of an
 //! administrator, on a fresh PostgreSQL database.
 
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod access;
 mod catalog;
