@@ -22,8 +22,16 @@ pub(crate) struct Failure {
     pub(crate) places: Vec<Place>,
     /// The request at the control plane, if it was one that failed.
     pub(crate) request_id: Option<String>,
-    /// The problem type the control plane gave, if it did: type, title, status.
-    pub(crate) problem: Option<(String, String, u16)>,
+    /// What the control plane called it, if it was the one to find it.
+    pub(crate) problem: Option<Box<ProblemName>>,
+}
+
+/// How the control plane names a problem.
+#[derive(Debug)]
+pub(crate) struct ProblemName {
+    r#type: String,
+    title: String,
+    status: u16,
 }
 
 /// One wrong place in what was given.
@@ -91,7 +99,11 @@ impl Failure {
         if let Some(problem) = error.problem() {
             failure.places = problem.errors.iter().map(Place::from).collect();
             failure.request_id.clone_from(&problem.request_id);
-            failure.problem = Some((problem.r#type.clone(), problem.title.clone(), problem.status));
+            failure.problem = Some(Box::new(ProblemName {
+                r#type: problem.r#type.clone(),
+                title: problem.title.clone(),
+                status: problem.status,
+            }));
             if problem.status == 401 {
                 failure.detail.push_str(LOGIN_HINT);
             }
@@ -184,14 +196,12 @@ struct ProblemOutput<'a> {
 }
 
 fn json(failure: &Failure) -> io::Result<String> {
-    let problem = failure.problem.as_ref();
+    let problem = failure.problem.as_deref();
+    let own_type = || format!("{PROBLEM_TYPE_PREFIX}{}", failure.exit.slug());
     let output = ProblemOutput {
-        r#type: problem.map_or_else(
-            || format!("{PROBLEM_TYPE_PREFIX}{}", failure.exit.slug()),
-            |(kind, ..)| kind.clone(),
-        ),
-        title: problem.map_or(failure.exit.title(), |(_, title, _)| title),
-        status: problem.map(|(.., status)| *status),
+        r#type: problem.map_or_else(own_type, |problem| problem.r#type.clone()),
+        title: problem.map_or(failure.exit.title(), |problem| &problem.title),
+        status: problem.map(|problem| problem.status),
         detail: &failure.detail,
         request_id: failure.request_id.as_deref(),
         errors: &failure.places,
