@@ -7,8 +7,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Args, Parser};
-use gatehouse_schemas::identity::GatewayType;
+use clap::{Args, Command, CommandFactory as _, Parser};
+use gatehouse_schemas::{descriptor::Descriptor, identity::GatewayType};
 use secrecy::SecretString;
 use tracing::error;
 
@@ -85,12 +85,27 @@ fn usual_state_folder(state_home: Option<OsString>, home: Option<OsString>) -> O
 /// Reads a command line. After a wrong one or a question for help, the answer has been printed and the exit
 /// code is given.
 pub fn parse_arguments<A: Parser>() -> Result<A, ExitCode> {
-    A::try_parse().map_err(|error| {
-        let code = if error.use_stderr() { USAGE } else { 0 };
-        // If nothing can be printed, the code still says it.
-        let _ = error.print();
-        ExitCode::from(code)
-    })
+    parse(A::command())
+}
+
+fn parse<A: Parser>(command: Command) -> Result<A, ExitCode> {
+    let matches = command.try_get_matches();
+    matches
+        .and_then(|matches| A::from_arg_matches(&matches))
+        .map_err(|error| {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            // If nothing can be printed, the code still says it.
+            let _ = error.print();
+            ExitCode::from(code)
+        })
+}
+
+/// The command line of an agent that is called after its gateway type and has its connector's version.
+fn command(descriptor: &Descriptor) -> Command {
+    // Needed for as long as the process lives, and made once.
+    let name: &'static str = format!("gatehouse-agent-{}", descriptor.gateway_type).leak();
+    let version: &'static str = descriptor.version.clone().leak();
+    Arguments::command().name(name).version(version)
 }
 
 #[derive(Debug, Parser)]
@@ -105,7 +120,7 @@ struct Arguments {
 
 /// The whole of an agent's `main`: command line, logging, signals, and the agent for a connector.
 pub fn run_agent(connector: impl Connector) -> ExitCode {
-    let arguments = match parse_arguments::<Arguments>() {
+    let arguments = match parse::<Arguments>(command(connector.descriptor())) {
         Ok(arguments) => arguments.agent,
         Err(code) => return code,
     };
@@ -135,6 +150,7 @@ fn run(connector: impl Connector, arguments: &AgentArguments) -> anyhow::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{MemoryConnector, MemoryGateway};
 
     #[test]
     fn the_state_folder_is_where_people_expect_it() {
@@ -148,6 +164,16 @@ mod tests {
             Some("/h/.local/state/gatehouse".into())
         );
         assert_eq!(folder(None, None), None);
+    }
+
+    #[test]
+    fn an_agent_is_called_after_its_gateway_type() {
+        let connector = MemoryConnector::new(MemoryGateway::new());
+        let version = command(connector.descriptor()).render_version();
+        assert_eq!(
+            version.trim(),
+            concat!("gatehouse-agent-memory ", env!("CARGO_PKG_VERSION"))
+        );
     }
 
     #[test]

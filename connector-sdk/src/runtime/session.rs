@@ -194,7 +194,7 @@ impl RunningAgent {
     async fn poll(&self, position: &mut Position, lease: Duration) -> Result<(), ConnectionError> {
         let asked = Instant::now();
         // Well within the lease, so that it does not end while everything is in order.
-        let wait = (lease / 3).clamp(Duration::from_secs(1), self.tuning.longest_poll);
+        let wait = (lease / 3).min(self.tuning.longest_poll);
         let after = position.after;
         let request = self
             .connection
@@ -295,3 +295,6 @@ fn tell_outage(error: &AgentApiError, failures: u32, base: &str, pause: Duration
         debug!(error = %error, failures, "The control plane at {base} is still away; asking again in {pause:?}");
     }
 }
+
+#[cfg(test)]
+mod tests;

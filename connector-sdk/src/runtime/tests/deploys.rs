@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use gatehouse_control_plane_api::agent::DeploymentOutcome;
+use gatehouse_schemas::environment::CredentialSource;
 use tokio_util::sync::CancellationToken;
 
 use super::{Stage, control_plane::ControlPlane, options, until};
 use crate::{
     error::ErrorKind,
-    memory::{Fault, MemoryConnector, MemoryGateway},
+    memory::{Fault, MemoryConnector, MemoryGateway, test_support},
     operation::Operation,
     runtime::Agent,
 };
@@ -162,4 +163,21 @@ async fn catching_up_is_told_once_everything_was_tried() {
     assert_eq!(gateway.calls(Operation::Deploy), 2);
     cancellation.cancel();
     task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn secrets_are_asked_for_when_they_are_needed() {
+    let stage = Stage::new().await;
+    let generation = stage.control_plane.change(|world, generation| {
+        let id = test_support::environment_id();
+        let environment = world.environments.get_mut(&id).unwrap();
+        let source = CredentialSource::SecretRef("admin-token".parse().unwrap());
+        environment.credentials.insert("adminToken".to_owned(), source);
+        environment.generation = generation;
+        generation
+    });
+    let deployed = stage.control_plane.deploy(1, "/orders");
+    assert!(deployed > generation);
+    stage.deployed(deployed).await;
+    assert_eq!(stage.control_plane.world().secrets_asked_for, ["admin-token"]);
 }

@@ -40,6 +40,7 @@ pub(super) struct World {
     pub(super) tokens: BTreeSet<String>,
     pub(super) issued: u64,
     pub(super) sessions: u64,
+    pub(super) secrets_asked_for: Vec<String>,
     /// Positions that were asked for.
     pub(super) asked: Vec<u64>,
     /// So many answers to reports are lost after the report was taken.

@@ -159,10 +159,12 @@ fn newer<'a, T: Clone + 'a>(
 }
 
 async fn secrets(
-    State(_): State<Shared>,
+    State(shared): State<Shared>,
     Path(_): Path<EnvironmentId>,
     Json(request): Json<SecretsRequest>,
 ) -> Response {
+    let names = request.names.iter().map(ToString::to_string);
+    shared.world.lock().unwrap().secrets_asked_for.extend(names);
     let values = request
         .names
         .iter()
