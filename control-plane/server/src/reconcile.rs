@@ -1,12 +1,16 @@
 //! The background reconciler: agents that come and go change the state of deployments, and nobody else notices
 //! when one goes. It looks, writes down what is different, and waits for the next look.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use gatehouse_control_plane_store::{AgentFilter, MAX_PAGE_SIZE, PageRequest};
 use gatehouse_schemas::{
     identity::{AgentId, GatewayType},
     resource::Kind,
+    time::Timestamp,
 };
 use tracing::{debug, warn};
 
@@ -21,25 +25,49 @@ use crate::{
 const LOOKS_PER_LEASE: u32 = 10;
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 
+/// How long the ends of environments and deployments are remembered for agents that were away, and how often what
+/// is older is forgotten. An agent that comes back later takes everything anew.
+const REMEMBERED_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
+
 type Online = BTreeMap<GatewayType, Vec<AgentId>>;
 
 /// Runs until the server shuts down.
 pub(crate) async fn run(state: AppState) {
     let wait = (state.lease / LOOKS_PER_LEASE).max(SHORTEST_WAIT);
     let mut seen: Option<Online> = None;
+    let mut forgotten = Instant::now();
     loop {
-        match look(&state, seen.as_ref()).await {
-            Ok(online) => seen = Some(online),
-            Err(failure) => warn!(
-                error = %failure.cause().map(chain).unwrap_or_default(),
-                "Could not look at agents: {}; trying again in {wait:?}", failure.problem().detail
-            ),
+        if forgotten.elapsed() >= FORGET_EVERY {
+            forgotten = Instant::now();
+            report(forget(&state).await, wait);
         }
+        seen = report(look(&state, seen.as_ref()).await, wait).or(seen);
         tokio::select! {
             () = state.shutdown.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+fn report<T>(outcome: Answer<T>, wait: Duration) -> Option<T> {
+    outcome
+        .inspect_err(|failure| {
+            warn!(
+                error = %failure.cause().map(chain).unwrap_or_default(),
+                "Could not look at agents: {}; trying again in {wait:?}", failure.problem().detail
+            );
+        })
+        .ok()
+}
+
+async fn forget(state: &AppState) -> Answer<()> {
+    let now = state.now();
+    let mut transaction = state.store.begin(SYSTEM, None, now).await?;
+    let count = transaction.forget_ended(Timestamp(now.0 - REMEMBERED_MS)).await?;
+    transaction.commit().await?;
+    debug!("Forgot {count} environments and deployments that ended long ago");
+    Ok(())
 }
 
 /// Refreshes the environments of gateway types whose online agents are not those of the look before.

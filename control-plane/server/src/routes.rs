@@ -141,3 +141,41 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
     methods.into_iter().filter_map(Option::as_mut)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use gatehouse_control_plane_api::problem::Problem;
+    use gatehouse_control_plane_store::EncryptionKey;
+    use http::StatusCode;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_and_the_server_goes_on() {
+        let key = EncryptionKey::generate().expect("a key");
+        let state = AppState::open("sqlite::memory:", key, Duration::from_secs(1))
+            .await
+            .expect("a state");
+        let broken = Router::new()
+            .route("/broken", get(async || -> String { panic!("a mistake of ours") }))
+            .route("/whole", get(async || "fine"));
+        let router = observed(broken, state);
+        let ask = |path: &str| {
+            router
+                .clone()
+                .oneshot(Request::get(path).body(Body::empty()).expect("a request"))
+        };
+        let answer = ask("/broken").await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let bytes = axum::body::to_bytes(answer.into_body(), 10_000)
+            .await
+            .expect("a body");
+        let problem: Problem = serde_json::from_slice(&bytes).expect("a problem");
+        assert!(!problem.detail.contains("a mistake of ours"), "{problem:?}");
+        assert_eq!(ask("/whole").await.expect("an answer").status(), StatusCode::OK);
+    }
+}

@@ -7,12 +7,12 @@ use gatehouse_control_plane_api::{
     admin::{EnvironmentDocument, EnvironmentResource, EnvironmentStatus, Page},
     problem::Problem,
 };
-use gatehouse_control_plane_store::{EnvironmentState, Lease, Resource};
+use gatehouse_control_plane_store::{Lease, Resource};
 use gatehouse_schemas::{
     condition::{Condition, ConditionStatus, ConditionType},
     descriptor::Descriptor,
     environment::EnvironmentSpec,
-    identity::{EnvironmentId, GatewayType, ResourceName},
+    identity::{GatewayType, Generation, ResourceName},
     resource::Kind,
     time::Timestamp,
 };
@@ -40,7 +40,7 @@ impl View for EnvironmentResource {
         for resource in resources {
             let id = resource.environment_id();
             let spec: EnvironmentSpec = resources::spec(&resource)?;
-            let connection = Connection::read(state, id, &spec).await?;
+            let connection = Connection::read(state, &resource, &spec).await?;
             let descriptor = descriptor(state, &mut descriptors, &spec.gateway_type).await?;
             let mut conditions = vec![connection.condition()];
             conditions.push(settings_condition(&connection, &spec, descriptor));
@@ -75,21 +75,34 @@ async fn descriptor<'a>(
 struct Connection {
     live: Vec<Lease>,
     last: Option<Lease>,
-    announced: Option<EnvironmentState>,
-    changed_at: Timestamp,
+    /// When the agent that acts now began its session.
+    since: Option<Timestamp>,
+    generation: Generation,
+    created_at: Timestamp,
+    updated_at: Timestamp,
     gateway_type: GatewayType,
 }
 
 impl Connection {
-    async fn read(state: &AppState, id: EnvironmentId, spec: &EnvironmentSpec) -> Answer<Self> {
-        let now = state.now();
+    async fn read(state: &AppState, environment: &Resource, spec: &EnvironmentSpec) -> Answer<Self> {
+        let (id, now) = (environment.environment_id(), state.now());
         let leases = state.store.leases_in(id).await?;
         let last = leases.iter().max_by_key(|lease| lease.expires_at).cloned();
+        let live: Vec<Lease> = leases.into_iter().filter(|lease| lease.is_live(now)).collect();
+        let agent = match live.first() {
+            Some(lease) => state.store.agent(lease.agent_id).await?,
+            None => None,
+        };
+        let announced = state.store.environment_state(id).await?;
         Ok(Self {
-            live: leases.into_iter().filter(|lease| lease.is_live(now)).collect(),
+            live,
             last,
-            announced: state.store.environment_state(id).await?,
-            changed_at: now,
+            since: agent.and_then(|agent| agent.session_at),
+            generation: announced
+                .map(|announced| announced.generation)
+                .unwrap_or_default(),
+            created_at: environment.metadata.created_at.unwrap_or(now),
+            updated_at: environment.metadata.updated_at.unwrap_or(now),
             gateway_type: spec.gateway_type.clone(),
         })
     }
@@ -123,11 +136,12 @@ impl Connection {
                 format!("{} agents serve it", many.len()),
             ),
         };
-        let changed = self
-            .last
-            .as_ref()
-            .filter(|_| self.live.is_empty())
-            .map(|last| last.expires_at);
+        let ended = self.last.as_ref().map_or(self.created_at, |last| last.expires_at);
+        let changed = if self.live.is_empty() {
+            ended
+        } else {
+            self.since.unwrap_or(self.created_at)
+        };
         self.told(ConditionType::Connected, status, reason, message, changed)
     }
 
@@ -137,19 +151,15 @@ impl Connection {
         status: ConditionStatus,
         reason: &str,
         message: String,
-        changed: Option<Timestamp>,
+        changed: Timestamp,
     ) -> Condition {
         Condition {
             r#type,
             status,
             reason: reason.to_owned(),
             message,
-            observed_generation: self
-                .announced
-                .as_ref()
-                .map(|state| state.generation)
-                .unwrap_or_default(),
-            last_transition_time: changed.unwrap_or(self.changed_at),
+            observed_generation: self.generation,
+            last_transition_time: changed,
         }
     }
 }
@@ -179,7 +189,13 @@ fn settings_condition(
             ),
         },
     };
-    connection.told(ConditionType::SettingsValid, status, reason, message, None)
+    connection.told(
+        ConditionType::SettingsValid,
+        status,
+        reason,
+        message,
+        connection.updated_at,
+    )
 }
 
 /// Lists environments, by name.

@@ -136,6 +136,7 @@ fn with_kind(mut document: Value, kind: Kind) -> Answer<Value> {
     let Some(fields) = document.as_object_mut() else {
         return Ok(document);
     };
+    fields.retain(|key, value| !(key == "apiVersion" && value.is_null()));
     match fields.get("kind") {
         None | Some(Value::Null) => {
             fields.insert("kind".into(), json!(kind));

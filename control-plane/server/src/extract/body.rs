@@ -16,6 +16,9 @@ use crate::failure::{Answer, Failure};
 /// The largest body the Admin API reads, in bytes.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
+/// From this size on, a body is parsed where it keeps nobody waiting.
+const LARGE: usize = 256 * 1024;
+
 /// How much of a body that is too large is read and thrown away, so that the client reads the answer
 /// instead of a broken connection.
 const DRAIN_LIMIT: usize = 96 * 1024 * 1024;
@@ -25,24 +28,27 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Answer<Self> {
-        let Body(value) = Body::<Value>::read(request).await?;
-        let read = parse::spec::<T>(&value, "");
-        read.map(Self)
-            .map_err(|issues| Failure::invalid(field_errors(issues, None)))
+        is_json(request.headers())?;
+        let bytes = read_bytes(request, BODY_LIMIT).await?;
+        if bytes.len() < LARGE {
+            return parse(&bytes);
+        }
+        // Others must not wait while a definition of 10 MB is read.
+        tokio::task::spawn_blocking(move || parse(&bytes))
+            .await
+            .map_err(Failure::internal)?
     }
 }
 
-impl Body<Value> {
-    /// Any JSON value.
-    pub(crate) async fn read(request: Request) -> Answer<Self> {
-        is_json(request.headers())?;
-        let bytes = read_bytes(request, BODY_LIMIT).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(syntax_failure)
-    }
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Answer<Body<T>> {
+    let value: Value = serde_json::from_slice(bytes).map_err(syntax_failure)?;
+    let read = parse::spec::<T>(&value, "");
+    read.map(Body)
+        .map_err(|issues| Failure::invalid(field_errors(issues, None)))
 }
 
 /// What the pure parser found, as the problem tells it.

@@ -85,3 +85,21 @@ async fn the_interactive_page_shows_both_documents() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn without_its_database_the_server_says_that_it_is_unavailable() {
+    check(|control_plane| async move {
+        control_plane.server.store().close().await;
+        let (kind, detail) = control_plane.get("apis").await.problem(503);
+        assert_eq!(kind, "unavailable");
+        assert!(detail.contains("database"), "{detail}");
+        control_plane
+            .post("apply", serde_json::json!({"documents": []}))
+            .await
+            .problem(503);
+        send(reqwest::Client::new().get(control_plane.admin_url("/readyz")))
+            .await
+            .problem(503);
+    })
+    .await;
+}
