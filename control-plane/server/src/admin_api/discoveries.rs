@@ -27,7 +27,8 @@ use crate::{
     state::AppState,
     write::{
         Writer,
-        deploy::{environment_spec, find, mode_forbids},
+        deploy::{environment_spec, find},
+        obstacles::mode_forbids,
     },
 };
 

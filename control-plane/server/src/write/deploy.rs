@@ -2,32 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_control_plane_api::{
-    admin::{DeployRequest, mode_remedy},
-    problem::{FieldError, ProblemKind},
-};
+use gatehouse_control_plane_api::{admin::DeployRequest, problem::ProblemKind};
 use gatehouse_control_plane_store::{Deployment, Desired, NewDeployment, Resource, Transaction};
 use gatehouse_schemas::{
-    descriptor::{Descriptor, Fidelity},
+    descriptor::Descriptor,
     desired::{DesiredApi, Mark, attached, compose},
-    environment::{EnvironmentSpec, Mode},
+    environment::EnvironmentSpec,
     identity::{ApiId, DeploymentId, EnvironmentId, ResourceName, ResourceVersion, RevisionNumber},
-    policy::Policy,
     resource::{Kind, Metadata, PolicySpec},
     revision::RevisionContent,
-    route,
     time::Timestamp,
 };
 use serde_json::json;
 
-use super::{Writer, policy_sets};
+use super::{Writer, obstacles, policy_sets};
 use crate::{
     failure::{Answer, Failure},
     status::{Subject, Surroundings, tell},
 };
-
-/// How many places of a route conflict a problem lists.
-const CONFLICTS_MAX: usize = 20;
 
 /// What composing needs to know of the rest of the catalog; read once per transaction.
 #[derive(Debug)]
@@ -116,7 +108,7 @@ impl Composer {
         existing: Option<&Deployment>,
     ) -> Answer<Deployment> {
         let place = self.place(transaction, desired.mark.environment_id).await?;
-        enforceable(&desired, &place)?;
+        obstacles::enforceable(&desired, &place.name, place.descriptor.as_ref())?;
         let subject = Subject {
             id: existing.map(|deployment| deployment.id),
             api: desired.mark.api_name.clone(),
@@ -166,7 +158,7 @@ pub(crate) async fn deploy(writer: &Writer, request: &DeployRequest) -> Answer<P
     let mut transaction = writer.begin().await?;
     let api = find(&mut transaction, Kind::Api, &request.api).await?;
     let environment = find(&mut transaction, Kind::Environment, &request.environment).await?;
-    may_write(&environment)?;
+    obstacles::may_write(&environment)?;
     let (revision, content) = revision(&mut transaction, &api, request.revision).await?;
     let mut composer = Composer::new(&mut transaction, writer.state.online_since()).await?;
     let mark = Mark {
@@ -187,7 +179,7 @@ pub(crate) async fn deploy(writer: &Writer, request: &DeployRequest) -> Answer<P
             changed: false,
         });
     }
-    no_conflict(&mut transaction, &desired, &environment).await?;
+    obstacles::no_conflict(&mut transaction, &desired, &environment).await?;
     let deployment = composer
         .record(&mut transaction, desired, existing.as_ref())
         .await?;
@@ -208,7 +200,7 @@ pub(crate) async fn undeploy(writer: &Writer, id: DeploymentId) -> Answer<Deploy
         return Ok(deployment);
     }
     let environment = find(&mut transaction, Kind::Environment, &deployment.environment).await?;
-    may_write(&environment)?;
+    obstacles::may_write(&environment)?;
     let spec = environment_spec(&environment)?;
     let surroundings = Surroundings::of(&mut transaction, &spec, writer.state.online_since()).await?;
     let subject = Subject {
@@ -253,30 +245,6 @@ pub(crate) fn environment_spec(environment: &Resource) -> Answer<EnvironmentSpec
     serde_json::from_value(environment.spec.clone()).map_err(Failure::internal)
 }
 
-fn may_write(environment: &Resource) -> Answer<()> {
-    let mode = environment_spec(environment)?.mode;
-    if mode.may_write() {
-        return Ok(());
-    }
-    Err(mode_forbids(&environment.metadata.name, mode, "deployed to"))
-}
-
-/// The environment's mode forbids it; says what to do.
-pub(crate) fn mode_forbids(environment: &ResourceName, mode: Mode, what: &str) -> Failure {
-    let word = match mode {
-        Mode::ReadOnly => "read-only",
-        Mode::WriteOnly => "write-only",
-        Mode::ReadWrite => "read-write",
-    };
-    Failure::new(
-        ProblemKind::ModeForbids,
-        format!(
-            "environment `{environment}` is {word} and cannot be {what}; {}",
-            mode_remedy(mode)
-        ),
-    )
-}
-
 async fn revision(
     transaction: &mut Transaction,
     api: &Resource,
@@ -318,87 +286,4 @@ async fn is_desired(transaction: &mut Transaction, id: DeploymentId, desired: &D
         Some(Desired::Present(present)) => present.fingerprint == desired.fingerprint,
         _ => false,
     })
-}
-
-async fn no_conflict(
-    transaction: &mut Transaction,
-    desired: &DesiredApi,
-    environment: &Resource,
-) -> Answer<()> {
-    let around = transaction
-        .desired_around(environment.environment_id(), &desired.content.base_path)
-        .await?;
-    for other in around
-        .iter()
-        .filter(|other| other.mark.api_id != desired.mark.api_id)
-    {
-        let conflicts = route::conflicts(&desired.content, &other.content);
-        if let Some(first) = conflicts.first() {
-            let detail = format!(
-                "api `{}` and api `{}`, which is deployed in environment `{}`, both answer {} {} on host {}; change the \
-                 base path or host names of one of them, or undeploy `{}` first",
-                desired.mark.api_name,
-                other.mark.api_name,
-                environment.metadata.name,
-                first.method,
-                first.path,
-                first.host,
-                other.mark.api_name
-            );
-            let places = conflicts.iter().take(CONFLICTS_MAX).map(|place| FieldError {
-                document: None,
-                pointer: "/api".to_owned(),
-                detail: format!(
-                    "{} {} on host {} is `{}`'s",
-                    place.method, place.path, place.host, other.mark.api_name
-                ),
-            });
-            return Err(Failure::new(ProblemKind::RouteConflict, detail).with_errors(places.collect()));
-        }
-    }
-    Ok(())
-}
-
-/// A security policy that the gateway cannot enforce stops the deploy. What no agent has said yet, the agent itself
-/// will refuse.
-fn enforceable(desired: &DesiredApi, place: &Place) -> Answer<()> {
-    let Some(descriptor) = &place.descriptor else {
-        return Ok(());
-    };
-    let own = desired.content.policies.iter();
-    let all = own.chain(
-        desired
-            .content
-            .operations
-            .iter()
-            .flat_map(|operation| &operation.policies),
-    );
-    for policy in all.filter(|policy| policy.is_security()) {
-        if let Some(reason) = unsupported(descriptor, policy) {
-            return Err(Failure::new(
-                ProblemKind::PolicyUnsupported,
-                format!(
-                    "api `{}` asks for the security policy `{}`, which gateways of type `{}` cannot enforce ({reason}); \
-                     environment `{}` would serve it unprotected, so it is not deployed there",
-                    desired.mark.api_name,
-                    policy.type_name(),
-                    descriptor.gateway_type,
-                    place.name
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn unsupported(descriptor: &Descriptor, policy: &Policy) -> Option<String> {
-    let support = descriptor
-        .policies
-        .iter()
-        .find(|support| support.policy == policy.type_name());
-    match support.map(|support| &support.fidelity) {
-        Some(Fidelity::Exact | Fidelity::Approximated { .. }) => None,
-        Some(Fidelity::Unsupported { reason }) => Some(reason.clone()),
-        None => Some("its connector does not list it".to_owned()),
-    }
 }

@@ -13,6 +13,7 @@ mod changes;
 mod deletion;
 pub(crate) mod deploy;
 pub(crate) mod import;
+pub(crate) mod obstacles;
 mod prepare;
 mod references;
 mod resource;

@@ -236,5 +236,10 @@ fn the_document_describes_every_request() {
         .collect();
     open.sort_unstable();
     assert_eq!(operations.len(), 8, "{operations:?}");
-    assert_eq!(open, ["enroll", "token"], "{:#}", document["paths"]["/agent/v1/enroll"]["post"]["security"]);
+    assert_eq!(
+        open,
+        ["enroll", "token"],
+        "{:#}",
+        document["paths"]["/agent/v1/enroll"]["post"]["security"]
+    );
 }
