@@ -33,6 +33,8 @@ pub struct DeploymentFacts<'a> {
     /// The agents of the environment's gateway type that are not revoked, and what each said of this
     /// deployment.
     pub agents: &'a [AgentReport],
+    /// Whether no agent can have been given this deployment, revoked ones included.
+    pub never_handed_out: bool,
     /// The conditions so far, for the times at which they last changed.
     pub previous: &'a [Condition],
     /// Now.
@@ -46,6 +48,8 @@ pub struct AgentReport {
     pub agent: String,
     /// Whether it was heard of within the time of a lease.
     pub online: bool,
+    /// Whether it was heard of since the deployment was made, so that it may have been given it.
+    pub heard_since: bool,
     /// What it last said; none if it has said nothing.
     pub report: Option<Report>,
 }

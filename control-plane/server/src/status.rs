@@ -35,6 +35,8 @@ pub(crate) struct Subject {
     pub(crate) revision: RevisionNumber,
     /// The generation of the desired state.
     pub(crate) generation: Generation,
+    /// When it was made; none if it is about to be.
+    pub(crate) created_at: Option<Timestamp>,
     /// The fingerprint of what is desired; none if nothing is.
     pub(crate) desired: Option<Fingerprint>,
     /// The conditions so far.
@@ -47,8 +49,21 @@ pub(crate) struct Surroundings {
     gateway_type: GatewayType,
     mode: Mode,
     replicated: bool,
-    agents: Vec<(AgentId, String, bool)>,
+    agents: Vec<Seen>,
 }
+
+/// An agent, and when it was last heard of.
+#[derive(Debug, Clone)]
+struct Seen {
+    id: AgentId,
+    name: String,
+    online: bool,
+    last_seen_at: Option<Timestamp>,
+}
+
+/// A request for work that began this long before a deployment was made may have been answered with it: the
+/// longest wait, twice.
+const LONGEST_REQUEST_MS: i64 = 120_000;
 
 impl Surroundings {
     /// The agents of an environment's gateway type; online are those heard of since `online_since`.
@@ -62,7 +77,12 @@ impl Surroundings {
         let agents = transaction.agents_of_type(&gateway_type).await?;
         let agent = |agent: Agent| {
             let online = is_online(&agent, online_since);
-            (agent.id, agent.name, online)
+            Seen {
+                id: agent.id,
+                name: agent.name,
+                online,
+                last_seen_at: agent.last_seen_at,
+            }
         };
         Ok(Self {
             mode: environment.mode,
@@ -88,18 +108,28 @@ pub(crate) async fn tell(
         Some(id) => transaction.reports(id).await?,
         None => Vec::new(),
     };
+    let handed_out_since = subject
+        .created_at
+        .map(|moment| Timestamp(moment.0 - LONGEST_REQUEST_MS));
     let agents: Vec<AgentReport> = surroundings
         .agents
         .iter()
-        .map(|(id, name, online)| AgentReport {
-            agent: name.clone(),
-            online: *online,
+        .map(|seen| AgentReport {
+            agent: seen.name.clone(),
+            online: seen.online,
+            heard_since: handed_out_since.is_some_and(|since| seen.last_seen_at >= Some(since)),
             report: reports
                 .iter()
-                .find(|report| report.agent_id == *id)
+                .find(|report| report.agent_id == seen.id)
                 .and_then(report),
         })
         .collect();
+    let never_handed_out = match handed_out_since {
+        Some(since) if subject.desired.is_none() && reports.is_empty() => {
+            !transaction.heard_of(&surroundings.gateway_type, since).await?
+        }
+        _ => false,
+    };
     Ok(deployment_status(&DeploymentFacts {
         api: &subject.api,
         revision: subject.revision,
@@ -110,6 +140,7 @@ pub(crate) async fn tell(
         desired: subject.desired.as_ref(),
         replicated: surroundings.replicated,
         agents: &agents,
+        never_handed_out,
         previous: &subject.previous,
         now: transaction.now(),
     }))
@@ -153,6 +184,7 @@ pub(crate) async fn tell_stored(
         environment: deployment.environment.clone(),
         revision: deployment.revision,
         generation: deployment.generation,
+        created_at: Some(deployment.created_at),
         desired,
         previous: deployment.conditions.clone(),
     };

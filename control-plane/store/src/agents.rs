@@ -71,6 +71,8 @@ reads! {
     agents(filter: &AgentFilter, request: &PageRequest) -> Page<Agent> = list;
     /// All agents of a gateway type that are not revoked, oldest first.
     agents_of_type(gateway_type: &GatewayType) -> Vec<Agent> = of_type;
+    /// Whether any agent of a gateway type, revoked or not, has asked for work since then.
+    heard_of(gateway_type: &GatewayType, since: Timestamp) -> bool = any_heard_of;
     /// What the connector of this gateway type last said of itself, in any agent's session.
     descriptor(gateway_type: &GatewayType) -> Option<Descriptor> = newest_descriptor;
     /// A page of the join tokens that are not spent, oldest first; ended ones included.
@@ -112,6 +114,20 @@ async fn of_type(connection: &mut AnyConnection, gateway_type: &GatewayType) -> 
         .fetch_all(connection)
         .await?;
     each(rows, agent)
+}
+
+async fn any_heard_of(
+    connection: &mut AnyConnection,
+    gateway_type: &GatewayType,
+    since: Timestamp,
+) -> Result<bool> {
+    let row =
+        sqlx::query("SELECT COUNT(*) AS agents FROM agents WHERE gateway_type = $1 AND last_seen_at >= $2")
+            .bind(gateway_type.to_string())
+            .bind(since.0)
+            .fetch_one(connection)
+            .await?;
+    Ok(row.count("agents")? > 0)
 }
 
 async fn newest_descriptor(

@@ -12,6 +12,7 @@ fn agent(name: &str, online: bool, report: Option<(u64, ReportOutcome)>) -> Agen
     AgentReport {
         agent: name.to_owned(),
         online,
+        heard_since: false,
         report: report.map(|(generation, outcome)| Report {
             generation: Generation(generation),
             outcome,
@@ -35,6 +36,7 @@ fn failed(retrying: bool) -> ReportOutcome {
 
 struct Case<'a> {
     present: bool,
+    never_handed_out: bool,
     replicated: bool,
     mode: Mode,
     previous: &'a [Condition],
@@ -42,6 +44,7 @@ struct Case<'a> {
 
 const DEPLOY: Case<'static> = Case {
     present: true,
+    never_handed_out: false,
     replicated: false,
     mode: Mode::ReadWrite,
     previous: &[],
@@ -63,6 +66,7 @@ fn status(case: &Case<'_>, agents: &[AgentReport]) -> DeploymentStatus {
         desired: case.present.then_some(&fingerprint()),
         replicated: case.replicated,
         agents,
+        never_handed_out: case.never_handed_out,
         previous: case.previous,
         now: Timestamp(1_000),
     })
@@ -274,7 +278,29 @@ fn a_removal_is_over_when_no_gateway_can_serve_the_api_any_more() {
             Deployed Unknown Removing: waiting for the agents that may still serve `orders`: b; revoke an agent that is gone for good
             InSync Unknown NotDeployed: nothing is known until `orders` is deployed"#]],
     );
-    assert!(status(&replicated, &[removed, agent("b", false, None)]).removed);
+    assert!(status(&replicated, &[removed.clone(), agent("b", false, None)]).removed);
+    let killed_before_it_could_report = AgentReport {
+        heard_since: true,
+        ..agent("b", false, None)
+    };
+    assert!(!status(&replicated, &[removed, killed_before_it_could_report]).removed);
+}
+
+#[test]
+fn what_no_agent_was_ever_given_is_removed_at_once() {
+    let case = Case {
+        never_handed_out: true,
+        ..UNDEPLOY
+    };
+    check(
+        &case,
+        &[],
+        expect![[r#"
+            Removing removed=true
+            Accepted Unknown AgentOffline: no agent for gateway type `kong` is connected; start one with `gatehouse-agent-kong --control-plane URL --join-token TOKEN`, where `gatehouse agent join-token --type kong` gives the token
+            Deployed False Removed: `orders` never reached a gateway of `kong-eu`
+            InSync Unknown NotDeployed: nothing is known until `orders` is deployed"#]],
+    );
 }
 
 #[test]

@@ -114,6 +114,13 @@ fn removing(facts: &DeploymentFacts<'_>) -> Verdict {
 
 /// `Deployed` is false only when no gateway can serve the API any more.
 fn removal(facts: &DeploymentFacts<'_>) -> (ConditionStatus, String, String) {
+    if facts.never_handed_out {
+        let message = format!(
+            "`{}` never reached a gateway of `{}`",
+            facts.api, facts.environment
+        );
+        return (ConditionStatus::False, "Removed".to_owned(), message);
+    }
     let failure = current(facts)
         .into_iter()
         .find_map(|(agent, outcome)| match outcome {
@@ -145,13 +152,15 @@ fn removal(facts: &DeploymentFacts<'_>) -> (ConditionStatus, String, String) {
 }
 
 /// The agents whose gateway may still have the API. A replicated gateway that is offline serves its last
-/// known good state when it comes back, so it counts if it ever reported on the API.
+/// known good state when it comes back, so it counts if it reported on the API or may have been killed before
+/// it could.
 fn holding<'a>(facts: &'a DeploymentFacts<'_>) -> Vec<&'a str> {
     if !facts.replicated && facts.agents.iter().any(|agent| has_removed(agent, facts)) {
         return Vec::new();
     }
-    let may_hold =
-        |agent: &&AgentReport| (agent.online || agent.report.is_some()) && !has_removed(agent, facts);
+    let may_hold = |agent: &&AgentReport| {
+        (agent.online || agent.heard_since || agent.report.is_some()) && !has_removed(agent, facts)
+    };
     let agents = facts.agents.iter().filter(may_hold);
     agents.map(|agent| agent.agent.as_str()).collect()
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::{Writer, obstacles, policy_sets};
 use crate::{
     failure::{Answer, Failure},
-    status::{Subject, Surroundings, tell},
+    status::{Subject, Surroundings, removed, tell},
 };
 
 /// What composing needs to know of the rest of the catalog; read once per transaction.
@@ -115,6 +115,7 @@ impl Composer {
             environment: place.name.clone(),
             revision: desired.mark.revision,
             generation: transaction.next_generation().await?,
+            created_at: existing.map(|deployment| deployment.created_at),
             desired: Some(desired.fingerprint.clone()),
             previous: existing
                 .map(|deployment| deployment.conditions.clone())
@@ -209,12 +210,16 @@ pub(crate) async fn undeploy(writer: &Writer, id: DeploymentId) -> Answer<Deploy
         environment: deployment.environment.clone(),
         revision: deployment.revision,
         generation: transaction.next_generation().await?,
+        created_at: Some(deployment.created_at),
         desired: None,
         previous: deployment.conditions,
     };
     let told = tell(&mut transaction, &subject, &surroundings).await?;
     let removing = transaction.request_removal(id, &told.conditions).await?;
     audit(&mut transaction, "deployment.removal-requested", &removing).await?;
+    if told.removed {
+        removed(&mut transaction, &removing).await?;
+    }
     transaction.commit().await?;
     Ok(removing)
 }

@@ -138,6 +138,7 @@ async fn undeploying_waits_for_the_gateway_and_can_be_taken_back() {
     check(|control_plane| async move {
         control_plane.with_api("orders", "/orders").await;
         control_plane.with_environment("local", "read-write").await;
+        control_plane.with_agent(&descriptor()).await;
         let deployment = control_plane.deploy("orders", "local").await.expect(202);
         let path = format!("deployments/{}", deployment["id"].as_str().expect("an id"));
         let removing = control_plane.delete(&path).await.expect(202);
@@ -160,6 +161,21 @@ async fn undeploying_waits_for_the_gateway_and_can_be_taken_back() {
             .delete(&format!("deployments/{}", uuid::Uuid::nil()))
             .await
             .problem(404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_never_reached_a_gateway_is_undeployed_at_once() {
+    check(|control_plane| async move {
+        control_plane.with_api("orders", "/orders").await;
+        control_plane.with_environment("local", "read-write").await;
+        let deployment = control_plane.deploy("orders", "local").await.expect(202);
+        let path = format!("deployments/{}", deployment["id"].as_str().expect("an id"));
+        control_plane.delete(&path).await.expect(202);
+        control_plane.get(&path).await.problem(404);
+        control_plane.delete("environments/local").await.expect(204);
+        control_plane.delete("apis/orders").await.expect(204);
     })
     .await;
 }
