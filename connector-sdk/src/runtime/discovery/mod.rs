@@ -122,7 +122,12 @@ impl Shared {
         let delivery = match ending {
             Ending::Stopped => Delivery::Stopped,
             Ending::Listed => self.complete(work, lease, sender.pages, None).await,
-            Ending::BrokenOff(error) => self.complete(work, lease, sender.pages, Some(error)).await,
+            Ending::BrokenOff(error) => match sender.flush().await {
+                Err(Ending::Stopped) => Delivery::Stopped,
+                // What was found until then is worth seeing; why the listing broke off comes before why the
+                // rest of it could not be sent.
+                _ => self.complete(work, lease, sender.pages, Some(error)).await,
+            },
         };
         let mut known = self.lock();
         known.running.remove(&work.id);

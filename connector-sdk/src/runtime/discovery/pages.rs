@@ -68,7 +68,10 @@ impl<'a> PageSender<'a> {
 }
 
 fn write_line(lines: &mut Vec<u8>, item: &DiscoveredItem) -> Result<()> {
+    let before = lines.len();
     serde_json::to_writer(&mut *lines, item).map_err(|error| {
+        // No half line among the whole ones.
+        lines.truncate(before);
         Error::new(ErrorKind::Unexpected, "a finding cannot be written as JSON").with_source(error)
     })?;
     lines.push(b'\n');

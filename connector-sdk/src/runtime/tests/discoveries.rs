@@ -49,3 +49,30 @@ async fn a_discovery_that_breaks_off_says_so_and_why() {
     assert_eq!(world.completions[0].pages, 0);
     assert!(world.completions[0].message.is_some());
 }
+
+#[tokio::test]
+async fn what_was_found_before_a_listing_broke_off_is_sent() {
+    let stage = Stage::new().await;
+    for number in 0..250 {
+        let content = test_support::content(&format!("/foreign/{number}"));
+        stage
+            .gateway
+            .add_foreign(&format!("Foreign {number}"), content)
+            .unwrap();
+    }
+    let second_page_fails = [
+        Fault::Delay(std::time::Duration::ZERO),
+        Fault::Fail(ErrorKind::Forbidden),
+    ];
+    stage.gateway.inject(Operation::Discover, second_page_fails);
+    stage.control_plane.discover();
+    until("it has ended", || {
+        !stage.control_plane.world().completions.is_empty()
+    })
+    .await;
+    let world = stage.control_plane.world();
+    assert_eq!(world.completions[0].outcome, DiscoveryOutcome::Partial);
+    assert_eq!(world.completions[0].pages, 1);
+    assert!(world.completions[0].message.is_some());
+    assert_eq!(world.pages.values().flatten().count(), 100);
+}
