@@ -151,7 +151,6 @@ impl RunningAgent {
             Ok(session) => session,
             Err(error) => return error,
         };
-        *failures = 0;
         let lease = Duration::from_millis(session.lease_ms);
         let mut position = Position {
             after: Generation(0),
@@ -167,6 +166,8 @@ impl RunningAgent {
             if let Err(error) = result {
                 return error;
             }
+            // Only now it is good for something; a session alone is not.
+            *failures = 0;
         }
     }
 
@@ -199,10 +200,16 @@ impl RunningAgent {
         let request = self
             .connection
             .call(|client: &AgentClient, token| async move { client.work(&token, after, wait).await });
-        match self.leased(position.leased_until, request).await {
+        let (answer, leases_ended) = self.leased(position.leased_until, request).await;
+        match answer {
             Ok(work) => {
                 position.leased_until = asked + lease;
                 let news = self.take(work, position);
+                if leases_ended {
+                    // To the control plane they may be as they were, so it tells of them only when it is
+                    // asked for everything.
+                    position.after = Generation(0);
+                }
                 self.breathe(news, asked, position).await;
                 Ok(())
             }
@@ -249,15 +256,15 @@ impl RunningAgent {
         look
     }
 
-    /// Waits for something; when the leases run out meanwhile, they end.
-    async fn leased<T>(&self, leased_until: Instant, something: impl Future<Output = T>) -> T {
+    /// Waits for something; when the leases run out meanwhile, they end. Says whether any did.
+    async fn leased<T>(&self, leased_until: Instant, something: impl Future<Output = T>) -> (T, bool) {
         let mut something = std::pin::pin!(something);
         let left = leased_until.saturating_duration_since(Instant::now());
         if let Ok(result) = tokio::time::timeout(left, &mut something).await {
-            return result;
+            return (result, false);
         }
-        self.end_leases();
-        something.await
+        let ended = self.end_leases();
+        (something.await, ended)
     }
 
     /// A pause between two sessions.
@@ -268,10 +275,12 @@ impl RunningAgent {
 
     /// Agents that share a gateway must not act once another may hold the lease. A gateway of its own has
     /// nobody to collide with.
-    fn end_leases(&self) {
-        if !self.connector.descriptor().capabilities.replicated && self.environments.end_all() {
+    fn end_leases(&self) -> bool {
+        let ended = !self.connector.descriptor().capabilities.replicated && self.environments.end_all();
+        if ended {
             warn!("The leases ran out without the control plane; nothing is changed until it is back");
         }
+        ended
     }
 
     /// Keeps a control plane that answers at once with nothing new from being asked without end.

@@ -45,7 +45,8 @@ async fn a_lease_runs_out_without_the_control_plane() {
     agent.take_environments(vec![assignment()]);
     let lease = agent.environments.lease(assignment().id).unwrap();
     // The time is up from the start, and nothing else would end the wait.
-    agent.leased(Instant::now(), lease.ended.cancelled()).await;
+    let ((), ended) = agent.leased(Instant::now(), lease.ended.cancelled()).await;
+    assert!(ended);
     assert!(agent.environments.lease(assignment().id).is_none());
 }
 
@@ -53,7 +54,7 @@ async fn a_lease_runs_out_without_the_control_plane() {
 async fn a_gateway_of_its_own_needs_no_lease_to_last() {
     let agent = agent(true);
     agent.take_environments(vec![assignment()]);
-    agent.end_leases();
+    assert!(!agent.end_leases());
     assert!(agent.environments.lease(assignment().id).is_some());
 }
 

@@ -5,9 +5,13 @@ use std::time::Duration;
 use gatehouse_control_plane_api::agent::DeploymentOutcome;
 use gatehouse_schemas::{environment::Mode, identity::FencingNumber};
 
-use super::{Stage, control_plane::assignment, until};
+use super::{
+    Stage,
+    control_plane::{ControlPlane, assignment},
+    options, start, until,
+};
 use crate::{
-    memory::{Fault, test_support},
+    memory::{Fault, MemoryGateway, test_support},
     operation::Operation,
 };
 
@@ -81,4 +85,31 @@ async fn a_read_only_environment_is_not_changed() {
     })
     .await;
     assert_eq!(stage.gateway.calls(Operation::Deploy), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_the_lease_ran_out_brings_it_back() {
+    let control_plane = ControlPlane::start().await;
+    control_plane.add_environment();
+    control_plane.world().lease_ms = Some(300);
+    let folder = tempfile::tempdir().unwrap();
+    let agent = start(options(&control_plane, folder.path()), &MemoryGateway::new());
+    let first = control_plane.deploy(1, "/orders");
+    until("it is deployed", || !control_plane.outcomes(first).is_empty()).await;
+    control_plane.world().delay_work = Some(Duration::from_millis(400));
+    until("the request that is late has come", || {
+        control_plane.world().delay_work.is_none()
+    })
+    .await;
+    let asked = control_plane.world().asked.len();
+    until("it has been answered", || {
+        control_plane.world().asked.len() > asked + 1
+    })
+    .await;
+    let second = control_plane.deploy(1, "/v2");
+    until("it is deployed, too", || {
+        !control_plane.outcomes(second).is_empty()
+    })
+    .await;
+    agent.stop().await.unwrap();
 }

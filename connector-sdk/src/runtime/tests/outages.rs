@@ -148,3 +148,24 @@ async fn an_agent_without_environments_waits_for_one() {
     .await;
     agent.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn sessions_that_bring_no_work_are_opened_with_growing_pauses() {
+    let control_plane = ControlPlane::start().await;
+    control_plane.add_environment();
+    control_plane.world().no_work = true;
+    let gateway = MemoryGateway::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&control_plane, folder.path());
+    options.tuning.reconnect = crate::backoff::Backoff {
+        first: Duration::from_millis(4),
+        longest: Duration::from_secs(3600),
+    };
+    let agent = start(options, &gateway);
+    until("it has connected", || control_plane.world().sessions > 0).await;
+    // Without growing pauses there would be hundreds.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let sessions = control_plane.world().sessions;
+    assert!(sessions < 50, "{sessions}");
+    agent.stop().await.unwrap();
+}

@@ -47,6 +47,12 @@ pub(super) struct World {
     pub(super) lose_replies: u32,
     /// Positions below this are too old, except 0.
     pub(super) oldest: u64,
+    /// Requests for work fail, and nothing else does.
+    pub(super) no_work: bool,
+    /// How long leases last, if not for long.
+    pub(super) lease_ms: Option<u64>,
+    /// How long the next request for work waits before it is looked at.
+    pub(super) delay_work: Option<std::time::Duration>,
     /// Connections from before outlive the listener; they get no answer worth the name.
     away: bool,
     turned_away: u64,

@@ -109,7 +109,7 @@ async fn session(
     world.sessions += 1;
     Json(SessionResponse {
         protocol: request.protocol_max,
-        lease_ms: 30_000,
+        lease_ms: world.lease_ms.unwrap_or(30_000),
         environments: world.environments.values().cloned().collect(),
     })
     .into_response()
@@ -122,6 +122,11 @@ async fn work(
 ) -> Response {
     let after: u64 = query["after"].parse().unwrap();
     let wait = Duration::from_secs(query["waitSeconds"].parse().unwrap());
+    if shared.world.lock().unwrap().no_work {
+        return refuse(ProblemKind::Internal);
+    }
+    let delay = shared.world.lock().unwrap().delay_work.take();
+    tokio::time::sleep(delay.unwrap_or_default()).await;
     let mut changed = shared.changed.subscribe();
     if let Some(answer) = answer(&shared, &headers, after, true) {
         return answer;
