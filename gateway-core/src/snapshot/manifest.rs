@@ -71,26 +71,41 @@ impl Manifest {
     }
 }
 
-/// All undamaged manifests of a folder, the newest last.
-pub(super) fn read_all(folder: &Path) -> io::Result<Vec<Manifest>> {
-    let mut manifests = Vec::new();
+/// The manifests of a folder.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The newest last.
+    pub(super) undamaged: Vec<Manifest>,
+    /// The highest number, damaged ones included.
+    pub(super) highest: u64,
+}
+
+/// Reads all manifests of a folder.
+pub(super) fn read_all(folder: &Path) -> io::Result<Found> {
+    let mut found = Found::default();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        if !(name.starts_with("manifest-") && name.ends_with(".json")) {
+        let Some((number, is_whole)) = number(&path) else {
+            continue;
+        };
+        found.highest = found.highest.max(number);
+        if !is_whole {
             continue;
         }
-        let text = fs::read(&path)?;
-        match Manifest::from_text(&String::from_utf8_lossy(&text)) {
-            Ok(manifest) => manifests.push(manifest),
+        match Manifest::from_text(&String::from_utf8_lossy(&fs::read(&path)?)) {
+            Ok(manifest) => found.undamaged.push(manifest),
             Err(reason) => set_aside(&path, &reason),
         }
     }
-    manifests.sort_by_key(|manifest| manifest.number);
-    Ok(manifests)
+    found.undamaged.sort_by_key(|manifest| manifest.number);
+    Ok(found)
+}
+
+/// The number in a manifest's name, and whether the manifest has not been set aside.
+fn number(path: &Path) -> Option<(u64, bool)> {
+    let name = path.file_name()?.to_str()?.strip_prefix("manifest-")?;
+    let (number, kind) = name.split_once('.')?;
+    matches!(kind, "json" | "damaged").then_some((number.parse().ok()?, kind == "json"))
 }
 
 /// Keeps a damaged manifest for whoever wants to know, out of the way of the next one.

@@ -3,7 +3,8 @@
 //!
 //! Each API is a file named by the hash of its content; a manifest names the files that belong together.
 //! Changing one API writes that file and a new manifest, whatever the number of APIs. The newest three
-//! manifests are kept, and a damaged one is passed over for the one before it.
+//! manifests are kept, and a damaged one is passed over for the one before it. What may have changed since
+//! then is left out: an older form of an API may have weaker policies than the one that was served.
 
 mod manifest;
 mod write;
@@ -15,7 +16,7 @@ use std::{
 };
 
 use gatehouse_schemas::{canonical::Fingerprint, identity::ExternalRef};
-use tracing::{error, warn};
+use tracing::error;
 
 use self::manifest::Manifest;
 use crate::config::ApiConfig;
@@ -29,6 +30,8 @@ pub(crate) struct Store {
     folder: PathBuf,
     /// The kept manifests, the newest last.
     manifests: Vec<Manifest>,
+    /// The highest number of any manifest, damaged ones included.
+    number: u64,
 }
 
 impl Store {
@@ -37,11 +40,19 @@ impl Store {
     pub(crate) fn open(folder: &Path) -> io::Result<(Self, Option<Vec<ApiConfig>>)> {
         write::create_folder(folder)?;
         write::create_folder(&folder.join("apis"))?;
-        let manifests = manifest::read_all(folder)?;
-        let store = Self {
+        let found = manifest::read_all(folder)?;
+        let mut store = Self {
             folder: folder.to_owned(),
-            manifests,
+            manifests: found.undamaged,
+            number: found.highest,
         };
+        if store
+            .manifests
+            .last()
+            .is_some_and(|newest| newest.number < found.highest)
+        {
+            store.leave_out_what_may_have_changed()?;
+        }
         let apis = store.manifests.last().map(|newest| store.load(newest));
         Ok((store, apis))
     }
@@ -81,9 +92,10 @@ impl Store {
     }
 
     fn publish(&mut self, apis: BTreeMap<ExternalRef, String>) -> io::Result<()> {
-        let number = self.manifests.last().map_or(1, |manifest| manifest.number + 1);
+        let number = self.number + 1;
         let manifest = Manifest { number, apis };
         write::durably(&manifest.path(&self.folder), &manifest.to_bytes()?)?;
+        self.number = number;
         self.manifests.push(manifest);
         self.tidy();
         Ok(())
@@ -105,32 +117,64 @@ impl Store {
         }
     }
 
-    fn load(&self, newest: &Manifest) -> Vec<ApiConfig> {
-        newest.apis.keys().filter_map(|api| self.load_api(api)).collect()
+    /// The newest manifest is lost. What it had changed left a file that no other names, or the API has other
+    /// files in the manifests before.
+    fn leave_out_what_may_have_changed(&mut self) -> io::Result<()> {
+        let unnamed = self.unnamed()?;
+        let Some((newest, older)) = self.manifests.split_last_mut() else {
+            return Ok(());
+        };
+        newest.apis.retain(|api, file| {
+            let is_old = |manifest: &Manifest| manifest.apis.get(api).is_none_or(|other| other == file);
+            let keep = unnamed.as_ref().is_some_and(|unnamed| !unnamed.contains(api)) && older.iter().all(is_old);
+            if !keep {
+                error!(api.reference = %api, "API `{api}` may have changed in a manifest that is lost and is not served; deploy it again");
+            }
+            keep
+        });
+        Ok(())
     }
 
-    /// The newest readable form of an API that the newest manifest names.
-    fn load_api(&self, api: &ExternalRef) -> Option<ApiConfig> {
-        let files = self
+    /// The APIs in files that no manifest names; none if one of them cannot be read.
+    fn unnamed(&self) -> io::Result<Option<BTreeSet<ExternalRef>>> {
+        let named: BTreeSet<&str> = self
             .manifests
             .iter()
-            .rev()
-            .filter_map(|manifest| manifest.apis.get(api));
-        let mut tried = BTreeSet::new();
-        for file in files.filter(|file| tried.insert(file.as_str())) {
+            .flat_map(|manifest| manifest.apis.values().map(String::as_str))
+            .collect();
+        let mut unnamed = BTreeSet::new();
+        for entry in fs::read_dir(self.folder.join("apis"))? {
+            let path = entry?.path();
+            // What was never finished was never served.
+            let is_finished = path.extension().is_some_and(|kind| kind != "tmp");
+            let file = path.with_extension("json");
+            let file = file.file_name().and_then(|file| file.to_str());
+            let Some(file) = file.filter(|file| is_finished && !named.contains(file)) else {
+                continue;
+            };
             match self.read(file) {
-                Ok(config) if config.external_ref == *api => return Some(config),
-                Ok(_) => warn!(
-                    api.reference = %api, file,
-                    "A snapshot file holds another API than it should; trying an older one"
-                ),
-                Err(error) => warn!(
-                    api.reference = %api, file, error = %error,
-                    "A snapshot file is damaged; trying an older one"
-                ),
+                Ok(config) => drop(unnamed.insert(config.external_ref)),
+                Err(_) => return Ok(None),
             }
         }
-        error!(api.reference = %api, "API `{api}` cannot be read from the snapshot and is not served; deploy it again");
+        Ok(Some(unnamed))
+    }
+
+    fn load(&self, newest: &Manifest) -> Vec<ApiConfig> {
+        let apis = newest.apis.iter();
+        apis.filter_map(|(api, file)| self.load_api(api, file)).collect()
+    }
+
+    fn load_api(&self, api: &ExternalRef, file: &str) -> Option<ApiConfig> {
+        let reason = match self.read(file) {
+            Ok(config) if config.external_ref == *api => return Some(config),
+            Ok(_) => "it holds another API".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        error!(
+            api.reference = %api, file, reason,
+            "API `{api}` cannot be read from the snapshot and is not served; deploy it again"
+        );
         None
     }
 

@@ -53,36 +53,54 @@ fn what_was_put_and_not_removed_comes_back() {
 }
 
 #[test]
-fn a_damaged_newest_manifest_is_passed_over() {
-    let folder = folder();
-    let (mut store, _) = open(&folder);
-    store.put(&config("a", "v1")).expect("written");
-    store.put(&config("a", "v2")).expect("written");
-    let newest = manifests(folder.path()).pop().expect("a manifest");
-    let mut text = fs::read(&newest).expect("readable");
-    text[80] ^= 1;
-    fs::write(&newest, text).expect("written");
-    let (mut store, apis) = open(&folder);
-    assert_eq!(apis, Some(vec![config("a", "v1")]));
-    store.put(&config("a", "v3")).expect("written");
-    assert_eq!(open(&folder).1, Some(vec![config("a", "v3")]));
-}
-
-#[test]
-fn a_cut_off_api_file_falls_back_and_leaves_the_others_alone() {
+fn a_damaged_newest_manifest_is_passed_over_and_what_it_changed_is_left_out() {
     let folder = folder();
     let (mut store, _) = open(&folder);
     store.put(&config("a", "v1")).expect("written");
     store.put(&config("b", "v1")).expect("written");
     store.put(&config("a", "v2")).expect("written");
-    let cut = |config: &ApiConfig| {
-        let name = file_name(&serde_json::to_vec(config).expect("JSON"));
-        fs::write(folder.path().join("apis").join(name), "{").expect("written");
-    };
-    cut(&config("a", "v2"));
-    assert_eq!(open(&folder).1, Some(vec![config("a", "v1"), config("b", "v1")]));
-    cut(&config("a", "v1"));
+    damage_newest_manifest(&folder);
     assert_eq!(open(&folder).1, Some(vec![config("b", "v1")]));
+    // Set aside, it is still known to be missing.
+    let (mut store, apis) = open(&folder);
+    assert_eq!(apis, Some(vec![config("b", "v1")]));
+    store.put(&config("b", "v2")).expect("written");
+    assert_eq!(open(&folder).1, Some(vec![config("b", "v2")]));
+    store.put(&config("a", "v3")).expect("written");
+    assert_eq!(open(&folder).1, Some(vec![config("a", "v3"), config("b", "v2")]));
+}
+
+#[test]
+fn a_lost_return_to_an_earlier_form_is_left_out_too() {
+    let folder = folder();
+    let (mut store, _) = open(&folder);
+    store.put(&config("b", "v1")).expect("written");
+    for version in ["v1", "v2", "v1"] {
+        store.put(&config("a", version)).expect("written");
+    }
+    damage_newest_manifest(&folder);
+    assert_eq!(open(&folder).1, Some(vec![config("b", "v1")]));
+}
+
+fn damage_newest_manifest(folder: &TempDir) {
+    let newest = manifests(folder.path()).pop().expect("a manifest");
+    let mut text = fs::read(&newest).expect("readable");
+    text[80] ^= 1;
+    fs::write(&newest, text).expect("written");
+}
+
+#[test]
+fn a_cut_off_api_file_leaves_its_api_out_and_the_others_alone() {
+    let folder = folder();
+    let (mut store, _) = open(&folder);
+    store.put(&config("a", "v1")).expect("written");
+    store.put(&config("b", "v1")).expect("written");
+    store.put(&config("a", "v2")).expect("written");
+    let name = file_name(&serde_json::to_vec(&config("a", "v2")).expect("JSON"));
+    fs::write(folder.path().join("apis").join(name), "{").expect("written");
+    for _ in 0..2 {
+        assert_eq!(open(&folder).1, Some(vec![config("b", "v1")]));
+    }
 }
 
 #[test]

@@ -97,6 +97,61 @@ async fn a_policy_that_no_longer_compiles_keeps_its_api_closed() {
     assert_eq!(status(&get(&gateway, "/a").await), 404);
 }
 
+#[tokio::test]
+async fn an_older_form_with_weaker_policies_does_not_stand_in_for_a_damaged_one() {
+    let policy =
+        json!({"type": "auth.apiKey", "with": {"keys": [{"consumer": "shop", "secretRef": "shop-key"}]}});
+    for damaged in ["apis", ""] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gateway = start(folder.path()).await;
+        let upstream = echo().await;
+        let open = api("a", upstream, json!({}));
+        let closed = with_key(
+            api("a", upstream, json!({"policies": [policy]})),
+            "shop-key",
+            "s3cret",
+        );
+        gateway.put_api(open).await.expect("applied");
+        gateway
+            .put_api(api("b", upstream, json!({})))
+            .await
+            .expect("applied");
+        gateway.put_api(closed.clone()).await.expect("applied");
+        stop(gateway).await;
+        damage_newest(&folder.path().join(damaged), "shop-key");
+        // It stays so, restart after restart, and when something else changes.
+        for restart in 0..3 {
+            let gateway = start(folder.path()).await;
+            assert_eq!(status(&get(&gateway, "/a").await), 404, "{damaged:?} {restart}");
+            assert_eq!(status(&get(&gateway, "/b").await), 200, "{damaged:?} {restart}");
+            if restart == 1 {
+                let other = api("c", upstream, json!({}));
+                gateway.put_api(other).await.expect("applied");
+            }
+            stop(gateway).await;
+        }
+        let gateway = start(folder.path()).await;
+        gateway.put_api(closed).await.expect("applied");
+        assert_eq!(status(&get(&gateway, "/a").await), 401);
+        stop(gateway).await;
+        let gateway = start(folder.path()).await;
+        assert_eq!(status(&get(&gateway, "/a").await), 401);
+    }
+}
+
+/// Damages the file that holds this text, or else the last one by name.
+fn damage_newest(folder: &Path, text: &str) {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    let holds = |path: &&std::path::PathBuf| fs::read_to_string(path).is_ok_and(|read| read.contains(text));
+    let file = files.iter().find(holds).or(files.last()).expect("a file");
+    fs::write(file, "{").expect("written");
+}
+
 /// Puts another content in place of the only API, checksums and all.
 fn rewrite(folder: &Path, content: &str) {
     use gatehouse_schemas::canonical::Fingerprint;
