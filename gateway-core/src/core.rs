@@ -19,6 +19,7 @@ use crate::{
     config::ApiConfig,
     error::{ApplyError, chain},
     metrics::Registry,
+    options::GatewayOptions,
     policy::Compiler,
     snapshot::Store,
     table::Table,
@@ -40,12 +41,13 @@ pub(crate) struct Core {
 
 impl Core {
     /// Nothing is served yet.
-    pub(crate) fn new(workers: usize, access_log: bool, runtime: Handle) -> Self {
+    pub(crate) fn new(workers: usize, options: &GatewayOptions, runtime: Handle) -> Self {
         let metrics = Registry::new(workers);
         let shared = Arc::new(Shared {
             table: ArcSwap::default(),
             unrouted: metrics.get(&Arc::from("")),
-            access_log,
+            access_log: options.access_log,
+            head_timeout: options.head_timeout,
         });
         Self {
             shared,

@@ -63,7 +63,7 @@ impl Gateway {
     /// runtime, on which the slow work (health, key sets, snapshots) runs; traffic has its own threads.
     pub async fn start(options: GatewayOptions) -> Result<Self, StartError> {
         let count = options.worker_threads.unwrap_or_else(cores).max(1);
-        let core = Arc::new(Core::new(count, options.access_log, Handle::current()));
+        let core = Arc::new(Core::new(count, &options, Handle::current()));
         restore(&core, &options).await?;
         let (plain, address) = listen(options.listen)?;
         let (tls, tls_address) = match &options.tls {

@@ -1,6 +1,6 @@
 //! Where the gateway listens and what it keeps.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// How a gateway is started.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct GatewayOptions {
     pub worker_threads: Option<usize>,
     /// Whether every request leaves an event with the target `gateway_access`.
     pub access_log: bool,
+    /// How long a caller may take for a request's head, and between two requests.
+    pub head_timeout: Duration,
 }
 
 impl Default for GatewayOptions {
@@ -29,6 +31,7 @@ impl Default for GatewayOptions {
             state_dir: None,
             worker_threads: None,
             access_log: false,
+            head_timeout: Duration::from_secs(60),
         }
     }
 }

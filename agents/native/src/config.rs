@@ -59,6 +59,7 @@ impl NativeOptions {
             state_dir: Some(self.state_dir.clone()),
             worker_threads: self.workers,
             access_log: self.access_log,
+            ..GatewayOptions::default()
         }
     }
 }

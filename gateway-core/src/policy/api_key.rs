@@ -75,10 +75,12 @@ impl ApiKeys {
 
     /// Whose key the request carries.
     pub(crate) fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Arc<str>, Problem> {
-        let hash = match &self.location {
-            Location::Header(name) => only(headers.get_all(name).iter()).map(|key| sha256(key.as_bytes())),
-            Location::Query(name) => only(values(query.unwrap_or_default(), name)).map(|key| sha256(&key)),
+        let key = match &self.location {
+            Location::Header(name) => only(headers.get_all(name).iter()).map(|key| key.as_bytes().to_vec()),
+            Location::Query(name) => only(values(query.unwrap_or_default(), name)),
         };
+        // A secret that was left empty is no key.
+        let hash = key.filter(|key| !key.is_empty()).map(|key| sha256(&key));
         let consumer = hash.and_then(|hash| self.consumers.get(&hash));
         consumer.cloned().ok_or_else(|| {
             Problem::unauthenticated("This API needs a valid API key.")

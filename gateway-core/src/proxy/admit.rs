@@ -2,11 +2,12 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Method, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
 use hyper::body::{Body as _, Incoming};
 
 use super::{Exchange, body::RequestBody, problem::Problem, text};
 use crate::{
+    api::Route,
     policy::{Chain, Check, rate_limit::Caller},
     router::{
         Lookup,
@@ -15,6 +16,44 @@ use crate::{
     },
     table::Table,
 };
+
+/// With which a request may ask frameworks to take it for one of another method.
+static DISGUISES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
+
+/// Refuses a request that an upstream may take for one of another method, unless the same policies hold for
+/// that one.
+pub(super) fn refuse_disguise(
+    table: &Table,
+    parts: &request::Parts,
+    host: &HeaderValue,
+    path: &NormalPath<'_>,
+    query: Option<&str>,
+    route: &Route,
+) -> Result<(), Problem> {
+    let mut disguises = DISGUISES.iter().flat_map(|name| parts.headers.get_all(name));
+    let equal = disguises.all(|meant| {
+        let Ok(method) = Method::from_bytes(&meant.as_bytes().to_ascii_uppercase()) else {
+            return false;
+        };
+        let view = RequestView {
+            method: &method,
+            headers: &parts.headers,
+            query,
+        };
+        let found = table.router.find(text(host), path, &view);
+        matches!(found, Lookup::Found(other) if Arc::ptr_eq(&other.chain, &route.chain))
+    });
+    match equal {
+        true => Ok(()),
+        false => Err(Problem::bad_request(
+            "The request names another method in a header, for which other policies hold; use that method itself.",
+        )),
+    }
+}
 
 impl Exchange<'_> {
     /// The answer to a browser's question whether a script may call, if it is one and the route it asks

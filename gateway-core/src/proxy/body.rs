@@ -113,6 +113,8 @@ enum Source {
 pub(crate) struct UpstreamBody {
     pub(crate) incoming: Incoming,
     pub(crate) sender: Option<SendRequest<RequestBody>>,
+    /// Whether the request had a body, which may still be on its way when its answer has ended.
+    pub(crate) may_upload: bool,
     pub(crate) pool: Rc<Pool>,
     pub(crate) endpoint: u64,
 }
@@ -141,9 +143,19 @@ impl ResponseBody {
 impl UpstreamBody {
     /// Returns the connection for the next request.
     fn give_back(&mut self) {
-        if let Some(sender) = self.sender.take() {
-            self.pool.put(self.endpoint, sender, Instant::now());
+        let Some(mut sender) = self.sender.take() else {
+            return;
+        };
+        if !self.may_upload || sender.is_ready() {
+            return self.pool.put(self.endpoint, sender, Instant::now());
         }
+        // Nobody else is to wait for the end of this upload.
+        let (pool, endpoint) = (Rc::clone(&self.pool), self.endpoint);
+        tokio::task::spawn_local(async move {
+            if sender.ready().await.is_ok() {
+                pool.put(endpoint, sender, Instant::now());
+            }
+        });
     }
 }
 

@@ -80,15 +80,7 @@ impl Exchange<'_> {
             (true, None) => Err(Problem::upstream_failed(
                 "The upstream switched protocols without being asked to.",
             )),
-            (false, websocket) => {
-                let mut response = self.streamed(route, answer);
-                if websocket.is_some() {
-                    // How requests are framed on this connection is no longer watched.
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(header::CONNECTION, close);
-                }
-                Ok(response)
-            }
+            (false, _) => Ok(self.streamed(route, answer)),
         }
     }
 
@@ -98,6 +90,7 @@ impl Exchange<'_> {
         let body = UpstreamBody {
             incoming,
             sender: Some(answer.sender),
+            may_upload: answer.may_upload,
             pool: Rc::clone(&self.client.worker.pool),
             endpoint: route.upstream.endpoint.id,
         };

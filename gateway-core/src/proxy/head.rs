@@ -1,10 +1,11 @@
 //! Request and response heads: what is refused, what is taken away, what is added.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Uri, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
     header::{self, Entry},
     request,
 };
+use hyper::body::Incoming;
 
 use super::problem::Problem;
 
@@ -68,6 +69,17 @@ pub(crate) fn wants_websocket(parts: &request::Parts) -> bool {
         && names(&parts.headers).any(|name| name.eq_ignore_ascii_case("upgrade"))
 }
 
+/// Whether the caller may believe that after this request the connection carries another protocol. Exactly
+/// these requests end the watch over its framing.
+pub(crate) fn asks_to_switch(request: &Request<Incoming>) -> bool {
+    request.version() <= Version::HTTP_11
+        && request
+            .headers()
+            .get_all(header::UPGRADE)
+            .iter()
+            .any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
 fn names(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(header::CONNECTION)
@@ -79,6 +91,8 @@ fn names(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 /// Takes away what was meant for this connection only.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Whatever else the message says of it.
+    let chunked = headers.contains_key(header::TRANSFER_ENCODING);
     if headers.contains_key(header::CONNECTION) {
         let nominated: Vec<HeaderName> = names(headers).filter_map(|name| name.parse().ok()).collect();
         for name in nominated {
@@ -88,7 +102,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
             }
         }
     }
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+    if chunked {
         // The length of a chunked message is what its chunks say.
         headers.remove(header::CONTENT_LENGTH);
     }

@@ -43,11 +43,18 @@ pub(crate) async fn answer(
     client: Rc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
+    let asks_to_switch = head::asks_to_switch(&request);
     let mut exchange = Exchange::new(&client);
-    Ok(match exchange.serve(request).await {
+    let mut response = match exchange.serve(request).await {
         Ok(response) => response,
         Err(problem) => exchange.refuse(problem),
-    })
+    };
+    if asks_to_switch && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // How requests are framed on this connection is no longer watched.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    Ok(response)
 }
 
 /// One request and what is known of it so far.
@@ -94,7 +101,9 @@ impl<'a> Exchange<'a> {
             if let Some(headers) = self.preflight(&table, &parts, &host, &path, uri.query()) {
                 return Ok(self.own_answer(StatusCode::NO_CONTENT, headers, Bytes::new()));
             }
-            self.route(&table, &parts, &host, &path, uri.query())?
+            let route = self.route(&table, &parts, &host, &path, uri.query())?;
+            admit::refuse_disguise(&table, &parts, &host, &path, uri.query(), &route)?;
+            route
         };
         self.admit(&route.chain, &parts, uri.query()).await?;
         let body = self.limit(&route.chain, body)?;
@@ -167,11 +176,16 @@ impl<'a> Exchange<'a> {
         let id = text(&id);
         let status = problem.status;
         let body = problem.body(id);
-        let mut headers = problem.into_headers(id);
-        if let Some(cors) = self.route.as_ref().and_then(|route| route.chain.cors.as_ref()) {
-            // Scripts that may read answers may read this one.
-            cors.mark(self.origin.as_ref(), &mut headers);
+        let mut headers = HeaderMap::new();
+        if let Some(route) = &self.route {
+            if let Some(cors) = &route.chain.cors {
+                // Scripts that may read answers may read this one.
+                cors.mark(self.origin.as_ref(), &mut headers);
+            }
+            // What protects callers of an API protects those who are refused, too.
+            route.chain.response.apply(&mut headers);
         }
+        problem.write_headers(id, &mut headers);
         self.own_answer(status, headers, body)
     }
 

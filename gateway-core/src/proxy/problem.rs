@@ -93,9 +93,11 @@ impl Problem {
         Bytes::from(document.to_string())
     }
 
-    /// The headers of the answer.
-    pub(crate) fn into_headers(self, request_id: &str) -> HeaderMap {
-        let mut headers: HeaderMap = self.headers.into_iter().collect();
+    /// Puts in the headers of the answer, in place of any that are there.
+    pub(crate) fn write_headers(self, request_id: &str, headers: &mut HeaderMap) {
+        for (name, value) in self.headers {
+            headers.insert(name, value);
+        }
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
@@ -107,6 +109,5 @@ impl Problem {
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        headers
     }
 }

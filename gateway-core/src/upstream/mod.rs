@@ -84,6 +84,10 @@ impl Endpoints {
     }
 
     fn shared(&self, tls: bool, host: String, port: u16) -> Result<Arc<Endpoint>, String> {
+        if tls {
+            // Reads the system's roots now rather than while a worker has requests to carry.
+            tls::connector().map_err(|error| format!("TLS cannot be used: {error}"))?;
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (tls, host, port);
         if let Some(endpoint) = known.get(&key).and_then(Weak::upgrade) {

@@ -16,6 +16,8 @@ use crate::proxy::body::RequestBody;
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
     pub(crate) sender: SendRequest<RequestBody>,
+    /// Whether the request's body may still be on its way.
+    pub(crate) may_upload: bool,
 }
 
 /// Why there is no response.
@@ -42,10 +44,16 @@ pub(crate) async fn send(
     upstream: &Upstream,
     mut request: Request<RequestBody>,
 ) -> Result<Answer, SendError> {
+    let may_upload = !request.body().is_end_stream();
+    let answer = |response, sender| Answer {
+        response,
+        sender,
+        may_upload,
+    };
     if let Some(mut sender) = kept(pool, upstream).await {
         let spare = Spare::of(&request);
         match exchange(&mut sender, upstream, request).await {
-            Ok(response) => return Ok(Answer { response, sender }),
+            Ok(response) => return Ok(answer(response, sender)),
             Err(Failed::Timeout) => return Err(SendError::Timeout),
             Err(Failed::Broken(error, returned)) => {
                 let again = returned
@@ -58,7 +66,7 @@ pub(crate) async fn send(
     }
     let mut sender = open(upstream).await?;
     match exchange(&mut sender, upstream, request).await {
-        Ok(response) => Ok(Answer { response, sender }),
+        Ok(response) => Ok(answer(response, sender)),
         Err(Failed::Timeout) => Err(SendError::Timeout),
         Err(Failed::Broken(error, _)) => Err(SendError::Broken(error)),
     }

@@ -25,8 +25,10 @@ use crate::{
     proxy::{self, Client},
 };
 
-/// How long a caller may take for TLS, for a request's head, and between requests.
-const HEAD_TIME: Duration = Duration::from_secs(60);
+/// How often an HTTP/2 caller is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a caller may take for TLS.
 const TLS_TIME: Duration = Duration::from_secs(10);
 
 /// The most headers a request may have, and their size together in HTTP/2.
@@ -76,7 +78,8 @@ fn address_header(address: IpAddr) -> HeaderValue {
 }
 
 async fn serve_plain(client: Rc<Client>, mut stream: TcpStream, stopping: Stopping) {
-    match timeout(HEAD_TIME, read_start(&mut stream)).await {
+    let head_timeout = client.worker.shared.head_timeout;
+    match timeout(head_timeout, read_start(&mut stream)).await {
         Ok(Ok(start)) if start == HTTP2_PREFACE => {
             serve_http2(client, Guarded::unwatched(stream, start), stopping).await;
         }
@@ -102,10 +105,11 @@ async fn serve_http1<S>(client: Rc<Client>, stream: Guarded<S>, mut stopping: St
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let head_timeout = client.worker.shared.head_timeout;
     let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&client), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(head_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
@@ -131,7 +135,7 @@ where
     let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&client), request));
     let connection = http2::Builder::new(Local)
         .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIME)
+        .keep_alive_interval(PING_EVERY)
         .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);

@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     /// Counts requests that found no route.
     pub(crate) unrouted: Arc<ApiMetrics>,
     pub(crate) access_log: bool,
+    /// How long a caller may take for a request's head, and between two requests.
+    pub(crate) head_timeout: Duration,
 }
 
 /// One worker, as its connections see it.

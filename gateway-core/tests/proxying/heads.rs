@@ -191,3 +191,46 @@ async fn heads_that_are_too_large_are_refused() {
         "{answer}"
     );
 }
+
+#[tokio::test]
+async fn a_response_whose_chunking_is_called_a_matter_of_the_connection_is_whole() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let _ = stream.read(&mut [0; 4096]).await;
+        let answer = "HTTP/1.1 200 OK\r\nConnection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n\
+            Content-Length: 2\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+        let _ = stream.write_all(answer.as_bytes()).await;
+        let _ = stream.read(&mut [0; 4096]).await;
+    });
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", address, json!({})))
+        .await
+        .expect("applied");
+    let answer = get(&gateway, "/a").await;
+    assert!(!answer.contains("content-length: 2"), "{answer}");
+    assert!(answer.contains("hello"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
+    let options = gatehouse_gateway_core::GatewayOptions {
+        worker_threads: Some(1),
+        head_timeout: std::time::Duration::from_millis(50),
+        ..Default::default()
+    };
+    let gateway = gatehouse_gateway_core::Gateway::start(options)
+        .await
+        .expect("the gateway starts");
+    for start in ["", "P", "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
+        let waiting = raw(&gateway, start);
+        tokio::time::timeout(std::time::Duration::from_secs(5), waiting)
+            .await
+            .expect("the gateway closes the connection");
+    }
+}

@@ -18,5 +18,6 @@ mod routing;
 mod streaming;
 mod support;
 mod tls;
+mod upstream_tls;
 mod upstreams;
 mod websocket;

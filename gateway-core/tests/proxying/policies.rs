@@ -259,3 +259,83 @@ async fn requests_beyond_the_rate_are_refused_by_consumer_and_the_count_outlives
     assert_eq!(status(&call("2").await), 200);
     assert_eq!(status(&call("wrong").await), 401);
 }
+
+#[tokio::test]
+async fn a_method_named_in_a_header_does_not_pass_by_its_own_policies() {
+    let gateway = gateway().await;
+    let fields = json!({"operations": [
+        {"match": {"method": "POST", "path": "/x"}},
+        {"match": {"method": "PATCH", "path": "/x"}},
+        {"match": {"method": "DELETE", "path": "/x"}, "policies": [key_policy("boss", json!({}))]},
+    ]});
+    let upstream = echo().await;
+    gateway
+        .put_api(with_key(api("a", upstream, fields), "boss-key", "two"))
+        .await
+        .expect("applied");
+    gateway
+        .put_api(api("all", upstream, json!({})))
+        .await
+        .expect("applied");
+    for (path, header, method, expected) in [
+        ("/a/x", "X-HTTP-Method-Override", "DELETE", 400),
+        ("/a/x", "x-http-method", "delete", 400),
+        ("/a/x", "X-Method-Override", "PUT", 400),
+        ("/a/x", "X-HTTP-Method-Override", "not a method", 400),
+        ("/a/x", "X-HTTP-Method-Override", "PATCH", 200),
+        ("/a/x", "X-HTTP-Method-Override", "POST", 200),
+        ("/all/x", "X-HTTP-Method-Override", "DELETE", 200),
+    ] {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n{header}: {method}\r\n\r\n"
+        );
+        let answer = raw(&gateway, &request).await;
+        assert_eq!(status(&answer), expected, "{path} {header}: {method}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_set_on_answers_is_set_on_refusals_too_unless_they_say_it_themselves() {
+    let gateway = gateway().await;
+    let headers = json!({"type": "headers", "with": {"response": {
+        "set": {"strict-transport-security": "max-age=60", "cache-control": "max-age=60", "content-type": "text/plain"},
+        "add": {"www-authenticate": "Other"},
+        "remove": ["x-request-id"],
+    }}});
+    let fields = json!({"policies": [headers, key_policy("shop", json!({}))]});
+    gateway
+        .put_api(with_key(api("a", echo().await, fields), "shop-key", "s3cret"))
+        .await
+        .expect("applied");
+    let answer = get(&gateway, "/a").await;
+    assert_eq!(status(&answer), 401);
+    for expected in [
+        "strict-transport-security: max-age=60\r\n",
+        "cache-control: no-store\r\n",
+        "content-type: application/problem+json\r\n",
+        "www-authenticate: ApiKey",
+        "x-request-id: ",
+    ] {
+        assert!(answer.contains(expected), "{expected} in {answer}");
+    }
+    assert!(!answer.contains("max-age=60\r\ncache"), "{answer}");
+    assert_eq!(answer.matches("cache-control").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn an_empty_key_opens_nothing() {
+    let gateway = gateway().await;
+    let config = api(
+        "a",
+        echo().await,
+        json!({"policies": [key_policy("shop", json!({}))]}),
+    );
+    gateway
+        .put_api(with_key(config, "shop-key", ""))
+        .await
+        .expect("applied");
+    assert_eq!(
+        status(&raw(&gateway, &request("/a", "X-Api-Key: \r\n")).await),
+        401
+    );
+}

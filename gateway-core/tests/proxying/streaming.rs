@@ -94,3 +94,55 @@ async fn a_response_that_breaks_off_is_not_made_to_look_whole() {
     let _ = caller.read_to_end(&mut answer).await;
     assert!(!String::from_utf8_lossy(&answer).contains("0\r\n\r\n"));
 }
+
+#[tokio::test]
+async fn a_response_may_take_longer_than_its_head_may() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let gateway = gateway().await;
+    let fields = json!({"upstreams": {"main": {"url": format!("http://{address}"), "timeoutMs": 300}}});
+    gateway.put_api(api("a", address, fields)).await.expect("applied");
+    let mut caller = TcpStream::connect(gateway.address()).await.expect("a connection");
+    caller
+        .write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .expect("sent");
+    let (mut upstream, _) = listener.accept().await.expect("a connection");
+    read_until(&mut upstream, "\r\n\r\n").await;
+    let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+    upstream.write_all(answer.as_bytes()).await.expect("sent");
+    read_until(&mut caller, "first\r\n").await;
+    // What is tested is that nothing happens in this time.
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    upstream.write_all(b"4\r\nlast\r\n0\r\n\r\n").await.expect("sent");
+    read_until(&mut caller, "last\r\n0\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn an_upload_that_outlives_its_answer_holds_nobody_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let gateway = gateway().await;
+    let config = api("a", listener.local_addr().expect("an address"), json!({}));
+    gateway.put_api(config).await.expect("applied");
+    let mut slow = TcpStream::connect(gateway.address()).await.expect("a connection");
+    slow.write_all(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\none")
+        .await
+        .expect("sent");
+    let (mut first, _) = listener.accept().await.expect("a connection");
+    read_until(&mut first, "one").await;
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly";
+    first.write_all(answer).await.expect("sent");
+    read_until(&mut slow, "early").await;
+    let mut other = TcpStream::connect(gateway.address()).await.expect("a connection");
+    other
+        .write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .expect("sent");
+    let accepted = timeout(Duration::from_secs(5), listener.accept()).await;
+    let (mut second, _) = accepted
+        .expect("the other caller does not wait")
+        .expect("a connection");
+    read_until(&mut second, "\r\n\r\n").await;
+    second.write_all(answer).await.expect("sent");
+    read_until(&mut other, "early").await;
+}

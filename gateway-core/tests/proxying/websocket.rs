@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_tungstenite::{accept_async, connect_async, tungstenite::Message};
 
-use crate::support::{api, gateway, upstream};
+use crate::support::{api, gateway, raw, upstream};
 
 #[tokio::test]
 async fn messages_go_back_and_forth_after_the_handshake() {
@@ -26,7 +26,11 @@ async fn messages_go_back_and_forth_after_the_handshake() {
     });
     let gateway = gateway().await;
     gateway
-        .put_api(api("a", address, json!({})))
+        .put_api(api(
+            "a",
+            address,
+            json!({"upstreams": {"main": {"url": format!("http://{address}"), "timeoutMs": 300}}}),
+        ))
         .await
         .expect("applied");
     let url = format!("ws://{}/a/socket", gateway.address());
@@ -39,6 +43,11 @@ async fn messages_go_back_and_forth_after_the_handshake() {
         let echoed = socket.next().await.expect("a message").expect("a message");
         assert_eq!(echoed.into_text().expect("text").as_str(), text);
     }
+    // The upstream's time to answer says nothing of how long a socket may live.
+    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    socket.send(Message::text("late")).await.expect("sent");
+    let echoed = socket.next().await.expect("a message").expect("a message");
+    assert_eq!(echoed.into_text().expect("text").as_str(), "late");
     socket.close(None).await.expect("closed");
 }
 
@@ -63,4 +72,29 @@ async fn a_refused_handshake_ends_the_connection() {
     let _ = stream.read_to_string(&mut answers).await;
     assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
     assert!(answers.contains("connection: close\r\n"), "{answers}");
+}
+
+/// Whoever asks to switch protocols is no longer watched for contradictory requests. So the connection ends
+/// whatever the answer is, unless it is yes.
+#[tokio::test]
+async fn a_switch_that_does_not_come_about_ends_the_connection() {
+    let upstream = upstream(|_| Response::new("no socket here".to_owned())).await;
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", upstream, json!({})))
+        .await
+        .expect("applied");
+    let next =
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    for first in [
+        "GET /a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+        "GET /b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n\r\n",
+    ] {
+        let answers = raw(&gateway, &format!("{first}{next}")).await;
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{first:?}: {answers}");
+        assert!(answers.contains("connection: close\r\n"), "{first:?}: {answers}");
+    }
 }
