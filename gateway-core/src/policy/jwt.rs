@@ -139,6 +139,10 @@ impl Jwt {
 
     fn read_header(&self, token: &str) -> Result<(Algorithm, Option<String>, &Validation), Problem> {
         let header = decode_header(token).map_err(|_| invalid("it is not a signed token"))?;
+        if header.crit.is_some() {
+            // No extension is known here, and this one must not be passed over (RFC 7515, section 4.1.11).
+            return Err(invalid("it demands an extension that is not known"));
+        }
         let accepted = self
             .validations
             .iter()

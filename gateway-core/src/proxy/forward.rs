@@ -50,6 +50,7 @@ impl Exchange<'_> {
         parts.extensions.clear();
         let headers = &mut parts.headers;
         head::strip_hop_by_hop(headers);
+        head::strip_disguises(headers);
         // We answer `100 Continue` ourselves, when the upstream takes the body.
         headers.remove(header::EXPECT);
         for credential in &route.chain.hidden_headers {

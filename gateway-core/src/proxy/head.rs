@@ -30,6 +30,13 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     HTTP2_SETTINGS,
 ];
 
+/// With which a caller could tell frameworks that the request is for another path than the one whose policies
+/// it was held to. Only a proxy that rewrites paths may say this.
+static DISGUISES: [HeaderName; 2] = [
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+];
+
 /// The host a request is for. Takes the `Host` header out of the head: the upstream gets another one.
 pub(crate) fn take_host(parts: &mut request::Parts) -> Result<HeaderValue, Problem> {
     let mut given = parts.headers.get_all(header::HOST).iter();
@@ -107,6 +114,13 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(header::CONTENT_LENGTH);
     }
     for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Takes away what names another path.
+pub(crate) fn strip_disguises(headers: &mut HeaderMap) {
+    for name in &DISGUISES {
         headers.remove(name);
     }
 }

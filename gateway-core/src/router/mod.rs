@@ -107,7 +107,7 @@ impl<T> Router<T> {
         let Some(rule) = self.rule(&host, &path.key, path.trailing_slash, request) else {
             return self.explain(&host, path);
         };
-        if let Some(alternate) = &path.alternate {
+        for alternate in &path.alternates {
             let other = self.rule(&host, alternate, path.trailing_slash, request);
             if other.is_some_and(|other| !Arc::ptr_eq(&other.target, &rule.target)) {
                 return Lookup::Ambiguous;

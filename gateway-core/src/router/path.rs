@@ -2,8 +2,8 @@
 //!
 //! Routes are matched on decoded segments. What goes to the upstream is the same path written plainly:
 //! dot segments resolved, doubled slashes merged, escapes of unreserved characters undone. Where an
-//! upstream might still read a path in another way (an escaped slash, a `;` parameter), the alternate
-//! reading is kept too, and the caller refuses the request if that one leads to another route.
+//! upstream might still read a path in another way (an escaped slash, a `;` parameter), the other readings
+//! are kept too, and the caller refuses the request if one of them leads to another route.
 
 use std::borrow::Cow;
 
@@ -19,8 +19,8 @@ pub(crate) struct NormalPath<'a> {
     pub(crate) key: Cow<'a, [u8]>,
     /// Whether the path ends in a slash; the root does not.
     pub(crate) trailing_slash: bool,
-    /// The key as an upstream would see it that decodes slashes or strips `;` parameters.
-    pub(crate) alternate: Option<Vec<u8>>,
+    /// The key as upstreams would see it that strip `;` parameters, or decode slashes first.
+    pub(crate) alternates: Vec<Vec<u8>>,
 }
 
 /// The path has no safe meaning: an invalid escape, a control character, a hidden dot segment.
@@ -47,7 +47,7 @@ impl<'a> NormalPath<'a> {
             forward: Cow::Borrowed(raw),
             trailing_slash: key.len() != inner.len(),
             key: Cow::Borrowed(key),
-            alternate: None,
+            alternates: Vec::new(),
         }
     }
 
@@ -117,24 +117,33 @@ fn assemble<'a>(segments: &[Segment], trailing_slash: bool) -> NormalPath<'a> {
     if trailing_slash {
         forward.push('/');
     }
-    let alternate = alternate(&key);
+    let alternates = alternates(&key);
     NormalPath {
         forward: Cow::Owned(forward),
         key: Cow::Owned(key),
         trailing_slash,
-        alternate,
+        alternates,
     }
 }
 
-/// The other reading of a key, where there is one.
-fn alternate(key: &[u8]) -> Option<Vec<u8>> {
+/// The other readings of a key, where there are any.
+fn alternates(key: &[u8]) -> Vec<Vec<u8>> {
     let odd = |byte: &u8| matches!(*byte, ESCAPED_SLASH | b'\\' | b';');
     if !key.iter().any(odd) {
-        return None;
+        return Vec::new();
     }
-    let slashes: Vec<u8> = key.iter().map(|byte| slash_if_escaped(*byte)).collect();
-    let mut other = Vec::with_capacity(slashes.len());
-    for segment in slashes.split(|byte| *byte == b'/') {
+    let decoded: Vec<u8> = key.iter().map(|byte| slash_if_escaped(*byte)).collect();
+    let mut alternates = vec![without_parameters(&decoded)];
+    if decoded != key {
+        // Here a parameter reaches over what would have been a slash.
+        alternates.push(without_parameters(key));
+    }
+    alternates
+}
+
+fn without_parameters(key: &[u8]) -> Vec<u8> {
+    let mut other = Vec::with_capacity(key.len());
+    for segment in key.split(|byte| *byte == b'/') {
         let bare = segment.split(|byte| *byte == b';').next().unwrap_or_default();
         if !bare.is_empty() {
             if !other.is_empty() {
@@ -143,7 +152,7 @@ fn alternate(key: &[u8]) -> Option<Vec<u8>> {
             other.extend_from_slice(bare);
         }
     }
-    Some(other)
+    other
 }
 
 fn slash_if_escaped(byte: u8) -> u8 {
@@ -288,16 +297,18 @@ mod tests {
     }
 
     #[test]
-    fn escaped_slashes_and_parameters_have_a_second_reading() {
-        let alternate = |raw| {
+    fn escaped_slashes_and_parameters_have_other_readings() {
+        let alternates = |raw| {
             let path = NormalPath::parse(raw).unwrap();
-            path.alternate.map(|key| String::from_utf8(key).unwrap())
+            let keys = path.alternates.into_iter().map(String::from_utf8);
+            keys.collect::<Result<Vec<_>, _>>().unwrap()
         };
-        assert_eq!(alternate("/a%2Fb/c"), Some("a/b/c".to_owned()));
-        assert_eq!(alternate("/a%5Cb"), Some("a/b".to_owned()));
-        assert_eq!(alternate("/a;v=1/b"), Some("a/b".to_owned()));
-        assert_eq!(alternate("/a%3Bv/b"), Some("a/b".to_owned()));
-        assert_eq!(alternate("/a%20b"), None);
+        assert_eq!(alternates("/a%2Fb/c"), ["a/b/c", "a\u{1}b/c"]);
+        assert_eq!(alternates("/a%5Cb"), ["a/b", "a\\b"]);
+        assert_eq!(alternates("/a;v=1/b"), ["a/b"]);
+        assert_eq!(alternates("/a%3Bv/b"), ["a/b"]);
+        assert_eq!(alternates("/a;v%2Fb"), ["a/b", "a"]);
+        assert!(alternates("/a%20b").is_empty());
     }
 
     #[test]

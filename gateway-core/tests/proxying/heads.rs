@@ -234,3 +234,93 @@ async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
             .expect("the gateway closes the connection");
     }
 }
+
+#[tokio::test]
+async fn a_path_named_in_a_header_does_not_reach_the_upstream() {
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", echo().await, json!({})))
+        .await
+        .expect("applied");
+    let request = "GET /a/open HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Original-URL: /admin\r\n\
+        X-Rewrite-URL: /admin\r\n\r\n";
+    let seen = document(&raw(&gateway, request).await);
+    assert_eq!(seen["target"], "/open");
+    assert!(!seen.to_string().contains("/admin"), "{seen}");
+}
+
+/// An upstream that answers every request on a connection with what its path stands for.
+async fn odd_upstream() -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let answer = |target: &str| match target {
+        "/head" => "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+        "/304" => "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+        "/204" => "HTTP/1.1 204 No Content\r\n\r\n",
+        "/103" => {
+            "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok"
+        }
+        _ => "HTTP/1.1 203 Until\r\n\r\nthe end",
+    };
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                loop {
+                    let length = stream.read(&mut buffer).await.unwrap_or_default();
+                    let head = String::from_utf8_lossy(&buffer[..length]);
+                    let target = head.split(' ').nth(1).unwrap_or_default();
+                    let _ = stream.write_all(answer(target).as_bytes()).await;
+                    if length == 0 || target == "/end" {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn answers_without_a_body_leave_nothing_for_the_next_one() {
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", odd_upstream().await, json!({})))
+        .await
+        .expect("applied");
+    let requests: String = [
+        ("HEAD", "head"),
+        ("GET", "304"),
+        ("GET", "204"),
+        ("GET", "103"),
+        ("GET", "end"),
+    ]
+    .map(|(method, path)| format!("{method} /a/{path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+    .concat();
+    let last = "GET /a/304 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answers = raw(&gateway, &(requests + last)).await;
+    assert_eq!(statuses(&answers), [200, 304, 204, 201, 203, 304], "{answers}");
+    assert!(answers.contains("\r\n\r\n7\r\nthe end\r\n0\r\n\r\n"), "{answers}");
+    assert!(answers.contains("content-length: 5\r\n"), "{answers}");
+}
+
+#[tokio::test]
+async fn a_body_is_asked_for_only_when_somebody_takes_it() {
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", echo().await, json!({})))
+        .await
+        .expect("applied");
+    let ask = |path| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
+        )
+    };
+    let answers = raw(&gateway, &ask("/a")).await;
+    assert_eq!(statuses(&answers), [100, 200], "{answers}");
+    assert!(!answers.contains("\"expect\""), "{answers}");
+    assert_eq!(statuses(&raw(&gateway, &ask("/b")).await), [404]);
+}

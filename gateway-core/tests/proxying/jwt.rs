@@ -162,6 +162,28 @@ async fn algorithms_that_are_not_listed_are_refused() {
 }
 
 #[tokio::test]
+async fn a_token_that_demands_an_unknown_extension_is_refused() {
+    let gateway = gateway().await;
+    let issuer = Issuer::start().await;
+    let key = SigningKey::new("one");
+    issuer.publish(&[&key]);
+    let policies = json!({"policies": [issuer.policy(json!({}))]});
+    gateway
+        .put_api(api("a", echo().await, policies))
+        .await
+        .expect("applied");
+    for (crit, expected) in [(None, 200), (Some(vec!["b64".to_owned()]), 401)] {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(key.id.to_owned());
+        header.crit = crit;
+        let claims =
+            json!({"iss": "https://idp.test", "aud": "orders", "exp": get_current_timestamp() + 600});
+        let token = encode(&header, &claims, &key.key).expect("a token");
+        assert_eq!(status(&raw(&gateway, &request(&token)).await), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_rotated_key_is_taken_up_at_once_and_an_old_one_no_longer_counts() {
     let gateway = gateway().await;
     let issuer = Issuer::start().await;

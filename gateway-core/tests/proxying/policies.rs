@@ -339,3 +339,27 @@ async fn an_empty_key_opens_nothing() {
         401
     );
 }
+
+#[tokio::test]
+async fn no_reading_of_a_path_passes_by_the_policies_of_another_route() {
+    let gateway = gateway().await;
+    let fields = json!({"operations": [
+        {"match": {"method": "GET", "path": "/{id}"}},
+        {"match": {"method": "GET", "path": "/admin"}, "policies": [key_policy("boss", json!({}))]},
+    ]});
+    gateway
+        .put_api(with_key(api("a", echo().await, fields), "boss-key", "two"))
+        .await
+        .expect("applied");
+    for (path, expected) in [
+        ("/a/x", 200),
+        ("/a/admin", 401),
+        ("/a/%61dmin", 401),
+        ("/a/x/../admin", 401),
+        ("/a/admin;v=1", 400),
+        ("/a/admin;v=%2Fx", 400),
+        ("/a/admin%3Bv%5Cx", 400),
+    ] {
+        assert_eq!(status(&get(&gateway, path).await), expected, "{path}");
+    }
+}
