@@ -77,9 +77,15 @@ fn address_header(address: IpAddr) -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
-async fn serve_plain(client: Rc<Client>, mut stream: TcpStream, stopping: Stopping) {
+async fn serve_plain(client: Rc<Client>, mut stream: TcpStream, mut stopping: Stopping) {
     let head_timeout = client.worker.shared.head_timeout;
-    match timeout(head_timeout, read_start(&mut stream)).await {
+    let start = tokio::select! {
+        biased;
+        start = timeout(head_timeout, read_start(&mut stream)) => start,
+        // Whoever has not asked for anything is not waited for.
+        _ = stopping.wait_for(Option::is_some) => return,
+    };
+    match start {
         Ok(Ok(start)) if start == HTTP2_PREFACE => {
             serve_http2(client, Guarded::unwatched(stream, start), stopping).await;
         }

@@ -147,3 +147,21 @@ async fn one_api_among_many_changes_alone() {
     assert_eq!(gateway.apis().len(), 299);
     assert_eq!(status(&get(&gateway, "/a299/x").await), 200);
 }
+
+#[tokio::test]
+async fn connections_that_ask_for_nothing_do_not_hold_up_the_end() {
+    let gateway = crate::support::gateway().await;
+    let silent = tokio::net::TcpStream::connect(gateway.address())
+        .await
+        .expect("a connection");
+    // Connections are accepted in order, so the silent one has been when this one is answered.
+    assert_eq!(
+        crate::support::status(&crate::support::get(&gateway, "/").await),
+        404
+    );
+    let end = gateway.shutdown(std::time::Duration::from_secs(30));
+    tokio::time::timeout(std::time::Duration::from_secs(5), end)
+        .await
+        .expect("nothing is waited for");
+    drop(silent);
+}
