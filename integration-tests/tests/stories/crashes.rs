@@ -1,12 +1,18 @@
 //! Crashes: what was acknowledged stays, what was asked for is finished once, what is protected stays protected.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use gatehouse_integration_tests::{
     admin::{Admin, condition},
+    control_plane::ControlPlane,
     database::Database,
     gateway::Gateway,
     memory_agent::{self, MemoryAgent},
@@ -23,6 +29,7 @@ super::on_both_databases! {
     a_gateway_killed_during_deploys_finishes_each_once
     an_agent_killed_in_the_middle_of_a_deploy_finishes_it_exactly_once
     a_control_plane_killed_under_writes_loses_nothing_it_acknowledged
+    callers_that_go_away_in_the_middle_of_a_request_disturb_nobody
 }
 
 async fn a_deployment_without_an_agent_waits_and_says_so(database: Database) {
@@ -336,4 +343,101 @@ async fn a_second_gateway_of_the_environment_serves_the_same() {
         second.call("/orders/1").await.status() == 404
     })
     .await;
+}
+
+/// A request that is given up by its caller must leave nothing behind that others work with: no open transaction, no
+/// old view of the data.
+async fn callers_that_go_away_in_the_middle_of_a_request_disturb_nobody(database: Database) {
+    const GONE: u64 = 1_500;
+    let folder = tempfile::tempdir().unwrap();
+    let mut control_plane = ControlPlane::start(database, folder.path().join("control-plane")).await;
+    let admin = control_plane.admin();
+    let agent_token = agent_token(&control_plane).await;
+    let gone = Arc::new(AtomicU64::new(0));
+    let caller = {
+        let address = control_plane.url().replace("http://", "");
+        let gone = Arc::clone(&gone);
+        std::thread::spawn(move || {
+            while gone.load(Ordering::SeqCst) < GONE {
+                let number = gone.fetch_add(1, Ordering::SeqCst);
+                // Anywhere between the request's arrival and its answer.
+                go_away_after(&address, &agent_token, Duration::from_micros(number * 37 % 8_000));
+            }
+        })
+    };
+    let mut revision = 0;
+    while gone.load(Ordering::SeqCst) < GONE {
+        revision += 1;
+        let document = api("orders", &format!("http://127.0.0.1:{}", 10_000 + revision));
+        let applied = admin.apply(json!([document])).await;
+        assert_eq!(applied["results"][0]["revision"], revision, "{applied:#}");
+        for _ in 0..3 {
+            let read = admin.get("/apis/orders").await;
+            assert_eq!(
+                read["status"]["latestRevision"], revision,
+                "what was acknowledged is read"
+            );
+        }
+    }
+    caller.join().unwrap();
+    let log = control_plane.process().output();
+    let confused: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("transaction in progress"))
+        .collect();
+    assert!(confused.is_empty(), "{confused:#?}");
+}
+
+fn go_away_after(address: &str, token: &str, patience: Duration) {
+    let Ok(mut stream) = TcpStream::connect(address) else {
+        return;
+    };
+    let request = format!(
+        "GET /agent/v1/work?after=0 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    let began = Instant::now();
+    if stream.write_all(request.as_bytes()).is_ok() {
+        // Timers are too coarse to meet what takes a tenth of a millisecond.
+        while began.elapsed() < patience {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// The token of a new agent that has opened a session.
+async fn agent_token(control_plane: &ControlPlane) -> String {
+    let join_token = join_token(&control_plane.admin(), "test").await;
+    let http = reqwest::Client::new();
+    let post = async |path: &str, token: &str, body: Value| -> Value {
+        let url = format!("{}/agent/v1/{path}", control_plane.url());
+        let response = http
+            .post(url)
+            .bearer_auth(token)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response.json().await.unwrap()
+    };
+    // SHA-256 of the key `key`, which an agent would make at random.
+    let hash = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
+    let enroll = json!({"joinToken": join_token, "gatewayType": "test", "name": "test", "keySha256": hash});
+    let agent = post("enroll", "", enroll).await;
+    let exchange = json!({"agentId": agent["agentId"], "key": "key"});
+    let token = post("token", "", exchange).await["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let descriptor = json!({
+        "gatewayType": "test",
+        "displayName": "Test",
+        "version": "1.0.0",
+        "capabilities": {"deploy": true},
+        "settingsSchema": {"type": "object"},
+        "policies": [],
+    });
+    let session = json!({"descriptor": descriptor, "protocolMin": 1, "protocolMax": 1});
+    post("session", &token, session).await;
+    token
 }
