@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 
 use crate::support::{api, echo, gateway, get, status, upstream};
@@ -150,17 +151,12 @@ async fn one_api_among_many_changes_alone() {
 
 #[tokio::test]
 async fn connections_that_ask_for_nothing_do_not_hold_up_the_end() {
-    let gateway = crate::support::gateway().await;
-    let silent = tokio::net::TcpStream::connect(gateway.address())
-        .await
-        .expect("a connection");
+    let gateway = gateway().await;
+    let silent = TcpStream::connect(gateway.address()).await.expect("a connection");
     // Connections are accepted in order, so the silent one has been when this one is answered.
-    assert_eq!(
-        crate::support::status(&crate::support::get(&gateway, "/").await),
-        404
-    );
-    let end = gateway.shutdown(std::time::Duration::from_secs(30));
-    tokio::time::timeout(std::time::Duration::from_secs(5), end)
+    assert_eq!(status(&get(&gateway, "/").await), 404);
+    let end = gateway.shutdown(Duration::from_secs(30));
+    timeout(Duration::from_secs(5), end)
         .await
         .expect("nothing is waited for");
     drop(silent);
