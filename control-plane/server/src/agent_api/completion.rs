@@ -34,8 +34,8 @@ const CHUNK: u32 = 200;
 
 /// Finishes a discovery. The same completion may be sent again.
 ///
-/// Findings are compared with the catalog now. Only a complete listing says anything about absence: after any other,
-/// nothing is `gone`.
+/// Findings are compared with the catalog now. Only a complete listing without a filter says anything about
+/// absence: after any other, nothing is `gone`.
 #[utoipa::path(post, path = "/agent/v1/discoveries/{id}/completion", operation_id = "completeDiscovery", tag = "agent",
     params(("id" = DiscoveryId, Path, description = "Which discovery")),
     request_body(content = DiscoveryCompletion),
@@ -131,9 +131,9 @@ async fn compare(
             break;
         }
     }
-    comparison
-        .add_gone(transaction, discovery.id, state == DiscoveryState::Complete)
-        .await?;
+    // What a filter keeps out was not looked for, so it is not absent.
+    let whole = state == DiscoveryState::Complete && discovery.filter.is_empty();
+    comparison.add_gone(transaction, discovery.id, whole).await?;
     Ok(comparison.counts)
 }
 

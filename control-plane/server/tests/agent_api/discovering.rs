@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::{Agent, deployed, refusal},
-    harness::{ControlPlane, check, descriptor, send},
+    harness::{ControlPlane, check, descriptor, environment, send},
 };
 
 fn content(base_path: &str) -> RevisionContent {
@@ -179,6 +179,17 @@ async fn only_a_whole_listing_says_that_something_is_gone() {
             [("svc-1", "error")],
             "unreadable is not gone"
         );
+
+        let mut filtering = environment("local", "read-write");
+        filtering["spec"]["discovery"] = json!({"filter": {"tags": ["public"]}});
+        control_plane.apply(json!([filtering])).await;
+        let filtered = discovery(&control_plane).await;
+        agent.complete(filtered, 0, DiscoveryOutcome::Complete).await;
+        assert!(
+            classes(&control_plane, filtered).await.is_empty(),
+            "what a filter keeps out is not gone"
+        );
+        control_plane.with_environment("local", "read-write").await;
 
         let whole = discovery(&control_plane).await;
         agent.complete(whole, 0, DiscoveryOutcome::Complete).await;
