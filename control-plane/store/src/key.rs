@@ -16,6 +16,7 @@ use aws_lc_rs::{
 };
 use gatehouse_schemas::canonical::hexadecimal;
 use secrecy::{ExposeSecret as _, SecretBox, SecretSlice};
+use uuid::Uuid;
 
 use crate::error::{Result, StoreError};
 
@@ -146,7 +147,7 @@ fn key_file(path: &Path, reason: String) -> StoreError {
 
 /// Writes the key beside its place and links it there, so that nobody ever reads half a key.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let draft = path.with_extension(format!("new-{}", Uuid::now_v7()));
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -45,6 +45,8 @@ async fn the_database_file_and_the_key_file_are_private() {
 fn a_key_file_that_others_can_read_is_refused() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("key");
+    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    std::fs::write(draft, b"").expect("left by a process that was killed, in a container with the same id");
     EncryptionKey::from_file_or_create(&path).expect("a key");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("opened to others");
     let error = EncryptionKey::from_file(&path).expect_err("others can read it");
