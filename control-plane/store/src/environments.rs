@@ -67,10 +67,19 @@ pub(crate) fn state(row: &AnyRow) -> Result<EnvironmentState> {
 
 impl Transaction {
     /// Gives the environment the transaction's generation, so that its agents read it again.
-    pub(crate) async fn announce_environment(&mut self, environment: &Resource) -> Result<()> {
+    pub async fn announce_environment(&mut self, environment: &Resource) -> Result<()> {
         let spec: EnvironmentSpec = serde_json::from_value(environment.spec.clone())
             .map_err(|error| StoreError::corrupt(environment.object(), error))?;
         let generation = self.next_generation().await?;
+        // Agents of a former gateway type would keep it for ever by renewing all their leases.
+        sqlx::query(
+            "DELETE FROM leases WHERE environment_id = $1 AND EXISTS (SELECT 1 FROM environment_states \
+             WHERE environment_states.environment_id = $1 AND gateway_type <> $2)",
+        )
+        .bind(environment.id.to_string())
+        .bind(spec.gateway_type.to_string())
+        .execute(self.connection())
+        .await?;
         sqlx::query(
             "INSERT INTO environment_states (environment_id, name, gateway_type, generation) \
              VALUES ($1, $2, $3, $4) \

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gatehouse_control_plane_store::{Deployment, DeploymentFilter, Desired, Resource, Transaction};
 use gatehouse_schemas::{
     desired::attached,
+    environment::CredentialSource,
     identity::{ApiId, EnvironmentId, ResourceName},
     resource::{Kind, Metadata, PolicySpec},
     time::Timestamp,
@@ -41,8 +42,26 @@ impl Affected {
     /// Composes what should be where again; a deployment whose desired state is the same stays as it is.
     pub(crate) async fn refresh(&self, transaction: &mut Transaction, online_since: Timestamp) -> Answer<()> {
         self.recompose(transaction, online_since).await?;
+        self.announce(transaction).await?;
         for environment in &self.environments {
             refresh_environment(transaction, *environment, online_since).await?;
+        }
+        Ok(())
+    }
+
+    /// Agents keep credentials; a new value reaches them with their environment.
+    async fn announce(&self, transaction: &mut Transaction) -> Answer<()> {
+        if self.secrets.is_empty() {
+            return Ok(());
+        }
+        for environment in transaction.all_resources(Kind::Environment).await? {
+            let credentials = deploy::environment_spec(&environment)?.credentials;
+            let mut sources = credentials.values();
+            if sources.any(
+                |source| matches!(source, CredentialSource::SecretRef(name) if self.secrets.contains(name)),
+            ) {
+                transaction.announce_environment(&environment).await?;
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use gatehouse_control_plane_store::{DeploymentFilter, Resource, Transaction};
 use gatehouse_schemas::{
     diff::Change,
     identity::RevisionNumber,
-    resource::{PolicySpec, SecretSpec, Spec},
+    resource::{Kind, PolicySpec, SecretSpec, Spec},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -32,7 +32,9 @@ pub(crate) async fn write(
         Some(current) if changes.is_empty() => (ApplyAction::Unchanged, current),
         Some(current) => {
             allow_change(transaction, prepared, &current).await?;
-            affected.note(&current)?;
+            if reaches_others(kind, &changes) {
+                affected.note(&current)?;
+            }
             let updated = transaction
                 .update_resource(kind, current.id, None, metadata, &prepared.spec)
                 .await?;
@@ -47,7 +49,9 @@ pub(crate) async fn write(
     };
     let mut revision = None;
     if action != ApplyAction::Unchanged {
-        affected.note(&resource)?;
+        if reaches_others(kind, &changes) {
+            affected.note(&resource)?;
+        }
         revision = write_content(transaction, prepared, &resource, &changes).await?;
         audit(transaction, action, &resource, &changes, revision).await?;
     }
@@ -60,6 +64,11 @@ pub(crate) async fn write(
         warnings: prepared.warnings.clone(),
     };
     Ok(Written { result, resource })
+}
+
+/// New labels of a secret concern nobody, a new value whoever refers to it.
+fn reaches_others(kind: Kind, changes: &[Change]) -> bool {
+    kind != Kind::Secret || changes.iter().any(|change| change.path == changes::SECRET_VALUE)
 }
 
 async fn secret_change(

@@ -85,3 +85,26 @@ async fn an_agent_that_does_not_act_gets_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_new_value_of_a_credential_is_news_of_its_environment() {
+    check(|control_plane| async move {
+        with_secrets(&control_plane).await;
+        let agent = Agent::start(&control_plane, descriptor()).await;
+        let mut position = agent.work(0).await.generation;
+        for (name, labels, value, news) in [
+            ("gateway-token", json!({}), "rotated", true),
+            ("gateway-token", json!({"tier": "gold"}), "rotated", false),
+            ("unrelated", json!({}), "also rotated", false),
+        ] {
+            control_plane
+                .apply(json!([{"kind": "Secret", "metadata": {"name": name, "labels": labels}, "spec": {"value": value}}]))
+                .await;
+            let work = agent.work(position.0).await;
+            let told: Vec<_> = work.environments.iter().map(|environment| environment.name.as_str()).collect();
+            assert_eq!(told, if news { vec!["local"] } else { vec![] }, "{name} {labels}");
+            position = work.generation;
+        }
+    })
+    .await;
+}

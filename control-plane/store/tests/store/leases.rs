@@ -3,8 +3,10 @@
 use gatehouse_control_plane_store::{Claim, Store};
 use gatehouse_schemas::{
     identity::{AgentId, EnvironmentId, FencingNumber},
+    resource::Kind,
     time::Timestamp,
 };
+use serde_json::json;
 
 use crate::harness::{NOW, after, agent, begin, begin_at, environment, on_every_database};
 
@@ -149,6 +151,38 @@ async fn renewing_keeps_every_lease_of_an_agent_and_no_other() {
                 .last_seen_at,
             Some(after(5))
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_environment_of_another_gateway_type_is_free_for_its_agents() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = environment(store, "edge", "kong").await;
+        let (before, now) = (agent(store, "before").await, agent(store, "now").await);
+        claim(store, place, before, false, NOW).await.expect("free");
+        let mut transaction = begin(store).await;
+        let found = transaction.resource_by_id(Kind::Environment, place.0).await;
+        let found = found.expect("a read").expect("an environment");
+        for (settings, left) in [
+            (json!({"gatewayType": "kong", "mode": "read-only"}), 1),
+            (json!({"gatewayType": "aws"}), 0),
+        ] {
+            transaction
+                .update_resource(Kind::Environment, place.0, None, &found.metadata, &settings)
+                .await
+                .expect("updated");
+            assert_eq!(
+                transaction.leases_in(place).await.expect("a read").len(),
+                left,
+                "{settings}"
+            );
+        }
+        transaction.commit().await.expect("committed");
+        claim(store, place, now, false, NOW)
+            .await
+            .expect("agents of the former type do not keep it by renewing their leases");
     })
     .await;
 }
