@@ -111,7 +111,7 @@ fn write_private(file: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn data_error(path: &Path, source: io::Error) -> StartError {
+pub(crate) fn data_error(path: &Path, source: io::Error) -> StartError {
     StartError::DataDir {
         path: path.to_owned(),
         source,

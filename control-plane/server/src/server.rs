@@ -1,6 +1,6 @@
 //! Starting and stopping a server.
 
-use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fs, io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use axum::{Router, serve::ListenerExt as _};
 use gatehouse_control_plane_store::{EncryptionKey, Store, StoreError};
@@ -31,6 +31,17 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The key file of an existing database is not there.
+    #[error(
+        "the key file `{path}` is missing, but the database has secrets that key `{key_id}` encrypts; \
+         put that key file back, from a backup or from where it was moved"
+    )]
+    KeyMissing {
+        /// Where it should be.
+        path: PathBuf,
+        /// Which key the database wants.
+        key_id: String,
+    },
     /// The database or the key file cannot be used.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
@@ -53,8 +64,7 @@ impl Server {
     /// Opens the database, makes the key file and the first admin token where there are none, and listens.
     pub async fn start(options: ServerOptions) -> Result<Self, StartError> {
         bootstrap::data_dir(&options.data_dir)?;
-        let key = EncryptionKey::from_file_or_create(&options.data_dir.join("key"))?;
-        let state = AppState::open(&options.database_url, key, options.lease).await?;
+        let state = open(&options).await?;
         let admin_token_file = bootstrap::first_admin_token(&state, &options.data_dir).await?;
         let mut tasks = JoinSet::new();
         let address = spawn(
@@ -112,6 +122,23 @@ impl Server {
             self.tasks.shutdown().await;
         }
         self.state.store.close().await;
+    }
+}
+
+async fn open(options: &ServerOptions) -> Result<AppState, StartError> {
+    let path = options.data_dir.join("key");
+    let is_new = path.symlink_metadata().is_err();
+    let key = EncryptionKey::from_file_or_create(&path)?;
+    match AppState::open(&options.database_url, key, options.lease).await {
+        Err(StoreError::WrongKey { expected, .. }) if is_new => {
+            // A new key in the place of the lost one would hide that it is lost.
+            fs::remove_file(&path).map_err(|source| bootstrap::data_error(&path, source))?;
+            Err(StartError::KeyMissing {
+                path,
+                key_id: expected,
+            })
+        }
+        opened => Ok(opened?),
     }
 }
 

@@ -1,5 +1,7 @@
 //! From values to validated documents, with the content of API revisions. No transaction yet.
 
+use std::collections::BTreeSet;
+
 use gatehouse_control_plane_api::problem::FieldError;
 use gatehouse_control_plane_store::PackedDefinition;
 use gatehouse_schemas::{
@@ -287,18 +289,12 @@ fn without_effect(environment: &EnvironmentSpec) -> Vec<String> {
 }
 
 fn named_twice(prepared: &[Prepared]) -> Vec<FieldError> {
-    let earlier = |position: usize, document: &Prepared| {
-        let before = &prepared[..position];
-        before
-            .iter()
-            .any(|it| it.kind() == document.kind() && it.name() == document.name())
-    };
+    let mut seen = BTreeSet::new();
     let twice = prepared
         .iter()
-        .enumerate()
-        .filter(|(position, document)| earlier(*position, document));
+        .filter(|document| !seen.insert((document.kind(), document.name())));
     twice
-        .map(|(_, document)| FieldError {
+        .map(|document| FieldError {
             document: document.index,
             pointer: "/metadata/name".to_owned(),
             detail: format!(

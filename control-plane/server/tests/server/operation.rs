@@ -58,7 +58,7 @@ async fn a_taken_address_is_named() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_database_is_refused() {
+async fn a_lost_or_damaged_key_is_not_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(options(&folder, None)).await.expect("a start");
     server.shutdown(Duration::from_secs(5)).await;
@@ -66,7 +66,22 @@ async fn a_key_of_another_database_is_refused() {
     let error = Server::start(options(&folder, None))
         .await
         .expect_err("another key");
-    assert!(matches!(error, StartError::Store(_)), "{error}");
+    assert!(matches!(error, StartError::KeyMissing { .. }), "{error}");
+    assert!(
+        !folder.path().join("key").exists(),
+        "a new key in the place of the lost one would hide that it is lost"
+    );
+    std::fs::write(folder.path().join("key"), "damaged").expect("a damaged key");
+    for mode in [0o644, 0o600] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(folder.path().join("key"), mode).expect("a mode");
+        let error = Server::start(options(&folder, None)).await.expect_err("no key");
+        assert!(matches!(error, StartError::Store(_)), "{error}");
+        assert_eq!(
+            std::fs::read(folder.path().join("key")).expect("a read"),
+            b"damaged"
+        );
+    }
 }
 
 #[tokio::test]
