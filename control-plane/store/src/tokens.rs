@@ -36,6 +36,8 @@ reads! {
     token_by_hash(sha256: &str) -> Option<Token> = by_hash;
     /// A page of the tokens that are not revoked, oldest first.
     tokens(request: &PageRequest) -> Page<Token> = list;
+    /// How many tokens of a role are neither revoked nor ended.
+    usable_tokens(role: &str, now: Timestamp) -> u64 = usable;
     /// Whether there has ever been a token: a database without one is new.
     has_tokens() -> bool = any;
 }
@@ -59,6 +61,18 @@ async fn list(connection: &mut AnyConnection, request: &PageRequest) -> Result<P
     .await?;
     let tokens = each(rows, token)?;
     Ok(page("tokens", request, tokens, |token| token.id.to_string()))
+}
+
+async fn usable(connection: &mut AnyConnection, role: &str, now: Timestamp) -> Result<u64> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS usable FROM tokens \
+         WHERE role = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
+    )
+    .bind(role.to_owned())
+    .bind(now.0)
+    .fetch_one(connection)
+    .await?;
+    row.count("usable")
 }
 
 async fn any(connection: &mut AnyConnection) -> Result<bool> {

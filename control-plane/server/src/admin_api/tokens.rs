@@ -8,10 +8,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use gatehouse_control_plane_api::{
-    admin::{CreateTokenRequest, CreatedToken, Page, Token},
-    problem::{FieldError, Problem},
+    admin::{CreateTokenRequest, CreatedToken, Page, Role, Token},
+    problem::{FieldError, Problem, ProblemKind},
 };
-use gatehouse_schemas::identity::TokenId;
+use gatehouse_schemas::identity::{ResourceName, TokenId};
 use http::StatusCode;
 use serde_json::json;
 
@@ -65,11 +65,16 @@ pub(crate) async fn list(
     responses(
         (status = 204, description = "Revoked"),
         (status = 404, description = "There is no such token", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is the last token of an admin", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn revoke(writer: Writer, Path(id): Path<TokenId>) -> Answer<StatusCode> {
     let mut transaction = writer.begin().await?;
     let token = transaction.revoke_token(id).await?;
+    let now = transaction.now();
+    if access::role(&token)? == Role::Admin && transaction.usable_tokens(&token.role, now).await? == 0 {
+        return Err(last_admin(&token.name));
+    }
     transaction
         .audit(
             "token.revoked",
@@ -79,6 +84,17 @@ pub(crate) async fn revoke(writer: Writer, Path(id): Path<TokenId>) -> Answer<St
         .await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Nobody could make another one.
+fn last_admin(name: &ResourceName) -> Failure {
+    Failure::new(
+        ProblemKind::WrongState,
+        format!(
+            "token `{name}` is the last one of an admin, and without it nobody could make another; create one first with \
+             `gatehouse token create --name NAME --role admin`"
+        ),
+    )
 }
 
 /// The time a token lives, if it is one that a token may live.

@@ -17,7 +17,7 @@ use tracing::info;
 use super::{agent_token, caller};
 use crate::{
     authentication::unauthenticated,
-    extract::Body,
+    extract::{Body, STRANGER_BODY_LIMIT},
     failure::{Answer, Failure},
     request::RequestId,
     state::AppState,
@@ -42,7 +42,7 @@ const NAME_MAX_LENGTH: usize = 200;
 pub(crate) async fn enroll(
     State(state): State<AppState>,
     request_id: Option<Extension<RequestId>>,
-    Body(request): Body<EnrollRequest>,
+    Body(request): Body<EnrollRequest, STRANGER_BODY_LIMIT>,
 ) -> Answer<Json<EnrollResponse>> {
     check(&request)?;
     let request_id = request_id.map(|Extension(id)| id.0);
@@ -149,7 +149,7 @@ fn join_refused(what: &str, gateway_type: &GatewayType) -> Failure {
 )]
 pub(crate) async fn token(
     State(state): State<AppState>,
-    Body(request): Body<TokenRequest>,
+    Body(request): Body<TokenRequest, STRANGER_BODY_LIMIT>,
 ) -> Answer<Json<TokenResponse>> {
     let agent = caller::welcome(&state, request.agent_id).await?;
     let given = token::hash(&request.key);

@@ -16,6 +16,9 @@ use crate::failure::{Answer, Failure};
 /// The largest body the Admin API reads, in bytes.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
+/// The largest body read of somebody who has not said yet who they are, in bytes.
+pub(crate) const STRANGER_BODY_LIMIT: usize = 16 * 1024;
+
 /// From this size on, a body is parsed where it keeps nobody waiting.
 const LARGE: usize = 256 * 1024;
 
@@ -24,16 +27,20 @@ const LARGE: usize = 256 * 1024;
 const DRAIN_LIMIT: usize = 96 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// A JSON body of type `T`.
+/// A JSON body of type `T`, of at most `LIMIT` bytes.
 #[derive(Debug)]
-pub(crate) struct Body<T>(pub(crate) T);
+pub(crate) struct Body<T, const LIMIT: usize = BODY_LIMIT>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Body<T> {
+impl<S, T, const LIMIT: usize> FromRequest<S> for Body<T, LIMIT>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Send + 'static,
+{
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Answer<Self> {
         is_json(request.headers())?;
-        let bytes = read_bytes(request, BODY_LIMIT).await?;
+        let bytes = read_bytes(request, LIMIT).await?;
         if bytes.len() < LARGE {
             return parse(&bytes);
         }
@@ -44,7 +51,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Bo
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Answer<Body<T>> {
+fn parse<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Answer<Body<T, LIMIT>> {
     let value: Value = serde_json::from_slice(bytes).map_err(syntax_failure)?;
     let read = parse::spec::<T>(&value, "");
     read.map(Body)

@@ -5,7 +5,7 @@ mod parameters;
 mod precondition;
 
 pub(crate) use self::{
-    body::{Body, field_errors},
+    body::{Body, STRANGER_BODY_LIMIT, field_errors},
     parameters::{Path, Query},
     precondition::{Precondition, PreconditionHeaders, entity_tag},
 };

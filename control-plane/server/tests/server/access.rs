@@ -59,6 +59,33 @@ async fn without_a_valid_token_nothing_is_answered() {
 }
 
 #[tokio::test]
+async fn the_last_admin_cannot_lock_everybody_out() {
+    check(|control_plane| async move {
+        let first = control_plane.get("tokens").await.expect(200)["items"][0].clone();
+        assert_eq!(first["role"], "admin");
+        let path = format!("tokens/{}", first["id"].as_str().expect("an id"));
+        let (kind, detail) = control_plane.delete(&path).await.problem(409);
+        assert_eq!(kind, "wrong-state");
+        assert!(detail.contains("gatehouse token create"), "{detail}");
+        control_plane.token("second", Role::Admin).await;
+        control_plane.delete(&path).await.expect(204);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stranger_may_not_send_much() {
+    check(|control_plane| async move {
+        let body = json!({"agentId": uuid::Uuid::nil(), "key": "k".repeat(20_000)});
+        let request = control_plane
+            .anonymous(Method::POST, "/agent/v1/token")
+            .json(&body);
+        send(request).await.problem(413);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_token_is_shown_once_and_ends_when_revoked() {
     check(|control_plane| async move {
         let created = control_plane
