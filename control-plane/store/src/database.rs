@@ -109,8 +109,17 @@ impl Store {
             Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         };
         Ok(Snapshot {
-            transaction: self.inner.pool.begin_with(begin).await?,
+            transaction: self.begin_whole(begin).await?,
         })
+    }
+
+    /// Begins a transaction to the end, even if its caller goes away meanwhile. A `BEGIN` that is cut off between
+    /// the question and the answer is not undone by sqlx: it would stay open on a connection that goes back to the
+    /// pool, and whoever gets it next would be in somebody else's transaction.
+    pub(crate) async fn begin_whole(&self, begin: &'static str) -> Result<sqlx::Transaction<'static, Any>> {
+        let pool = self.inner.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(begin).await });
+        Ok(begun.await.map_err(|_| sqlx::Error::PoolClosed)??)
     }
 
     /// Changes its value whenever desired state, a lease, a deployment's status or a discovery may have changed,
@@ -133,10 +142,6 @@ impl Store {
 
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Any>> {
         Ok(self.inner.pool.acquire().await?)
-    }
-
-    pub(crate) fn pool(&self) -> &AnyPool {
-        &self.inner.pool
     }
 
     /// The first start writes down the key's id; every later one compares.

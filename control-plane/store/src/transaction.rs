@@ -80,7 +80,7 @@ impl Transaction {
     pub(crate) async fn begin_unordered(store: &Store, actor: &str, now: Timestamp) -> Result<Self> {
         let begun = match store.inner.engine {
             Engine::Sqlite => begin_sqlite(store).await?,
-            Engine::Postgres => (store.pool().begin().await?, None),
+            Engine::Postgres => (store.begin_whole("BEGIN").await?, None),
         };
         Ok(Self::new(store, begun, actor, None, now))
     }
@@ -111,7 +111,13 @@ impl Transaction {
 
     /// Makes everything permanent, then wakes whoever waits for changes. When this returns `Ok`, nothing of it can be
     /// lost any more.
-    pub async fn commit(mut self) -> Result<()> {
+    pub async fn commit(self) -> Result<()> {
+        // Whoever asked may go away in the middle; what is committed must still wake up those who wait for it.
+        let committed = tokio::spawn(self.commit_and_wake()).await;
+        committed.map_err(|_| StoreError::from(sqlx::Error::PoolClosed))?
+    }
+
+    async fn commit_and_wake(mut self) -> Result<()> {
         if self.wakes && self.store.inner.engine == Engine::Postgres {
             sqlx::query("SELECT pg_notify($1, '')")
                 .bind(CHANNEL)
@@ -164,11 +170,11 @@ async fn begin_sqlite(store: &Store) -> Result<Begun> {
     let writer = timeout(ACQUIRE_TIMEOUT, store.inner.writer.clone().acquire_owned()).await;
     let writer = writer.map_err(|_| StoreError::from(sqlx::Error::PoolTimedOut))?;
     let writer = writer.map_err(|_| StoreError::from(sqlx::Error::PoolClosed))?;
-    Ok((store.pool().begin_with("BEGIN IMMEDIATE").await?, Some(writer)))
+    Ok((store.begin_whole("BEGIN IMMEDIATE").await?, Some(writer)))
 }
 
 async fn begin_postgres(store: &Store) -> Result<Begun> {
-    let mut transaction = store.pool().begin().await?;
+    let mut transaction = store.begin_whole("BEGIN").await?;
     (*transaction).execute(WRITER_LOCK).await?;
     Ok((transaction, None))
 }
