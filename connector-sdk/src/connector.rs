@@ -4,17 +4,20 @@
 //! runtime around it. There are no default bodies: what a connector cannot do it says so, in its
 //! descriptor and with [`ErrorKind::Unsupported`](crate::error::ErrorKind::Unsupported).
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
+use gatehouse_control_plane_api::agent::CheckFinding;
 use gatehouse_schemas::{
     canonical::Fingerprint,
-    descriptor::{Descriptor, Fidelity},
+    descriptor::Descriptor,
     desired::{DesiredApi, Mark},
     environment::DiscoveryFilter,
+    fidelity::PolicyFidelity,
     identity::ExternalRef,
     observed::{DiscoveredItem, Observation},
     plan::Plan,
+    quota::VendorCalls,
 };
 use serde_json::Value;
 
@@ -34,6 +37,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     ///
     /// - Nothing on the gateway changes.
     /// - A gateway that cannot be reached is an `Unavailable` error, not a failed check.
+    /// - A permission that the mode needs and the credential lacks is a finding of severity `Error` that names it.
+    /// - A permission to change things that a read-only mode does not need is a `Warning`.
     async fn check(&self, context: &Context) -> Result<CheckReport>;
 
     /// Lists one page of the APIs the gateway has, ours and others.
@@ -45,6 +50,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - Following `next` from the first page lists every API exactly once.
     /// - An API that cannot be read is an `Unreadable` item; the listing goes on.
     /// - A page that cannot be read is an error, never an empty page.
+    /// - An API whose version in the listing is the one in `known` is `Unchanged` and costs no call of its own.
+    /// - A position that the gateway no longer takes is a `Conflict` error; the listing begins anew.
     /// - Nothing on the gateway changes.
     async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage>;
 
@@ -68,6 +75,14 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - Every policy of the desired API appears in the report.
     fn translate(&self, desired: &DesiredApi) -> Translation;
 
+    /// Which calls of the vendor's operations carrying out a plan takes, by the names in the descriptor's quotas.
+    /// Without a desired API it is a removal. No effects.
+    ///
+    /// # Behaviour
+    ///
+    /// - Carrying out the plan takes no more calls than this, retries aside.
+    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls;
+
     /// Makes the gateway serve the desired API: one honest attempt.
     ///
     /// Requires `Capabilities::deploy`.
@@ -78,8 +93,12 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - On success, requests are answered by the new revision.
     /// - While it runs, each request is answered by the old revision or the new one, never by a mixture.
     /// - The API is never reachable without its security policies.
-    /// - What does not carry our mark stays untouched; if it is in the way, that is a `Conflict`.
+    /// - What does not carry our mark stays untouched; if it is in the way, that is a `Conflict`. The one exception
+    ///   is the object that the request says to adopt, which is marked and changed in place.
     /// - After a failure, the old revision still serves.
+    /// - What one attempt made and did not finish, the next one finds, by mark, name or recorded step, and uses or
+    ///   removes; there is never a second one of it.
+    /// - With more than one step, each is recorded with `context.journal` before it is taken.
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed>;
 
     /// Removes the API from the gateway.
@@ -116,6 +135,10 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
         (**self).translate(desired)
     }
 
+    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+        (**self).estimate(desired, plan)
+    }
+
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
         (**self).deploy(context, request).await
     }
@@ -139,8 +162,8 @@ pub struct ApiReference {
 pub struct CheckReport {
     /// The gateway's version, as far as it tells.
     pub gateway_version: Option<String>,
-    /// What is wrong or worth knowing, each with what to do; empty when all is well.
-    pub findings: Vec<String>,
+    /// What was looked at, one by one.
+    pub findings: Vec<CheckFinding>,
 }
 
 /// Asks for a page of a listing.
@@ -152,6 +175,8 @@ pub struct PageRequest {
     pub limit: usize,
     /// Which APIs.
     pub filter: DiscoveryFilter,
+    /// The versions that the control plane knows, by the gateway's own identity.
+    pub known: Arc<BTreeMap<ExternalRef, String>>,
 }
 
 /// A page of a listing.
@@ -172,17 +197,6 @@ pub struct Translation {
     pub fidelity: Vec<PolicyFidelity>,
 }
 
-/// How faithfully one policy at one place is expressed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyFidelity {
-    /// Where it stands in the desired API, as a JSON Pointer into its content.
-    pub pointer: String,
-    /// The policy type.
-    pub policy: String,
-    /// How faithfully.
-    pub fidelity: Fidelity,
-}
-
 /// What to deploy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeployRequest {
@@ -192,6 +206,8 @@ pub struct DeployRequest {
     pub plan: Plan,
     /// The gateway's own identity for the API, once known.
     pub external_ref: Option<ExternalRef>,
+    /// Whether the object of that identity is to be taken over, although it does not carry our mark.
+    pub adopt: bool,
 }
 
 /// What was deployed.

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::{error::Result, journal::Journal, scheduler::Quotas};
 
 /// The surroundings of one operation: the environment, its secrets, and the wish to stop.
 #[derive(Debug, Clone)]
@@ -20,6 +20,10 @@ pub struct Context {
     pub environment: Arc<EnvironmentContext>,
     /// Resolves secrets that the desired state refers to.
     pub secrets: Arc<dyn SecretResolver>,
+    /// Records steps before they are taken.
+    pub journal: Arc<dyn Journal>,
+    /// Says when the vendor's operations may be called.
+    pub quotas: Arc<dyn Quotas>,
     /// Cancelled when the deadline has passed or the agent stops; long operations look at it between steps.
     pub cancellation: CancellationToken,
 }

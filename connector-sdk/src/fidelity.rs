@@ -1,12 +1,12 @@
 //! How faithfully policies are expressed: the report every translation carries.
 
 use gatehouse_schemas::{
+    api::OperationMatch,
     descriptor::{Fidelity, PolicySupport},
     desired::DesiredApi,
+    fidelity::PolicyFidelity,
     policy::Policy,
 };
-
-use crate::connector::PolicyFidelity;
 
 /// Every canonical policy type there is.
 pub const POLICY_TYPES: [&str; 6] = [
@@ -32,7 +32,7 @@ pub fn all_exact() -> Vec<PolicySupport> {
 /// unsupported.
 pub fn report(desired: &DesiredApi, support: &[PolicySupport]) -> Vec<PolicyFidelity> {
     let content = &desired.content;
-    let of_api = entries("/policies", &content.policies, support);
+    let of_api = entries("/policies", None, &content.policies, support);
     let of_operations = content
         .operations
         .iter()
@@ -40,6 +40,7 @@ pub fn report(desired: &DesiredApi, support: &[PolicySupport]) -> Vec<PolicyFide
         .flat_map(|(position, operation)| {
             entries(
                 &format!("/operations/{position}/policies"),
+                Some(&operation.r#match),
                 &operation.policies,
                 support,
             )
@@ -47,13 +48,19 @@ pub fn report(desired: &DesiredApi, support: &[PolicySupport]) -> Vec<PolicyFide
     of_api.into_iter().chain(of_operations).collect()
 }
 
-fn entries(at: &str, policies: &[Policy], support: &[PolicySupport]) -> Vec<PolicyFidelity> {
+fn entries(
+    at: &str,
+    operation: Option<&OperationMatch>,
+    policies: &[Policy],
+    support: &[PolicySupport],
+) -> Vec<PolicyFidelity> {
     policies
         .iter()
         .enumerate()
         .map(|(position, policy)| PolicyFidelity {
             pointer: format!("{at}/{position}"),
             policy: policy.type_name().to_owned(),
+            operation: operation.cloned(),
             fidelity: fidelity_of(policy.type_name(), support),
         })
         .collect()

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::identity::GatewayType;
+use crate::{environment::Mode, identity::GatewayType, quota::Quota};
 
 /// What a connector says of itself at the start of a session. All the control plane ever knows of a
 /// gateway type.
@@ -24,6 +24,30 @@ pub struct Descriptor {
     pub settings_schema: Value,
     /// How faithfully each canonical policy type is expressed; a type that is not listed is unsupported.
     pub policies: Vec<PolicySupport>,
+    /// The vendor's published quotas per account; empty for a gateway without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<Quota>,
+    /// The settings that together name the vendor's account, whose quotas all its environments share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub account_settings: Vec<String>,
+    /// The least-privilege policy, in the vendor's language, for each mode.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<PermissionSet>,
+}
+
+/// What the gateway's own access control should allow an agent, for one mode of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionSet {
+    /// The environment's mode.
+    pub mode: Mode,
+    /// The vendor's language, for people: `AWS IAM policy`, `Azure custom role`.
+    pub language: String,
+    /// The policy. In its texts, `{settings.NAME}` stands for a setting of the environment.
+    #[schema(value_type = Object)]
+    pub document: Value,
+    /// How to put it in force.
+    pub instructions: String,
 }
 
 /// Operations and limits of a connector, as plain data. Each is what the conformance suite saw pass.

@@ -131,6 +131,10 @@ identifier! {
     DiscoveredApiId,
     /// Identifies one import out of a discovery.
     ImportId,
+    /// Identifies a stored plan.
+    PlanId,
+    /// Identifies something an agent is asked to look at or to work out.
+    TaskId,
     /// Identifies an API token of a person or a program.
     TokenId,
     /// Identifies a one-time join token of an agent.

@@ -8,8 +8,10 @@ use utoipa::ToSchema;
 
 use crate::{
     canonical::Fingerprint,
+    compatibility::{ChangeClass, ClassifiedChange},
     desired::Mark,
     diff::{Change, diff},
+    duplicate::Duplicate,
     identity::{ApiId, ExternalRef, NAME_MAX_LENGTH, ResourceName},
     revision::RevisionContent,
     route,
@@ -38,6 +40,13 @@ pub struct ObservedApi {
     pub external_ref: ExternalRef,
     /// The gateway's name for it.
     pub name: String,
+    /// The gateway's own version of it, as its listing gives it (an ETag, a time of change): equal means that
+    /// nothing about it changed. Absent if the listing gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The gateway's tags or labels, as it writes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Our mark, if it carries one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Mark>,
@@ -46,6 +55,11 @@ pub struct ObservedApi {
     pub endpoint_urls: Vec<String>,
     /// What it is.
     pub content: RevisionContent,
+    /// Its machine-readable description, if the gateway keeps one: an OpenAPI document whose canonical form has
+    /// the fingerprint that `content` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub definition: Option<Value>,
     /// The fingerprint of what the gateway holds: for a managed API, that of the desired state it
     /// expresses; otherwise that of `content`.
     pub fingerprint: Fingerprint,
@@ -57,6 +71,14 @@ pub struct ObservedApi {
 pub enum DiscoveredItem {
     /// An API.
     Api(Box<ObservedApi>),
+    /// An API whose version in the listing is the one the control plane knows: it was not read again.
+    Unchanged {
+        /// The gateway's own identity for it.
+        #[serde(rename = "externalRef")]
+        external_ref: ExternalRef,
+        /// The gateway's name for it.
+        name: String,
+    },
     /// Something is there, but it could not be read. It is not absent.
     Unreadable {
         /// The gateway's own identity for it.
@@ -74,16 +96,36 @@ pub enum DiscoveredItem {
 #[serde(rename_all = "camelCase", tag = "class")]
 pub enum Classification {
     /// Not in the catalog.
-    New,
+    New {
+        /// APIs of the catalog that it may be another place of.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        duplicates: Vec<Duplicate>,
+    },
     /// In the catalog, and different there.
     Changed {
-        /// The fields that differ: catalog before, gateway after.
+        /// The fields that differ: catalog before, gateway after. `/name` is the gateway's name for it: a rename.
         changes: Vec<Change>,
+        /// What the change means for consumers: that of the gravest of `consumers`.
+        #[serde(default, rename = "changeClass")]
+        change_class: ChangeClass,
+        /// Change by change, what it means for consumers; the gravest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        consumers: Vec<ClassifiedChange>,
     },
     /// In the catalog, and the same.
     Unchanged,
     /// In the catalog as coming from this gateway, and not seen in a complete run.
-    Gone,
+    Gone {
+        /// What happens now: waits for further runs, needs approval, or counts as removed.
+        #[serde(default)]
+        message: String,
+    },
+    /// On the environment's ignore list.
+    Ignored {
+        /// What people said when they put it there.
+        #[serde(default)]
+        reason: String,
+    },
     /// Its name or its place belongs to something else in the catalog.
     Conflict {
         /// With what.
@@ -101,7 +143,7 @@ impl DiscoveredItem {
     pub fn external_ref(&self) -> &ExternalRef {
         match self {
             Self::Api(api) => &api.external_ref,
-            Self::Unreadable { external_ref, .. } => external_ref,
+            Self::Unchanged { external_ref, .. } | Self::Unreadable { external_ref, .. } => external_ref,
         }
     }
 
@@ -109,7 +151,7 @@ impl DiscoveredItem {
     pub fn name(&self) -> &str {
         match self {
             Self::Api(api) => &api.name,
-            Self::Unreadable { name, .. } => name,
+            Self::Unchanged { name, .. } | Self::Unreadable { name, .. } => name,
         }
     }
 }
@@ -163,7 +205,7 @@ impl CatalogView {
         let marked = |api: &ObservedApi| api.mark.as_ref().map(|mark| mark.api_id);
         let index = self.by_reference.get(item.external_ref()).or_else(|| match item {
             DiscoveredItem::Api(api) => marked(api).and_then(|id| self.by_api.get(&id)),
-            DiscoveredItem::Unreadable { .. } => None,
+            DiscoveredItem::Unchanged { .. } | DiscoveredItem::Unreadable { .. } => None,
         });
         index.map(|index| &self.entries[*index])
     }
@@ -191,6 +233,7 @@ pub fn classify(item: &DiscoveredItem, catalog: &CatalogView) -> Classification 
                 reason: reason.clone(),
             };
         }
+        DiscoveredItem::Unchanged { .. } => return Classification::Unchanged,
         DiscoveredItem::Api(api) => api,
     };
     match catalog.find(item) {
@@ -219,7 +262,11 @@ fn changed(entry: &CatalogEntry, api: &ObservedApi) -> Classification {
             after: Some(Value::String(api.fingerprint.to_string())),
         });
     }
-    Classification::Changed { changes }
+    Classification::Changed {
+        changes,
+        change_class: ChangeClass::default(),
+        consumers: Vec::new(),
+    }
 }
 
 fn unknown(api: &ObservedApi, catalog: &CatalogView) -> Classification {
@@ -242,7 +289,9 @@ fn unknown(api: &ObservedApi, catalog: &CatalogView) -> Classification {
             place.method, place.path, place.host, entry.name
         ));
     }
-    Classification::New
+    Classification::New {
+        duplicates: Vec::new(),
+    }
 }
 
 fn conflict(reason: String) -> Classification {

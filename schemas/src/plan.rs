@@ -82,8 +82,13 @@ fn whose(owner: Option<&ApiId>) -> String {
 }
 
 /// The changes from what a gateway holds to what it should hold. The paths of the changes are pointers
-/// into the content. Only what carries our mark for this API in this environment is planned over.
-pub fn plan(desired: &DesiredApi, observation: &Observation) -> Result<Plan, Unplannable> {
+/// into the content. Only what carries our mark for this API in this environment is planned over, or the one
+/// unmarked object that people chose to `adopt`.
+pub fn plan(
+    desired: &DesiredApi,
+    observation: &Observation,
+    adopt: Option<&ExternalRef>,
+) -> Result<Plan, Unplannable> {
     match observation {
         Observation::Unknown { reason } => Err(Unplannable::Unknown {
             api: desired.mark.api_name.to_string(),
@@ -98,15 +103,21 @@ pub fn plan(desired: &DesiredApi, observation: &Observation) -> Result<Plan, Unp
                 &content_of(desired, &desired.content)?,
             ),
         }),
-        Observation::Present(observed) => over(desired, observed),
+        Observation::Present(observed) => over(desired, observed, adopt),
     }
 }
 
-fn over(desired: &DesiredApi, observed: &ObservedApi) -> Result<Plan, Unplannable> {
+fn over(
+    desired: &DesiredApi,
+    observed: &ObservedApi,
+    adopt: Option<&ExternalRef>,
+) -> Result<Plan, Unplannable> {
     let same_place = |mark: &Mark| {
         mark.api_id == desired.mark.api_id && mark.environment_id == desired.mark.environment_id
     };
-    if !observed.mark.as_ref().is_some_and(same_place) {
+    let is_ours = observed.mark.as_ref().is_some_and(same_place);
+    let is_adopted = observed.mark.is_none() && adopt == Some(&observed.external_ref);
+    if !is_ours && !is_adopted {
         return Err(Unplannable::Foreign {
             api: desired.mark.api_name.to_string(),
             external_ref: observed.external_ref.clone(),

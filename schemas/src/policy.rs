@@ -51,7 +51,12 @@ impl Policy {
 
     /// Whether leaving it out would let somebody in who must stay out.
     pub fn is_security(&self) -> bool {
-        matches!(self, Self::AuthApiKey(_) | Self::AuthJwt(_))
+        Self::is_security_type(self.type_name())
+    }
+
+    /// Whether policies of this type are security policies: all of `auth`, and `ip.filter`.
+    pub fn is_security_type(policy: &str) -> bool {
+        policy.starts_with("auth.") || policy == "ip.filter"
     }
 
     /// The secrets it refers to.

@@ -89,6 +89,9 @@ fn descriptor() -> Descriptor {
     #[expect(clippy::expect_used, reason = "a constant that every test parses")]
     let gateway_type = GATEWAY_TYPE.parse().expect("the gateway type is a name");
     Descriptor {
+        quotas: Vec::new(),
+        account_settings: Vec::new(),
+        permissions: Vec::new(),
         gateway_type,
         display_name: "Gatehouse native gateway".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -162,6 +165,14 @@ impl Connector for NativeConnector {
             vendor_form: json!(translate::config(desired, BTreeMap::new())),
             fidelity: fidelity::report(desired, &self.descriptor.policies),
         }
+    }
+
+    fn estimate(
+        &self,
+        _desired: Option<&DesiredApi>,
+        _plan: Option<&gatehouse_schemas::plan::Plan>,
+    ) -> gatehouse_schemas::quota::VendorCalls {
+        Default::default()
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

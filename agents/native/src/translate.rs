@@ -75,6 +75,9 @@ pub(crate) fn observed(config: &ApiConfig, endpoint_urls: Vec<String>) -> Observ
         None => config.content.display_name.clone(),
     };
     ObservedApi {
+        version: None,
+        tags: Vec::new(),
+        definition: None,
         external_ref: config.external_ref.clone(),
         name,
         mark: config.mark.clone(),

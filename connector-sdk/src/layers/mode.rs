@@ -1,7 +1,9 @@
 //! Holds the environment's mode on the agent's side, whatever the control plane asked for.
 
 use async_trait::async_trait;
-use gatehouse_schemas::{descriptor::Descriptor, desired::DesiredApi, observed::Observation};
+use gatehouse_schemas::{
+    descriptor::Descriptor, desired::DesiredApi, observed::Observation, plan::Plan, quota::VendorCalls,
+};
 
 use crate::{
     connector::{
@@ -76,6 +78,10 @@ impl<C: Connector> Connector for ModeLayer<C> {
 
     fn translate(&self, desired: &DesiredApi) -> Translation {
         self.inner.translate(desired)
+    }
+
+    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+        self.inner.estimate(desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

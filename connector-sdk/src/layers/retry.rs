@@ -3,7 +3,9 @@
 use std::{future::Future, time::Duration};
 
 use async_trait::async_trait;
-use gatehouse_schemas::{descriptor::Descriptor, desired::DesiredApi, observed::Observation};
+use gatehouse_schemas::{
+    descriptor::Descriptor, desired::DesiredApi, observed::Observation, plan::Plan, quota::VendorCalls,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -117,6 +119,10 @@ impl<C: Connector> Connector for RetryLayer<C> {
 
     fn translate(&self, desired: &DesiredApi) -> Translation {
         self.inner.translate(desired)
+    }
+
+    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+        self.inner.estimate(desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

@@ -3,7 +3,9 @@
 use std::{future::Future, time::Instant};
 
 use async_trait::async_trait;
-use gatehouse_schemas::{descriptor::Descriptor, desired::DesiredApi, observed::Observation};
+use gatehouse_schemas::{
+    descriptor::Descriptor, desired::DesiredApi, observed::Observation, plan::Plan, quota::VendorCalls,
+};
 use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::{
@@ -75,6 +77,10 @@ impl<C: Connector> Connector for TraceLayer<C> {
 
     fn translate(&self, desired: &DesiredApi) -> Translation {
         self.inner.translate(desired)
+    }
+
+    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+        self.inner.estimate(desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

@@ -11,7 +11,9 @@ use gatehouse_schemas::{
     descriptor::{Capabilities, Descriptor},
     desired::DesiredApi,
     observed::Observation,
+    plan::Plan,
     policy::Policy,
+    quota::VendorCalls,
     route,
 };
 use serde_json::json;
@@ -48,6 +50,9 @@ impl MemoryConnector {
         let gateway_type = "memory".parse().expect("`memory` is a name");
         Self {
             descriptor: Descriptor {
+                quotas: Vec::new(),
+                account_settings: Vec::new(),
+                permissions: Vec::new(),
                 gateway_type,
                 display_name: "In-memory gateway".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -219,6 +224,10 @@ impl Connector for MemoryConnector {
             vendor_form: json!({ "content": desired.content, "secrets": desired.secrets }),
             fidelity: fidelity::report(desired, &self.descriptor.policies),
         }
+    }
+
+    fn estimate(&self, _desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
+        VendorCalls::new()
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

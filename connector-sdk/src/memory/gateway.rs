@@ -218,7 +218,10 @@ pub(super) fn observed(external_ref: ExternalRef, api: StoredApi) -> ObservedApi
         endpoint_urls: vec![endpoint_url(&api.content.base_path)],
         external_ref,
         name: api.name,
+        version: None,
+        tags: Vec::new(),
         mark: api.mark,
+        definition: None,
         content: api.content,
         fingerprint: api.fingerprint,
     }

@@ -47,6 +47,8 @@ pub(crate) fn context(mode: Mode) -> Context {
 
 pub(crate) fn context_with(mode: Mode, settings: Map<String, Value>) -> Context {
     Context {
+        journal: Arc::new(crate::journal::NoJournal),
+        quotas: Arc::new(crate::scheduler::NoQuotas),
         environment: Arc::new(EnvironmentContext {
             id: environment_id(),
             name: "test".parse().unwrap(),
@@ -107,7 +109,8 @@ pub(crate) fn desired(api: u128, base_path: &str) -> DesiredApi {
 pub(crate) fn request(api: u128, base_path: &str) -> DeployRequest {
     let desired = desired(api, base_path);
     DeployRequest {
-        plan: plan(&desired, &Observation::Absent).unwrap(),
+        adopt: false,
+        plan: plan(&desired, &Observation::Absent, None).unwrap(),
         desired,
         external_ref: None,
     }

@@ -37,7 +37,7 @@ async fn after_a_deploy_there_is_nothing_left_to_do() {
     let context = context(Mode::ReadWrite);
     let deployed = connector.deploy(&context, &request(1, "/orders")).await.unwrap();
     let observation = connector.observe(&context, &reference(1)).await.unwrap();
-    let plan = plan(&desired(1, "/orders"), &observation).unwrap();
+    let plan = plan(&desired(1, "/orders"), &observation, None).unwrap();
     assert_eq!((plan.action, plan.changes), (PlanAction::Nothing, vec![]));
     assert_eq!(deployed.observed, desired(1, "/orders").fingerprint);
     assert_eq!(gateway.changes(), 1);
@@ -121,6 +121,7 @@ async fn following_the_pages_lists_everything_once() {
     let (mut readable, mut unreadable, mut position) = (0, 0, None);
     loop {
         let request = PageRequest {
+            known: std::sync::Arc::default(),
             position,
             limit: 3,
             filter: DiscoveryFilter::default(),
@@ -128,6 +129,7 @@ async fn following_the_pages_lists_everything_once() {
         let page = connector.discover(&context, request).await.unwrap();
         for item in page.items {
             match item {
+                DiscoveredItem::Unchanged { .. } => panic!("nothing is known"),
                 DiscoveredItem::Api(_) => readable += 1,
                 DiscoveredItem::Unreadable { .. } => unreadable += 1,
             }

@@ -17,6 +17,8 @@ use super::{connection::Connection, secrets};
 use crate::{
     context::{Context, EnvironmentContext},
     error::Result,
+    journal::NoJournal,
+    scheduler::NoQuotas,
 };
 
 /// The right to act in one environment, with its settings as they are under this right.
@@ -54,6 +56,8 @@ impl Lease {
         Ok(Context {
             environment,
             secrets: Arc::new(resolver),
+            journal: Arc::new(NoJournal),
+            quotas: Arc::new(NoQuotas),
             cancellation: self.ended.child_token(),
         })
     }

@@ -45,7 +45,7 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
 
     async fn present(&self, desired: &DesiredApi, known: Option<&ExternalRef>) -> Result<Ending> {
         let observation = self.observe(&desired.mark, known).await?;
-        let plan = plan(desired, &observation).map_err(unplannable)?;
+        let plan = plan(desired, &observation, None).map_err(unplannable)?;
         let observed = match observation {
             Observation::Present(observed) => Some(*observed),
             _ => None,
@@ -59,6 +59,7 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
         let request = DeployRequest {
             desired: desired.clone(),
             plan,
+            adopt: false,
             external_ref: observed
                 .map(|observed| observed.external_ref)
                 .or_else(|| known.cloned()),

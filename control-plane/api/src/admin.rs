@@ -1,5 +1,11 @@
 //! The Admin API, `/api/v1`: what people and programs use. Each type is the JSON of a request or response.
 
+mod drift;
+mod inventory;
+mod plans;
+
+pub use self::{drift::*, inventory::*, plans::*};
+
 use gatehouse_schemas::{
     api::ApiSpec,
     canonical::Fingerprint,
@@ -14,6 +20,7 @@ use gatehouse_schemas::{
     observed::{Classification, ObservedApi},
     resource::{Kind, Metadata, PolicySpec, ProjectSpec, SecretSpec},
     revision::RevisionContent,
+    three_way::MergeConflict,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -218,6 +225,9 @@ pub struct DeployRequest {
     pub revision: Option<RevisionNumber>,
     /// The environment's name.
     pub environment: ResourceName,
+    /// Whether policies that the gateway cannot express, other than security policies, may be lost.
+    #[serde(default)]
+    pub accept_loss: bool,
 }
 
 /// One API revision that should run in one environment, and how that goes.
@@ -411,8 +421,11 @@ pub struct Discovery {
     /// Why it is not complete, or why nothing happens, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// How many findings there are of each class.
+    /// How many findings there are of each class; while it runs, only `found` counts.
     pub counts: DiscoveryCounts,
+    /// How many findings have arrived.
+    #[serde(default)]
+    pub found: u64,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it ended.
@@ -441,6 +454,7 @@ pub struct DiscoveryCounts {
     pub unchanged: u64,
     pub gone: u64,
     pub conflict: u64,
+    pub ignored: u64,
     pub error: u64,
 }
 
@@ -474,6 +488,11 @@ pub struct CreateImportRequest {
     /// Which findings. Absent: all that are `new` or `changed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<DiscoveredApiId>>,
+    /// Which findings, by what they are: `status=new,tag=public,name=orders-*`. What is given must hold together;
+    /// a key given twice means either. Not together with `items`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "status=new,tag=public")]
+    pub select: Option<String>,
 }
 
 /// What became of an import.
@@ -505,6 +524,9 @@ pub struct ImportResult {
     pub api: Option<ResourceName>,
     /// A sentence for people.
     pub message: String,
+    /// What people edited and the gateway changed too: the catalog's value was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<MergeConflict>,
 }
 
 /// What was done with a finding.

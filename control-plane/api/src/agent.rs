@@ -8,6 +8,10 @@
 //! | wait for work | `GET /agent/v1/work?after=GENERATION&waitSeconds=N` |
 //! | resolve secrets that the work refers to | `POST /agent/v1/environments/{id}/secrets` |
 //! | report on a deployment | `POST /agent/v1/deployments/{id}/status` |
+//! | record a step before and after it is taken | `POST /agent/v1/deployments/{id}/steps` |
+//! | tell what was observed of deployments | `POST /agent/v1/environments/{id}/observations` |
+//! | answer a task | `POST /agent/v1/tasks/{id}/result` |
+//! | learn which versions of APIs are known | `GET /agent/v1/environments/{id}/inventory` |
 //! | stream a page of findings (NDJSON of `DiscoveredItem`) | `POST /agent/v1/discoveries/{id}/pages/{number}` |
 //! | finish a discovery | `POST /agent/v1/discoveries/{id}/completion` |
 //!
@@ -18,12 +22,15 @@ use std::collections::BTreeMap;
 use gatehouse_schemas::{
     canonical::Fingerprint,
     descriptor::Descriptor,
-    desired::DesiredApi,
-    environment::{CredentialSource, DiscoveryFilter, Endpoint, Mode},
+    desired::{DesiredApi, Mark},
+    environment::{CredentialSource, DiscoveryFilter, DriftPolicy, Endpoint, Mode},
+    fidelity::PolicyFidelity,
     identity::{
         AgentId, DeploymentId, DiscoveryId, EnvironmentId, ExternalRef, FencingNumber, GatewayType,
-        Generation, ResourceName,
+        Generation, ResourceName, TaskId,
     },
+    observed::Observation,
+    quota::VendorCalls,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -120,6 +127,9 @@ pub struct EnvironmentAssignment {
     pub credentials: BTreeMap<String, CredentialSource>,
     /// Where consumers reach the gateway, if people said so.
     pub endpoints: Vec<Endpoint>,
+    /// What to do when the gateway differs from what was applied: `revert` puts it right, the others only tell.
+    #[serde(default)]
+    pub drift_policy: DriftPolicy,
     /// The generation of its last change.
     pub generation: Generation,
     /// Present while this agent may act there; goes with every report.
@@ -143,6 +153,9 @@ pub struct WorkResponse {
     pub deployments: Vec<DeploymentWork>,
     /// Discoveries waiting for this agent; listed until they are completed.
     pub discoveries: Vec<DiscoveryWork>,
+    /// Tasks waiting for this agent; listed until they are answered or end.
+    #[serde(default)]
+    pub tasks: Vec<TaskWork>,
 }
 
 /// The desired state of one deployment.
@@ -160,6 +173,254 @@ pub struct DeploymentWork {
     /// The gateway's own identity for the API, once reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_ref: Option<ExternalRef>,
+    /// Whether this generation was reported as carried out on this gateway before. If it was and the gateway
+    /// differs now, that is drift: it is told, and put right only under drift policy `revert` (or where every
+    /// agent is a gateway of its own, which holds nothing that people could have changed).
+    #[serde(default)]
+    pub confirmed: bool,
+    /// What the gateway must hold for this generation to be begun, if it comes from an approved plan. If it holds
+    /// something else (and not what is desired), nothing is done and the outcome is `Failed` with reason `PlanVoid`.
+    /// Once a step of this generation is recorded, it is finished whatever is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<ExpectedState>,
+    /// The one object without our mark that may be taken over and marked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<ExternalRef>,
+    /// Whether losses other than of security policies were accepted. If not, and there are any, nothing is done
+    /// and the outcome is `Failed` with reason `LossNotAccepted`.
+    #[serde(default)]
+    pub accept_loss: bool,
+    /// What goes first when a vendor's quota is scarce.
+    #[serde(default)]
+    pub priority: Priority,
+    /// Steps recorded by earlier attempts of this generation or of one before it that was not finished, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// What a plan saw on the gateway when it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum ExpectedState {
+    /// The API, with this fingerprint.
+    Present {
+        /// The fingerprint.
+        fingerprint: Fingerprint,
+    },
+    /// Nothing.
+    Absent,
+}
+
+/// What goes first when a vendor's quota is scarce.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum Priority {
+    /// Discovery, and looks that nobody waits for.
+    Background,
+    /// Deploys, undeploys, and what somebody waits for.
+    #[default]
+    Normal,
+    /// Rollbacks: a part of every quota is kept for them.
+    Rollback,
+}
+
+/// One step of a piece of work on a gateway. Recorded as intended before it is taken, so that whoever comes
+/// after a crash finds what it may have made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// The generation it belongs to.
+    pub generation: Generation,
+    /// Its number within the generation, from 1.
+    #[schema(minimum = 1)]
+    pub number: u32,
+    /// How many steps there are in all, as far as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<u32>,
+    /// What it does, for people: `create the REST API`.
+    #[schema(max_length = 500)]
+    pub description: String,
+    /// The deterministic name or mark of what it makes on the gateway; absent if it makes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
+    pub object: Option<String>,
+    /// How far it is.
+    pub state: StepState,
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum StepState {
+    /// It is about to be taken, or was; nobody knows.
+    Intended,
+    /// It was taken.
+    Done,
+}
+
+/// Records a step. The answer comes once it is safe in the control plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepReport {
+    /// The lease under which it is taken; a stale one is refused, and the step must not be taken.
+    pub fencing: FencingNumber,
+    /// The step.
+    pub step: Step,
+    /// How long the rest will take under the vendor's quotas, in milliseconds, as far as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_ms: Option<u64>,
+}
+
+/// Something an agent is asked to look at or to work out. It changes nothing on the gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskWork {
+    /// Which.
+    pub id: TaskId,
+    /// Where.
+    pub environment_id: EnvironmentId,
+    /// What.
+    pub task: Task,
+}
+
+/// What an agent is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum Task {
+    /// What bringing a deployment to this desired state would change and cost.
+    Plan {
+        /// What should be there.
+        desired: DesiredState,
+        /// The gateway's own identity for the API, once reported.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external_ref: Option<ExternalRef>,
+        /// The one object without our mark that may be taken over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adopt: Option<ExternalRef>,
+    },
+    /// Look at deployments and tell what is there; each is told in `observations`, then the task is answered.
+    Observe {
+        /// Which; absent means all of the environment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deployments: Option<Vec<DeploymentId>>,
+    },
+    /// Look at an object of the gateway, ours or not: for adopting and moving it.
+    Inspect {
+        /// The gateway's own identity for it.
+        external_ref: ExternalRef,
+    },
+    /// Look whether the gateway can be reached and the credential is good for the environment's mode.
+    Check,
+}
+
+/// The answer to a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaskReport {
+    /// The lease under which it was worked out.
+    pub fencing: FencingNumber,
+    /// The answer.
+    pub result: TaskResult,
+}
+
+/// What came of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum TaskResult {
+    /// Of `plan`.
+    Planned {
+        /// What the gateway holds.
+        observation: Observation,
+        /// How faithfully each policy is expressed; empty for a removal.
+        fidelity: Vec<PolicyFidelity>,
+        /// The vendor's operations it takes, by name.
+        calls: VendorCalls,
+        /// How long until it would be done if it began now, in milliseconds, with what else is waiting for the
+        /// account's quotas.
+        eta_ms: u64,
+    },
+    /// Of `observe`: how many deployments were looked at.
+    Observed {
+        /// How many.
+        count: u64,
+    },
+    /// Of `inspect`.
+    Inspected {
+        /// What the gateway holds.
+        observation: Observation,
+    },
+    /// Of `check`.
+    Checked {
+        /// The gateway's version, as far as it tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gateway_version: Option<String>,
+        /// What was looked at, one by one.
+        findings: Vec<CheckFinding>,
+    },
+    /// It could not be worked out.
+    Failed {
+        /// One word in PascalCase for programs.
+        reason: String,
+        /// A sentence for people: what happened and what to do.
+        message: String,
+    },
+}
+
+/// One thing that a check looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckFinding {
+    /// How it stands.
+    pub severity: CheckSeverity,
+    /// What was looked at and found, and what to do if it is not well.
+    pub message: String,
+}
+
+/// How a finding of a check stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CheckSeverity {
+    /// It is well.
+    Ok,
+    /// It works, and should be looked at: a permission beyond what the mode needs.
+    Warning,
+    /// It keeps the mode from working.
+    Error,
+}
+
+/// What was observed of deployments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObservationsReport {
+    /// The lease under which it was seen.
+    pub fencing: FencingNumber,
+    /// At most 100 deployments.
+    #[schema(max_items = 100)]
+    pub items: Vec<DeploymentObservation>,
+}
+
+/// What was observed of one deployment. One that speaks of another generation than the desired one is left out
+/// without an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeploymentObservation {
+    /// Which.
+    pub deployment_id: DeploymentId,
+    /// The generation whose desired state it was compared with.
+    pub generation: Generation,
+    /// What was seen; absent if it was exactly what is desired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<Observation>,
+}
+
+/// The versions of a gateway's APIs that the control plane knows: what has the same version need not be read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryResponse {
+    /// By the gateway's own identity.
+    pub versions: BTreeMap<String, String>,
 }
 
 /// What should be there.
@@ -174,7 +435,7 @@ pub enum DesiredState {
     /// Nothing: undeploy what carries the mark.
     Absent {
         /// The mark of what to remove.
-        mark: gatehouse_schemas::desired::Mark,
+        mark: Mark,
     },
 }
 
@@ -188,6 +449,20 @@ pub struct DiscoveryWork {
     pub environment_id: EnvironmentId,
     /// What to look for.
     pub filter: DiscoveryFilter,
+    /// Where to go on, if pages of it have arrived: an earlier agent was interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<ResumePosition>,
+}
+
+/// Where an interrupted discovery goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResumePosition {
+    /// How many pages have arrived; the next one to send is one more.
+    pub pages: u32,
+    /// The connector's position after the last of them; absent if that page was the end of the listing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
 }
 
 /// Asks for secrets that the environment or its desired state refers to.
@@ -224,6 +499,11 @@ pub struct DeploymentReport {
 pub enum DeploymentOutcome {
     /// Work has begun.
     Deploying,
+    /// This generation was carried out before, and the gateway holds something else now. Nothing was changed.
+    Drifted {
+        /// What it holds.
+        observation: Observation,
+    },
     /// The gateway serves it; traffic flows.
     Deployed {
         /// The gateway's own identity for the API.

@@ -66,6 +66,10 @@ pub enum ProblemKind {
     RouteConflict,
     /// 409: a security policy cannot be enforced by the environment's gateway.
     PolicyUnsupported,
+    /// 409: the world moved since the plan was made; make a new one.
+    PlanVoid,
+    /// 409: the gateway cannot express all policies, and nobody accepted that.
+    LossNotAccepted,
     /// 409: the report speaks of an older generation or lease.
     Stale,
     /// 409: the state of the object does not allow this now.
@@ -105,6 +109,12 @@ impl ProblemKind {
                 409,
                 "policy-unsupported",
                 "The gateway cannot enforce a security policy",
+            ),
+            Self::PlanVoid => (409, "plan-void", "The world moved since the plan was made"),
+            Self::LossNotAccepted => (
+                409,
+                "loss-not-accepted",
+                "The gateway cannot express all policies",
             ),
             Self::Stale => (409, "stale", "The report speaks of an older state"),
             Self::WrongState => (409, "wrong-state", "The object's state does not allow this"),

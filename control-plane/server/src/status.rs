@@ -10,6 +10,7 @@ use gatehouse_schemas::{
     condition::{Condition, Phase},
     environment::{EnvironmentSpec, Mode},
     identity::{AgentId, DeploymentId, EnvironmentId, GatewayType, Generation, ResourceName, RevisionNumber},
+    observed::Observation,
     resource::Kind,
     status::{AgentReport, DeploymentFacts, DeploymentStatus, Report, ReportOutcome, deployment_status},
     time::Timestamp,
@@ -151,6 +152,12 @@ fn report(report: &store::Report) -> Option<Report> {
     let outcome = match outcome {
         DeploymentOutcome::Deploying => ReportOutcome::Deploying,
         DeploymentOutcome::Deployed { observed, .. } => ReportOutcome::Deployed { observed },
+        DeploymentOutcome::Drifted { observation } => ReportOutcome::Deployed {
+            observed: match observation {
+                Observation::Present(api) => api.fingerprint,
+                Observation::Absent | Observation::Unknown { .. } => Fingerprint("absent".to_owned()),
+            },
+        },
         DeploymentOutcome::Removed => ReportOutcome::Removed,
         DeploymentOutcome::Failed {
             reason,

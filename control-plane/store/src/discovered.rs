@@ -139,7 +139,8 @@ impl Transaction {
         for item in items {
             let (external_ref, name) = match item {
                 DiscoveredItem::Api(api) => (&api.external_ref, &api.name),
-                DiscoveredItem::Unreadable {
+                DiscoveredItem::Unchanged { external_ref, name }
+                | DiscoveredItem::Unreadable {
                     external_ref, name, ..
                 } => (external_ref, name),
             };

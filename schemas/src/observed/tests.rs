@@ -27,6 +27,9 @@ fn entry(id: u128, name: &str, external_ref: Option<&str>, base_path: &str) -> C
 fn item(external_ref: &str, name: &str, base_path: &str, marked: Option<u128>) -> DiscoveredItem {
     let content = content(base_path);
     DiscoveredItem::Api(Box::new(ObservedApi {
+        version: None,
+        tags: Vec::new(),
+        definition: None,
         external_ref: ExternalRef(external_ref.to_owned()),
         name: name.to_owned(),
         mark: marked.map(|id| Mark {

@@ -29,6 +29,9 @@ fn desired(base_path: &str, revision: u64) -> DesiredApi {
 
 fn observed(of: &DesiredApi, mark: Option<Mark>) -> Observation {
     Observation::Present(Box::new(ObservedApi {
+        version: None,
+        tags: Vec::new(),
+        definition: None,
         external_ref: ExternalRef("svc-1".to_owned()),
         name: "orders".to_owned(),
         mark,
@@ -40,7 +43,7 @@ fn observed(of: &DesiredApi, mark: Option<Mark>) -> Observation {
 
 #[test]
 fn what_is_absent_is_created_field_by_field() {
-    let plan = plan(&desired("/a", 1), &Observation::Absent).expect("a plan");
+    let plan = plan(&desired("/a", 1), &Observation::Absent, None).expect("a plan");
     assert_eq!((plan.action, plan.observed), (PlanAction::Create, None));
     assert!(
         plan.changes
@@ -52,14 +55,19 @@ fn what_is_absent_is_created_field_by_field() {
 #[test]
 fn what_is_there_as_desired_is_left_alone() {
     let desired = desired("/a", 1);
-    let plan = plan(&desired, &observed(&desired, Some(desired.mark.clone()))).expect("a plan");
+    let plan = plan(&desired, &observed(&desired, Some(desired.mark.clone())), None).expect("a plan");
     assert_eq!((plan.action, plan.changes), (PlanAction::Nothing, Vec::new()));
 }
 
 #[test]
 fn an_update_names_the_fields_that_change() {
     let before = desired("/a", 1);
-    let plan = plan(&desired("/b", 2), &observed(&before, Some(before.mark.clone()))).expect("a plan");
+    let plan = plan(
+        &desired("/b", 2),
+        &observed(&before, Some(before.mark.clone())),
+        None,
+    )
+    .expect("a plan");
     assert_eq!(plan.action, PlanAction::Update);
     assert_eq!(
         plan.changes,
@@ -74,7 +82,12 @@ fn an_update_names_the_fields_that_change() {
 #[test]
 fn the_same_content_at_another_revision_is_an_update_of_the_mark() {
     let before = desired("/a", 1);
-    let plan = plan(&desired("/a", 2), &observed(&before, Some(before.mark.clone()))).expect("a plan");
+    let plan = plan(
+        &desired("/a", 2),
+        &observed(&before, Some(before.mark.clone())),
+        None,
+    )
+    .expect("a plan");
     assert_eq!((plan.action, plan.changes), (PlanAction::Update, Vec::new()));
 }
 
@@ -94,7 +107,11 @@ fn unknown_is_not_absent_and_what_is_not_ours_is_not_touched() {
         observed(&desired, Some(foreign)),
     ]
     .iter()
-    .map(|observation| plan(&desired, observation).expect_err("no plan").to_string())
+    .map(|observation| {
+        plan(&desired, observation, None)
+            .expect_err("no plan")
+            .to_string()
+    })
     .collect();
     expect![[r#"
         cannot plan the deploy of `orders`: what the gateway holds is unknown (timeout)

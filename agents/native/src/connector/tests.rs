@@ -60,8 +60,9 @@ impl Stage {
         let context = context(Vec::new());
         let observation = self.connector.observe(&context, &reference(desired)).await?;
         let request = DeployRequest {
+            adopt: false,
             desired: desired.clone(),
-            plan: plan(desired, &observation).unwrap(),
+            plan: plan(desired, &observation, None).unwrap(),
             external_ref: None,
         };
         self.connector.deploy(&context, &request).await
@@ -130,6 +131,8 @@ fn reference(desired: &DesiredApi) -> ApiReference {
 
 fn context(endpoints: Vec<Endpoint>) -> Context {
     Context {
+        journal: Arc::new(gatehouse_connector_sdk::journal::NoJournal),
+        quotas: Arc::new(gatehouse_connector_sdk::scheduler::NoQuotas),
         environment: Arc::new(EnvironmentContext {
             id: mark(1).environment_id,
             name: name("local"),
@@ -160,7 +163,7 @@ async fn traffic_flows_when_the_deploy_returns_and_nothing_is_left_to_do() {
         .observe(&context(Vec::new()), &reference(&desired))
         .await
         .unwrap();
-    let plan = plan(&desired, &observation).unwrap();
+    let plan = plan(&desired, &observation, None).unwrap();
     assert_eq!((plan.action, plan.changes), (PlanAction::Nothing, vec![]));
 }
 
@@ -276,6 +279,7 @@ async fn following_the_pages_lists_ours_and_others_once() {
             .await
             .unwrap();
         found.extend(page.items.into_iter().map(|item| match item {
+            DiscoveredItem::Unchanged { .. } => panic!("nothing is known"),
             DiscoveredItem::Api(api) => api.name,
             DiscoveredItem::Unreadable { reason, .. } => panic!("{reason}"),
         }));

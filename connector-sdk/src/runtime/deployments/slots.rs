@@ -150,6 +150,12 @@ mod tests {
             generation: Generation(generation),
             desired: DesiredState::Absent { mark: mark(1) },
             external_ref: None,
+            confirmed: false,
+            expected: None,
+            adopt: None,
+            accept_loss: false,
+            priority: gatehouse_control_plane_api::agent::Priority::Normal,
+            steps: Vec::new(),
         }
     }
 

@@ -145,6 +145,7 @@ impl Shared {
         sender: &mut PageSender<'_>,
     ) -> Ending {
         let mut request = PageRequest {
+            known: Arc::default(),
             position: None,
             limit: PAGE_ITEMS,
             filter: work.filter.clone(),

@@ -33,6 +33,7 @@ fn assignment() -> EnvironmentAssignment {
         settings: serde_json::Map::new(),
         credentials: BTreeMap::new(),
         endpoints: Vec::new(),
+        drift_policy: gatehouse_schemas::environment::DriftPolicy::Alert,
         generation: Generation(1),
         fencing: Some(FencingNumber(1)),
         deleted: false,

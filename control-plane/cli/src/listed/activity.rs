@@ -158,8 +158,8 @@ impl Listed for DiscoveredApi {
 
 fn class(classification: &Classification) -> (&'static str, String) {
     match classification {
-        Classification::New => ("new", String::new()),
-        Classification::Changed { changes } => (
+        Classification::New { .. } => ("new", String::new()),
+        Classification::Changed { changes, .. } => (
             "changed",
             changes
                 .iter()
@@ -168,7 +168,8 @@ fn class(classification: &Classification) -> (&'static str, String) {
                 .join(", "),
         ),
         Classification::Unchanged => ("unchanged", String::new()),
-        Classification::Gone => ("gone", String::new()),
+        Classification::Gone { message } => ("gone", message.clone()),
+        Classification::Ignored { reason } => ("ignored", reason.clone()),
         Classification::Conflict { reason } => ("conflict", reason.clone()),
         Classification::Error { reason } => ("error", reason.clone()),
     }

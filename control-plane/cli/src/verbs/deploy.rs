@@ -40,6 +40,7 @@ struct ApiRevision {
 
 pub(super) async fn run(options: &DeployArguments, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
     let request = DeployRequest {
+        accept_loss: false,
         api: options.api.api.clone(),
         revision: options.api.revision,
         environment: options.environment.clone(),

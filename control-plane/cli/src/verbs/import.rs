@@ -24,6 +24,7 @@ pub(crate) struct ImportArguments {
 
 pub(super) async fn run(options: ImportArguments, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
     let request = CreateImportRequest {
+        select: None,
         items: (!options.all).then_some(options.items),
     };
     let import = client.import(options.discovery, &request).await?;

@@ -36,6 +36,9 @@ mod tests {
 
     fn check(schema: Value, settings: &Value) -> Vec<String> {
         let descriptor = Descriptor {
+            quotas: Vec::new(),
+            account_settings: Vec::new(),
+            permissions: Vec::new(),
             gateway_type: "kong".parse().expect("a name"),
             display_name: "Kong".to_owned(),
             version: "1.0.0".to_owned(),

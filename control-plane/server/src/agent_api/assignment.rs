@@ -9,9 +9,16 @@ use gatehouse_control_plane_store::{AssignedEnvironment, Desired, PendingDiscove
 pub(super) fn environment(row: AssignedEnvironment) -> EnvironmentAssignment {
     let deleted = row.spec.is_none();
     // A deleted environment has nothing but its identity left.
-    let (mode, settings, credentials, endpoints) = row.spec.map_or_else(Default::default, |spec| {
-        (spec.mode, spec.settings, spec.credentials, spec.endpoints)
-    });
+    let (mode, settings, credentials, endpoints, drift_policy) =
+        row.spec.map_or_else(Default::default, |spec| {
+            (
+                spec.mode,
+                spec.settings,
+                spec.credentials,
+                spec.endpoints,
+                spec.drift_policy,
+            )
+        });
     EnvironmentAssignment {
         id: row.id,
         name: row.name,
@@ -19,6 +26,7 @@ pub(super) fn environment(row: AssignedEnvironment) -> EnvironmentAssignment {
         settings,
         credentials,
         endpoints,
+        drift_policy,
         generation: row.generation,
         fencing: row.fencing,
         deleted,
@@ -35,6 +43,12 @@ fn deployment(row: WorkDeployment) -> DeploymentWork {
             Desired::Absent(mark) => DesiredState::Absent { mark },
         },
         external_ref: row.external_ref,
+        confirmed: false,
+        expected: None,
+        adopt: None,
+        accept_loss: false,
+        priority: gatehouse_control_plane_api::agent::Priority::Normal,
+        steps: Vec::new(),
     }
 }
 
@@ -43,6 +57,7 @@ fn discovery(row: PendingDiscovery) -> DiscoveryWork {
         id: row.discovery.id,
         environment_id: row.discovery.environment_id,
         filter: row.discovery.filter,
+        resume: None,
     }
 }
 
@@ -60,5 +75,6 @@ pub(super) fn response(work: Work) -> WorkResponse {
         environments: work.environments.into_iter().map(environment).collect(),
         deployments: work.deployments.into_iter().map(deployment).collect(),
         discoveries: work.discoveries.into_iter().map(discovery).collect(),
+        tasks: Vec::new(),
     }
 }

@@ -169,7 +169,7 @@ impl Comparison<'_> {
                 .mark
                 .as_ref()
                 .is_some_and(|mark| mark.environment_id == self.environment_id),
-            DiscoveredItem::Unreadable { .. } => false,
+            DiscoveredItem::Unchanged { .. } | DiscoveredItem::Unreadable { .. } => false,
         }
     }
 
@@ -187,7 +187,9 @@ impl Comparison<'_> {
                 .deployment_of(entry.api_id, self.environment_id)
                 .await?;
             let status = DiscoveredStatus {
-                classification: Classification::Gone,
+                classification: Classification::Gone {
+                    message: String::new(),
+                },
                 api: Some((entry.api_id, entry.name.clone())),
                 managed: deployed.is_some(),
             };
@@ -202,10 +204,11 @@ impl Comparison<'_> {
 
 fn count(counts: &mut DiscoveryCounts, classification: &Classification) {
     let counter = match classification {
-        Classification::New => &mut counts.new,
+        Classification::New { .. } => &mut counts.new,
         Classification::Changed { .. } => &mut counts.changed,
         Classification::Unchanged => &mut counts.unchanged,
-        Classification::Gone => &mut counts.gone,
+        Classification::Ignored { .. } => return,
+        Classification::Gone { .. } => &mut counts.gone,
         Classification::Conflict { .. } => &mut counts.conflict,
         Classification::Error { .. } => &mut counts.error,
     };

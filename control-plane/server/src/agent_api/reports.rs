@@ -83,7 +83,7 @@ fn check(deployment: &Deployment, report: &DeploymentReport) -> Answer<()> {
     }
     let fits = match report.outcome {
         DeploymentOutcome::Deploying | DeploymentOutcome::Failed { .. } => true,
-        DeploymentOutcome::Deployed { .. } => !deployment.absent,
+        DeploymentOutcome::Deployed { .. } | DeploymentOutcome::Drifted { .. } => !deployment.absent,
         DeploymentOutcome::Removed => deployment.absent,
     };
     if fits {

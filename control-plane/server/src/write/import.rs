@@ -180,11 +180,11 @@ impl Importer {
     ) -> Answer<Decision> {
         let name = status.api.as_ref().map(|(_, name)| name.clone());
         match (&status.classification, &status.api) {
-            (Classification::New, _) if self.known.contains(&observed.external_ref) => Ok(skipped(
+            (Classification::New { .. }, _) if self.known.contains(&observed.external_ref) => Ok(skipped(
                 None,
                 "it was imported since; run the discovery again to compare it",
             )),
-            (Classification::New, _) => {
+            (Classification::New { .. }, _) => {
                 let name = self.free_name(&observed.name);
                 let mut metadata = Metadata::named(name);
                 metadata.project = self.environment.metadata.project.clone();
@@ -271,6 +271,7 @@ impl Importer {
                     action,
                     api,
                     message,
+                    conflicts: Vec::new(),
                 },
                 Decision::Write {
                     position,
@@ -312,6 +313,7 @@ fn result(item: DiscoveredApiId, written: &Written) -> ImportResult {
         action,
         api: Some(name.clone()),
         message,
+        conflicts: Vec::new(),
     }
 }
 
@@ -332,12 +334,13 @@ fn left(status: &DiscoveredStatus) -> Decision {
             api,
             message: "the catalog says the same already".to_owned(),
         },
-        Classification::Gone => skipped(
+        Classification::Ignored { .. } => skipped(api, "it is on the ignore list"),
+        Classification::Gone { .. } => skipped(
             api,
             "it is not on the gateway any more; delete it from the catalog if that is meant",
         ),
         Classification::Conflict { reason } | Classification::Error { reason } => skipped(api, reason),
-        Classification::New | Classification::Changed { .. } => {
+        Classification::New { .. } | Classification::Changed { .. } => {
             skipped(api, "what the gateway holds was not kept")
         }
     }

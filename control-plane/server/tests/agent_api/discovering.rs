@@ -26,6 +26,9 @@ fn content(base_path: &str) -> RevisionContent {
 fn found(reference: &str, name: &str, base_path: &str) -> DiscoveredItem {
     let content = content(base_path);
     DiscoveredItem::Api(Box::new(ObservedApi {
+        version: None,
+        tags: Vec::new(),
+        definition: None,
         external_ref: ExternalRef(reference.to_owned()),
         name: name.to_owned(),
         mark: None,

@@ -24,6 +24,9 @@ fn content(base_path: &str) -> RevisionContent {
 fn found(reference: &str, name: &str, base_path: &str) -> DiscoveredItem {
     let content = content(base_path);
     DiscoveredItem::Api(Box::new(ObservedApi {
+        version: None,
+        tags: Vec::new(),
+        definition: None,
         external_ref: ExternalRef(reference.to_owned()),
         name: name.to_owned(),
         mark: None,
@@ -169,8 +172,8 @@ async fn findings_are_imported_each_with_its_result() {
         let id = discovered(
             &control_plane,
             vec![
-                (found("ref-1", "Orders API", "/orders"), Classification::New, None),
-                (found("ref-2", "Known", "/new"), Classification::Changed { changes: vec![change] }, Some("known")),
+                (found("ref-1", "Orders API", "/orders"), Classification::New { duplicates: Vec::new() }, None),
+                (found("ref-2", "Known", "/new"), Classification::Changed { changes: vec![change], change_class: Default::default(), consumers: Vec::new() }, Some("known")),
                 (found("ref-3", "Same", "/same"), Classification::Unchanged, None),
                 (
                     DiscoveredItem::Unreadable {
@@ -224,7 +227,13 @@ async fn a_finding_of_another_discovery_is_refused() {
         control_plane.with_environment("local", "read-write").await;
         let id = discovered(
             &control_plane,
-            vec![(found("ref-1", "Orders", "/orders"), Classification::New, None)],
+            vec![(
+                found("ref-1", "Orders", "/orders"),
+                Classification::New {
+                    duplicates: Vec::new(),
+                },
+                None,
+            )],
         )
         .await;
         let answer = control_plane
@@ -250,8 +259,20 @@ async fn what_the_catalog_cannot_express_is_skipped_with_a_reason() {
         let id = discovered(
             &control_plane,
             vec![
-                (found("ref-1", "Odd", "no-slash"), Classification::New, None),
-                (found("ref-2", "Fine", "/fine"), Classification::New, None),
+                (
+                    found("ref-1", "Odd", "no-slash"),
+                    Classification::New {
+                        duplicates: Vec::new(),
+                    },
+                    None,
+                ),
+                (
+                    found("ref-2", "Fine", "/fine"),
+                    Classification::New {
+                        duplicates: Vec::new(),
+                    },
+                    None,
+                ),
             ],
         )
         .await;

@@ -344,6 +344,9 @@ pub(crate) fn environment(name: &str, mode: &str) -> Value {
 /// What a connector for the type `test` says of itself.
 pub(crate) fn descriptor() -> Descriptor {
     Descriptor {
+        quotas: Vec::new(),
+        account_settings: Vec::new(),
+        permissions: Vec::new(),
         gateway_type: "test".parse().expect("a name"),
         display_name: "Test".to_owned(),
         version: "1.0.0".to_owned(),

@@ -128,7 +128,9 @@ async fn findings_are_classified_and_what_is_gone_is_among_them() {
             managed: false,
         };
         let gone = DiscoveredStatus {
-            classification: Classification::Gone,
+            classification: Classification::Gone {
+                message: String::new(),
+            },
             api: Some((orders.api_id(), name("orders"))),
             managed: true,
         };

@@ -147,6 +147,12 @@ impl ControlPlane {
                 generation,
                 desired,
                 external_ref: None,
+                confirmed: false,
+                expected: None,
+                adopt: None,
+                accept_loss: false,
+                priority: gatehouse_control_plane_api::agent::Priority::Normal,
+                steps: Vec::new(),
             };
             world.deployments.insert(id, work);
             generation
@@ -159,6 +165,7 @@ impl ControlPlane {
                 id: DiscoveryId(Uuid::from_u128(99)),
                 environment_id: test_support::environment_id(),
                 filter: DiscoveryFilter::default(),
+                resume: None,
             });
         });
     }
@@ -203,6 +210,7 @@ pub(super) fn assignment(generation: Generation) -> EnvironmentAssignment {
         settings: serde_json::Map::new(),
         credentials: BTreeMap::new(),
         endpoints: Vec::new(),
+        drift_policy: gatehouse_schemas::environment::DriftPolicy::Alert,
         generation,
         fencing: Some(FencingNumber(1)),
         deleted: false,

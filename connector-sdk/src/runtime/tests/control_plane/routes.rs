@@ -147,6 +147,7 @@ fn answer(shared: &Shared, headers: &HeaderMap, after: u64, may_wait: bool) -> O
         return Some(refuse(ProblemKind::PositionTooOld));
     }
     let response = WorkResponse {
+        tasks: Vec::new(),
         generation: Generation(world.generation),
         environments: newer(world.environments.values(), |it| it.generation, after),
         deployments: newer(world.deployments.values(), |it| it.generation, after),

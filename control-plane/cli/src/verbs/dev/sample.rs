@@ -124,6 +124,7 @@ async fn answer(http: &reqwest::Client, url: String) -> anyhow::Result<Look<Stri
 
 async fn deploy(client: &Client) -> anyhow::Result<()> {
     let request = DeployRequest {
+        accept_loss: false,
         api: name(NAME)?,
         revision: None,
         environment: name(LOCAL)?,
