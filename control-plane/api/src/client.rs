@@ -3,7 +3,9 @@
 //! It sends one request per call and decodes the answer. It does not retry, and it decides nothing.
 
 mod calls;
+mod changes;
 mod error;
+mod gateways;
 
 use std::time::Duration;
 
