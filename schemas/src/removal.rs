@@ -1,6 +1,8 @@
 //! When an API that is not seen on a gateway any more counts as removed there: never at once, never
 //! many at a time without a person, never because something could not be read.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -84,4 +86,37 @@ pub fn removals(missing: &[Missing], known: usize, rules: &RemovalRules, now: Ti
         removals.remove.extend::<Vec<ExternalRef>>(references(&others));
     }
     removals
+}
+
+/// What is missing after a run: of `known`, all that count as present in the inventory, what was not `seen`.
+///
+/// Only a complete run over the whole environment says anything: after any other, `missing` is as it was. What was
+/// seen is not missing any more, and with that its approval has ended.
+pub fn after_run(
+    missing: &[Missing],
+    known: &BTreeSet<ExternalRef>,
+    seen: &BTreeSet<ExternalRef>,
+    complete: bool,
+    now: Timestamp,
+) -> Vec<Missing> {
+    if !complete {
+        return missing.to_vec();
+    }
+    let before: BTreeMap<&ExternalRef, &Missing> =
+        missing.iter().map(|api| (&api.external_ref, api)).collect();
+    let unseen = known.iter().filter(|reference| !seen.contains(*reference));
+    unseen
+        .map(|reference| match before.get(reference) {
+            Some(api) => Missing {
+                complete_runs: api.complete_runs.saturating_add(1),
+                ..(*api).clone()
+            },
+            None => Missing {
+                external_ref: reference.clone(),
+                complete_runs: 1,
+                since: now,
+                approved: false,
+            },
+        })
+        .collect()
 }

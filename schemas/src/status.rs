@@ -73,6 +73,11 @@ pub enum ReportOutcome {
         /// What the gateway was seen to hold.
         observed: Fingerprint,
     },
+    /// It served the desired state before, and something else is there now. Nothing was changed.
+    Drifted {
+        /// Whether the API is not there at all.
+        missing: bool,
+    },
     /// The API is not on the gateway any more.
     Removed,
     /// The attempt failed.

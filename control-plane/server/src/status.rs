@@ -152,11 +152,8 @@ fn report(report: &store::Report) -> Option<Report> {
     let outcome = match outcome {
         DeploymentOutcome::Deploying => ReportOutcome::Deploying,
         DeploymentOutcome::Deployed { observed, .. } => ReportOutcome::Deployed { observed },
-        DeploymentOutcome::Drifted { observation } => ReportOutcome::Deployed {
-            observed: match observation {
-                Observation::Present(api) => api.fingerprint,
-                Observation::Absent | Observation::Unknown { .. } => Fingerprint("absent".to_owned()),
-            },
+        DeploymentOutcome::Drifted { observation } => ReportOutcome::Drifted {
+            missing: observation == Observation::Absent,
         },
         DeploymentOutcome::Removed => ReportOutcome::Removed,
         DeploymentOutcome::Failed {

@@ -19,6 +19,7 @@ fn entry(id: u128, name: &str, external_ref: Option<&str>, base_path: &str) -> C
         api_id: ApiId(Uuid::from_u128(id)),
         name: name.parse().expect("a name"),
         external_ref: external_ref.map(|reference| ExternalRef(reference.to_owned())),
+        gateway_name: None,
         fingerprint: Fingerprint::of(&content).expect("a fingerprint"),
         content,
     }

@@ -41,6 +41,7 @@ pub(super) async fn view(
         entries.extend(content.map(|content| CatalogEntry {
             api_id: revision.api_id,
             external_ref: sources.get(&revision.api_id).cloned(),
+            gateway_name: None,
             name: api.metadata.name,
             fingerprint: revision.fingerprint.clone(),
             content,
@@ -64,6 +65,7 @@ async fn deployed(
                 api_id: deployment.api_id,
                 name: deployment.api,
                 external_ref: deployment.external_ref,
+                gateway_name: None,
                 fingerprint: api.fingerprint,
                 content: api.content,
             };
