@@ -4,15 +4,16 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use gatehouse_schemas::identity::{DeploymentId, DiscoveryId, EnvironmentId, Generation};
+use gatehouse_schemas::identity::{DeploymentId, DiscoveryId, EnvironmentId, Generation, TaskId};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use crate::{
     agent::{
-        DeploymentReport, DiscoveryCompletion, EnrollRequest, EnrollResponse, SecretsRequest,
-        SecretsResponse, SessionRequest, SessionResponse, TokenRequest, TokenResponse, WorkResponse,
+        DeploymentReport, DiscoveryCompletion, EnrollRequest, EnrollResponse, InventoryResponse,
+        ObservationsReport, SecretsRequest, SecretsResponse, SessionRequest, SessionResponse, StepReport,
+        TaskReport, TokenRequest, TokenResponse, WorkResponse,
     },
     problem::{Problem, ProblemKind},
 };
@@ -175,9 +176,57 @@ impl AgentClient {
             .map(drop)
     }
 
-    /// Sends one page of findings: NDJSON of
-    /// [`DiscoveredItem`](gatehouse_schemas::observed::DiscoveredItem). Pages are numbered from 1; the same
-    /// page may be sent again.
+    /// Records a step before or after it is taken. The same record may be sent again.
+    pub async fn step(
+        &self,
+        token: &SecretString,
+        deployment: DeploymentId,
+        report: &StepReport,
+    ) -> Result<(), AgentApiError> {
+        let path = format!("deployments/{deployment}/steps");
+        self.send(authorised(self.post(&path), token).json(report))
+            .await
+            .map(drop)
+    }
+
+    /// Tells what was observed of deployments, at most 100 at a time. The same may be told again.
+    pub async fn observations(
+        &self,
+        token: &SecretString,
+        environment: EnvironmentId,
+        report: &ObservationsReport,
+    ) -> Result<(), AgentApiError> {
+        let path = format!("environments/{environment}/observations");
+        self.send(authorised(self.post(&path), token).json(report))
+            .await
+            .map(drop)
+    }
+
+    /// Answers a task. The same answer may be sent again.
+    pub async fn task_result(
+        &self,
+        token: &SecretString,
+        task: TaskId,
+        report: &TaskReport,
+    ) -> Result<(), AgentApiError> {
+        let path = format!("tasks/{task}/result");
+        self.send(authorised(self.post(&path), token).json(report))
+            .await
+            .map(drop)
+    }
+
+    /// The versions of an environment's APIs that are known, by the gateway's own identity.
+    pub async fn inventory(
+        &self,
+        token: &SecretString,
+        environment: EnvironmentId,
+    ) -> Result<InventoryResponse, AgentApiError> {
+        let path = format!("environments/{environment}/inventory");
+        let request = self.request(Method::GET, &path);
+        self.read(authorised(request, token)).await
+    }
+
+    /// Sends the last page of findings; see [`Self::discovery_page_at`].
     pub async fn discovery_page(
         &self,
         token: &SecretString,
@@ -185,7 +234,25 @@ impl AgentClient {
         number: u32,
         lines: Vec<u8>,
     ) -> Result<(), AgentApiError> {
-        let path = format!("discoveries/{discovery}/pages/{number}");
+        self.discovery_page_at(token, discovery, number, None, lines)
+            .await
+    }
+
+    /// Sends one page of findings: NDJSON of
+    /// [`DiscoveredItem`](gatehouse_schemas::observed::DiscoveredItem). Pages are numbered from 1; the same
+    /// page may be sent again. `position` is where the listing goes on after it; none after its end.
+    pub async fn discovery_page_at(
+        &self,
+        token: &SecretString,
+        discovery: DiscoveryId,
+        number: u32,
+        position: Option<&str>,
+        lines: Vec<u8>,
+    ) -> Result<(), AgentApiError> {
+        let path = format!(
+            "discoveries/{discovery}/pages/{number}{}",
+            position_query(position)
+        );
         let request = authorised(self.post(&path), token)
             .header(header::CONTENT_TYPE, NDJSON_MEDIA_TYPE)
             .body(lines);
@@ -271,6 +338,21 @@ fn client_for(url: &Url) -> reqwest::Result<Client> {
     builder.build()
 }
 
+/// A connector's position may be any text.
+fn position_query(position: Option<&str>) -> String {
+    let Some(position) = position else {
+        return String::new();
+    };
+    let mut query = "?position=".to_owned();
+    for byte in position.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => query.push(byte.into()),
+            _ => query.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    query
+}
+
 fn authorised(request: RequestBuilder, token: &SecretString) -> RequestBuilder {
     request.bearer_auth(token.expose_secret())
 }
@@ -303,6 +385,17 @@ mod tests {
         ] {
             assert_eq!(is_loopback(&Url::parse(address).unwrap()), loopback, "{address}");
         }
+    }
+
+    #[test]
+    fn positions_travel_whole() {
+        for position in ["", "memory-12", "a b+c&d=e#f?g%h/ü", "eyJrIjoiL29yZGVycyJ9=="] {
+            let url = format!("http://127.0.0.1/pages/1{}", position_query(Some(position)));
+            let url = Url::parse(&url).unwrap();
+            let (name, value) = url.query_pairs().next().unwrap();
+            assert_eq!((name.as_ref(), value.as_ref()), ("position", position));
+        }
+        assert_eq!(position_query(None), "");
     }
 
     #[test]
