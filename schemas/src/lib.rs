@@ -17,6 +17,7 @@ pub mod environment;
 pub mod fidelity;
 pub mod identity;
 pub mod issue;
+mod named;
 pub mod observed;
 pub mod openapi;
 pub mod parse;

@@ -35,6 +35,14 @@ pub fn index(step: &str) -> Option<usize> {
     (canonical && digits).then(|| step.parse().ok()).flatten()
 }
 
+/// Whether every `~` in a pointer begins one of its two escapes.
+pub(crate) fn is_escaped(pointer: &str) -> bool {
+    pointer
+        .split('~')
+        .skip(1)
+        .all(|rest| rest.starts_with(['0', '1']))
+}
+
 /// Takes a field out of the object it is in; whether it was there.
 pub(crate) fn take(value: &mut Value, pointer: &str) -> Option<Value> {
     let (parent, key) = split_last(pointer)?;

@@ -1,7 +1,6 @@
 //! The rules that a schema cannot say. Each function reports everything it finds.
 
 mod api;
-mod cron;
 mod environment;
 mod headers;
 mod metadata;
@@ -14,7 +13,7 @@ pub(crate) use self::{
     environment::environment,
     metadata::metadata,
     path::{base_path as canonical_base_path, is_dots, spelling},
-    policy::policy_set,
+    policy::{policy_set, unknown_placeholder},
     url::{hostname, upstream_url},
 };
 use crate::{issue::Issue, resource::SecretSpec};
