@@ -8,19 +8,9 @@ use gatehouse_schemas::{
     policy::Policy,
 };
 
-/// Every canonical policy type there is.
-pub const POLICY_TYPES: [&str; 6] = [
-    "auth.apiKey",
-    "auth.jwt",
-    "cors",
-    "headers",
-    "ratelimit",
-    "request.size",
-];
-
 /// The support of a connector that expresses every canonical policy as it says.
 pub fn all_exact() -> Vec<PolicySupport> {
-    POLICY_TYPES
+    Policy::TYPES
         .map(|policy| PolicySupport {
             policy: policy.to_owned(),
             fidelity: Fidelity::Exact,

@@ -24,3 +24,4 @@ pub use config::ApiConfig;
 pub use error::{ApplyError, StartError};
 pub use gateway::Gateway;
 pub use options::{GatewayOptions, TlsOptions};
+pub use policy::support::policy_support;

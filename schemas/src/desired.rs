@@ -8,14 +8,14 @@ use utoipa::ToSchema;
 
 use crate::{
     canonical::Fingerprint,
-    identity::{ApiId, EnvironmentId, ResourceName, ResourceVersion, RevisionNumber},
-    policy::{Policy, SecretVersion},
+    identity::{ApiId, EnvironmentId, GatewayType, ResourceName, ResourceVersion, RevisionNumber},
+    policy::{Layer, Lockable, Origin, Policy, SecretVersion, merge},
     resource::{Metadata, PolicySpec, PolicyTarget},
     revision::RevisionContent,
 };
 
-/// One revision of one API as it should be in one environment: the revision's content with the policies
-/// attached from outside (project, environment, labels) put before its own.
+/// One revision of one API as it should be in one environment: the revision's content, its policies merged with
+/// those attached from outside (project, environment, labels).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DesiredApi {
@@ -44,21 +44,21 @@ pub struct Mark {
     pub revision: RevisionNumber,
 }
 
-/// What a revision becomes in an environment: the policies attached from outside come before its own,
-/// and the secrets that any of them refers to are pinned to their versions.
+/// What a revision becomes in an environment: its policies are merged with those attached from outside, fragments for
+/// other gateway types and what a lock forbids are left out of it and of its operations, and the secrets that any
+/// policy refers to are pinned to their versions.
 ///
-/// `attached` is what [`attached`] found; `secrets` holds the current versions. A secret that is not
-/// there is pinned to version 0, which no secret has: resolving it fails, and the API is not served
-/// without its keys.
+/// What is in force for an operation is then [`merge`] of the content's policies and the operation's. `attached` is
+/// what [`attached`] found; `secrets` holds the current versions. A secret that is not there is pinned to version 0,
+/// which no secret has: resolving it fails, and the API is not served without its keys.
 pub fn compose(
     mark: Mark,
     content: &RevisionContent,
-    attached: &[&[Policy]],
+    attached: &[Layer<'_>],
+    gateway_type: &GatewayType,
     secrets: &BTreeMap<ResourceName, ResourceVersion>,
 ) -> DesiredApi {
-    let mut content = content.clone();
-    let own = std::mem::take(&mut content.policies);
-    content.policies = attached.iter().copied().flatten().cloned().chain(own).collect();
+    let content = resolved(content, attached, gateway_type);
     let secrets = pinned(&content, secrets);
     let fingerprint = Fingerprint::of_value(&json!({ "content": &content, "secrets": &secrets }));
     DesiredApi {
@@ -67,6 +67,32 @@ pub fn compose(
         secrets,
         fingerprint,
     }
+}
+
+fn resolved(
+    content: &RevisionContent,
+    attached: &[Layer<'_>],
+    gateway_type: &GatewayType,
+) -> RevisionContent {
+    let lock: Vec<Lockable> = attached.iter().flat_map(|layer| layer.lock).copied().collect();
+    let locks = Layer {
+        lock: &lock,
+        ..Layer::default()
+    };
+    let mut resolved = content.clone();
+    let mut layers = attached.to_vec();
+    layers.push(Layer::of(&content.policies));
+    resolved.policies = canonical(&merge(&layers, Some(gateway_type)));
+    for (operation, written) in resolved.operations.iter_mut().zip(&content.operations) {
+        let layers = [locks.clone(), Layer::of(&written.policies)];
+        operation.policies = canonical(&merge(&layers, Some(gateway_type)));
+    }
+    resolved
+}
+
+/// Sets are kept as people wrote them.
+fn canonical(policies: &[&Policy]) -> Vec<Policy> {
+    policies.iter().map(|policy| policy.canonical()).collect()
 }
 
 fn pinned(
@@ -99,19 +125,64 @@ pub fn attached<'a>(
     api: &Metadata,
     environment: &ResourceName,
     policies: &'a [(ResourceName, PolicySpec)],
-) -> Vec<&'a [Policy]> {
-    let mut covering: Vec<(Reach, &ResourceName, &'a [Policy])> = policies
+) -> Vec<Layer<'a>> {
+    covering(api, Some(environment), policies)
+}
+
+/// All places whose policies meet for an API, or for one of its operations by its index in the content, the least
+/// specific first. Without an environment, sets attached to environments are left out.
+///
+/// This is what [`merge`] and [`explain`](crate::policy::explain) take.
+pub fn layers<'a>(
+    api: &Metadata,
+    environment: Option<&ResourceName>,
+    policies: &'a [(ResourceName, PolicySpec)],
+    content: &'a RevisionContent,
+    operation: Option<usize>,
+) -> Vec<Layer<'a>> {
+    let object = format!("api/{}", api.name);
+    let own = |list: String, policies: &'a [Policy]| Layer {
+        origin: Origin {
+            object: object.clone().into(),
+            list: list.into(),
+        },
+        policies,
+        lock: &[],
+    };
+    let mut layers = covering(api, environment, policies);
+    layers.push(own("/policies".to_owned(), &content.policies));
+    let at = operation.and_then(|index| Some((index, content.operations.get(index)?)));
+    if let Some((index, operation)) = at {
+        layers.push(own(format!("/operations/{index}/policies"), &operation.policies));
+    }
+    layers
+}
+
+fn covering<'a>(
+    api: &Metadata,
+    environment: Option<&ResourceName>,
+    policies: &'a [(ResourceName, PolicySpec)],
+) -> Vec<Layer<'a>> {
+    let mut covering: Vec<(Reach, &'a ResourceName, &'a PolicySpec)> = policies
         .iter()
         .filter_map(|(name, set)| {
             let reaches = set
                 .targets
                 .iter()
                 .filter_map(|target| reach(target, api, environment));
-            reaches.min().map(|reach| (reach, name, set.policies.as_slice()))
+            reaches.min().map(|reach| (reach, name, set))
         })
         .collect();
     covering.sort_by_key(|(reach, name, _)| (*reach, *name));
-    covering.into_iter().map(|(_, _, policies)| policies).collect()
+    let layer = |(_, name, set): (Reach, &'a ResourceName, &'a PolicySpec)| Layer {
+        origin: Origin {
+            object: format!("policy/{name}").into(),
+            list: "/policies".into(),
+        },
+        policies: &set.policies,
+        lock: &set.lock,
+    };
+    covering.into_iter().map(layer).collect()
 }
 
 /// In what way a set of policies covers an API, the least specific first.
@@ -122,10 +193,10 @@ enum Reach {
     Labels,
 }
 
-fn reach(target: &PolicyTarget, api: &Metadata, environment: &ResourceName) -> Option<Reach> {
+fn reach(target: &PolicyTarget, api: &Metadata, environment: Option<&ResourceName>) -> Option<Reach> {
     match target {
         PolicyTarget::Project(project) => (*project == api.project).then_some(Reach::Project),
-        PolicyTarget::Environment(name) => (name == environment).then_some(Reach::Environment),
+        PolicyTarget::Environment(name) => (Some(name) == environment).then_some(Reach::Environment),
         PolicyTarget::Labels(wanted) => wanted
             .iter()
             .all(|(key, value)| api.labels.get(key) == Some(value))

@@ -12,7 +12,7 @@ use crate::{
     api::ApiSpec,
     environment::EnvironmentSpec,
     identity::{ResourceName, ResourceVersion},
-    policy::Policy,
+    policy::{Lockable, Policy},
     time::Timestamp,
 };
 
@@ -181,9 +181,13 @@ pub struct PolicySpec {
     /// What it is attached to; an API is covered when any target covers it.
     #[schema(min_items = 1)]
     pub targets: Vec<PolicyTarget>,
-    /// What must hold there.
-    #[schema(min_items = 1)]
+    /// What must hold there. May be empty if something is locked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<Policy>,
+    /// Policy types that sets after this one, APIs and operations may not set: what they say of them is left out.
+    /// Only of types that the most specific place decides; all others can only be tightened anyway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lock: Vec<Lockable>,
 }
 
 /// What a set of policies is attached to. Exactly one of the three.

@@ -9,6 +9,7 @@ pub(crate) mod headers;
 mod jwks;
 mod jwt;
 pub(crate) mod rate_limit;
+pub(crate) mod support;
 
 use std::{
     collections::HashMap,
@@ -17,7 +18,7 @@ use std::{
 
 use gatehouse_schemas::{
     identity::ExternalRef,
-    policy::{Policy, RateLimitPolicy, effective},
+    policy::{Layer, Policy, RateLimitPolicy, merge},
 };
 use http::HeaderName;
 use tokio::runtime::Handle;
@@ -138,6 +139,8 @@ enum Compiled<'a> {
     Cors(Arc<Cors>),
     /// Nothing is prepared beyond what the chain itself holds.
     Plain(&'a Policy),
+    /// The gateway does not have it and says so; whoever put the API in accepted that.
+    LeftOut,
 }
 
 impl<'a> ApiPolicies<'a> {
@@ -156,7 +159,7 @@ impl<'a> ApiPolicies<'a> {
     fn chain(&self, place: &Place, own: &'a [Policy]) -> Result<Chain, ApplyError> {
         let common = &self.config.content.policies;
         let mut chain = Chain::default();
-        for policy in effective(common, own) {
+        for policy in merge(&[Layer::of(common), Layer::of(own)], None) {
             let shared = common.iter().position(|other| std::ptr::eq(other, policy));
             let compiled = match shared {
                 Some(index) => self.common[index].clone(),
@@ -210,6 +213,11 @@ impl<'a> ApiPolicies<'a> {
             }
             Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
             Policy::Headers(_) | Policy::RequestSize(_) => Compiled::Plain(policy),
+            policy => match support::lack(policy.type_name()) {
+                Some(reason) if policy.is_security() => return Err(reason.to_owned()),
+                Some(_) => Compiled::LeftOut,
+                None => return Err(format!("`{}` has no implementation", policy.type_name())),
+            },
         })
     }
 
@@ -238,6 +246,7 @@ impl Chain {
                     .map_or(size.max_bytes, |other| other.min(size.max_bytes));
                 self.max_body = Some(smallest);
             }
+            Compiled::LeftOut => {}
             Compiled::Plain(policy) => return Err(format!("`{}` has no implementation", policy.type_name())),
         }
         Ok(())

@@ -2,7 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{ApiKeyPolicy, CorsPolicy, CredentialLocation, HeaderChanges, HeadersPolicy, JwtPolicy, Policy};
+use serde_json::{Map, Value};
+
+use super::{
+    ApiKeyPolicy, BasicPolicy, CachePolicy, CorsPolicy, CredentialLocation, HeaderChanges, HeadersPolicy,
+    IpFilterPolicy, JwtPolicy, LogPolicy, MtlsPolicy, NativePolicy, Network, OAuth2Policy, Policy,
+    QueryChanges, QuotaPolicy, RateLimitKey, RateLimitPolicy, RequestValidatePolicy, RespondPolicy,
+    RetryPolicy, RewritePolicy,
+};
+use crate::canonical;
 
 impl Policy {
     /// The same policy in its one spelling.
@@ -11,23 +19,39 @@ impl Policy {
         match self {
             Self::AuthApiKey(policy) => Self::AuthApiKey(api_key(policy)),
             Self::AuthJwt(policy) => Self::AuthJwt(jwt(policy)),
+            Self::AuthBasic(policy) => Self::AuthBasic(basic(policy)),
+            Self::AuthOAuth2(policy) => Self::AuthOAuth2(oauth2(policy)),
+            Self::AuthMtls(policy) => Self::AuthMtls(mtls(policy)),
+            Self::IpFilter(policy) => Self::IpFilter(ip_filter(policy)),
+            Self::RequestValidate(policy) => Self::RequestValidate(request_validate(policy)),
+            Self::RequestSize(policy) => Self::RequestSize(policy.clone()),
+            Self::RateLimit(policy) => Self::RateLimit(rate_limit(policy)),
+            Self::Quota(policy) => Self::Quota(QuotaPolicy {
+                key: key(&policy.key),
+                ..policy.clone()
+            }),
             Self::Cors(policy) => Self::Cors(cors(policy)),
             Self::Headers(policy) => Self::Headers(HeadersPolicy {
                 request: changes(&policy.request),
                 response: changes(&policy.response),
             }),
-            Self::RequestSize(policy) => Self::RequestSize(policy.clone()),
-            Self::RateLimit(policy) => {
-                let mut policy = policy.clone();
-                policy
-                    .limits
-                    .sort_unstable_by_key(|limit| (limit.per.seconds(), limit.requests));
-                policy.limits.dedup();
-                if let super::RateLimitKey::Header(name) = &mut policy.key {
-                    name.make_ascii_lowercase();
-                }
-                Self::RateLimit(policy)
-            }
+            Self::Rewrite(policy) => Self::Rewrite(rewrite(policy)),
+            Self::Respond(policy) => Self::Respond(RespondPolicy {
+                headers: names(&policy.headers),
+                ..policy.clone()
+            }),
+            Self::Timeout(policy) => Self::Timeout(policy.clone()),
+            Self::Retry(policy) => Self::Retry(retry(policy)),
+            Self::Cache(policy) => Self::Cache(cache(policy)),
+            Self::Log(policy) => Self::Log(LogPolicy {
+                request_headers: set(&lower(&policy.request_headers)),
+                response_headers: set(&lower(&policy.response_headers)),
+                ..policy.clone()
+            }),
+            Self::Native(policy) => Self::Native(NativePolicy {
+                config: object(&policy.config),
+                ..policy.clone()
+            }),
         }
     }
 }
@@ -43,6 +67,12 @@ fn api_key(policy: &ApiKeyPolicy) -> ApiKeyPolicy {
     policy
 }
 
+fn basic(policy: &BasicPolicy) -> BasicPolicy {
+    let mut policy = policy.clone();
+    policy.users.sort_by(|a, b| a.username.cmp(&b.username));
+    policy
+}
+
 fn jwt(policy: &JwtPolicy) -> JwtPolicy {
     let mut policy = policy.clone();
     policy.audiences = set(&policy.audiences);
@@ -52,6 +82,66 @@ fn jwt(policy: &JwtPolicy) -> JwtPolicy {
         .sort_unstable_by_key(|algorithm| *algorithm as u8);
     policy.algorithms.dedup();
     policy
+}
+
+fn oauth2(policy: &OAuth2Policy) -> OAuth2Policy {
+    OAuth2Policy {
+        audiences: set(&policy.audiences),
+        required_scopes: set(&policy.required_scopes),
+        ..policy.clone()
+    }
+}
+
+/// A certificate is the same however its text is broken into lines.
+fn mtls(policy: &MtlsPolicy) -> MtlsPolicy {
+    let lines = |text: &String| {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    MtlsPolicy {
+        authorities: set(&policy.authorities.iter().map(lines).collect::<Vec<_>>()),
+        allowed_names: set(&policy.allowed_names),
+    }
+}
+
+fn ip_filter(policy: &IpFilterPolicy) -> IpFilterPolicy {
+    let networks = |texts: &[String]| {
+        let spelled = |text: &String| {
+            text.parse::<Network>()
+                .map_or_else(|_| text.clone(), |network| network.to_string())
+        };
+        set(&texts.iter().map(spelled).collect::<Vec<_>>())
+    };
+    IpFilterPolicy {
+        allow: networks(&policy.allow),
+        deny: networks(&policy.deny),
+    }
+}
+
+fn request_validate(policy: &RequestValidatePolicy) -> RequestValidatePolicy {
+    RequestValidatePolicy {
+        required_headers: set(&lower(&policy.required_headers)),
+        required_query: set(&policy.required_query),
+        content_types: set(&lower(&policy.content_types)),
+        body_schema: policy.body_schema.as_ref().map(object),
+    }
+}
+
+fn rate_limit(policy: &RateLimitPolicy) -> RateLimitPolicy {
+    let mut limits = policy.limits.clone();
+    limits.sort_unstable_by_key(|limit| (limit.per.seconds(), limit.requests));
+    limits.dedup();
+    RateLimitPolicy {
+        limits,
+        key: key(&policy.key),
+    }
+}
+
+fn key(key: &RateLimitKey) -> RateLimitKey {
+    match key {
+        RateLimitKey::Header(name) => RateLimitKey::Header(name.to_ascii_lowercase()),
+        other => other.clone(),
+    }
 }
 
 fn cors(policy: &CorsPolicy) -> CorsPolicy {
@@ -64,17 +154,51 @@ fn cors(policy: &CorsPolicy) -> CorsPolicy {
     }
 }
 
+fn rewrite(policy: &RewritePolicy) -> RewritePolicy {
+    RewritePolicy {
+        path: policy.path.clone(),
+        query: QueryChanges {
+            remove: set(&policy.query.remove),
+            set: policy.query.set.clone(),
+        },
+    }
+}
+
+fn retry(policy: &RetryPolicy) -> RetryPolicy {
+    let mut policy = policy.clone();
+    policy.on.sort_unstable();
+    policy.on.dedup();
+    policy.methods = set(&policy.methods);
+    policy
+}
+
+fn cache(policy: &CachePolicy) -> CachePolicy {
+    CachePolicy {
+        vary_query: policy.vary_query.as_deref().map(set),
+        vary_headers: set(&lower(&policy.vary_headers)),
+        ..policy.clone()
+    }
+}
+
 fn changes(changes: &HeaderChanges) -> HeaderChanges {
-    let names = |pairs: &BTreeMap<String, String>| {
-        let pairs = pairs.iter();
-        pairs
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-            .collect()
-    };
     HeaderChanges {
         remove: set(&lower(&changes.remove)),
         set: names(&changes.set),
         add: names(&changes.add),
+    }
+}
+
+fn names(pairs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+        .collect()
+}
+
+fn object(fields: &Map<String, Value>) -> Map<String, Value> {
+    match canonical::canonical(&Value::Object(fields.clone())) {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
     }
 }
 

@@ -177,7 +177,7 @@ impl Operations {
         }
         for place in named {
             if let Some(operation) = self.found.get_mut(&place) {
-                lay_over(operation, entry);
+                lay_over(operation, entry)?;
             }
         }
         Ok(())
@@ -200,7 +200,7 @@ impl Operations {
             },
             ..base.clone()
         };
-        lay_over(&mut operation, entry);
+        lay_over(&mut operation, entry)?;
         self.found.insert(wanted.clone(), operation);
         Ok(())
     }
@@ -240,11 +240,16 @@ fn names(wanted: &OperationMatch, operation: &OperationMatch) -> bool {
         && wanted.query == operation.query
 }
 
-fn lay_over(operation: &mut Operation, entry: &Operation) {
+/// The definition's own parameter names stay, so policies must use them.
+fn lay_over(operation: &mut Operation, entry: &Operation) -> Result<(), String> {
+    if let Some(detail) = validate::unknown_placeholder(&entry.policies, &operation.r#match.path) {
+        return Err(format!("the definition names its parameters otherwise: {detail}"));
+    }
     operation.policies.extend(entry.policies.iter().cloned());
     if entry.upstream.is_some() {
         operation.upstream.clone_from(&entry.upstream);
     }
+    Ok(())
 }
 
 /// The spec that gives this content again. A definition is referred to by its fingerprint, and operations

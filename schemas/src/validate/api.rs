@@ -70,8 +70,9 @@ fn operations(spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {
     for (index, operation) in spec.operations.iter().enumerate() {
         let place = format!("{at}/{index}");
         matching(&operation.r#match, &format!("{place}/match"), issues);
-        issues.extend(policy::policies(
+        issues.extend(policy::of_operation(
             &operation.policies,
+            &operation.r#match.path,
             &format!("{place}/policies"),
         ));
         upstream_exists(operation, spec, &place, issues);

@@ -1,5 +1,7 @@
 //! Names and values of headers, and which of them a policy may change.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use http::{HeaderName, HeaderValue};
 
 use super::note;
@@ -39,19 +41,23 @@ pub(super) fn changes(changes: &HeaderChanges, at: &str, issues: &mut Vec<Issue>
     for (index, removed) in changes.remove.iter().enumerate() {
         note(issues, format!("{at}/remove/{index}"), changeable(removed));
     }
-    for (field, pairs) in [("set", &changes.set), ("add", &changes.add)] {
-        let mut seen = std::collections::BTreeSet::new();
-        for (header, text) in pairs {
-            let place = pointer::join(&format!("{at}/{field}"), header);
-            let once = seen.insert(header.to_ascii_lowercase());
-            note(issues, place.clone(), changeable(header));
-            note(issues, place.clone(), value(text));
-            if !once {
-                issues.push(Issue::new(
-                    place,
-                    format!("header `{header}` is there twice: names are the same in any case"),
-                ));
-            }
+    values(&changes.set, &format!("{at}/set"), issues);
+    values(&changes.add, &format!("{at}/add"), issues);
+}
+
+/// Every rule of headers with values that a policy writes.
+pub(super) fn values(pairs: &BTreeMap<String, String>, at: &str, issues: &mut Vec<Issue>) {
+    let mut seen = BTreeSet::new();
+    for (header, text) in pairs {
+        let place = pointer::join(at, header);
+        let once = seen.insert(header.to_ascii_lowercase());
+        note(issues, place.clone(), changeable(header));
+        note(issues, place.clone(), value(text));
+        if !once {
+            issues.push(Issue::new(
+                place,
+                format!("header `{header}` is there twice: names are the same in any case"),
+            ));
         }
     }
 }

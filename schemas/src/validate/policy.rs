@@ -1,15 +1,20 @@
 //! The rules of policies.
 
-use std::collections::BTreeSet;
+mod credentials;
+mod limits;
+mod messages;
+mod requests;
+#[cfg(test)]
+mod tests;
 
-use super::{headers, metadata, note, url};
+use super::{headers, metadata, note, path, url};
 use crate::{
     issue::Issue,
-    policy::{
-        ApiKeyPolicy, CorsPolicy, CredentialLocation, JwtPolicy, Policy, RateLimitKey, RateLimitPolicy,
-    },
+    policy::Policy,
     resource::{PolicySpec, PolicyTarget},
 };
+
+pub(crate) use self::messages::unknown_placeholder;
 
 /// Everything that is wrong with a reusable set of policies.
 pub(crate) fn policy_set(spec: &PolicySpec, at: &str) -> Vec<Issue> {
@@ -20,12 +25,17 @@ pub(crate) fn policy_set(spec: &PolicySpec, at: &str) -> Vec<Issue> {
         &format!("{at}/targets"),
         "target",
     );
-    not_empty(
-        &mut issues,
-        spec.policies.len(),
-        &format!("{at}/policies"),
-        "policy",
-    );
+    if spec.policies.is_empty() && spec.lock.is_empty() {
+        issues.push(Issue::new(
+            format!("{at}/policies"),
+            "needs at least one policy, or something to `lock`",
+        ));
+    }
+    for (index, kind) in spec.lock.iter().enumerate() {
+        if spec.lock[..index].contains(kind) {
+            issues.push(Issue::new(format!("{at}/lock/{index}"), "is there twice"));
+        }
+    }
     for (index, target) in spec.targets.iter().enumerate() {
         let PolicyTarget::Labels(wanted) = target else {
             continue;
@@ -37,26 +47,50 @@ pub(crate) fn policy_set(spec: &PolicySpec, at: &str) -> Vec<Issue> {
     issues
 }
 
-/// Everything that is wrong with policies in their order.
+/// Everything that is wrong with policies in their order, wherever they hold.
 pub(super) fn policies(policies: &[Policy], at: &str) -> Vec<Issue> {
+    all(policies, None, at)
+}
+
+/// Everything that is wrong with policies of one operation, by the template of its path.
+pub(super) fn of_operation(policies: &[Policy], path: &str, at: &str) -> Vec<Issue> {
+    all(policies, Some(path), at)
+}
+
+fn all(policies: &[Policy], path: Option<&str>, at: &str) -> Vec<Issue> {
     let mut issues = Vec::new();
     for (index, policy) in policies.iter().enumerate() {
-        one(policy, &format!("{at}/{index}/with"), &mut issues);
+        one(policy, path, &format!("{at}/{index}/with"), &mut issues);
     }
     issues
 }
 
-fn one(policy: &Policy, at: &str, issues: &mut Vec<Issue>) {
+fn one(policy: &Policy, path: Option<&str>, at: &str, issues: &mut Vec<Issue>) {
     match policy {
-        Policy::AuthApiKey(policy) => api_key(policy, at, issues),
-        Policy::AuthJwt(policy) => jwt(policy, at, issues),
-        Policy::Cors(policy) => cors(policy, at, issues),
+        Policy::AuthApiKey(policy) => credentials::api_key(policy, at, issues),
+        Policy::AuthJwt(policy) => credentials::jwt(policy, at, issues),
+        Policy::AuthBasic(policy) => credentials::basic(policy, at, issues),
+        Policy::AuthOAuth2(policy) => credentials::oauth2(policy, at, issues),
+        Policy::AuthMtls(policy) => credentials::mtls(policy, at, issues),
+        Policy::IpFilter(policy) => requests::ip_filter(policy, at, issues),
+        Policy::RequestValidate(policy) => requests::request_validate(policy, at, issues),
+        Policy::RequestSize(_) => {}
+        Policy::RateLimit(policy) => limits::rate_limit(policy, at, issues),
+        Policy::Quota(policy) => limits::quota(policy, at, issues),
+        Policy::Cors(policy) => messages::cors(policy, at, issues),
         Policy::Headers(policy) => {
             headers::changes(&policy.request, &format!("{at}/request"), issues);
             headers::changes(&policy.response, &format!("{at}/response"), issues);
         }
-        Policy::RequestSize(_) => {}
-        Policy::RateLimit(policy) => rate_limit(policy, at, issues),
+        Policy::Rewrite(policy) => messages::rewrite(policy, path, at, issues),
+        Policy::Respond(policy) => messages::respond(policy, at, issues),
+        Policy::Timeout(policy) => limits::timeout(policy, at, issues),
+        Policy::Retry(policy) => limits::retry(policy, at, issues),
+        Policy::Cache(policy) => messages::cache(policy, at, issues),
+        Policy::Log(policy) => messages::log(policy, at, issues),
+        Policy::Native(policy) => {
+            not_empty(issues, policy.config.len(), &format!("{at}/config"), "field");
+        }
     }
 }
 
@@ -66,109 +100,11 @@ fn not_empty(issues: &mut Vec<Issue>, length: usize, at: &str, what: &str) {
     }
 }
 
-fn api_key(policy: &ApiKeyPolicy, at: &str, issues: &mut Vec<Issue>) {
-    not_empty(issues, policy.keys.len(), &format!("{at}/keys"), "key");
-    let place = format!("{at}/name");
-    match policy.r#in {
-        CredentialLocation::Header => note(issues, place, headers::name(&policy.name)),
-        CredentialLocation::Query if policy.name.is_empty() => {
-            issues.push(Issue::new(place, "the query parameter needs a name"));
-        }
-        CredentialLocation::Query => {}
+/// Notes a number that is not from `min` to `max`.
+fn within(issues: &mut Vec<Issue>, at: String, number: u64, (min, max): (u64, u64)) {
+    if !(min..=max).contains(&number) {
+        issues.push(Issue::new(at, format!("expected a whole number from {min} to {max}")));
     }
-    let mut seen = BTreeSet::new();
-    for (index, key) in policy.keys.iter().enumerate() {
-        if !seen.insert(&key.secret_ref) {
-            issues.push(Issue::new(
-                format!("{at}/keys/{index}/secretRef"),
-                format!(
-                    "secret `{}` is listed twice; a key must tell one consumer from another",
-                    key.secret_ref
-                ),
-            ));
-        }
-    }
-}
-
-fn jwt(policy: &JwtPolicy, at: &str, issues: &mut Vec<Issue>) {
-    if policy.issuer.is_empty() {
-        issues.push(Issue::new(format!("{at}/issuer"), "the issuer cannot be empty"));
-    }
-    not_empty(
-        issues,
-        policy.audiences.len(),
-        &format!("{at}/audiences"),
-        "audience",
-    );
-    not_empty(
-        issues,
-        policy.algorithms.len(),
-        &format!("{at}/algorithms"),
-        "algorithm",
-    );
-    note(issues, format!("{at}/jwksUri"), url::key_url(&policy.jwks_uri));
-    if policy.clock_skew_seconds > 600 {
-        issues.push(Issue::new(
-            format!("{at}/clockSkewSeconds"),
-            "at most 600 seconds",
-        ));
-    }
-    for (field, texts) in [
-        ("audiences", &policy.audiences),
-        ("requiredScopes", &policy.required_scopes),
-    ] {
-        for (index, text) in texts.iter().enumerate() {
-            if text.is_empty() || (field == "requiredScopes" && text.contains(char::is_whitespace)) {
-                issues.push(Issue::new(format!("{at}/{field}/{index}"), "expected one word"));
-            }
-        }
-    }
-}
-
-fn cors(policy: &CorsPolicy, at: &str, issues: &mut Vec<Issue>) {
-    not_empty(
-        issues,
-        policy.allow_origins.len(),
-        &format!("{at}/allowOrigins"),
-        "origin",
-    );
-    for (index, text) in policy.allow_origins.iter().enumerate() {
-        note(issues, format!("{at}/allowOrigins/{index}"), allowed_origin(text));
-    }
-    if policy.allow_credentials && policy.allow_origins.iter().any(|origin| origin == "*") {
-        issues.push(Issue::new(
-            format!("{at}/allowCredentials"),
-            "credentials cannot be allowed for origin `*`: any site could act for its visitors; list the origins",
-        ));
-    }
-    for (index, text) in policy.allow_methods.iter().enumerate() {
-        note(issues, format!("{at}/allowMethods/{index}"), method(text));
-    }
-    for (field, names) in [
-        ("allowHeaders", &policy.allow_headers),
-        ("exposeHeaders", &policy.expose_headers),
-    ] {
-        for (index, text) in names.iter().enumerate() {
-            note(issues, format!("{at}/{field}/{index}"), headers::name(text));
-        }
-    }
-}
-
-/// An origin as in the Fetch standard, with `*` alone or as the first label.
-fn allowed_origin(text: &str) -> Result<(), String> {
-    let example = "for example `https://shop.example.com`, `https://*.example.com` or `*`";
-    if text == "*" {
-        return Ok(());
-    }
-    let plain = text.replacen("://*.", "://", 1);
-    let uri = url::http_url(&plain)?;
-    if plain.contains('*') {
-        return Err(format!("`*` stands only for the first label, {example}"));
-    }
-    if uri.query().is_some() || plain.matches('/').count() != 2 {
-        return Err(format!("an origin is scheme, host and port only, {example}"));
-    }
-    Ok(())
 }
 
 /// A method: an HTTP token in capitals.
@@ -184,19 +120,4 @@ pub(super) fn method(text: &str) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-fn rate_limit(policy: &RateLimitPolicy, at: &str, issues: &mut Vec<Issue>) {
-    not_empty(issues, policy.limits.len(), &format!("{at}/limits"), "limit");
-    for (index, limit) in policy.limits.iter().enumerate() {
-        if limit.requests == 0 {
-            issues.push(Issue::new(
-                format!("{at}/limits/{index}/requests"),
-                "at least 1; to refuse every request, undeploy the API",
-            ));
-        }
-    }
-    if let RateLimitKey::Header(header) = &policy.key {
-        note(issues, format!("{at}/key/header"), headers::name(header));
-    }
 }

@@ -37,12 +37,23 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 
 /// Where keys are fetched: `https`, or `http` on this machine.
 pub(super) fn key_url(text: &str) -> Result<(), String> {
+    protected(text, "keys fetched over `http` can be replaced on the way")
+}
+
+/// Where secrets are sent: `https`, or `http` on this machine.
+pub(super) fn secret_url(text: &str) -> Result<(), String> {
+    protected(text, "tokens and secrets sent over `http` can be read on the way")
+}
+
+fn protected(text: &str, otherwise: &str) -> Result<(), String> {
     let uri = http_url(text)?;
     let loopback = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
     if uri.scheme_str() == Some("https") || loopback {
         return Ok(());
     }
-    Err("keys fetched over `http` can be replaced on the way; use `https` (`http` is possible for localhost only)".to_owned())
+    Err(format!(
+        "{otherwise}; use `https` (`http` is possible for localhost only)"
+    ))
 }
 
 /// An absolute `http` or `https` URL without credentials.

@@ -86,7 +86,7 @@ fn desired_from(mark: Mark, spec: Value) -> DesiredApi {
     };
     let content = revision::build(&mark.api_name, &spec, None).unwrap();
     let secrets = BTreeMap::from([(name("key"), ResourceVersion(1))]);
-    desired::compose(mark, &content, &[], &secrets)
+    desired::compose(mark, &content, &[], &name(GATEWAY_TYPE), &secrets)
 }
 
 /// Answers with the path it was asked for.

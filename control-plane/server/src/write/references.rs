@@ -174,11 +174,11 @@ fn of_policy_set(set: &PolicySpec) -> Vec<Reference> {
 fn of_policies(place: &str, policies: &[Policy]) -> Vec<Reference> {
     let mut references = Vec::new();
     for (index, policy) in policies.iter().enumerate() {
-        for (key, name) in policy.secret_names().into_iter().enumerate() {
+        for reference in policy.secret_references() {
             references.push(Reference {
-                pointer: format!("{place}/{index}/with/keys/{key}/secretRef"),
+                pointer: format!("{place}/{index}/with{}", reference.pointer),
                 kind: Kind::Secret,
-                name: name.clone(),
+                name: reference.name.clone(),
             });
         }
     }

@@ -1,0 +1,43 @@
+//! What the gateway enforces, and why it does not enforce the rest.
+
+use gatehouse_schemas::{
+    descriptor::{Fidelity, PolicySupport},
+    policy::Policy,
+};
+
+/// How faithfully the gateway enforces each policy type: as it says, or not at all.
+///
+/// A security policy that is not enforced is refused when its API is put in. Other policies that are not enforced
+/// are passed over: whoever puts the API in has to know from here that they are.
+pub fn policy_support() -> Vec<PolicySupport> {
+    let support = |policy: &str| PolicySupport {
+        policy: policy.to_owned(),
+        fidelity: match lack(policy) {
+            None => Fidelity::Exact,
+            Some(reason) => Fidelity::Unsupported {
+                reason: reason.to_owned(),
+            },
+        },
+    };
+    Policy::TYPES.map(support).to_vec()
+}
+
+/// Why a policy type is not enforced; none if it is.
+pub(crate) fn lack(policy: &str) -> Option<&'static str> {
+    Some(match policy {
+        "auth.apiKey" | "auth.jwt" | "cors" | "headers" | "ratelimit" | "request.size" => return None,
+        "auth.oauth2" => {
+            "the gateway keeps only hashes of secrets, and asking an authorization server about a token takes the \
+             client's secret itself; use `auth.jwt`"
+        }
+        "auth.mtls" => "the gateway does not ask callers for certificates",
+        "quota" => {
+            "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"
+        }
+        "cache" => "the gateway does not keep answers",
+        "retry" => "the gateway streams bodies and so cannot send a request again",
+        "log" => "the gateway writes one access log for all its APIs, without headers",
+        "native" => "the gateway has no language of its own beside the canonical policies",
+        _ => "the gateway does not know this type of policy",
+    })
+}

@@ -1,0 +1,113 @@
+//! Changes of messages: cross-origin headers, other headers, rewritten targets, fixed answers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Parameters of `cors`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CorsPolicy {
+    /// Origins that may call: exact, `https://*.example.com`, or `*`.
+    #[schema(min_items = 1)]
+    pub allow_origins: Vec<String>,
+    /// Methods allowed; empty means those of the API's operations that match the path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_methods: Vec<String>,
+    /// Request headers allowed; empty means those that the preflight asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_headers: Vec<String>,
+    /// Response headers that scripts may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expose_headers: Vec<String>,
+    /// Whether cookies and credentials may be sent; not together with origin `*`.
+    #[serde(default)]
+    pub allow_credentials: bool,
+    /// How long browsers may keep a preflight answer, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u32>,
+}
+
+/// Parameters of `headers`: changes on the way in and on the way out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeadersPolicy {
+    /// Changes of the request before it goes to the upstream.
+    #[serde(default, skip_serializing_if = "HeaderChanges::is_empty")]
+    pub request: HeaderChanges,
+    /// Changes of the response before it goes to the caller.
+    #[serde(default, skip_serializing_if = "HeaderChanges::is_empty")]
+    pub response: HeaderChanges,
+}
+
+/// Header changes, carried out in this order: remove, set, add.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeaderChanges {
+    /// Headers to take away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+    /// Headers that replace whatever is there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, String>,
+    /// Headers added beside whatever is there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub add: BTreeMap<String, String>,
+}
+
+impl HeaderChanges {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+    }
+}
+
+/// Parameters of `rewrite`: the upstream is asked for another path or with another query than the caller wrote.
+/// Which operation a request is for, and its policies, are decided by what the caller wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RewritePolicy {
+    /// The path in place of the caller's, below the upstream's own. `{name}` stands for what the operation's path
+    /// has there, and can be used only in a policy of an operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^/", example = "/v2/orders/{id}")]
+    pub path: Option<String>,
+    /// Changes of the query.
+    #[serde(default, skip_serializing_if = "QueryChanges::is_empty")]
+    pub query: QueryChanges,
+}
+
+/// Changes of query parameters, carried out in this order: remove, set. What is set comes last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QueryChanges {
+    /// Parameters to take away, however often they are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+    /// Parameters that replace whatever is there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, String>,
+}
+
+impl QueryChanges {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.set.is_empty()
+    }
+}
+
+/// Parameters of `respond`: the gateway answers itself, once every check is passed; the upstream is not asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RespondPolicy {
+    /// The status code.
+    #[schema(minimum = 200, maximum = 599)]
+    pub status: u16,
+    /// The headers, `content-type` among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The body as text; absent means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}

@@ -1,0 +1,157 @@
+//! The rules of `auth`.
+
+use std::collections::BTreeSet;
+
+use super::{headers, not_empty, note, url, within};
+use crate::{
+    identity::ResourceName,
+    issue::Issue,
+    policy::{ApiKeyPolicy, BasicPolicy, CredentialLocation, JwtPolicy, MtlsPolicy, OAuth2Policy},
+};
+
+pub(super) fn api_key(policy: &ApiKeyPolicy, at: &str, issues: &mut Vec<Issue>) {
+    not_empty(issues, policy.keys.len(), &format!("{at}/keys"), "key");
+    let place = format!("{at}/name");
+    match policy.r#in {
+        CredentialLocation::Header => note(issues, place, headers::name(&policy.name)),
+        CredentialLocation::Query if policy.name.is_empty() => {
+            issues.push(Issue::new(place, "the query parameter needs a name"));
+        }
+        CredentialLocation::Query => {}
+    }
+    let secrets: Vec<&ResourceName> = policy.keys.iter().map(|key| &key.secret_ref).collect();
+    once_each(&secrets, |index, secret| {
+        issues.push(Issue::new(
+            format!("{at}/keys/{index}/secretRef"),
+            format!("secret `{secret}` is listed twice; a key must tell one consumer from another"),
+        ));
+    });
+}
+
+/// Calls back for each item that was there before.
+fn once_each<T: Ord>(items: &[T], mut twice: impl FnMut(usize, &T)) {
+    let mut seen = BTreeSet::new();
+    for (index, item) in items.iter().enumerate() {
+        if !seen.insert(item) {
+            twice(index, item);
+        }
+    }
+}
+
+pub(super) fn basic(policy: &BasicPolicy, at: &str, issues: &mut Vec<Issue>) {
+    not_empty(issues, policy.users.len(), &format!("{at}/users"), "user");
+    let printable = policy.realm.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if policy.realm.is_empty() || !printable || policy.realm.contains(['"', '\\']) {
+        issues.push(Issue::new(
+            format!("{at}/realm"),
+            "expected a short text of ASCII characters without `\"` and `\\`",
+        ));
+    }
+    for (index, user) in policy.users.iter().enumerate() {
+        if user.username.is_empty() || user.username.contains(|it: char| it == ':' || it.is_control()) {
+            issues.push(Issue::new(
+                format!("{at}/users/{index}/username"),
+                "expected a user name without `:` and control characters",
+            ));
+        }
+    }
+    let names: Vec<&String> = policy.users.iter().map(|user| &user.username).collect();
+    once_each(&names, |index, name| {
+        issues.push(Issue::new(
+            format!("{at}/users/{index}/username"),
+            format!("user `{name}` is listed twice; which password would count?"),
+        ));
+    });
+}
+
+pub(super) fn jwt(policy: &JwtPolicy, at: &str, issues: &mut Vec<Issue>) {
+    if policy.issuer.is_empty() {
+        issues.push(Issue::new(format!("{at}/issuer"), "the issuer cannot be empty"));
+    }
+    not_empty(
+        issues,
+        policy.audiences.len(),
+        &format!("{at}/audiences"),
+        "audience",
+    );
+    not_empty(
+        issues,
+        policy.algorithms.len(),
+        &format!("{at}/algorithms"),
+        "algorithm",
+    );
+    note(issues, format!("{at}/jwksUri"), url::key_url(&policy.jwks_uri));
+    if policy.clock_skew_seconds > 600 {
+        issues.push(Issue::new(
+            format!("{at}/clockSkewSeconds"),
+            "at most 600 seconds",
+        ));
+    }
+    words(&policy.audiences, &policy.required_scopes, at, issues);
+}
+
+fn words(audiences: &[String], scopes: &[String], at: &str, issues: &mut Vec<Issue>) {
+    for (field, texts) in [("audiences", audiences), ("requiredScopes", scopes)] {
+        for (index, text) in texts.iter().enumerate() {
+            if text.is_empty() || (field == "requiredScopes" && text.contains(char::is_whitespace)) {
+                issues.push(Issue::new(format!("{at}/{field}/{index}"), "expected one word"));
+            }
+        }
+    }
+}
+
+pub(super) fn oauth2(policy: &OAuth2Policy, at: &str, issues: &mut Vec<Issue>) {
+    note(
+        issues,
+        format!("{at}/introspectionUrl"),
+        url::secret_url(&policy.introspection_url),
+    );
+    if policy.client_id.is_empty() {
+        issues.push(Issue::new(
+            format!("{at}/clientId"),
+            "the client's id cannot be empty",
+        ));
+    }
+    within(
+        issues,
+        format!("{at}/cacheSeconds"),
+        policy.cache_seconds.into(),
+        (0, 3_600),
+    );
+    words(&policy.audiences, &policy.required_scopes, at, issues);
+}
+
+pub(super) fn mtls(policy: &MtlsPolicy, at: &str, issues: &mut Vec<Issue>) {
+    not_empty(
+        issues,
+        policy.authorities.len(),
+        &format!("{at}/authorities"),
+        "certificate",
+    );
+    for (index, text) in policy.authorities.iter().enumerate() {
+        note(issues, format!("{at}/authorities/{index}"), certificate(text));
+    }
+    for (index, name) in policy.allowed_names.iter().enumerate() {
+        if name.is_empty() || name.contains(|it: char| it.is_whitespace() || it.is_control()) {
+            let detail = "expected a DNS name, a URI or an e-mail address as certificates carry it";
+            issues.push(Issue::new(format!("{at}/allowedNames/{index}"), detail));
+        }
+    }
+}
+
+/// One certificate in PEM (RFC 7468), as far as its text goes.
+fn certificate(text: &str) -> Result<(), String> {
+    let inner = text
+        .trim()
+        .strip_prefix("-----BEGIN CERTIFICATE-----")
+        .and_then(|rest| rest.strip_suffix("-----END CERTIFICATE-----"))
+        .ok_or("expected one certificate in PEM, from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`")?;
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let body: Vec<u8> = inner.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    if body.is_empty() || body.len() % 4 != 0 || !body.iter().copied().all(base64) {
+        return Err(
+            "what is between the first and the last line of the certificate is not base64".to_owned(),
+        );
+    }
+    Ok(())
+}
