@@ -1,6 +1,6 @@
 //! Ends operations that take too long.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gatehouse_schemas::{
@@ -15,6 +15,7 @@ use crate::{
     context::Context,
     error::{Error, ErrorKind, Result},
     operation::Operation,
+    scheduler::WaitingClock,
 };
 
 /// How long each operation may take.
@@ -57,7 +58,7 @@ impl Deadlines {
 }
 
 /// Turns an operation that takes too long into an `Unavailable` error and cancels what it is told by
-/// [`Context::cancellation`].
+/// [`Context::cancellation`]. Waiting for the vendor's quotas does not count.
 #[derive(Debug)]
 pub struct DeadlineLayer<C> {
     inner: C,
@@ -77,15 +78,17 @@ impl<C: Connector> DeadlineLayer<C> {
         run: impl FnOnce(Context) -> F,
     ) -> Result<T> {
         let limit = self.deadlines.of(operation);
+        let waiting = Arc::new(WaitingClock::default());
         let context = Context {
             cancellation: context.cancellation.child_token(),
+            quotas: waiting.around(context.quotas.clone()),
             ..context.clone()
         };
         let environment = context.environment.name.clone();
         let cancelled_at_the_end = context.cancellation.clone().drop_guard();
-        let result = tokio::time::timeout(limit, run(context)).await;
+        let result = waiting.timeout(limit, run(context)).await;
         drop(cancelled_at_the_end);
-        result.unwrap_or_else(|_| {
+        result.unwrap_or_else(|| {
             Err(Error::new(
                 ErrorKind::Unavailable,
                 format!("the {operation} in environment `{environment}` did not finish within {limit:?}"),

@@ -1,0 +1,180 @@
+//! The scheduler: when a vendor's operation may be called.
+//!
+//! All work of this agent on one vendor account shares its quotas: deploys, discoveries, looks, of all environments.
+//! A connector asks for a permit before every call and tells what came of it; a call that the vendor refused for its
+//! rate is tried again, never told to anybody. [`call`] does all of that around one call.
+
+mod account;
+mod bucket;
+mod call;
+mod operations;
+mod permit;
+mod queue;
+mod waiting;
+
+pub use call::call;
+pub(crate) use waiting::WaitingClock;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use account::Account;
+use async_trait::async_trait;
+use gatehouse_control_plane_api::agent::Priority;
+use gatehouse_schemas::{
+    descriptor::Descriptor,
+    identity::EnvironmentId,
+    quota::{Quota, VendorCalls},
+};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Result;
+
+/// The name under which a vendor publishes a quota for all operations of an account together.
+const ALL_OPERATIONS: &str = "*";
+
+/// Gives out permits for calls on one vendor account, for one piece of work.
+#[async_trait]
+pub trait Quotas: fmt::Debug + Send + Sync {
+    /// Waits until this operation may be called once. Fails only when the work is cancelled.
+    async fn acquire(&self, operation: &str) -> Result<()>;
+
+    /// Tells that the vendor refused a call of this operation for its rate (429), and when it said to come back.
+    fn throttled(&self, operation: &str, retry_after: Option<Duration>);
+
+    /// Tells that the vendor took a call of this operation.
+    fn succeeded(&self, operation: &str);
+
+    /// How long until these calls would be made if they were asked for now, behind what is waiting already, in
+    /// milliseconds.
+    fn eta_ms(&self, calls: &VendorCalls) -> u64;
+}
+
+/// For gateways without quotas, and tests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoQuotas;
+
+#[async_trait]
+impl Quotas for NoQuotas {
+    async fn acquire(&self, _operation: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn throttled(&self, _operation: &str, _retry_after: Option<Duration>) {}
+
+    fn succeeded(&self, _operation: &str) {}
+
+    fn eta_ms(&self, _calls: &VendorCalls) -> u64 {
+        0
+    }
+}
+
+/// The quotas of all vendor accounts that this agent works on. One for the whole process.
+#[derive(Debug)]
+pub struct Scheduler {
+    published: Vec<Quota>,
+    account_settings: Vec<String>,
+    accounts: Mutex<HashMap<AccountKey, Arc<Account>>>,
+}
+
+/// What tells one account of the vendor from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum AccountKey {
+    /// The values of the settings that name it.
+    Settings(String),
+    /// The connector names none: each environment is taken for an account of its own.
+    Environment(EnvironmentId),
+}
+
+impl Scheduler {
+    /// For a connector's published quotas.
+    pub fn new(descriptor: &Descriptor) -> Self {
+        Self {
+            published: descriptor.quotas.clone(),
+            account_settings: descriptor.account_settings.clone(),
+            accounts: Mutex::default(),
+        }
+    }
+
+    /// The quotas of an environment's account, for one piece of work there. Waiting ends with the cancellation.
+    pub fn quotas(
+        &self,
+        environment: EnvironmentId,
+        settings: &Map<String, Value>,
+        priority: Priority,
+        cancellation: CancellationToken,
+    ) -> Arc<dyn Quotas> {
+        Arc::new(AccountQuotas {
+            account: self.account(self.key(environment, settings)),
+            environment,
+            priority,
+            cancellation,
+        })
+    }
+
+    fn key(&self, environment: EnvironmentId, settings: &Map<String, Value>) -> AccountKey {
+        let values: Vec<_> = self
+            .account_settings
+            .iter()
+            .map(|name| settings.get(name))
+            .collect();
+        if values.iter().all(Option::is_none) {
+            return AccountKey::Environment(environment);
+        }
+        AccountKey::Settings(serde_json::json!(values).to_string())
+    }
+
+    fn account(&self, key: AccountKey) -> Arc<Account> {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Account::new(&self.published);
+        accounts.entry(key).or_insert_with(new).clone()
+    }
+}
+
+/// The quotas of one account, for one piece of work.
+#[derive(Debug)]
+struct AccountQuotas {
+    account: Arc<Account>,
+    environment: EnvironmentId,
+    priority: Priority,
+    cancellation: CancellationToken,
+}
+
+#[async_trait]
+impl Quotas for AccountQuotas {
+    async fn acquire(&self, operation: &str) -> Result<()> {
+        let turn = self.account.turn(operation, self.priority, self.environment);
+        let permit = self.cancellation.run_until_cancelled(turn).await;
+        permit.ok_or_else(|| cancelled(operation))
+    }
+
+    fn throttled(&self, operation: &str, retry_after: Option<Duration>) {
+        self.account.throttled(operation, retry_after);
+    }
+
+    fn succeeded(&self, operation: &str) {
+        self.account.succeeded(operation);
+    }
+
+    fn eta_ms(&self, calls: &VendorCalls) -> u64 {
+        let eta = self.account.eta(calls, self.priority);
+        u64::try_from(eta.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn cancelled(operation: &str) -> crate::error::Error {
+    crate::error::Error::new(
+        crate::error::ErrorKind::Unavailable,
+        format!(
+            "the work was cancelled while it waited for the vendor's quota of `{operation}`; nothing was called"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;
