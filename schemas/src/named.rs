@@ -27,6 +27,11 @@ impl<'a> Named<'a> {
         &self.names
     }
 
+    /// The names as people read them: `GET /orders`, `ratelimit`.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        self.names.iter().map(|name| title(name)).collect()
+    }
+
     /// The element of a name.
     pub(crate) fn get(&self, name: &Name) -> Option<&'a Value> {
         self.elements.get(name).copied()
@@ -78,4 +83,16 @@ fn name(element: &Value) -> Option<Name> {
     }
     let kind = element.get("type")?.as_str()?;
     Some(vec![kind.to_owned()])
+}
+
+fn title(name: &Name) -> String {
+    match &name[..] {
+        [path, method, headers, query, _] => {
+            let words = [method, path, headers, query].map(String::as_str);
+            let written: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            written.join(" ")
+        }
+        [kind, ..] => kind.clone(),
+        [] => String::new(),
+    }
 }
