@@ -45,7 +45,7 @@ impl PackedDefinition {
     }
 }
 
-async fn off_the_reactor<T: Send + 'static>(
+pub(crate) async fn off_the_reactor<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)

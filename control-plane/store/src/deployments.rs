@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use gatehouse_schemas::{
     condition::{Condition, Phase},
     desired::{DesiredApi, Mark},
-    identity::{ApiId, DeploymentId, EnvironmentId, ExternalRef, Generation, ResourceName, RevisionNumber},
+    identity::{
+        ApiId, DeploymentId, EnvironmentId, ExternalRef, Generation, PlanId, ResourceName, RevisionNumber,
+    },
     policy::SecretVersion,
     time::Timestamp,
 };
@@ -19,6 +21,7 @@ use crate::{
     cursor::{Page, PageRequest, page},
     error::{Result, StoreError},
     row::{Columns as _, each, limit, placeholders, signed, storable, to_json, to_word},
+    terms::DeploymentTerms,
     transaction::{Transaction, reads},
 };
 
@@ -52,6 +55,12 @@ pub struct Deployment {
     pub generation: Generation,
     /// The generation that was last reported on.
     pub observed_generation: Generation,
+    /// Whether the present generation was reported as carried out.
+    pub confirmed: bool,
+    /// On what terms the desired state may be carried out.
+    pub terms: DeploymentTerms,
+    /// Who asked for the present generation: the actor of the transaction.
+    pub requested_by: String,
     /// The summary of the conditions.
     pub phase: Phase,
     /// How it goes.
@@ -75,6 +84,8 @@ pub struct NewDeployment {
     pub phase: Phase,
     /// The conditions to begin with.
     pub conditions: Vec<Condition>,
+    /// On what terms it may be carried out.
+    pub terms: DeploymentTerms,
 }
 
 /// How a deployment goes.
@@ -99,6 +110,8 @@ pub struct DeploymentFilter {
     pub api_id: Option<ApiId>,
     /// Only in this environment.
     pub environment_id: Option<EnvironmentId>,
+    /// Only those whose present generation is part of this plan.
+    pub plan_id: Option<PlanId>,
 }
 
 macro_rules! summary {
@@ -106,7 +119,8 @@ macro_rules! summary {
         concat!(
             "SELECT deployments.id AS id, api_id, api, deployments.environment_id AS environment_id, \
              environment_states.name AS environment, revision, absent, deployments.generation AS generation, \
-             observed_generation, phase, conditions, external_ref, endpoint_urls, created_at, updated_at \
+             observed_generation, confirmed, expected, adopt, accept_loss, priority, plan_id, requested_by, \
+             phase, conditions, external_ref, endpoint_urls, created_at, updated_at \
              FROM deployments JOIN environment_states \
              ON environment_states.environment_id = deployments.environment_id WHERE ",
             $rest
@@ -137,7 +151,7 @@ reads! {
     deployment_counts() -> BTreeMap<EnvironmentId, u64> = counts;
 }
 
-async fn by_id(connection: &mut AnyConnection, id: DeploymentId) -> Result<Option<Deployment>> {
+pub(crate) async fn by_id(connection: &mut AnyConnection, id: DeploymentId) -> Result<Option<Deployment>> {
     let row = sqlx::query(summary!("deployments.id = $1"))
         .bind(id.to_string())
         .fetch_optional(connection)
@@ -182,10 +196,11 @@ async fn select(
 ) -> Result<Vec<Deployment>> {
     let rows = sqlx::query(summary!(
         "($1 IS NULL OR api_id = $1) AND ($2 IS NULL OR deployments.environment_id = $2) \
-         AND ($3 IS NULL OR deployments.id > $3) ORDER BY deployments.id LIMIT $4"
+         AND ($3 IS NULL OR plan_id = $3) AND ($4 IS NULL OR deployments.id > $4) ORDER BY deployments.id LIMIT $5"
     ))
     .bind(filter.api_id.map(|id| id.to_string()))
     .bind(filter.environment_id.map(|id| id.to_string()))
+    .bind(filter.plan_id.map(|id| id.to_string()))
     .bind(after)
     .bind(limit)
     .fetch_all(connection)
@@ -235,7 +250,7 @@ async fn around(
     each(rows, |row| row.json("desired"))
 }
 
-fn trimmed(base_path: &str) -> String {
+pub(crate) fn trimmed(base_path: &str) -> String {
     base_path.trim_end_matches('/').to_owned()
 }
 
@@ -294,6 +309,9 @@ fn deployment(row: &AnyRow) -> Result<Deployment> {
         absent: row.flag("absent")?,
         generation: Generation(row.count("generation")?),
         observed_generation: Generation(row.count("observed_generation")?),
+        confirmed: row.flag("confirmed")?,
+        terms: DeploymentTerms::of(row)?,
+        requested_by: row.text("requested_by")?,
         phase: row.word("phase")?,
         conditions: row.json("conditions")?,
         external_ref: row.optional_text("external_ref")?.map(ExternalRef),
@@ -305,16 +323,20 @@ fn deployment(row: &AnyRow) -> Result<Deployment> {
 
 impl Transaction {
     /// Records what should be in an environment, in place of what was desired there of the same API. The row and its
-    /// identity stay through redeployments, also after a removal that was not confirmed yet.
+    /// identity stay through redeployments, also after a removal that was not confirmed yet. The new generation is not
+    /// confirmed; recording the same state again is how what was applied is put back.
     pub async fn put_deployment(&mut self, new: &NewDeployment) -> Result<Deployment> {
         let generation = self.next_generation().await?;
-        let (mark, now) = (&new.desired.mark, self.now.0);
+        let (mark, now, actor) = (&new.desired.mark, self.now.0, self.actor.clone());
+        let terms = &new.terms;
         sqlx::query(
             "INSERT INTO deployments (id, api_id, api, environment_id, revision, base_path, absent, desired, generation, \
-             observed_generation, phase, conditions, endpoint_urls, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0, $9, $10, '[]', $11, $11) \
+             observed_generation, phase, conditions, endpoint_urls, created_at, updated_at, confirmed, expected, adopt, \
+             accept_loss, priority, plan_id, requested_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, 0, $9, $10, '[]', $11, $11, 0, $12, $13, $14, $15, $16, $17) \
              ON CONFLICT (api_id, environment_id) DO UPDATE SET api = $3, revision = $5, base_path = $6, absent = 0, \
-             desired = $7, generation = $8, phase = $9, conditions = $10, updated_at = $11",
+             desired = $7, generation = $8, phase = $9, conditions = $10, updated_at = $11, confirmed = 0, \
+             expected = $12, adopt = $13, accept_loss = $14, priority = $15, plan_id = $16, requested_by = $17",
         )
         .bind(Uuid::now_v7().to_string())
         .bind(mark.api_id.to_string())
@@ -327,6 +349,12 @@ impl Transaction {
         .bind(to_word(&new.phase)?)
         .bind(to_json(&new.conditions)?)
         .bind(now)
+        .bind(terms.expected_json()?)
+        .bind(terms.adopt.as_ref().map(|external| storable(&external.0)))
+        .bind(i64::from(terms.accept_loss))
+        .bind(to_word(&terms.priority)?)
+        .bind(terms.plan_id.map(|id| id.to_string()))
+        .bind(actor)
         .execute(self.connection())
         .await?;
         let written = by_place(self.connection(), mark.api_id, mark.environment_id).await?;
@@ -337,7 +365,11 @@ impl Transaction {
         Ok(written)
     }
 
-    async fn set_deployment_secrets(&mut self, id: DeploymentId, secrets: &[SecretVersion]) -> Result<()> {
+    pub(crate) async fn set_deployment_secrets(
+        &mut self,
+        id: DeploymentId,
+        secrets: &[SecretVersion],
+    ) -> Result<()> {
         sqlx::query("DELETE FROM deployment_secrets WHERE deployment_id = $1")
             .bind(id.to_string())
             .execute(self.connection())
@@ -360,6 +392,7 @@ impl Transaction {
         &mut self,
         id: DeploymentId,
         conditions: &[Condition],
+        terms: &DeploymentTerms,
     ) -> Result<Deployment> {
         let mark = match desired_of(self.connection(), id).await? {
             Some(Desired::Present(api)) => api.mark,
@@ -367,10 +400,11 @@ impl Transaction {
             None => return Err(StoreError::not_found(format!("deployment {id}"))),
         };
         let generation = self.next_generation().await?;
-        let now = self.now.0;
+        let (now, actor) = (self.now.0, self.actor.clone());
         sqlx::query(
             "UPDATE deployments SET absent = 1, desired = $2, generation = $3, phase = $4, conditions = $5, \
-             updated_at = $6 WHERE id = $1",
+             updated_at = $6, confirmed = 0, expected = $7, adopt = NULL, accept_loss = $8, priority = $9, \
+             plan_id = $10, requested_by = $11 WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(to_json(&mark)?)
@@ -378,6 +412,11 @@ impl Transaction {
         .bind(to_word(&Phase::Removing)?)
         .bind(to_json(&conditions)?)
         .bind(now)
+        .bind(terms.expected_json()?)
+        .bind(i64::from(terms.accept_loss))
+        .bind(to_word(&terms.priority)?)
+        .bind(terms.plan_id.map(|id| id.to_string()))
+        .bind(actor)
         .execute(self.connection())
         .await?;
         self.set_deployment_secrets(id, &[]).await?;
@@ -408,9 +447,11 @@ impl Transaction {
         }
     }
 
-    /// Ends a removal that everyone who had to has confirmed: the row goes. What is wanted again stays.
+    /// Ends a removal that everyone who had to has confirmed: the row goes, and the history says so. What is wanted
+    /// again stays.
     pub async fn remove_deployment(&mut self, id: DeploymentId) -> Result<()> {
         self.wake_on_commit();
+        self.note_removal(id).await?;
         sqlx::query("DELETE FROM deployments WHERE id = $1 AND absent = 1")
             .bind(id.to_string())
             .execute(self.connection())

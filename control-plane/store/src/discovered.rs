@@ -1,19 +1,22 @@
-//! Findings of discoveries.
+//! Findings of discoveries, one row each but for those that are unchanged: their pages keep those.
 //!
-//! An agent sends them in numbered pages, and a page may come twice or break off. Rows are written as they arrive under
-//! the number of the attempt; [`Transaction::finish_page`] makes one attempt count and forgets the others.
+//! What a finding holds is kept deflated, or only in the inventory, from where it is read with it.
 
 use gatehouse_schemas::{
+    canonical::Fingerprint,
     identity::{ApiId, DiscoveredApiId, DiscoveryId, ExternalRef, ResourceName},
     observed::{Classification, DiscoveredItem},
 };
-use sqlx::{AnyConnection, any::AnyRow};
+use sqlx::{AnyConnection, AssertSqlSafe, any::AnyRow};
 use uuid::Uuid;
 
 use crate::{
+    bulk,
     cursor::{Page, PageRequest, page},
     error::Result,
-    row::{Columns as _, each, limit, signed, storable, to_json, to_word},
+    packed::unpack_all,
+    pages::{JOIN_WHOLE_PAGES, LATER, LATER_ATTEMPT},
+    row::{Columns as _, each, limit, storable, to_json, to_word},
     transaction::{Transaction, reads},
 };
 
@@ -28,8 +31,27 @@ pub struct DiscoveredRow {
     pub external_ref: ExternalRef,
     /// The gateway's name for it.
     pub name: String,
-    /// What was found; absent for what is gone.
+    /// What was found; absent for what is gone. Of a finding that is kept in the inventory alone: what that holds now.
     pub item: Option<DiscoveredItem>,
+    /// How it compares with the catalog; absent until the discovery has ended.
+    pub status: Option<DiscoveredStatus>,
+}
+
+/// One finding without what was found: all that comparing it needs while fingerprints are equal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindingSummary {
+    /// Which.
+    pub id: DiscoveredApiId,
+    /// The gateway's own identity for it.
+    pub external_ref: ExternalRef,
+    /// The gateway's name for it.
+    pub name: String,
+    /// The fingerprint it was observed with; absent for what is not an API: unreadable or gone.
+    pub fingerprint: Option<Fingerprint>,
+    /// The fingerprint of its content.
+    pub content_fingerprint: Option<Fingerprint>,
+    /// The gateway's tags.
+    pub tags: Vec<String>,
     /// How it compares with the catalog; absent until the discovery has ended.
     pub status: Option<DiscoveredStatus>,
 }
@@ -37,7 +59,7 @@ pub struct DiscoveredRow {
 /// How a finding compares with the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiscoveredStatus {
-    /// New, changed, unchanged, gone, in conflict or unreadable.
+    /// New, changed, unchanged, gone, ignored, in conflict or unreadable.
     pub classification: Classification,
     /// The catalog's API it is.
     pub api: Option<(ApiId, ResourceName)>,
@@ -45,10 +67,23 @@ pub struct DiscoveredStatus {
     pub managed: bool,
 }
 
+/// A finding that no page brought: what is gone, and what the gateway did not change but the catalog does not say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaterFinding {
+    /// The gateway's own identity for it.
+    pub external_ref: ExternalRef,
+    /// The gateway's name for it.
+    pub name: String,
+    /// Whether the gateway holds it, as the inventory says; if not, it is gone.
+    pub in_inventory: bool,
+    /// How it compares with the catalog.
+    pub status: DiscoveredStatus,
+}
+
 /// Which findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ItemFilter {
-    /// Only of this class: `new`, `changed`, `unchanged`, `gone`, `conflict` or `error`.
+    /// Only of this class: `new`, `changed`, `unchanged`, `gone`, `ignored`, `conflict` or `error`.
     pub class: Option<String>,
 }
 
@@ -57,16 +92,30 @@ reads! {
     discovered_item(id: DiscoveredApiId) -> Option<DiscoveredRow> = by_id;
     /// A page of the findings of a discovery, in the order of their arrival. Pages that have not arrived whole are left out.
     discovered_items(discovery_id: DiscoveryId, filter: &ItemFilter, request: &PageRequest) -> Page<DiscoveredRow> = list;
-    /// The numbers of the pages of a discovery that have arrived whole, in order.
-    discovery_pages(discovery_id: DiscoveryId) -> Vec<u32> = pages;
+    /// The same without what was found: light, however large that is.
+    finding_summaries(discovery_id: DiscoveryId, filter: &ItemFilter, request: &PageRequest) -> Page<FindingSummary> = summaries;
 }
 
+/// What a finding holds is in its row or in the inventory.
+const WHOLE: &str = "SELECT discovered_items.id AS id, discovered_items.discovery_id AS discovery_id, \
+    discovered_items.external_ref AS external_ref, discovered_items.name AS name, discovered_items.item AS item, \
+    class, classification, api_id, api, managed, COALESCE(packed, inventory.item) AS packed FROM discovered_items \
+    JOIN discoveries ON discoveries.id = discovered_items.discovery_id \
+    LEFT JOIN inventory ON in_inventory = 1 AND inventory.environment_id = discoveries.environment_id \
+    AND inventory.external_ref = discovered_items.external_ref";
+
+const LIGHT: &str = "SELECT discovered_items.id AS id, external_ref, name, fingerprint, content_fingerprint, tags, \
+    classification, api_id, api, managed FROM discovered_items";
+
+const PAGE: &str = "WHERE discovered_items.discovery_id = $1 AND ($2 IS NULL OR class = $2) \
+    AND ($3 IS NULL OR discovered_items.id > $3) ORDER BY discovered_items.id LIMIT $4";
+
 async fn by_id(connection: &mut AnyConnection, id: DiscoveredApiId) -> Result<Option<DiscoveredRow>> {
-    let row = sqlx::query("SELECT * FROM discovered_items WHERE id = $1")
+    let rows = sqlx::query(AssertSqlSafe(format!("{WHOLE} WHERE discovered_items.id = $1")))
         .bind(id.to_string())
-        .fetch_optional(connection)
+        .fetch_all(connection)
         .await?;
-    row.as_ref().map(finding).transpose()
+    Ok(findings(rows).await?.pop())
 }
 
 async fn list(
@@ -75,218 +124,170 @@ async fn list(
     filter: &ItemFilter,
     request: &PageRequest,
 ) -> Result<Page<DiscoveredRow>> {
-    let after = request.after("findings")?;
-    let rows = sqlx::query(
-        "SELECT discovered_items.* FROM discovered_items JOIN discovery_pages \
-         ON discovery_pages.discovery_id = discovered_items.discovery_id \
-         AND discovery_pages.number = discovered_items.page AND discovery_pages.attempt = discovered_items.attempt \
-         WHERE discovered_items.discovery_id = $1 AND ($2 IS NULL OR class = $2) AND ($3 IS NULL OR id > $3) \
-         ORDER BY id LIMIT $4",
-    )
-    .bind(discovery_id.to_string())
-    .bind(filter.class.as_deref().map(storable))
-    .bind(after)
-    .bind(limit(request.size()))
-    .fetch_all(connection)
-    .await?;
-    let found = each(rows, finding)?;
+    let rows = select(connection, WHOLE, discovery_id, filter, request).await?;
+    let found = findings(rows).await?;
     Ok(page("findings", request, found, |finding| finding.id.to_string()))
 }
 
-async fn pages(connection: &mut AnyConnection, discovery_id: DiscoveryId) -> Result<Vec<u32>> {
-    let rows = sqlx::query(
-        "SELECT number FROM discovery_pages WHERE discovery_id = $1 AND number > 0 ORDER BY number",
-    )
-    .bind(discovery_id.to_string())
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
-        .map(|row| Ok(u32::try_from(row.count("number")?).unwrap_or(u32::MAX)))
-        .collect()
+async fn summaries(
+    connection: &mut AnyConnection,
+    discovery_id: DiscoveryId,
+    filter: &ItemFilter,
+    request: &PageRequest,
+) -> Result<Page<FindingSummary>> {
+    let rows = select(connection, LIGHT, discovery_id, filter, request).await?;
+    let found = each(rows, summary)?;
+    Ok(page("findings", request, found, |finding| finding.id.to_string()))
+}
+
+async fn select(
+    connection: &mut AnyConnection,
+    columns: &'static str,
+    discovery_id: DiscoveryId,
+    filter: &ItemFilter,
+    request: &PageRequest,
+) -> Result<Vec<AnyRow>> {
+    let after = request.after("findings")?;
+    let statement = format!("{columns} {JOIN_WHOLE_PAGES} {PAGE}");
+    let rows = sqlx::query(AssertSqlSafe(statement))
+        .bind(discovery_id.to_string())
+        .bind(filter.class.as_deref().map(storable))
+        .bind(after)
+        .bind(limit(request.size()))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows)
+}
+
+/// Rows with what they hold; that is unpacked apart, for it takes its time.
+async fn findings(rows: Vec<AnyRow>) -> Result<Vec<DiscoveredRow>> {
+    let mut found = Vec::with_capacity(rows.len());
+    let mut packed = Vec::new();
+    for row in &rows {
+        found.push(finding(row)?);
+        if let Some(bytes) = row.optional_bytes("packed")? {
+            packed.push((found.len() - 1, bytes));
+        }
+    }
+    for (index, api) in unpack_all(packed).await? {
+        found[index].item = Some(DiscoveredItem::Api(api));
+    }
+    Ok(found)
 }
 
 fn finding(row: &AnyRow) -> Result<DiscoveredRow> {
-    let classification: Option<Classification> = row.optional_json("classification")?;
-    let api = row.optional_parsed("api_id")?.zip(row.optional_parsed("api")?);
-    let managed = row.flag("managed")?;
+    let item = row.text("item")?;
+    let item = if item.is_empty() { None } else { row.json("item")? };
     Ok(DiscoveredRow {
         id: row.parsed("id")?,
         discovery_id: row.parsed("discovery_id")?,
         external_ref: ExternalRef(row.text("external_ref")?),
         name: row.text("name")?,
-        item: row.json("item")?,
-        status: classification.map(|classification| DiscoveredStatus {
-            classification,
-            api,
-            managed,
-        }),
+        item,
+        status: status(row)?,
     })
 }
 
-/// The page that holds what is not there any more: no agent sends page 0.
-const GONE: u32 = 0;
-const GONE_ATTEMPT: &str = "gone";
+fn summary(row: &AnyRow) -> Result<FindingSummary> {
+    Ok(FindingSummary {
+        id: row.parsed("id")?,
+        external_ref: ExternalRef(row.text("external_ref")?),
+        name: row.text("name")?,
+        fingerprint: row.optional_text("fingerprint")?.map(Fingerprint),
+        content_fingerprint: row.optional_text("content_fingerprint")?.map(Fingerprint),
+        tags: row.json("tags")?,
+        status: status(row)?,
+    })
+}
+
+fn status(row: &AnyRow) -> Result<Option<DiscoveredStatus>> {
+    let classification: Option<Classification> = row.optional_json("classification")?;
+    let api = row.optional_parsed("api_id")?.zip(row.optional_parsed("api")?);
+    let managed = row.flag("managed")?;
+    Ok(classification.map(|classification| DiscoveredStatus {
+        classification,
+        api,
+        managed,
+    }))
+}
 
 impl Transaction {
-    /// Writes findings of one attempt at a page. They do not count before [`Transaction::finish_page`].
-    pub async fn add_items(
-        &mut self,
-        discovery_id: DiscoveryId,
-        number: u32,
-        attempt: Uuid,
-        items: &[DiscoveredItem],
-    ) -> Result<()> {
-        for item in items {
-            let (external_ref, name) = match item {
-                DiscoveredItem::Api(api) => (&api.external_ref, &api.name),
-                DiscoveredItem::Unchanged { external_ref, name }
-                | DiscoveredItem::Unreadable {
-                    external_ref, name, ..
-                } => (external_ref, name),
-            };
-            let json = to_json(item)?;
-            self.add_row(
-                discovery_id,
-                number,
-                &attempt.to_string(),
-                (external_ref, name),
-                json,
-            )
-            .await?;
+    /// Records how findings compare with the catalog.
+    pub async fn classify_items(&mut self, items: &[(DiscoveredApiId, DiscoveredStatus)]) -> Result<()> {
+        for items in items.chunks(bulk::ROWS) {
+            let statement = format!(
+                "UPDATE discovered_items SET class = told.column2, classification = told.column3, \
+                 api_id = told.column4, api = told.column5, managed = told.column6 \
+                 FROM (VALUES {}) AS told WHERE id = told.column1",
+                bulk::rows(0, 6, items.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for (id, status) in items {
+                query = query
+                    .bind(id.to_string())
+                    .bind(class(&status.classification)?)
+                    .bind(to_json(&status.classification)?)
+                    .bind(status.api.as_ref().map(|(id, _)| id.to_string()))
+                    .bind(status.api.as_ref().map(|(_, name)| name.to_string()))
+                    .bind(i64::from(status.managed));
+            }
+            query.execute(self.connection()).await?;
         }
         Ok(())
     }
 
-    async fn add_row(
-        &mut self,
-        discovery_id: DiscoveryId,
-        number: u32,
-        attempt: &str,
-        (external_ref, name): (&ExternalRef, &str),
-        item: String,
-    ) -> Result<DiscoveredApiId> {
-        let id = DiscoveredApiId(Uuid::now_v7());
-        sqlx::query(
-            "INSERT INTO discovered_items (id, discovery_id, page, attempt, external_ref, name, item, managed) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
-        )
-        .bind(id.to_string())
-        .bind(discovery_id.to_string())
-        .bind(i64::from(number))
-        .bind(attempt.to_owned())
-        .bind(storable(&external_ref.0))
-        .bind(storable(name))
-        .bind(item)
-        .execute(self.connection())
-        .await?;
-        Ok(id)
+    /// Forgets findings that turned out to be nothing new.
+    pub async fn drop_items(&mut self, ids: &[DiscoveredApiId]) -> Result<()> {
+        for ids in ids.chunks(bulk::ROWS) {
+            let statement = format!(
+                "DELETE FROM discovered_items WHERE id IN ({})",
+                crate::row::placeholders(1, ids.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for id in ids {
+                query = query.bind(id.to_string());
+            }
+            query.execute(self.connection()).await?;
+        }
+        Ok(())
     }
 
-    /// Makes this attempt at a page count, in place of the one that counted. Attempts under way are left alone.
-    pub async fn finish_page(
+    /// Records findings that no page brought.
+    pub async fn add_later_findings(
         &mut self,
         discovery_id: DiscoveryId,
-        number: u32,
-        attempt: Uuid,
-        items: u64,
+        findings: &[LaterFinding],
     ) -> Result<()> {
-        sqlx::query(
-            "DELETE FROM discovered_items WHERE discovery_id = $1 AND page = $2 AND attempt IN \
-             (SELECT attempt FROM discovery_pages WHERE discovery_id = $1 AND number = $2)",
-        )
-        .bind(discovery_id.to_string())
-        .bind(i64::from(number))
-        .execute(self.connection())
-        .await?;
-        self.count_page(discovery_id, number, &attempt.to_string(), items)
-            .await
-    }
-
-    async fn count_page(
-        &mut self,
-        discovery_id: DiscoveryId,
-        number: u32,
-        attempt: &str,
-        items: u64,
-    ) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO discovery_pages (discovery_id, number, attempt, items) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (discovery_id, number) DO UPDATE SET attempt = $3, items = $4",
-        )
-        .bind(discovery_id.to_string())
-        .bind(i64::from(number))
-        .bind(attempt.to_owned())
-        .bind(signed(items))
-        .execute(self.connection())
-        .await?;
+        if !findings.is_empty() {
+            self.count_later_page(discovery_id).await?;
+        }
+        for findings in findings.chunks(bulk::ROWS) {
+            let statement = format!(
+                "INSERT INTO discovered_items (id, discovery_id, page, attempt, external_ref, name, item, in_inventory, \
+                 class, classification, api_id, api, managed) VALUES {}",
+                bulk::rows(0, 13, findings.len())
+            );
+            let mut query = sqlx::query(AssertSqlSafe(statement));
+            for finding in findings {
+                let status = &finding.status;
+                query = query
+                    .bind(Uuid::now_v7().to_string())
+                    .bind(discovery_id.to_string())
+                    .bind(i64::from(LATER))
+                    .bind(LATER_ATTEMPT)
+                    .bind(storable(&finding.external_ref.0))
+                    .bind(storable(&finding.name))
+                    .bind("null")
+                    .bind(i64::from(finding.in_inventory))
+                    .bind(class(&status.classification)?)
+                    .bind(to_json(&status.classification)?)
+                    .bind(status.api.as_ref().map(|(id, _)| id.to_string()))
+                    .bind(status.api.as_ref().map(|(_, name)| name.to_string()))
+                    .bind(i64::from(status.managed));
+            }
+            query.execute(self.connection()).await?;
+        }
         Ok(())
-    }
-
-    /// Forgets everything of an attempt that broke off.
-    pub async fn drop_attempt(&mut self, discovery_id: DiscoveryId, attempt: Uuid) -> Result<()> {
-        sqlx::query("DELETE FROM discovered_items WHERE discovery_id = $1 AND attempt = $2")
-            .bind(discovery_id.to_string())
-            .bind(attempt.to_string())
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
-
-    /// Forgets pages beyond the last that counts, and attempts that were never finished.
-    pub async fn keep_pages(&mut self, discovery_id: DiscoveryId, pages: u32) -> Result<()> {
-        sqlx::query("DELETE FROM discovery_pages WHERE discovery_id = $1 AND number > $2")
-            .bind(discovery_id.to_string())
-            .bind(i64::from(pages))
-            .execute(self.connection())
-            .await?;
-        sqlx::query(
-            "DELETE FROM discovered_items WHERE discovery_id = $1 AND NOT EXISTS (SELECT 1 FROM discovery_pages \
-             WHERE discovery_pages.discovery_id = discovered_items.discovery_id \
-             AND discovery_pages.number = discovered_items.page AND discovery_pages.attempt = discovered_items.attempt)",
-        )
-        .bind(discovery_id.to_string())
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    /// Records how a finding compares with the catalog.
-    pub async fn classify_item(&mut self, id: DiscoveredApiId, status: &DiscoveredStatus) -> Result<()> {
-        let (api_id, api) = status.api.clone().unzip();
-        sqlx::query(
-            "UPDATE discovered_items SET class = $2, classification = $3, api_id = $4, api = $5, managed = $6 \
-             WHERE id = $1",
-        )
-        .bind(id.to_string())
-        .bind(class(&status.classification)?)
-        .bind(to_json(&status.classification)?)
-        .bind(api_id.map(|id| id.to_string()))
-        .bind(api.map(|name| name.to_string()))
-        .bind(i64::from(status.managed))
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    /// Records what a complete run did not see any more.
-    pub async fn add_gone(
-        &mut self,
-        discovery_id: DiscoveryId,
-        external_ref: &ExternalRef,
-        name: &str,
-        status: &DiscoveredStatus,
-    ) -> Result<()> {
-        self.count_page(discovery_id, GONE, GONE_ATTEMPT, 0).await?;
-        let id = self
-            .add_row(
-                discovery_id,
-                GONE,
-                GONE_ATTEMPT,
-                (external_ref, name),
-                "null".to_owned(),
-            )
-            .await?;
-        self.classify_item(id, status).await
     }
 }
 

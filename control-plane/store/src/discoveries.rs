@@ -34,6 +34,12 @@ pub struct Discovery {
     pub message: Option<String>,
     /// How many findings there are of each class.
     pub counts: DiscoveryCounts,
+    /// How many findings have arrived in whole pages, unchanged ones included.
+    pub found: u64,
+    /// Where it goes on if its agent is interrupted; none before the first page has arrived.
+    pub resume: Option<ResumePosition>,
+    /// Whether the environment's schedule asked for it, not a person.
+    pub scheduled: bool,
     /// The generation in which it was asked for.
     pub generation: Generation,
     /// When it was asked for.
@@ -42,6 +48,15 @@ pub struct Discovery {
     pub created_by: String,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+/// Where an interrupted discovery goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumePosition {
+    /// How many pages have arrived without a gap.
+    pub pages: u32,
+    /// The connector's position after the last of them; none if that page was the end of the listing.
+    pub position: Option<String>,
 }
 
 /// How a discovery goes.
@@ -75,6 +90,8 @@ pub struct DiscoveryCounts {
     pub unchanged: u64,
     pub gone: u64,
     pub conflict: u64,
+    #[serde(default)]
+    pub ignored: u64,
     pub error: u64,
 }
 
@@ -137,6 +154,7 @@ pub(crate) async fn open(
 }
 
 fn discovery(row: &AnyRow) -> Result<Discovery> {
+    let (pages, position) = (row.number("pages")?, row.optional_text("position")?);
     Ok(Discovery {
         id: row.parsed("id")?,
         environment_id: row.parsed("environment_id")?,
@@ -145,6 +163,9 @@ fn discovery(row: &AnyRow) -> Result<Discovery> {
         state: row.word("state")?,
         message: row.optional_text("message")?,
         counts: row.json("counts")?,
+        found: row.count("found")?,
+        resume: (pages > 0).then_some(ResumePosition { pages, position }),
+        scheduled: row.flag("scheduled")?,
         generation: Generation(row.count("generation")?),
         created_at: row.time("created_at")?,
         created_by: row.text("created_by")?,
@@ -153,18 +174,19 @@ fn discovery(row: &AnyRow) -> Result<Discovery> {
 }
 
 impl Transaction {
-    /// Asks for a discovery of an environment.
+    /// Asks for a discovery of an environment; `scheduled` if no person did.
     pub async fn create_discovery(
         &mut self,
         environment: &Resource,
         filter: &DiscoveryFilter,
+        scheduled: bool,
     ) -> Result<Discovery> {
         let id = DiscoveryId(Uuid::now_v7());
         let generation = self.next_generation().await?;
         let (now, actor) = (self.now.0, self.actor.clone());
         sqlx::query(
             "INSERT INTO discoveries (id, environment_id, environment, filter, state, counts, generation, created_at, \
-             created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             created_by, scheduled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(id.to_string())
         .bind(environment.id.to_string())
@@ -175,6 +197,7 @@ impl Transaction {
         .bind(signed(generation.0))
         .bind(now)
         .bind(actor)
+        .bind(i64::from(scheduled))
         .execute(self.connection())
         .await?;
         let written = by_id(self.connection(), id).await?;

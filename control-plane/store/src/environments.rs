@@ -94,7 +94,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Tells agents that an environment is no more; its leases, deployments and open discoveries end with it.
+    /// Tells agents that an environment is no more; its leases, deployments, tasks, inventory and
+    /// open discoveries end with it.
     pub(crate) async fn end_environment(&mut self, id: EnvironmentId) -> Result<()> {
         let generation = self.next_generation().await?;
         let now = self.now.0;
@@ -102,6 +103,11 @@ impl Transaction {
             "DELETE FROM leases WHERE environment_id = $1",
             "DELETE FROM deployments WHERE environment_id = $1",
             "DELETE FROM api_sources WHERE environment_id = $1",
+            "DELETE FROM deployment_history WHERE environment_id = $1",
+            "DELETE FROM tasks WHERE environment_id = $1",
+            "DELETE FROM inventory WHERE environment_id = $1",
+            "DELETE FROM ignored_apis WHERE environment_id = $1",
+            "DELETE FROM schedules WHERE environment_id = $1",
         ] {
             sqlx::query(statement)
                 .bind(id.to_string())
@@ -126,24 +132,5 @@ impl Transaction {
         .execute(self.connection())
         .await?;
         Ok(())
-    }
-
-    /// Forgets the ends of environments that came before `before`. Agents that last asked before then are told to take
-    /// everything. Returns how many were forgotten.
-    pub async fn forget_ended(&mut self, before: Timestamp) -> Result<u64> {
-        sqlx::query(
-            "UPDATE counters SET value = (SELECT COALESCE(MAX(generation), 0) FROM (\
-                 SELECT generation FROM environment_states WHERE deleted_at < $1 \
-                 UNION ALL SELECT value FROM counters WHERE name = 'forgotten') AS ended) \
-             WHERE name = 'forgotten'",
-        )
-        .bind(before.0)
-        .execute(self.connection())
-        .await?;
-        let done = sqlx::query("DELETE FROM environment_states WHERE deleted_at < $1")
-            .bind(before.0)
-            .execute(self.connection())
-            .await?;
-        Ok(done.rows_affected())
     }
 }

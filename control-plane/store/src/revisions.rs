@@ -1,10 +1,10 @@
-//! Revisions: immutable, numbered snapshots of an API; and where an API was imported from.
+//! Revisions: immutable, numbered snapshots of an API.
 
 use std::collections::BTreeMap;
 
 use gatehouse_schemas::{
     canonical::Fingerprint,
-    identity::{ApiId, EnvironmentId, ExternalRef, RevisionNumber},
+    identity::{ApiId, RevisionNumber},
     revision::RevisionContent,
     time::Timestamp,
 };
@@ -13,7 +13,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, any::AnyRow};
 use crate::{
     cursor::{Page, PageRequest, page},
     error::{Result, StoreError},
-    row::{Columns as _, each, limit, placeholders, signed, storable, to_json},
+    row::{Columns as _, each, limit, placeholders, signed, to_json},
     transaction::{Transaction, reads},
 };
 
@@ -36,17 +36,6 @@ pub struct Revision {
     pub created_by: String,
 }
 
-/// Where an API was imported from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiSource {
-    /// The API.
-    pub api_id: ApiId,
-    /// The environment.
-    pub environment_id: EnvironmentId,
-    /// The gateway's own identity for it.
-    pub external_ref: ExternalRef,
-}
-
 const SUMMARY: &str = "api_id, number, fingerprint, definition, operations, created_at, created_by";
 
 reads! {
@@ -60,10 +49,6 @@ reads! {
     latest_revisions(api_ids: &[ApiId]) -> BTreeMap<ApiId, Revision> = latest_of;
     /// A page of an API's revisions, newest first.
     revisions(api_id: ApiId, request: &PageRequest) -> Page<Revision> = list;
-    /// Where these APIs were imported from; those that were not are left out.
-    api_sources(api_ids: &[ApiId]) -> BTreeMap<ApiId, ApiSource> = sources_of;
-    /// What of an environment's gateway is known in the catalog.
-    environment_sources(environment_id: EnvironmentId) -> Vec<ApiSource> = sources_in;
 }
 
 async fn by_number(
@@ -155,44 +140,6 @@ fn revision(row: &AnyRow) -> Result<Revision> {
     })
 }
 
-async fn sources_of(connection: &mut AnyConnection, api_ids: &[ApiId]) -> Result<BTreeMap<ApiId, ApiSource>> {
-    let mut found = BTreeMap::new();
-    for api_ids in api_ids.chunks(100) {
-        let statement = format!(
-            "SELECT * FROM api_sources WHERE api_id IN ({})",
-            placeholders(1, api_ids.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(statement));
-        for api_id in api_ids {
-            query = query.bind(api_id.to_string());
-        }
-        for row in query.fetch_all(&mut *connection).await? {
-            let source = source(&row)?;
-            found.insert(source.api_id, source);
-        }
-    }
-    Ok(found)
-}
-
-pub(crate) async fn sources_in(
-    connection: &mut AnyConnection,
-    environment_id: EnvironmentId,
-) -> Result<Vec<ApiSource>> {
-    let rows = sqlx::query("SELECT * FROM api_sources WHERE environment_id = $1 ORDER BY external_ref")
-        .bind(environment_id.to_string())
-        .fetch_all(connection)
-        .await?;
-    each(rows, source)
-}
-
-fn source(row: &AnyRow) -> Result<ApiSource> {
-    Ok(ApiSource {
-        api_id: row.parsed("api_id")?,
-        environment_id: row.parsed("environment_id")?,
-        external_ref: ExternalRef(row.text("external_ref")?),
-    })
-}
-
 impl Transaction {
     /// Adds the next revision of an API. Its definition, if it has one, must be stored already.
     pub async fn add_revision(
@@ -225,19 +172,5 @@ impl Transaction {
         .await?;
         let added = by_number(self.connection(), api_id, RevisionNumber(number)).await?;
         added.ok_or_else(|| StoreError::not_found(format!("revision {number} of API {api_id}")))
-    }
-
-    /// Notes that an API of the catalog stands for this object of an environment's gateway.
-    pub async fn set_api_source(&mut self, source: &ApiSource) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO api_sources (api_id, environment_id, external_ref) VALUES ($1, $2, $3) \
-             ON CONFLICT (environment_id, external_ref) DO UPDATE SET api_id = $1",
-        )
-        .bind(source.api_id.to_string())
-        .bind(source.environment_id.to_string())
-        .bind(storable(&source.external_ref.0))
-        .execute(self.connection())
-        .await?;
-        Ok(())
     }
 }

@@ -14,11 +14,26 @@ pub(crate) trait Columns {
     fn integer(&self, column: &str) -> Result<i64>;
     fn optional_integer(&self, column: &str) -> Result<Option<i64>>;
     fn bytes(&self, column: &str) -> Result<Vec<u8>>;
+    fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>>;
 
     /// A number that is never negative.
     fn count(&self, column: &str) -> Result<u64> {
         let value = self.integer(column)?;
         u64::try_from(value).map_err(|error| StoreError::corrupt(format!("column `{column}`"), error))
+    }
+
+    fn optional_count(&self, column: &str) -> Result<Option<u64>> {
+        let value = self.optional_integer(column)?;
+        value
+            .map(u64::try_from)
+            .transpose()
+            .map_err(|error| StoreError::corrupt(format!("column `{column}`"), error))
+    }
+
+    /// A number that is never negative and small.
+    fn number(&self, column: &str) -> Result<u32> {
+        let value = self.integer(column)?;
+        u32::try_from(value).map_err(|error| StoreError::corrupt(format!("column `{column}`"), error))
     }
 
     fn flag(&self, column: &str) -> Result<bool> {
@@ -86,6 +101,10 @@ impl Columns for AnyRow {
     fn bytes(&self, column: &str) -> Result<Vec<u8>> {
         Ok(self.try_get(column)?)
     }
+
+    fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.try_get(column)?)
+    }
 }
 
 fn from_json<T: DeserializeOwned>(text: &str, column: &str) -> Result<T> {
@@ -95,6 +114,11 @@ fn from_json<T: DeserializeOwned>(text: &str, column: &str) -> Result<T> {
 /// A value as JSON text.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::corrupt("a value to be stored", error))
+}
+
+/// A value as JSON text, if there is one.
+pub(crate) fn optional_json<T: Serialize>(value: Option<&T>) -> Result<Option<String>> {
+    value.map(to_json).transpose()
 }
 
 /// A variant of an enumeration as its bare name.

@@ -22,6 +22,9 @@ use crate::{
     error::{Result, StoreError},
     leases::{self, Lease},
     row::{Columns as _, each, signed},
+    steps::{self, Step},
+    tasks::{self, Task},
+    terms::DeploymentTerms,
 };
 
 /// What an agent must look at.
@@ -36,6 +39,8 @@ pub struct Work {
     pub deployments: Vec<WorkDeployment>,
     /// Discoveries that this agent should run and that have not ended, old and new.
     pub discoveries: Vec<PendingDiscovery>,
+    /// Tasks that this agent should answer and that have not ended, old and new.
+    pub tasks: Vec<PendingTask>,
 }
 
 /// An environment as one agent sees it.
@@ -68,6 +73,12 @@ pub struct WorkDeployment {
     pub desired: Desired,
     /// The gateway's own identity for the API, once reported.
     pub external_ref: Option<ExternalRef>,
+    /// Whether this generation was reported as carried out.
+    pub confirmed: bool,
+    /// On what terms it may be carried out.
+    pub terms: DeploymentTerms,
+    /// The recorded steps of this generation and of earlier ones that were not finished, in order.
+    pub steps: Vec<Step>,
 }
 
 /// A discovery that the agent should run.
@@ -81,12 +92,24 @@ pub struct PendingDiscovery {
     pub is_new: bool,
 }
 
+/// A task that the agent should answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingTask {
+    /// The task.
+    pub task: Task,
+    /// What may be done in its environment.
+    pub mode: Mode,
+    /// Whether it was asked, or came to this agent, after the position the agent named.
+    pub is_new: bool,
+}
+
 impl Work {
     /// Whether there is anything the agent has not seen.
     pub fn has_news(&self) -> bool {
         !self.environments.is_empty()
             || !self.deployments.is_empty()
             || self.discoveries.iter().any(|pending| pending.is_new)
+            || self.tasks.iter().any(|pending| pending.is_new)
     }
 }
 
@@ -145,11 +168,13 @@ impl Asker<'_> {
         }
         let places = places(connection, self.gateway_type).await?;
         let leases = leases::of_type(connection, self.gateway_type).await?;
+        let runs = self.runs(&places, &leases);
         Ok(Work {
             generation,
             environments: self.environments(&places, &leases),
             deployments: self.deployments(connection, &places).await?,
-            discoveries: self.discoveries(connection, &places, &leases).await?,
+            discoveries: self.discoveries(connection, &runs).await?,
+            tasks: self.tasks(connection, &runs).await?,
         })
     }
 
@@ -207,43 +232,88 @@ impl Asker<'_> {
         after: Generation,
     ) -> Result<Vec<WorkDeployment>> {
         let rows = sqlx::query(
-            "SELECT id, generation, absent, desired, external_ref FROM deployments \
+            "SELECT id, generation, absent, desired, external_ref, confirmed, expected, adopt, accept_loss, priority, \
+             plan_id FROM deployments \
              WHERE environment_id = $1 AND generation > $2 ORDER BY generation, id",
         )
         .bind(environment.state.id.to_string())
         .bind(signed(after.0))
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
-        rows.iter().map(|row| work_deployment(row, environment)).collect()
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let recorded = steps::in_environment(connection, environment.state.id, after).await?;
+        let mut steps: BTreeMap<DeploymentId, Vec<Step>> = BTreeMap::new();
+        for (id, step) in recorded {
+            steps.entry(id).or_default().push(step);
+        }
+        rows.iter()
+            .map(|row| work_deployment(row, environment, &mut steps))
+            .collect()
     }
 
-    /// A run has one agent: the holder of the lease or, where every agent has one, of the oldest live one.
-    async fn discoveries(
-        &self,
-        connection: &mut AnyConnection,
-        places: &[Place],
-        leases: &[Lease],
-    ) -> Result<Vec<PendingDiscovery>> {
+    /// Where this agent is the one that runs discoveries and answers tasks: as the holder of the lease or, where every
+    /// agent has one, of the oldest live one.
+    fn runs(&self, places: &[Place], leases: &[Lease]) -> Vec<Run> {
         let mut runners: BTreeMap<EnvironmentId, &Lease> = BTreeMap::new();
         for lease in leases.iter().filter(|lease| lease.is_live(self.now)) {
             runners.entry(lease.environment_id).or_insert(lease);
         }
-        let mut pending = Vec::new();
-        for lease in runners
+        let mine = runners
             .into_values()
-            .filter(|lease| lease.agent_id == self.agent_id)
-        {
+            .filter(|lease| lease.agent_id == self.agent_id);
+        mine.map(|lease| {
             let place = places.iter().find(|place| place.state.id == lease.environment_id);
-            for discovery in discoveries::open(connection, lease.environment_id).await? {
+            Run {
+                environment_id: lease.environment_id,
+                mode: place.map(Place::mode).unwrap_or_default(),
+                came_with: lease.generation,
+            }
+        })
+        .collect()
+    }
+
+    async fn discoveries(
+        &self,
+        connection: &mut AnyConnection,
+        runs: &[Run],
+    ) -> Result<Vec<PendingDiscovery>> {
+        let mut pending = Vec::new();
+        for run in runs {
+            for discovery in discoveries::open(connection, run.environment_id).await? {
                 pending.push(PendingDiscovery {
-                    is_new: self.is_news(discovery.generation) || self.is_news(lease.generation),
-                    mode: place.map(Place::mode).unwrap_or_default(),
+                    is_new: self.is_news(discovery.generation) || self.is_news(run.came_with),
+                    mode: run.mode,
                     discovery,
                 });
             }
         }
         Ok(pending)
     }
+
+    async fn tasks(&self, connection: &mut AnyConnection, runs: &[Run]) -> Result<Vec<PendingTask>> {
+        let mut pending = Vec::new();
+        for run in runs {
+            let open = tasks::open(connection, run.environment_id).await?;
+            for task in open.into_iter().filter(|task| task.expires_at > self.now) {
+                pending.push(PendingTask {
+                    is_new: self.is_news(task.generation) || self.is_news(run.came_with),
+                    mode: run.mode,
+                    task,
+                });
+            }
+        }
+        Ok(pending)
+    }
+}
+
+/// An environment whose discoveries and tasks are the asking agent's.
+struct Run {
+    environment_id: EnvironmentId,
+    mode: Mode,
+    /// The generation in which the lease came to the agent.
+    came_with: Generation,
 }
 
 async fn places(connection: &mut AnyConnection, gateway_type: &GatewayType) -> Result<Vec<Place>> {
@@ -263,13 +333,21 @@ async fn places(connection: &mut AnyConnection, gateway_type: &GatewayType) -> R
     })
 }
 
-fn work_deployment(row: &AnyRow, place: &Place) -> Result<WorkDeployment> {
+fn work_deployment(
+    row: &AnyRow,
+    place: &Place,
+    steps: &mut BTreeMap<DeploymentId, Vec<Step>>,
+) -> Result<WorkDeployment> {
+    let id = row.parsed("id")?;
     Ok(WorkDeployment {
-        id: row.parsed("id")?,
+        id,
         environment_id: place.state.id,
         mode: place.mode(),
         generation: Generation(row.count("generation")?),
         desired: deployments::desired(row)?,
         external_ref: row.optional_text("external_ref")?.map(ExternalRef),
+        confirmed: row.flag("confirmed")?,
+        terms: DeploymentTerms::of(row)?,
+        steps: steps.remove(&id).unwrap_or_default(),
     })
 }
