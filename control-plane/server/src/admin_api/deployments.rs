@@ -90,6 +90,7 @@ pub(crate) async fn list(
         return Ok(Json(paging::page(Vec::new(), None)));
     };
     let filter = store::DeploymentFilter {
+        plan_id: None,
         api_id: api.map(|api| api.api_id()),
         environment_id: environment.map(|environment| environment.environment_id()),
     };

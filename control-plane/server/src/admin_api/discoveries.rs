@@ -118,7 +118,7 @@ pub(crate) async fn create(writer: Writer, Body(request): Body<CreateDiscoveryRe
         .discovery
         .map(|discovery| discovery.filter)
         .unwrap_or_default();
-    let created = transaction.create_discovery(&environment, &filter).await?;
+    let created = transaction.create_discovery(&environment, &filter, false).await?;
     let details = json!({"environment": request.environment});
     transaction
         .audit(
@@ -264,14 +264,14 @@ async fn view(state: &AppState, discovery: store::Discovery) -> Answer<Discovery
             store::DiscoveryState::Failed => DiscoveryState::Failed,
         },
         message,
-        found: 0,
+        found: discovery.found,
         counts: DiscoveryCounts {
             new: counts.new,
             changed: counts.changed,
             unchanged: counts.unchanged,
             gone: counts.gone,
             conflict: counts.conflict,
-            ignored: 0,
+            ignored: counts.ignored,
             error: counts.error,
         },
         created_at: discovery.created_at,

@@ -1,9 +1,12 @@
 //! From rows to what agents read.
 
 use gatehouse_control_plane_api::agent::{
-    DeploymentWork, DesiredState, DiscoveryWork, EnvironmentAssignment, WorkResponse,
+    DeploymentWork, DesiredState, DiscoveryWork, EnvironmentAssignment, ExpectedState, Priority,
+    ResumePosition, Step, StepState, WorkResponse,
 };
-use gatehouse_control_plane_store::{AssignedEnvironment, Desired, PendingDiscovery, Work, WorkDeployment};
+use gatehouse_control_plane_store::{
+    self as store, AssignedEnvironment, Desired, PendingDiscovery, Work, WorkDeployment,
+};
 
 /// An environment as its agent reads it.
 pub(super) fn environment(row: AssignedEnvironment) -> EnvironmentAssignment {
@@ -43,12 +46,42 @@ fn deployment(row: WorkDeployment) -> DeploymentWork {
             Desired::Absent(mark) => DesiredState::Absent { mark },
         },
         external_ref: row.external_ref,
-        confirmed: false,
-        expected: None,
-        adopt: None,
-        accept_loss: false,
-        priority: gatehouse_control_plane_api::agent::Priority::Normal,
-        steps: Vec::new(),
+        confirmed: row.confirmed,
+        expected: row.terms.expected.map(expected),
+        adopt: row.terms.adopt,
+        accept_loss: row.terms.accept_loss,
+        priority: priority(row.terms.priority),
+        steps: row.steps.into_iter().map(step).collect(),
+    }
+}
+
+fn expected(expected: store::Expected) -> ExpectedState {
+    match expected {
+        store::Expected::Present(fingerprint) => ExpectedState::Present { fingerprint },
+        store::Expected::Absent => ExpectedState::Absent,
+    }
+}
+
+fn priority(priority: store::Priority) -> Priority {
+    match priority {
+        store::Priority::Background => Priority::Background,
+        store::Priority::Normal => Priority::Normal,
+        store::Priority::Rollback => Priority::Rollback,
+    }
+}
+
+/// A recorded step as agents and people read it.
+pub(crate) fn step(step: store::Step) -> Step {
+    Step {
+        generation: step.generation,
+        number: step.number,
+        of: step.of,
+        description: step.description,
+        object: step.object,
+        state: match step.state {
+            store::StepState::Intended => StepState::Intended,
+            store::StepState::Done => StepState::Done,
+        },
     }
 }
 
@@ -57,7 +90,10 @@ fn discovery(row: PendingDiscovery) -> DiscoveryWork {
         id: row.discovery.id,
         environment_id: row.discovery.environment_id,
         filter: row.discovery.filter,
-        resume: None,
+        resume: row.discovery.resume.map(|resume| ResumePosition {
+            pages: resume.pages,
+            position: resume.position,
+        }),
     }
 }
 

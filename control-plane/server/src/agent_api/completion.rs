@@ -7,11 +7,11 @@ use gatehouse_control_plane_api::{
     problem::Problem,
 };
 use gatehouse_control_plane_store::{
-    DiscoveredRow, DiscoveredStatus, Discovery, DiscoveryCounts, DiscoveryState, ItemFilter, PageRequest,
-    Transaction,
+    DiscoveredRow, DiscoveredStatus, Discovery, DiscoveryCounts, DiscoveryState, ItemFilter, LaterFinding,
+    PageRequest, Transaction,
 };
 use gatehouse_schemas::{
-    identity::{DiscoveryId, EnvironmentId, ExternalRef},
+    identity::{DiscoveredApiId, DiscoveryId, EnvironmentId, ExternalRef},
     observed::{CatalogView, Classification, DiscoveredItem, classify, gone},
 };
 use http::StatusCode;
@@ -112,9 +112,10 @@ async fn compare(
     let mut comparison = Comparison {
         catalog: &catalog,
         environment_id: discovery.environment_id,
-        seen: BTreeSet::new(),
+        seen: transaction.seen_unchanged(discovery.id).await?,
         counts: DiscoveryCounts::default(),
     };
+    comparison.counts.unchanged = comparison.seen.len() as u64;
     let mut request = PageRequest {
         limit: Some(CHUNK),
         cursor: None,
@@ -123,9 +124,11 @@ async fn compare(
         let page = transaction
             .discovered_items(discovery.id, &ItemFilter::default(), &request)
             .await?;
+        let mut told = Vec::with_capacity(page.items.len());
         for row in page.items {
-            comparison.add(transaction, row).await?;
+            told.extend(comparison.add(row));
         }
+        transaction.classify_items(&told).await?;
         request.cursor = page.next_cursor;
         if request.cursor.is_none() {
             break;
@@ -145,10 +148,8 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    async fn add(&mut self, transaction: &mut Transaction, row: DiscoveredRow) -> Answer<()> {
-        let Some(item) = row.item else {
-            return Ok(());
-        };
+    fn add(&mut self, row: DiscoveredRow) -> Option<(DiscoveredApiId, DiscoveredStatus)> {
+        let item = row.item?;
         let entry = self.catalog.find(&item);
         // An API that our mark identifies was seen, even if the gateway calls it something else now.
         self.seen
@@ -160,7 +161,7 @@ impl Comparison<'_> {
             managed: self.is_managed(&item),
         };
         count(&mut self.counts, &status.classification);
-        Ok(transaction.classify_item(row.id, &status).await?)
+        Some((row.id, status))
     }
 
     fn is_managed(&self, item: &DiscoveredItem) -> bool {
@@ -179,6 +180,7 @@ impl Comparison<'_> {
         id: DiscoveryId,
         complete: bool,
     ) -> Answer<()> {
+        let mut findings = Vec::new();
         for entry in gone(self.catalog, &self.seen, complete) {
             let Some(external_ref) = &entry.external_ref else {
                 continue;
@@ -194,11 +196,14 @@ impl Comparison<'_> {
                 managed: deployed.is_some(),
             };
             count(&mut self.counts, &status.classification);
-            transaction
-                .add_gone(id, external_ref, entry.name.as_str(), &status)
-                .await?;
+            findings.push(LaterFinding {
+                external_ref: external_ref.clone(),
+                name: entry.name.to_string(),
+                in_inventory: false,
+                status,
+            });
         }
-        Ok(())
+        Ok(transaction.add_later_findings(id, &findings).await?)
     }
 }
 
@@ -207,7 +212,7 @@ fn count(counts: &mut DiscoveryCounts, classification: &Classification) {
         Classification::New { .. } => &mut counts.new,
         Classification::Changed { .. } => &mut counts.changed,
         Classification::Unchanged => &mut counts.unchanged,
-        Classification::Ignored { .. } => return,
+        Classification::Ignored { .. } => &mut counts.ignored,
         Classification::Gone { .. } => &mut counts.gone,
         Classification::Conflict { .. } => &mut counts.conflict,
         Classification::Error { .. } => &mut counts.error,

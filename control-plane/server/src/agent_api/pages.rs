@@ -5,8 +5,11 @@ use gatehouse_control_plane_api::{
     agent_client::NDJSON_MEDIA_TYPE,
     problem::{FieldError, Problem, ProblemKind},
 };
-use gatehouse_control_plane_store::DiscoveryState;
-use gatehouse_schemas::{identity::DiscoveryId, observed::DiscoveredItem};
+use gatehouse_control_plane_store::{DiscoveryState, PackedFindings, PageEnd};
+use gatehouse_schemas::{
+    identity::{DiscoveryId, ExternalRef},
+    observed::DiscoveredItem,
+};
 use http::{HeaderMap, StatusCode, header};
 use uuid::Uuid;
 
@@ -61,7 +64,7 @@ pub(crate) async fn page(
         attempt: Uuid::now_v7(),
     };
     match page.receive(Lines::of(request.into_body())).await {
-        Ok(items) => page.finish(items).await?,
+        Ok((items, seen)) => page.finish(items, &seen).await?,
         Err(failure) => {
             page.forget().await?;
             return Err(failure);
@@ -110,35 +113,37 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    async fn receive(&self, mut lines: Lines) -> Answer<u64> {
-        let (mut batch, mut bytes, mut count) = (Vec::new(), 0, 0_u64);
+    /// How many findings came, and which of them are unchanged.
+    async fn receive(&self, mut lines: Lines) -> Answer<(u64, Vec<ExternalRef>)> {
+        let (mut batch, mut bytes, mut count, mut seen) = (Vec::new(), 0, 0_u64, Vec::new());
         while let Some(line) = lines.next().await? {
             bytes += line.len();
             batch.push(finding(&line, count)?);
             count += 1;
             if bytes >= BATCH_BYTES || batch.len() >= BATCH_ITEMS {
-                self.write(&batch).await?;
-                batch.clear();
+                self.write(std::mem::take(&mut batch), &mut seen).await?;
                 bytes = 0;
             }
         }
-        self.write(&batch).await?;
-        Ok(count)
+        self.write(batch, &mut seen).await?;
+        Ok((count, seen))
     }
 
-    async fn write(&self, batch: &[DiscoveredItem]) -> Answer<()> {
-        if batch.is_empty() {
+    async fn write(&self, batch: Vec<DiscoveredItem>, seen: &mut Vec<ExternalRef>) -> Answer<()> {
+        let findings = PackedFindings::of(batch).await?;
+        seen.extend_from_slice(findings.unchanged());
+        if findings.len() == findings.unchanged().len() {
             return Ok(());
         }
         let mut transaction = self.caller.begin().await?;
         transaction
-            .add_items(self.id, self.number, self.attempt, batch)
+            .add_items(self.id, self.number, self.attempt, &findings)
             .await?;
         Ok(transaction.commit().await?)
     }
 
     /// The discovery may have ended while the page came in.
-    async fn finish(&self, items: u64) -> Answer<()> {
+    async fn finish(&self, items: u64, seen: &[ExternalRef]) -> Answer<()> {
         let mut transaction = self.caller.begin().await?;
         let (discovery, _) = of_caller(&mut transaction, self.caller, self.id).await?;
         if discovery.state.is_final() {
@@ -149,8 +154,13 @@ impl Page<'_> {
                 self.id
             )));
         }
+        let end = PageEnd {
+            items,
+            seen,
+            position: None,
+        };
         transaction
-            .finish_page(self.id, self.number, self.attempt, items)
+            .finish_page(self.id, self.number, self.attempt, end)
             .await?;
         Ok(transaction.commit().await?)
     }

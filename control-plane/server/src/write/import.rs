@@ -127,6 +127,7 @@ enum Decision {
     Write {
         position: usize,
         external_ref: ExternalRef,
+        name: String,
     },
     /// Not written.
     Leave {
@@ -229,6 +230,7 @@ impl Importer {
         Ok(Decision::Write {
             position: self.documents.len() - 1,
             external_ref: observed.external_ref,
+            name: observed.name,
         })
     }
 
@@ -276,14 +278,17 @@ impl Importer {
                 Decision::Write {
                     position,
                     external_ref,
+                    name,
                 } => {
                     let written = &written[position];
                     let source = ApiSource {
                         api_id: written.resource.api_id(),
                         environment_id: self.environment.environment_id(),
                         external_ref,
+                        name: Some(name),
+                        imported: None,
                     };
-                    transaction.set_api_source(&source).await?;
+                    transaction.set_api_source(&source, None).await?;
                     result(item, written)
                 }
             });
