@@ -1,5 +1,10 @@
 //! Plans: the ordered changes from observed to desired, as a value made by a pure function.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -8,8 +13,11 @@ use crate::{
     canonical::Fingerprint,
     desired::{DesiredApi, Mark},
     diff::{Change, diff},
-    identity::{ApiId, ExternalRef},
+    identity::{ApiId, ExternalRef, ResourceName, ResourceVersion},
     observed::{Observation, ObservedApi},
+    pointer,
+    policy::SecretVersion,
+    revision::RevisionContent,
 };
 
 /// What a deploy will change on the gateway.
@@ -46,8 +54,10 @@ pub enum PlanAction {
 #[derive(Debug, thiserror::Error)]
 pub enum Unplannable {
     /// What the gateway holds is not known, and unknown is not absent.
-    #[error("cannot plan the deploy of `{api}`: what the gateway holds is unknown ({reason})")]
+    #[error("cannot plan the {work} of `{api}`: what the gateway holds is unknown ({reason})")]
     Unknown {
+        /// What was to be planned.
+        work: Work,
         /// The API's name.
         api: String,
         /// Why it is unknown.
@@ -55,10 +65,14 @@ pub enum Unplannable {
     },
     /// What is there does not carry our mark for this API.
     #[error(
-        "cannot deploy `{api}`: `{external_ref}` on the gateway {}; remove or rename it there, or choose another place for `{api}`",
-        whose(.owner.as_ref())
+        "cannot {} `{api}`: `{external_ref}` on the gateway {}; {}",
+        work.verb(),
+        whose(.owner.as_ref()),
+        work.remedy(api)
     )]
     Foreign {
+        /// What was to be planned.
+        work: Work,
         /// The API's name.
         api: String,
         /// The gateway's own identity of what is there.
@@ -77,6 +91,40 @@ pub enum Unplannable {
     },
 }
 
+/// What is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// That an API is there as desired.
+    Deploy,
+    /// That it is not there.
+    Removal,
+}
+
+impl Work {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Removal => "remove",
+        }
+    }
+
+    fn remedy(self, api: &str) -> String {
+        match self {
+            Self::Deploy => format!("remove or rename it there, or choose another place for `{api}`"),
+            Self::Removal => "if it has to go, whoever made it removes it there".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Deploy => "deploy",
+            Self::Removal => "removal",
+        })
+    }
+}
+
 fn whose(owner: Option<&ApiId>) -> String {
     owner.map_or_else(
         || "was not created by Gatehouse".to_owned(),
@@ -92,86 +140,7 @@ pub fn plan(
     observation: &Observation,
     adopt: Option<&ExternalRef>,
 ) -> Result<Plan, Unplannable> {
-    match observation {
-        Observation::Unknown { reason } => Err(Unplannable::Unknown {
-            api: desired.mark.api_name.to_string(),
-            reason: reason.clone(),
-        }),
-        Observation::Absent => Ok(Plan {
-            action: PlanAction::Create,
-            observed: None,
-            desired: Some(desired.fingerprint.clone()),
-            changes: diff(
-                &Value::Object(Map::new()),
-                &content_of(desired, &desired.content)?,
-            ),
-        }),
-        Observation::Present(observed) => over(desired, observed, adopt),
-    }
-}
-
-fn over(
-    desired: &DesiredApi,
-    observed: &ObservedApi,
-    adopt: Option<&ExternalRef>,
-) -> Result<Plan, Unplannable> {
-    let same_place = |mark: &Mark| {
-        mark.api_id == desired.mark.api_id && mark.environment_id == desired.mark.environment_id
-    };
-    let is_ours = observed.mark.as_ref().is_some_and(same_place);
-    let is_adopted = observed.mark.is_none() && adopt == Some(&observed.external_ref);
-    if !is_ours && !is_adopted {
-        return Err(Unplannable::Foreign {
-            api: desired.mark.api_name.to_string(),
-            external_ref: observed.external_ref.clone(),
-            owner: observed.mark.as_ref().map(|mark| mark.api_id),
-        });
-    }
-    // The mark carries the revision: two revisions with equal content are still an update of the mark.
-    let same_revision = observed
-        .mark
-        .as_ref()
-        .is_some_and(|mark| mark.revision == desired.mark.revision);
-    let action = if same_revision && observed.fingerprint == desired.fingerprint {
-        PlanAction::Nothing
-    } else {
-        PlanAction::Update
-    };
-    let changes = match action {
-        PlanAction::Nothing => Vec::new(),
-        _ => diff(
-            &content_of(desired, &observed.content)?,
-            &content_of(desired, &desired.content)?,
-        ),
-    };
-    Ok(Plan {
-        action,
-        observed: Some(observed.fingerprint.clone()),
-        desired: Some(desired.fingerprint.clone()),
-        changes,
-    })
-}
-
-fn content_of(
-    desired: &DesiredApi,
-    content: &crate::revision::RevisionContent,
-) -> Result<Value, Unplannable> {
-    serde_json::to_value(content).map_err(|source| Unplannable::Unwritable {
-        api: desired.mark.api_name.to_string(),
-        source,
-    })
-}
-
-/// What taking an API off a gateway changes there. Only what carries our mark for this API in this environment is
-/// removed; what is absent needs nothing.
-pub fn plan_removal(mark: &Mark, observation: &Observation) -> Result<Plan, Unplannable> {
-    let _ = (mark, observation);
-    Ok(Plan {
-        action: PlanAction::Nothing,
-        observed: None,
-        desired: None,
-        changes: Vec::new(),
-    })
+    plan_with(desired, observation, adopt, None)
 }
 
 /// As [`plan`], with what was last applied there: from it the versions of secrets are known that the gateway holds,
@@ -182,8 +151,139 @@ pub fn plan_with(
     adopt: Option<&ExternalRef>,
     applied: Option<&DesiredApi>,
 ) -> Result<Plan, Unplannable> {
-    let _ = applied;
-    plan(desired, observation, adopt)
+    let Some(observed) = present(Work::Deploy, &desired.mark, observation)? else {
+        let nothing = Value::Object(Map::new());
+        let mut changes = diff(&nothing, &written(&desired.mark, &desired.content)?);
+        changes.extend(secret_changes(&[], &desired.secrets));
+        return Ok(Plan {
+            action: PlanAction::Create,
+            observed: None,
+            desired: Some(desired.fingerprint.clone()),
+            changes,
+        });
+    };
+    let is_adopted = observed.mark.is_none() && adopt == Some(&observed.external_ref);
+    if !is_adopted {
+        check_ours(Work::Deploy, &desired.mark, observed)?;
+    }
+    let action = action_over(desired, observed);
+    let changes = match action {
+        PlanAction::Nothing => Vec::new(),
+        _ => changes(desired, observed, applied)?,
+    };
+    Ok(Plan {
+        action,
+        observed: Some(observed.fingerprint.clone()),
+        desired: Some(desired.fingerprint.clone()),
+        changes,
+    })
+}
+
+/// What taking an API off a gateway changes there. Only what carries our mark for this API in this environment is
+/// removed; what is absent needs nothing.
+pub fn plan_removal(mark: &Mark, observation: &Observation) -> Result<Plan, Unplannable> {
+    let Some(observed) = present(Work::Removal, mark, observation)? else {
+        return Ok(Plan {
+            action: PlanAction::Nothing,
+            observed: None,
+            desired: None,
+            changes: Vec::new(),
+        });
+    };
+    check_ours(Work::Removal, mark, observed)?;
+    Ok(Plan {
+        action: PlanAction::Remove,
+        observed: Some(observed.fingerprint.clone()),
+        desired: None,
+        changes: diff(&written(mark, &observed.content)?, &Value::Object(Map::new())),
+    })
+}
+
+/// What is there, if it is known what is there.
+fn present<'a>(
+    work: Work,
+    mark: &Mark,
+    observation: &'a Observation,
+) -> Result<Option<&'a ObservedApi>, Unplannable> {
+    match observation {
+        Observation::Present(observed) => Ok(Some(observed)),
+        Observation::Absent => Ok(None),
+        Observation::Unknown { reason } => Err(Unplannable::Unknown {
+            work,
+            api: mark.api_name.to_string(),
+            reason: reason.clone(),
+        }),
+    }
+}
+
+fn check_ours(work: Work, mark: &Mark, observed: &ObservedApi) -> Result<(), Unplannable> {
+    let same_place =
+        |other: &Mark| other.api_id == mark.api_id && other.environment_id == mark.environment_id;
+    if observed.mark.as_ref().is_some_and(same_place) {
+        return Ok(());
+    }
+    Err(Unplannable::Foreign {
+        work,
+        api: mark.api_name.to_string(),
+        external_ref: observed.external_ref.clone(),
+        owner: observed.mark.as_ref().map(|mark| mark.api_id),
+    })
+}
+
+/// The mark carries the revision: two revisions with equal content are still an update of the mark.
+fn action_over(desired: &DesiredApi, observed: &ObservedApi) -> PlanAction {
+    let same_revision = observed
+        .mark
+        .as_ref()
+        .is_some_and(|mark| mark.revision == desired.mark.revision);
+    if same_revision && observed.fingerprint == desired.fingerprint {
+        PlanAction::Nothing
+    } else {
+        PlanAction::Update
+    }
+}
+
+fn changes(
+    desired: &DesiredApi,
+    observed: &ObservedApi,
+    applied: Option<&DesiredApi>,
+) -> Result<Vec<Change>, Unplannable> {
+    let mut changes = diff(
+        &written(&desired.mark, &observed.content)?,
+        &written(&desired.mark, &desired.content)?,
+    );
+    // Which versions of secrets a gateway holds is known only if it holds what was applied.
+    if let Some(held) = applied.filter(|applied| applied.fingerprint == observed.fingerprint) {
+        changes.extend(secret_changes(&held.secrets, &desired.secrets));
+    }
+    Ok(changes)
+}
+
+fn secret_changes(before: &[SecretVersion], after: &[SecretVersion]) -> Vec<Change> {
+    let by_name = |secrets: &[SecretVersion]| -> BTreeMap<ResourceName, ResourceVersion> {
+        secrets
+            .iter()
+            .map(|secret| (secret.name.clone(), secret.version))
+            .collect()
+    };
+    let (before, after) = (by_name(before), by_name(after));
+    let names: BTreeSet<&ResourceName> = before.keys().chain(after.keys()).collect();
+    names
+        .into_iter()
+        .filter(|name| before.get(name) != after.get(name))
+        .map(|name| Change {
+            path: pointer::join("/secrets", name.as_str()),
+            before: before.get(name).map(|version| Value::from(version.0)),
+            after: after.get(name).map(|version| Value::from(version.0)),
+        })
+        .collect()
+}
+
+fn written(mark: &Mark, content: &RevisionContent) -> Result<Value, Unplannable> {
+    serde_json::to_value(content).map_err(|source| Unplannable::Unwritable {
+        api: mark.api_name.to_string(),
+        source,
+    })
 }
 
 /// Whether a gateway still holds what a plan saw: the same fingerprint, or nothing where there was nothing. What is

@@ -25,7 +25,9 @@ pub type VendorCalls = BTreeMap<String, u64>;
 /// The shortest time in which calls can be made under quotas, in milliseconds, beginning with full
 /// buckets: that of the scarcest operation, or of all together under `*`.
 pub fn shortest_ms(calls: &VendorCalls, quotas: &[Quota]) -> u64 {
-    let total: u64 = calls.values().sum();
+    let total = calls
+        .values()
+        .fold(0_u64, |total, count| total.saturating_add(*count));
     let needed = |quota: &Quota| {
         let count = match quota.operation.as_str() {
             "*" => total,
@@ -37,3 +39,6 @@ pub fn shortest_ms(calls: &VendorCalls, quotas: &[Quota]) -> u64 {
     };
     quotas.iter().map(needed).max().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,3 +120,6 @@ pub fn after_run(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

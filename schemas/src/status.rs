@@ -180,11 +180,18 @@ fn accepted(facts: &DeploymentFacts<'_>) -> Told {
 }
 
 fn in_sync(facts: &DeploymentFacts<'_>, verdict: &Verdict) -> Told {
+    if verdict.deployed.reason == MISSING {
+        return Told::new(ConditionStatus::False, MISSING, verdict.deployed.message.clone());
+    }
     let Some(desired) = facts.desired.filter(|_| verdict.phase == Phase::Deployed) else {
         let message = format!("nothing is known until `{}` is deployed", facts.api);
         return Told::new(ConditionStatus::Unknown, "NotDeployed", message);
     };
-    let differs = |outcome: Option<&ReportOutcome>| matches!(outcome, Some(ReportOutcome::Deployed { observed }) if observed != desired);
+    let differs = |outcome: Option<&ReportOutcome>| match outcome {
+        Some(ReportOutcome::Deployed { observed }) => observed != desired,
+        Some(ReportOutcome::Drifted { .. }) => true,
+        _ => false,
+    };
     let drifted: Vec<&str> = current(facts)
         .into_iter()
         .filter(|(_, outcome)| differs(*outcome))
@@ -192,8 +199,9 @@ fn in_sync(facts: &DeploymentFacts<'_>, verdict: &Verdict) -> Told {
         .collect();
     if !drifted.is_empty() {
         let message = format!(
-            "the gateway holds something else than what is desired (agents: {}); deploy again to put it right",
-            drifted.join(", ")
+            "the gateway holds something else than what is desired (agents: {}); {}",
+            drifted.join(", "),
+            resolve(facts)
         );
         return Told::new(ConditionStatus::False, "Drifted", message);
     }
@@ -202,6 +210,18 @@ fn in_sync(facts: &DeploymentFacts<'_>, verdict: &Verdict) -> Told {
     }
     let message = "the gateway was last seen to hold exactly what is desired".to_owned();
     Told::new(ConditionStatus::True, "InSync", message)
+}
+
+/// The reason for an API that was deployed and is not there any more.
+const MISSING: &str = "Missing";
+
+/// What to do about drift.
+fn resolve(facts: &DeploymentFacts<'_>) -> String {
+    format!(
+        "see `gatehouse drift {environment}`, then put it right with `gatehouse drift resolve {api} --env {environment} --revert`, or keep it with `--adopt`",
+        api = facts.api,
+        environment = facts.environment,
+    )
 }
 
 fn what(facts: &DeploymentFacts<'_>) -> String {

@@ -188,8 +188,71 @@ fn another_fingerprint_on_the_gateway_is_drift() {
         Deployed removed=false
         Accepted True Accepted: revision 3 of `orders` in `kong-eu` was validated, and an agent is there to carry it out
         Deployed True Deployed: revision 3 of `orders` in `kong-eu` is served
-        InSync False Drifted: the gateway holds something else than what is desired (agents: a); deploy again to put it right"#]],
+        InSync False Drifted: the gateway holds something else than what is desired (agents: a); see `gatehouse drift kong-eu`, then put it right with `gatehouse drift resolve orders --env kong-eu --revert`, or keep it with `--adopt`"#]],
     );
+}
+
+#[test]
+fn drift_leaves_it_deployed_unless_it_is_not_there() {
+    let drifted = |missing| ReportOutcome::Drifted { missing };
+    check(
+        &DEPLOY,
+        &[agent("a", true, Some((5, drifted(false))))],
+        expect![[r#"
+            Deployed removed=false
+            Accepted True Accepted: revision 3 of `orders` in `kong-eu` was validated, and an agent is there to carry it out
+            Deployed True Deployed: revision 3 of `orders` in `kong-eu` is served
+            InSync False Drifted: the gateway holds something else than what is desired (agents: a); see `gatehouse drift kong-eu`, then put it right with `gatehouse drift resolve orders --env kong-eu --revert`, or keep it with `--adopt`"#]],
+    );
+    check(
+        &DEPLOY,
+        &[agent("a", true, Some((5, drifted(true))))],
+        expect![[r#"
+            Failed removed=false
+            Accepted True Accepted: revision 3 of `orders` in `kong-eu` was validated, and an agent is there to carry it out
+            Deployed False Missing: `orders` was deployed to `kong-eu` and is not there any more (agents: a); put it back with `gatehouse drift resolve orders --env kong-eu --revert`, or take it off with `gatehouse undeploy orders --from kong-eu`
+            InSync False Missing: `orders` was deployed to `kong-eu` and is not there any more (agents: a); put it back with `gatehouse drift resolve orders --env kong-eu --revert`, or take it off with `gatehouse undeploy orders --from kong-eu`"#]],
+    );
+    // What was said of an earlier generation says nothing of this one.
+    let earlier = status(&DEPLOY, &[agent("a", true, Some((4, drifted(true))))]);
+    assert_eq!(earlier.phase, Phase::Pending);
+    // Of replicated gateways, the one that failed counts first, then those that are still at work.
+    let replicated = Case {
+        replicated: true,
+        ..DEPLOY
+    };
+    let missing = agent("a", true, Some((5, drifted(true))));
+    let with = |other| status(&replicated, &[missing.clone(), agent("b", true, other)]).phase;
+    assert_eq!(with(Some((5, deployed()))), Phase::Failed);
+    assert_eq!(with(None), Phase::Deploying);
+}
+
+#[test]
+fn what_was_refused_says_what_to_do() {
+    let refused = |reason: &str, message: &str| ReportOutcome::Failed {
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        retrying: false,
+    };
+    let told: Vec<String> = [
+        (
+            "PlanVoid",
+            "the gateway holds something else than what the plan saw",
+        ),
+        ("LossNotAccepted", "`cors` is approximated"),
+        ("PolicyUnsupported", "`auth.jwt` cannot be enforced"),
+    ]
+    .into_iter()
+    .map(|(reason, message)| {
+        let status = status(&DEPLOY, &[agent("a", true, Some((5, refused(reason, message))))]);
+        let condition = &status.conditions[1];
+        format!("{:?} {}: {}", status.phase, condition.reason, condition.message)
+    })
+    .collect();
+    expect![[r#"
+        Failed PlanVoid: the gateway holds something else than what the plan saw (agent `a`; nothing was changed; make a new plan with `gatehouse plan orders --to kong-eu`, and apply that)
+        Failed LossNotAccepted: `cors` is approximated (agent `a`; nothing was changed; see what is lost with `gatehouse plan orders --to kong-eu`, then deploy with `--accept-loss` or change the policies)
+        Failed PolicyUnsupported: `auth.jwt` cannot be enforced (agent `a`; nothing was changed; see which policies with `gatehouse plan orders --to kong-eu`, then change them or deploy to a gateway that enforces them)"#]].assert_eq(&told.join("\n"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How far a deployment or its removal has come.
 
-use super::{AgentReport, DeploymentFacts, ReportOutcome, Told, offline, what};
+use super::{AgentReport, DeploymentFacts, MISSING, ReportOutcome, Told, offline, what};
 use crate::condition::{ConditionStatus, Phase};
 
 /// The summary, and the condition `Deployed`.
@@ -60,14 +60,17 @@ fn deploying(facts: &DeploymentFacts<'_>) -> Verdict {
     let started = said.iter().any(|(_, outcome)| outcome.is_some());
     let waiting: Vec<&str> = said
         .iter()
-        .filter(|(_, outcome)| !matches!(outcome, Some(ReportOutcome::Deployed { .. })))
+        .filter(|(_, outcome)| !is_settled(*outcome))
         .map(|(agent, _)| agent.agent.as_str())
         .collect();
-    if let Some(verdict) = failed(&said) {
+    if let Some(verdict) = failed(&said, facts) {
         return verdict;
     }
     let what = what(facts);
     if started && waiting.is_empty() {
+        if let Some(verdict) = missing(&said, facts) {
+            return verdict;
+        }
         let message = format!("{what} is served");
         return Verdict::new(Phase::Deployed, ConditionStatus::True, "Deployed", message);
     }
@@ -83,7 +86,58 @@ fn deploying(facts: &DeploymentFacts<'_>) -> Verdict {
     Verdict::new(phase, ConditionStatus::False, reason, message)
 }
 
-fn failed(said: &[Said<'_>]) -> Option<Verdict> {
+/// Whether the present generation was carried out there at some time.
+fn is_settled(outcome: Option<&ReportOutcome>) -> bool {
+    matches!(
+        outcome,
+        Some(ReportOutcome::Deployed { .. } | ReportOutcome::Drifted { .. })
+    )
+}
+
+fn missing(said: &[Said<'_>], facts: &DeploymentFacts<'_>) -> Option<Verdict> {
+    let is_missing = |said: &&Said<'_>| said.1 == Some(&ReportOutcome::Drifted { missing: true });
+    let agents: Vec<&str> = said
+        .iter()
+        .filter(is_missing)
+        .map(|(agent, _)| agent.agent.as_str())
+        .collect();
+    if agents.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "`{api}` was deployed to `{environment}` and is not there any more (agents: {}); put it back with `gatehouse drift resolve {api} --env {environment} --revert`, or take it off with `gatehouse undeploy {api} --from {environment}`",
+        agents.join(", "),
+        api = facts.api,
+        environment = facts.environment,
+    );
+    Some(Verdict::new(
+        Phase::Failed,
+        ConditionStatus::False,
+        MISSING,
+        message,
+    ))
+}
+
+/// What to do about a failure that the agent does not get over by itself.
+fn remedy(reason: &str, facts: &DeploymentFacts<'_>) -> String {
+    let DeploymentFacts { api, environment, .. } = facts;
+    match reason {
+        "PlanVoid" => {
+            format!(
+                "nothing was changed; make a new plan with `gatehouse plan {api} --to {environment}`, and apply that"
+            )
+        }
+        "LossNotAccepted" => format!(
+            "nothing was changed; see what is lost with `gatehouse plan {api} --to {environment}`, then deploy with `--accept-loss` or change the policies"
+        ),
+        "PolicyUnsupported" => format!(
+            "nothing was changed; see which policies with `gatehouse plan {api} --to {environment}`, then change them or deploy to a gateway that enforces them"
+        ),
+        _ => "deploy again once the cause is removed".to_owned(),
+    }
+}
+
+fn failed(said: &[Said<'_>], facts: &DeploymentFacts<'_>) -> Option<Verdict> {
     said.iter().find_map(|(agent, outcome)| match outcome {
         Some(ReportOutcome::Failed {
             reason,
@@ -91,9 +145,9 @@ fn failed(said: &[Said<'_>]) -> Option<Verdict> {
             retrying,
         }) => {
             let next = if *retrying {
-                "the agent tries again"
+                "the agent tries again".to_owned()
             } else {
-                "deploy again once the cause is removed"
+                remedy(reason, facts)
             };
             let message = format!("{message} (agent `{}`; {next})", agent.agent);
             Some(Verdict::new(
