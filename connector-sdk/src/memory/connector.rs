@@ -3,24 +3,24 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use gatehouse_schemas::{
-    descriptor::{Capabilities, Descriptor},
+    descriptor::{Capabilities, Descriptor, Fidelity, PolicySupport},
     desired::DesiredApi,
+    identity::EnvironmentId,
     observed::Observation,
-    plan::Plan,
+    plan::{Plan, PlanAction},
     policy::Policy,
     quota::VendorCalls,
-    route,
 };
 use serde_json::json;
 
 use super::{
-    Fault, MemoryGateway, MemorySettings, StoredApi,
-    gateway::{carries, endpoint_url, observed},
+    Fault, MemoryGateway, MemorySettings, check,
+    deploying::{Call, DELETE_API, PUT_API, PUT_PART, file_error, injected},
 };
 use crate::{
     connector::{
@@ -34,6 +34,11 @@ use crate::{
     settings,
 };
 
+/// The vendor's name of the operation that lists APIs.
+const LIST_APIS: &str = "ListApis";
+/// The vendor's name of the operation that looks at one API.
+const GET_API: &str = "GetApi";
+
 /// Speaks to in-memory gateways: one for all environments without settings, and one for each file that
 /// settings name.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct MemoryConnector {
     descriptor: Descriptor,
     gateway: MemoryGateway,
     files: Arc<Mutex<BTreeMap<PathBuf, MemoryGateway>>>,
+    /// In how many steps environments are deployed to, as far as they were seen; for estimates.
+    steps: Mutex<BTreeMap<EnvironmentId, u32>>,
 }
 
 impl MemoryConnector {
@@ -69,6 +76,7 @@ impl MemoryConnector {
             },
             gateway,
             files: Arc::default(),
+            steps: Mutex::default(),
         }
     }
 
@@ -79,25 +87,46 @@ impl MemoryConnector {
         self
     }
 
+    /// Expressing these policy types less faithfully than they are, and all others exactly.
+    #[must_use]
+    pub fn with_policy_support(mut self, support: BTreeMap<String, Fidelity>) -> Self {
+        for (policy, fidelity) in support {
+            self.descriptor.policies.retain(|entry| entry.policy != policy);
+            self.descriptor.policies.push(PolicySupport { policy, fidelity });
+        }
+        self
+    }
+
     /// The gateway of an environment, its settings, and what goes wrong with this call.
-    async fn begin(&self, context: &Context, operation: Operation) -> Result<Call> {
+    async fn begin<'a>(&self, context: &'a Context, operation: Operation) -> Result<Call<'a>> {
         let settings: MemorySettings = settings::read(&context.environment)?;
+        self.steps().insert(context.environment.id, settings.steps);
         let gateway = match &settings.file {
             None => self.gateway.clone(),
             Some(path) => self.open(path)?,
         };
+        may(&settings, operation)?;
         let fault = gateway.begin(operation);
         match fault {
+            Some(Fault::Fail(ErrorKind::RateLimited)) => {
+                context.quotas.throttled(vendor_operation(operation), None);
+                return Err(injected(operation, ErrorKind::RateLimited));
+            }
             Some(Fault::Fail(kind)) => return Err(injected(operation, kind)),
             Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
-            Some(Fault::LoseReply | Fault::Unknown) | None => {}
+            _ => {}
         }
         Ok(Call {
             gateway,
             settings,
             operation,
             fault,
+            context,
         })
+    }
+
+    fn steps(&self) -> MutexGuard<'_, BTreeMap<EnvironmentId, u32>> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open(&self, path: &Path) -> Result<MemoryGateway> {
@@ -111,77 +140,6 @@ impl MemoryConnector {
     }
 }
 
-/// One call on a gateway.
-struct Call {
-    gateway: MemoryGateway,
-    settings: MemorySettings,
-    operation: Operation,
-    fault: Option<Fault>,
-}
-
-impl Call {
-    fn end<T>(&self, value: T) -> Result<T> {
-        if self.fault == Some(Fault::LoseReply) {
-            return Err(injected(self.operation, ErrorKind::Unavailable));
-        }
-        Ok(value)
-    }
-
-    fn file_error(&self, error: std::io::Error) -> Error {
-        file_error(self.settings.file.as_deref().unwrap_or(Path::new("")), error)
-    }
-
-    /// Refuses when something that is not this API answers on the same host and path.
-    fn refuse_conflicts(&self, desired: &DesiredApi) -> Result<()> {
-        for (external_ref, api) in self.gateway.apis() {
-            if carries(&api, &desired.mark) {
-                continue;
-            }
-            if let Some(conflict) = route::conflicts(&desired.content, &api.content).first() {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!(
-                        "`{}` is in the way of `{}`: {} `{}` is answered by `{external_ref}`; remove it there or choose another base path",
-                        api.name, desired.mark.api_name, conflict.method, conflict.path
-                    ),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    async fn put(&self, request: &DeployRequest) -> Result<Deployed> {
-        let desired = &request.desired;
-        let stored = StoredApi {
-            name: desired.mark.api_name.to_string(),
-            mark: Some(desired.mark.clone()),
-            content: desired.content.clone(),
-            fingerprint: desired.fingerprint.clone(),
-        };
-        tokio::time::sleep(self.settings.delay_before_effect()).await;
-        let external_ref = match self.gateway.find(request.external_ref.as_ref(), &desired.mark) {
-            Some((external_ref, present)) if present == stored => external_ref,
-            Some((external_ref, present)) if carries(&present, &desired.mark) => {
-                self.gateway
-                    .replace(&external_ref, stored)
-                    .map_err(|error| self.file_error(error))?;
-                external_ref
-            }
-            Some((external_ref, present)) => return Err(not_ours(&external_ref.0, &present)),
-            None => self
-                .gateway
-                .create(stored)
-                .map_err(|error| self.file_error(error))?,
-        };
-        tokio::time::sleep(self.settings.delay_after_effect()).await;
-        Ok(Deployed {
-            external_ref,
-            endpoint_urls: vec![endpoint_url(&desired.content.base_path)],
-            observed: desired.fingerprint.clone(),
-        })
-    }
-}
-
 #[async_trait]
 impl Connector for MemoryConnector {
     fn descriptor(&self) -> &Descriptor {
@@ -192,30 +150,39 @@ impl Connector for MemoryConnector {
         let call = self.begin(context, Operation::Check).await?;
         call.end(CheckReport {
             gateway_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            findings: Vec::new(),
+            findings: check::findings(&call.settings, context.environment.mode),
         })
     }
 
     async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        if let Some(name) = page.filter.selector.keys().next() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "an in-memory gateway has no selector `{name}`; filter the discovery of `{}` by tags and names",
+                    context.environment.name
+                ),
+            ));
+        }
+        context.quotas.acquire(LIST_APIS).await?;
         let call = self.begin(context, Operation::Discover).await?;
-        // It keeps no tags, so a filter by tags lets nothing through.
-        let (items, next) = match page.filter.is_empty() {
-            true => call.gateway.page(page.position.as_deref(), page.limit),
-            false => (Vec::new(), None),
-        };
+        let (items, next) = call.gateway.page(&page);
+        context.quotas.succeeded(LIST_APIS);
         call.end(DiscoveryPage { items, next })
     }
 
     async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
+        context.quotas.acquire(GET_API).await?;
         let call = self.begin(context, Operation::Observe).await?;
-        if call.fault == Some(Fault::Unknown) {
+        context.quotas.succeeded(GET_API);
+        if call.fault == Some(Fault::Unknown) || call.gateway.is_blind() {
             return Ok(Observation::Unknown {
                 reason: "the in-memory gateway was told not to know".to_owned(),
             });
         }
         let found = call.gateway.find(api.external_ref.as_ref(), &api.mark);
         call.end(found.map_or(Observation::Absent, |(external_ref, api)| {
-            Observation::Present(Box::new(observed(external_ref, api)))
+            Observation::Present(Box::new(api.observed(external_ref)))
         }))
     }
 
@@ -226,13 +193,25 @@ impl Connector for MemoryConnector {
         }
     }
 
-    fn estimate(&self, _desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
-        VendorCalls::new()
+    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+        let nothing = |plan: &Plan| plan.action == PlanAction::Nothing;
+        match desired {
+            _ if plan.is_some_and(nothing) => VendorCalls::new(),
+            Some(desired) => {
+                let steps = self.steps().get(&desired.mark.environment_id).copied();
+                let parts = steps.unwrap_or(1).saturating_sub(1);
+                let calls = [(PUT_PART, parts), (PUT_API, 1)].into_iter();
+                calls
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(operation, count)| (operation.to_owned(), count.into()))
+                    .collect()
+            }
+            None => VendorCalls::from([(DELETE_API.to_owned(), 1)]),
+        }
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
         let call = self.begin(context, Operation::Deploy).await?;
-        call.refuse_conflicts(&request.desired)?;
         // Nothing here checks keys, but a secret that cannot be had must fail here as on a real gateway.
         let names: Vec<_> = policies(&request.desired)
             .flat_map(Policy::secret_names)
@@ -241,21 +220,46 @@ impl Connector for MemoryConnector {
         if !names.is_empty() {
             context.secrets.resolve(&names).await?;
         }
-        let deployed = call.put(request).await?;
+        let deployed = call.deploy(request).await?;
         call.end(deployed)
     }
 
     async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()> {
         let call = self.begin(context, Operation::Undeploy).await?;
-        match call.gateway.find(api.external_ref.as_ref(), &api.mark) {
-            None => {}
-            Some((external_ref, present)) if carries(&present, &api.mark) => call
-                .gateway
-                .remove(&external_ref)
-                .map_err(|error| call.file_error(error))?,
-            Some((external_ref, present)) => return Err(not_ours(&external_ref.0, &present)),
-        }
+        call.undeploy(api).await?;
         call.end(())
+    }
+}
+
+/// What the credential does not allow is refused before anything is done.
+fn may(settings: &MemorySettings, operation: Operation) -> Result<()> {
+    let (allowed, permission, setting) = match operation {
+        Operation::Check => return Ok(()),
+        Operation::Discover | Operation::Observe => {
+            (settings.credential_may_read, "look at APIs", "credentialMayRead")
+        }
+        Operation::Deploy | Operation::Undeploy => {
+            (settings.credential_may_write, "change APIs", "credentialMayWrite")
+        }
+    };
+    if allowed {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Forbidden,
+        format!(
+            "the {operation} was refused: the in-memory gateway's credential may not {permission}; set `{setting}` to true"
+        ),
+    ))
+}
+
+/// What a refusal for the rate of a call is told of.
+fn vendor_operation(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Discover => LIST_APIS,
+        Operation::Check | Operation::Observe => GET_API,
+        Operation::Deploy => PUT_API,
+        Operation::Undeploy => DELETE_API,
     }
 }
 
@@ -266,35 +270,4 @@ fn policies(desired: &DesiredApi) -> impl Iterator<Item = &Policy> {
         .iter()
         .flat_map(|operation| &operation.policies);
     content.policies.iter().chain(of_operations)
-}
-
-fn not_ours(external_ref: &str, api: &StoredApi) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        format!(
-            "`{external_ref}` (`{}`) does not carry our mark and stays as it is; remove it on the gateway, or import and adopt it",
-            api.name
-        ),
-    )
-}
-
-fn injected(operation: Operation, kind: ErrorKind) -> Error {
-    Error::new(
-        kind,
-        format!(
-            "the {operation} failed as the in-memory gateway was told to ({})",
-            kind.as_str()
-        ),
-    )
-}
-
-fn file_error(path: &Path, error: std::io::Error) -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        format!(
-            "the in-memory gateway's file `{}` cannot be used; see that the agent may read and write it",
-            path.display()
-        ),
-    )
-    .with_source(error)
 }

@@ -20,6 +20,10 @@ pub enum Fault {
     Delay(Duration),
     /// It cannot tell: an observation is `Unknown`.
     Unknown,
+    /// A deploy in several steps fails when this step is recorded and not taken.
+    FailBeforeStep(u32),
+    /// A deploy in several steps fails when this step is taken and not recorded as done.
+    FailAfterStep(u32),
 }
 
 /// What will go wrong.
@@ -27,6 +31,8 @@ pub enum Fault {
 pub(super) struct Faults {
     queued: BTreeMap<Operation, VecDeque<Fault>>,
     unreadable: BTreeSet<ExternalRef>,
+    /// Whether nothing can be observed.
+    pub(super) blind: bool,
 }
 
 impl Faults {

@@ -4,9 +4,28 @@ use std::{
     fs,
     io::{self, Write as _},
     path::Path,
+    time::SystemTime,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+
+/// Tells one content of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileVersion {
+    modified: SystemTime,
+    length: u64,
+}
+
+impl FileVersion {
+    /// Of the file as it is now; none if there is none.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            modified: metadata.modified().ok()?,
+            length: metadata.len(),
+        })
+    }
+}
 
 /// Reads a file that [`write`] wrote; the default if there is none.
 pub(super) fn read<T: DeserializeOwned + Default>(path: &Path) -> io::Result<T> {

@@ -1,47 +1,32 @@
 //! A gateway that lives in this process.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use gatehouse_schemas::{
-    canonical::Fingerprint,
-    desired::Mark,
-    identity::ExternalRef,
-    observed::{DiscoveredItem, ObservedApi},
-    revision::RevisionContent,
-};
+use gatehouse_schemas::{desired::Mark, identity::ExternalRef, observed::DiscoveredItem};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    StoredApi,
     faults::{Fault, Faults},
-    file,
+    file::{self, FileVersion},
 };
-use crate::operation::Operation;
-
-/// What the gateway holds of one API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StoredApi {
-    /// The gateway's name for it.
-    pub name: String,
-    /// The mark, if Gatehouse made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mark: Option<Mark>,
-    /// What it is.
-    pub content: RevisionContent,
-    /// The fingerprint of what it expresses.
-    pub fingerprint: Fingerprint,
-}
+use crate::{connector::PageRequest, operation::Operation};
 
 /// What lasts.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Contents {
-    apis: BTreeMap<ExternalRef, StoredApi>,
+pub(super) struct Contents {
+    pub(super) apis: BTreeMap<ExternalRef, StoredApi>,
+    /// What deploys in several steps made and nothing serves yet, by name. Nothing but its name says whose it is.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    parts: BTreeSet<String>,
+    #[serde(default)]
+    parts_made: u64,
     /// Also the source of identities: never given twice, not even after a removal.
     created: u64,
     updated: u64,
@@ -52,11 +37,14 @@ struct Contents {
 struct Inner {
     contents: Contents,
     file: Option<PathBuf>,
+    /// The file as it was when it was last read or written.
+    seen: Option<FileVersion>,
     faults: Faults,
     calls: BTreeMap<Operation, u64>,
 }
 
-/// A gateway that lives in this process. Clones are handles on the same gateway.
+/// A gateway that lives in this process. Clones are handles on the same gateway; so are gateways of several
+/// processes that keep what they hold in the same file.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryGateway {
     inner: Arc<Mutex<Inner>>,
@@ -70,9 +58,11 @@ impl MemoryGateway {
 
     /// A gateway that keeps what it holds in a file, and begins with what the file holds.
     pub fn open(path: &Path) -> io::Result<Self> {
+        let seen = FileVersion::of(path);
         let inner = Inner {
             contents: file::read(path)?,
             file: Some(path.to_owned()),
+            seen,
             ..Inner::default()
         };
         Ok(Self {
@@ -85,15 +75,14 @@ impl MemoryGateway {
         self.lock().contents.apis.clone()
     }
 
-    /// Puts in an API that somebody else made.
-    pub fn add_foreign(&self, name: &str, content: RevisionContent) -> io::Result<ExternalRef> {
-        let fingerprint = Fingerprint::of(&content).map_err(io::Error::other)?;
-        self.create(StoredApi {
-            name: name.to_owned(),
-            mark: None,
-            content,
-            fingerprint,
-        })
+    /// What deploys in several steps made and nothing serves yet, by name.
+    pub fn parts(&self) -> BTreeSet<String> {
+        self.lock().contents.parts.clone()
+    }
+
+    /// How often a part was made.
+    pub fn parts_made(&self) -> u64 {
+        self.lock().contents.parts_made
     }
 
     /// How often an operation was called.
@@ -101,7 +90,7 @@ impl MemoryGateway {
         self.lock().calls.get(&operation).copied().unwrap_or_default()
     }
 
-    /// How often anything on the gateway changed: created, updated or removed.
+    /// How often an API was created, or updated or removed by a connector.
     pub fn changes(&self) -> u64 {
         let inner = self.lock();
         let Contents {
@@ -126,6 +115,15 @@ impl MemoryGateway {
         self.lock().faults.set_readable(api, readable);
     }
 
+    /// Makes every observation `Unknown`, or lets the gateway be seen again.
+    pub fn set_blind(&self, blind: bool) {
+        self.lock().faults.blind = blind;
+    }
+
+    pub(super) fn is_blind(&self) -> bool {
+        self.lock().faults.blind
+    }
+
     /// Counts a call and tells what goes wrong with it.
     pub(super) fn begin(&self, operation: Operation) -> Option<Fault> {
         let mut inner = self.lock();
@@ -142,22 +140,33 @@ impl MemoryGateway {
         let apis = &self.lock().contents.apis;
         let by_identity = external_ref.and_then(|external_ref| apis.get_key_value(external_ref));
         by_identity
-            .or_else(|| apis.iter().find(|(_, api)| carries(api, mark)))
+            .or_else(|| apis.iter().find(|(_, api)| api.carries(mark)))
             .map(|(external_ref, api)| (external_ref.clone(), api.clone()))
     }
 
-    pub(super) fn create(&self, api: StoredApi) -> io::Result<ExternalRef> {
+    /// Puts in an API, which takes in its parts.
+    pub(super) fn create(&self, mut api: StoredApi, parts: &[String]) -> io::Result<ExternalRef> {
         self.change(|contents| {
+            contents.take_in(parts);
             contents.created += 1;
             let external_ref = ExternalRef(format!("memory-{}", contents.created));
+            api.version = 1;
             contents.apis.insert(external_ref.clone(), api);
             external_ref
         })
     }
 
-    pub(super) fn replace(&self, external_ref: &ExternalRef, api: StoredApi) -> io::Result<()> {
+    /// Puts an API in the place of another; it takes in its parts.
+    pub(super) fn replace(
+        &self,
+        external_ref: &ExternalRef,
+        mut api: StoredApi,
+        parts: &[String],
+    ) -> io::Result<()> {
         self.change(|contents| {
+            contents.take_in(parts);
             contents.updated += 1;
+            api.version += 1;
             contents.apis.insert(external_ref.clone(), api);
         })
     }
@@ -170,75 +179,83 @@ impl MemoryGateway {
         })
     }
 
+    /// Makes a part, unless it is there.
+    pub(super) fn make_part(&self, name: &str) -> io::Result<()> {
+        self.change(|contents| {
+            if contents.parts.insert(name.to_owned()) {
+                contents.parts_made += 1;
+            }
+        })
+    }
+
+    /// Removes parts, as far as they are there.
+    pub(super) fn remove_parts(&self, names: &[String]) -> io::Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.change(|contents| contents.take_in(names))
+    }
+
     /// A page of the listing in the order of identities, after a position.
-    pub(super) fn page(&self, after: Option<&str>, limit: usize) -> (Vec<DiscoveredItem>, Option<String>) {
+    pub(super) fn page(&self, request: &PageRequest) -> (Vec<DiscoveredItem>, Option<String>) {
         let inner = self.lock();
+        let after = request.position.as_deref();
+        let tags = &request.filter.tags;
         let mut rest = inner
             .contents
             .apis
             .iter()
-            .filter(|(external_ref, _)| after.is_none_or(|after| external_ref.0.as_str() > after));
-        let page: Vec<_> = rest.by_ref().take(limit.max(1)).collect();
+            .filter(|(external_ref, _)| after.is_none_or(|after| external_ref.0.as_str() > after))
+            .filter(|(_, api)| tags.is_empty() || api.tags.iter().any(|tag| tags.contains(tag)));
+        let page: Vec<_> = rest.by_ref().take(request.limit.max(1)).collect();
         let next = rest
             .next()
             .and(page.last())
             .map(|(external_ref, _)| external_ref.0.clone());
         let items = page
             .into_iter()
-            .map(|(external_ref, api)| item(external_ref, api, inner.faults.is_readable(external_ref)))
+            .map(|(id, api)| api.listed(id, inner.faults.is_readable(id), request.known.get(id)))
             .collect();
         (items, next)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Contents) -> T) -> io::Result<T> {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Contents) -> T) -> io::Result<T> {
         let mut inner = self.lock();
         let result = change(&mut inner.contents);
-        if let Some(path) = &inner.file {
-            file::write(path, &inner.contents)?;
+        if let Some(path) = inner.file.clone() {
+            file::write(&path, &inner.contents)?;
+            inner.seen = FileVersion::of(&path);
         }
         Ok(result)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic elsewhere leaves every change whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.catch_up();
+        inner
     }
 }
 
-/// Whether an API carries the mark's environment and API, whatever the revision.
-pub(super) fn carries(api: &StoredApi, mark: &Mark) -> bool {
-    api.mark
-        .as_ref()
-        .is_some_and(|own| own.environment_id == mark.environment_id && own.api_id == mark.api_id)
-}
-
-/// An API as an observation tells it.
-pub(super) fn observed(external_ref: ExternalRef, api: StoredApi) -> ObservedApi {
-    ObservedApi {
-        endpoint_urls: vec![endpoint_url(&api.content.base_path)],
-        external_ref,
-        name: api.name,
-        version: None,
-        tags: Vec::new(),
-        mark: api.mark,
-        definition: None,
-        content: api.content,
-        fingerprint: api.fingerprint,
+impl Inner {
+    /// Takes in what another process wrote into the file.
+    fn catch_up(&mut self) {
+        let Some(path) = &self.file else { return };
+        let version = FileVersion::of(path);
+        if version.is_none() || version == self.seen {
+            return;
+        }
+        if let Ok(contents) = file::read(path) {
+            self.contents = contents;
+            self.seen = version;
+        }
     }
 }
 
-/// Where consumers would reach it, if anything listened.
-pub(super) fn endpoint_url(base_path: &str) -> String {
-    format!("memory://gateway{base_path}")
-}
-
-fn item(external_ref: &ExternalRef, api: &StoredApi, readable: bool) -> DiscoveredItem {
-    if readable {
-        return DiscoveredItem::Api(Box::new(observed(external_ref.clone(), api.clone())));
-    }
-    DiscoveredItem::Unreadable {
-        external_ref: external_ref.clone(),
-        name: api.name.clone(),
-        reason: format!("`{external_ref}` cannot be read; its document is damaged"),
+impl Contents {
+    fn take_in(&mut self, parts: &[String]) {
+        for part in parts {
+            self.parts.remove(part);
+        }
     }
 }

@@ -6,22 +6,40 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// `Environment.spec.settings` of gateway type `memory`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MemorySettings {
     /// A file that holds what the gateway holds, so that it outlives the agent. Without it, what the gateway
     /// holds ends with the agent's process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub file: Option<PathBuf>,
-    /// How long a deploy takes before it has its effect, in milliseconds. For trying out interruptions.
-    #[serde(default)]
+    /// In how many steps a deploy is carried out; all but the last make parts that nothing serves yet.
+    #[schema(minimum = 1, maximum = 20)]
+    pub steps: u32,
+    /// Whether the credential may look at APIs.
+    pub credential_may_read: bool,
+    /// Whether the credential may change APIs.
+    pub credential_may_write: bool,
+    /// How long each step takes before it has its effect, in milliseconds. For trying out interruptions.
     #[schema(maximum = 600_000)]
     pub delay_before_effect_ms: u32,
-    /// How long a deploy takes after it has had its effect, in milliseconds. For trying out interruptions.
-    #[serde(default)]
+    /// How long each step takes after it has had its effect, in milliseconds. For trying out interruptions.
     #[schema(maximum = 600_000)]
     pub delay_after_effect_ms: u32,
+}
+
+impl Default for MemorySettings {
+    fn default() -> Self {
+        Self {
+            file: None,
+            steps: 1,
+            credential_may_read: true,
+            credential_may_write: true,
+            delay_before_effect_ms: 0,
+            delay_after_effect_ms: 0,
+        }
+    }
 }
 
 impl MemorySettings {

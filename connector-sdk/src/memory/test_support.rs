@@ -4,17 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use gatehouse_schemas::{
-    api::{ApiType, Direction, Upstream},
+    api::{ApiType, Direction, OperationMatch, Upstream},
     canonical::Fingerprint,
     desired::{DesiredApi, Mark},
     environment::Mode,
-    identity::{ApiId, EnvironmentId, ResourceName, RevisionNumber},
-    observed::Observation,
+    identity::{ApiId, EnvironmentId, ExternalRef, ResourceName, RevisionNumber},
+    observed::{Observation, ObservedApi},
     plan::plan,
-    revision::RevisionContent,
+    policy::{ApiKeyConsumer, ApiKeyPolicy, CredentialLocation, Policy},
+    revision::{Operation, RevisionContent},
 };
 use secrecy::SecretString;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -96,13 +97,62 @@ pub(crate) fn content(base_path: &str) -> RevisionContent {
 }
 
 pub(crate) fn desired(api: u128, base_path: &str) -> DesiredApi {
-    let content = content(base_path);
+    desired_as(api, content(base_path))
+}
+
+pub(crate) fn desired_as(api: u128, content: RevisionContent) -> DesiredApi {
     DesiredApi {
         mark: mark(api),
-        fingerprint: Fingerprint::of(&content).unwrap(),
+        fingerprint: Fingerprint::of_value(&json!({ "content": content, "secrets": [] })),
         content,
         secrets: Vec::new(),
     }
+}
+
+/// An API of ours as a look at a gateway finds it.
+pub(crate) fn observed(api: u128, base_path: &str) -> ObservedApi {
+    let desired = desired(api, base_path);
+    ObservedApi {
+        external_ref: ExternalRef(format!("memory-{api}")),
+        name: desired.mark.api_name.to_string(),
+        version: None,
+        tags: Vec::new(),
+        mark: Some(desired.mark),
+        endpoint_urls: Vec::new(),
+        content: desired.content,
+        definition: None,
+        fingerprint: desired.fingerprint,
+    }
+}
+
+/// An operation with policies.
+pub(crate) fn operation(method: &str, path: &str, policies: Vec<Policy>) -> Operation {
+    Operation {
+        id: None,
+        r#match: OperationMatch {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: BTreeMap::new(),
+            query: BTreeMap::new(),
+        },
+        summary: None,
+        deprecated: false,
+        policies,
+        upstream: None,
+    }
+}
+
+/// A policy that lets in whoever has the key of this secret.
+pub(crate) fn api_key(secret: &str) -> Policy {
+    Policy::AuthApiKey(ApiKeyPolicy {
+        r#in: CredentialLocation::Header,
+        name: "x-api-key".to_owned(),
+        keys: vec![ApiKeyConsumer {
+            consumer: "shop".parse().unwrap(),
+            secret_ref: secret.parse().unwrap(),
+        }],
+        forward: false,
+    })
 }
 
 /// A deploy to a gateway that holds nothing of it.

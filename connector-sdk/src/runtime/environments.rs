@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use gatehouse_control_plane_api::agent::EnvironmentAssignment;
+use gatehouse_control_plane_api::agent::{EnvironmentAssignment, Priority};
 use gatehouse_schemas::{
     environment::CredentialSource,
     identity::{EnvironmentId, FencingNumber},
@@ -18,7 +18,7 @@ use crate::{
     context::{Context, EnvironmentContext},
     error::Result,
     journal::NoJournal,
-    scheduler::NoQuotas,
+    scheduler::Scheduler,
 };
 
 /// The right to act in one environment, with its settings as they are under this right.
@@ -28,21 +28,23 @@ pub(super) struct Lease {
     pub(super) fencing: FencingNumber,
     /// Cancelled when the right ends or the environment changes.
     pub(super) ended: CancellationToken,
+    scheduler: Arc<Scheduler>,
     context: AsyncMutex<Option<Arc<EnvironmentContext>>>,
 }
 
 impl Lease {
-    fn new(assignment: EnvironmentAssignment, fencing: FencingNumber) -> Self {
+    fn new(assignment: EnvironmentAssignment, fencing: FencingNumber, scheduler: Arc<Scheduler>) -> Self {
         Self {
             assignment,
             fencing,
             ended: CancellationToken::new(),
+            scheduler,
             context: AsyncMutex::new(None),
         }
     }
 
     /// What the connector is told. Credentials are resolved at the first use and kept.
-    pub(super) async fn context(&self, connection: &Arc<Connection>) -> Result<Context> {
+    pub(super) async fn context(&self, connection: &Arc<Connection>, priority: Priority) -> Result<Context> {
         let resolver = secrets::ControlPlaneSecrets {
             connection: connection.clone(),
             environment_id: self.assignment.id,
@@ -53,12 +55,16 @@ impl Lease {
             Some(environment) => environment.clone(),
             None => held.insert(self.resolve(&resolver).await?).clone(),
         };
+        let cancellation = self.ended.child_token();
+        let (id, settings) = (self.assignment.id, &self.assignment.settings);
         Ok(Context {
             environment,
             secrets: Arc::new(resolver),
             journal: Arc::new(NoJournal),
-            quotas: Arc::new(NoQuotas),
-            cancellation: self.ended.child_token(),
+            quotas: self
+                .scheduler
+                .quotas(id, settings, priority, cancellation.clone()),
+            cancellation,
         })
     }
 
@@ -93,12 +99,21 @@ pub(super) enum Change {
 }
 
 /// All leases.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Environments {
     leases: Mutex<HashMap<EnvironmentId, Arc<Lease>>>,
+    scheduler: Arc<Scheduler>,
 }
 
 impl Environments {
+    /// No leases yet; work under all of them shares the scheduler.
+    pub(super) fn new(scheduler: Arc<Scheduler>) -> Self {
+        Self {
+            leases: Mutex::default(),
+            scheduler,
+        }
+    }
+
     /// The lease of an environment, if this agent has it.
     pub(super) fn lease(&self, environment: EnvironmentId) -> Option<Arc<Lease>> {
         self.lock().get(&environment).cloned()
@@ -117,7 +132,8 @@ impl Environments {
         {
             return Change::None;
         }
-        end(leases.insert(id, Arc::new(Lease::new(assignment, fencing))));
+        let lease = Lease::new(assignment, fencing, self.scheduler.clone());
+        end(leases.insert(id, Arc::new(lease)));
         Change::Look
     }
 

@@ -15,10 +15,14 @@ mod identity;
 mod logging;
 mod options;
 mod reconcile;
+mod refusals;
 mod report;
 mod secrets;
 mod session;
 mod shutdown;
+mod steps;
+mod tally;
+mod tasks;
 
 pub use arguments::{AgentArguments, parse_arguments, run_agent};
 pub use error::RunError;

@@ -1,27 +1,36 @@
 //! One attempt to bring one deployment in line: observe, plan, skip if there is nothing to do, act, tell.
 //!
 //! Every attempt begins by looking, so it does not matter how an earlier one ended: with its answer lost, or
-//! with the process killed in its middle.
+//! with the process killed in its middle. What was carried out before and differs now was changed by somebody
+//! else; that is told, and put right only where the environment says so.
 
 use gatehouse_control_plane_api::agent::{DeploymentOutcome, DeploymentWork, DesiredState};
 use gatehouse_schemas::{
+    canonical::Fingerprint,
     desired::{DesiredApi, Mark},
     identity::ExternalRef,
     observed::{Observation, ObservedApi},
-    plan::{PlanAction, Unplannable, plan},
+    plan::{Plan, PlanAction, Unplannable, plan},
+};
+use tracing::warn;
+
+use super::{refusals, steps::StepRecord, tally::Tally};
+use crate::{
+    connector::{ApiReference, Connector, DeployRequest, Deployed},
+    context::Context,
+    error::{Error, ErrorKind, Result, Retry},
 };
 
-use crate::{
-    connector::{ApiReference, Connector, DeployRequest},
-    context::Context,
-    error::{Error, ErrorKind, Result},
-};
+/// How many fields a message names.
+const NAMED_FIELDS: usize = 5;
 
 /// How an attempt ended that did not fail.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Ending {
     /// With this outcome.
     Outcome(DeploymentOutcome),
+    /// It was carried out before, and nobody can see how it stands now: there is nothing to do and to tell.
+    LeftAlone,
     /// Before its next step, because it must not or need not go on.
     Stopped,
 }
@@ -30,41 +39,113 @@ pub(super) enum Ending {
 pub(super) struct Attempt<'a, Wanted> {
     pub(super) connector: &'a dyn Connector,
     pub(super) context: &'a Context,
+    pub(super) work: &'a DeploymentWork,
+    /// What earlier attempts recorded.
+    pub(super) steps: &'a StepRecord,
+    /// Told how much the work was estimated to take.
+    pub(super) tally: &'a Tally,
+    /// Whether what was carried out before and differs now is put right.
+    pub(super) puts_right: bool,
     /// Asked before each step: whether the lease still holds and nothing newer is desired.
     pub(super) is_wanted: Wanted,
 }
 
 impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
     /// Makes the attempt.
-    pub(super) async fn make(&self, work: &DeploymentWork) -> Result<Ending> {
-        match &work.desired {
-            DesiredState::Present { api } => self.present(api, work.external_ref.as_ref()).await,
-            DesiredState::Absent { mark } => self.absent(mark, work.external_ref.as_ref()).await,
+    pub(super) async fn make(&self) -> Result<Ending> {
+        match &self.work.desired {
+            DesiredState::Present { api } => self.present(api).await,
+            DesiredState::Absent { mark } => self.absent(mark).await,
         }
     }
 
-    async fn present(&self, desired: &DesiredApi, known: Option<&ExternalRef>) -> Result<Ending> {
-        let observation = self.observe(&desired.mark, known).await?;
-        let plan = plan(desired, &observation, None).map_err(unplannable)?;
+    async fn present(&self, desired: &DesiredApi) -> Result<Ending> {
+        if self.only_looks() && !can_observe(self.connector) {
+            return Ok(Ending::LeftAlone);
+        }
+        let observation = self.look(&desired.mark).await?;
+        let plan = plan(desired, &observation, self.work.adopt.as_ref());
+        if let (Ok(plan), Observation::Present(observed)) = (&plan, &observation)
+            && plan.action == PlanAction::Nothing
+        {
+            return Ok(Ending::Outcome(already(observed)));
+        }
+        if let Observation::Unknown { reason } = &observation {
+            return Err(unknown(&desired.mark, reason));
+        }
+        if self.only_looks() {
+            return Ok(Ending::Outcome(DeploymentOutcome::Drifted { observation }));
+        }
+        let plan = plan.map_err(unplannable)?;
+        match self.refusal(desired, &observation) {
+            Some(refusal) => Ok(Ending::Outcome(refusal)),
+            None => self.deploy(desired, plan, observation).await,
+        }
+    }
+
+    /// Whether the gateway is looked at and not touched: this was carried out, and what differs since then is
+    /// somebody else's.
+    fn only_looks(&self) -> bool {
+        self.work.confirmed && !self.puts_right
+    }
+
+    /// Why nothing may be done, if nothing may.
+    fn refusal(&self, desired: &DesiredApi, observation: &Observation) -> Option<DeploymentOutcome> {
+        let environment = &self.context.environment.name;
+        self.moved(&desired.mark, observation).or_else(|| {
+            let report = self.connector.translate(desired).fidelity;
+            refusals::losses(desired, &report, environment, self.work.accept_loss)
+        })
+    }
+
+    /// Refuses if the plan this comes from saw something else. What was begun is finished all the same.
+    fn moved(&self, mark: &Mark, observation: &Observation) -> Option<DeploymentOutcome> {
+        let expected = self.work.expected.as_ref()?;
+        if self.steps.is_begun(self.work.generation) {
+            return None;
+        }
+        let environment = &self.context.environment.name;
+        refusals::moved(&mark.api_name, environment, expected, observation)
+    }
+
+    async fn deploy(&self, desired: &DesiredApi, plan: Plan, observation: Observation) -> Result<Ending> {
+        if !(self.is_wanted)() {
+            return Ok(Ending::Stopped);
+        }
+        if self.work.confirmed {
+            let (api, environment) = (&desired.mark.api_name, &self.context.environment.name);
+            warn!(environment.name = %environment, api.name = %api, fields = plan.changes.len(), "`{api}` in `{environment}` is not as it was deployed; putting it right");
+        }
+        self.tally
+            .expect(self.connector.estimate(Some(desired), Some(&plan)));
         let observed = match observation {
             Observation::Present(observed) => Some(*observed),
             _ => None,
         };
-        if let (PlanAction::Nothing, Some(observed)) = (plan.action, &observed) {
-            return Ok(Ending::Outcome(already(observed)));
-        }
-        if !(self.is_wanted)() {
-            return Ok(Ending::Stopped);
-        }
         let request = DeployRequest {
             desired: desired.clone(),
             plan,
-            adopt: false,
+            adopt: observed
+                .as_ref()
+                .is_some_and(|observed| self.is_adopted(observed)),
             external_ref: observed
                 .map(|observed| observed.external_ref)
-                .or_else(|| known.cloned()),
+                .or_else(|| self.known().cloned()),
         };
         let deployed = self.connector.deploy(self.context, &request).await?;
+        self.steps.mark_taken(self.work.generation);
+        self.confirm(desired, deployed).await
+    }
+
+    fn is_adopted(&self, observed: &ObservedApi) -> bool {
+        observed.mark.is_none() && self.work.adopt.as_ref() == Some(&observed.external_ref)
+    }
+
+    /// Looks once more if the connector says that the gateway does not hold what is desired.
+    async fn confirm(&self, desired: &DesiredApi, mut deployed: Deployed) -> Result<Ending> {
+        if deployed.observed != desired.fingerprint && can_observe(self.connector) {
+            deployed.observed = self.seen_after(desired, &deployed.external_ref).await?;
+        }
         Ok(Ending::Outcome(DeploymentOutcome::Deployed {
             external_ref: deployed.external_ref,
             endpoint_urls: deployed.endpoint_urls,
@@ -72,21 +153,37 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
         }))
     }
 
-    async fn absent(&self, mark: &Mark, known: Option<&ExternalRef>) -> Result<Ending> {
-        let external_ref = match self.observe(mark, known).await? {
-            Observation::Absent if self.can_observe() => {
+    async fn seen_after(&self, desired: &DesiredApi, external_ref: &ExternalRef) -> Result<Fingerprint> {
+        let observation = observe(self.connector, self.context, &desired.mark, Some(external_ref)).await?;
+        match &observation {
+            Observation::Present(observed) if observed.fingerprint == desired.fingerprint => {
+                Ok(observed.fingerprint.clone())
+            }
+            Observation::Unknown { reason } => Err(unknown(&desired.mark, reason)),
+            _ => Err(not_as_desired(desired, &observation)),
+        }
+    }
+
+    async fn absent(&self, mark: &Mark) -> Result<Ending> {
+        let observation = self.look(mark).await?;
+        let external_ref = match &observation {
+            Observation::Absent if can_observe(self.connector) && self.steps.is_empty() => {
                 return Ok(Ending::Outcome(DeploymentOutcome::Removed));
             }
-            Observation::Absent => known.cloned(),
+            Observation::Absent => self.known().cloned(),
             Observation::Present(observed) => {
-                ours(&observed, mark)?;
-                Some(observed.external_ref)
+                ours(observed, mark)?;
+                Some(observed.external_ref.clone())
             }
-            Observation::Unknown { reason } => return Err(unknown(mark, &reason)),
+            Observation::Unknown { reason } => return Err(unknown(mark, reason)),
         };
+        if let Some(refusal) = self.moved(mark, &observation) {
+            return Ok(Ending::Outcome(refusal));
+        }
         if !(self.is_wanted)() {
             return Ok(Ending::Stopped);
         }
+        self.tally.expect(self.connector.estimate(None, None));
         let api = ApiReference {
             external_ref,
             mark: mark.clone(),
@@ -95,21 +192,35 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
         Ok(Ending::Outcome(DeploymentOutcome::Removed))
     }
 
-    /// Looks, if the connector can. One that cannot is given everything each time; deploying is idempotent.
-    async fn observe(&self, mark: &Mark, known: Option<&ExternalRef>) -> Result<Observation> {
-        if !self.can_observe() {
-            return Ok(Observation::Absent);
-        }
-        let api = ApiReference {
-            external_ref: known.cloned(),
-            mark: mark.clone(),
-        };
-        self.connector.observe(self.context, &api).await
+    async fn look(&self, mark: &Mark) -> Result<Observation> {
+        observe(self.connector, self.context, mark, self.known()).await
     }
 
-    fn can_observe(&self) -> bool {
-        self.connector.descriptor().capabilities.observe
+    /// The gateway's own identity of what this is about, as far as known.
+    fn known(&self) -> Option<&ExternalRef> {
+        self.work.adopt.as_ref().or(self.work.external_ref.as_ref())
     }
+}
+
+/// Looks, if the connector can. One that cannot is given everything each time; deploying is idempotent.
+async fn observe(
+    connector: &dyn Connector,
+    context: &Context,
+    mark: &Mark,
+    known: Option<&ExternalRef>,
+) -> Result<Observation> {
+    if !can_observe(connector) {
+        return Ok(Observation::Absent);
+    }
+    let api = ApiReference {
+        external_ref: known.cloned(),
+        mark: mark.clone(),
+    };
+    connector.observe(context, &api).await
+}
+
+fn can_observe(connector: &dyn Connector) -> bool {
+    connector.descriptor().capabilities.observe
 }
 
 fn already(observed: &ObservedApi) -> DeploymentOutcome {
@@ -147,6 +258,39 @@ fn unknown(mark: &Mark, reason: &str) -> Error {
             mark.api_name
         ),
     )
+}
+
+/// A gateway may take its time to show what it took, so looking again can help.
+fn not_as_desired(desired: &DesiredApi, observation: &Observation) -> Error {
+    let fields = plan(desired, observation, None).map_or_else(
+        |_| "it does not carry our mark".to_owned(),
+        |plan| match plan.observed {
+            None => "it is not there".to_owned(),
+            Some(_) => named_fields(&plan),
+        },
+    );
+    Error::new(
+        ErrorKind::Unexpected,
+        format!(
+            "the gateway took the deploy of `{}` and does not show what is desired ({fields}); it is looked at again",
+            desired.mark.api_name
+        ),
+    )
+    .with_retry(Retry::Backoff)
+}
+
+fn named_fields(plan: &Plan) -> String {
+    let named: Vec<_> = plan
+        .changes
+        .iter()
+        .take(NAMED_FIELDS)
+        .map(|change| format!("`{}`", change.path))
+        .collect();
+    let more = match plan.changes.len().saturating_sub(NAMED_FIELDS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("different there: {}{more}", named.join(", "))
 }
 
 fn unplannable(error: Unplannable) -> Error {

@@ -22,6 +22,15 @@ pub(super) enum Delivery {
     Stopped,
 }
 
+/// What became of a question.
+#[derive(Debug)]
+pub(super) enum Answer<T> {
+    /// This.
+    Given(T),
+    /// There is none; the reason is never [`Delivery::Acknowledged`].
+    None(Delivery),
+}
+
 /// Sends until there is a final answer or `stop` is cancelled. Receiving a report twice must do no harm,
 /// since the answer to the first may be lost.
 pub(super) async fn deliver<F>(
@@ -34,16 +43,34 @@ pub(super) async fn deliver<F>(
 where
     F: Future<Output = Result<(), ConnectionError>>,
 {
+    match ask(connection, backoff, stop, what, send).await {
+        Answer::Given(()) => Delivery::Acknowledged,
+        Answer::None(delivery) => delivery,
+    }
+}
+
+/// Asks until there is a final answer or `stop` is cancelled.
+pub(super) async fn ask<T, F>(
+    connection: &Connection,
+    backoff: Backoff,
+    stop: &CancellationToken,
+    what: &str,
+    send: impl Fn() -> F,
+) -> Answer<T>
+where
+    F: Future<Output = Result<T, ConnectionError>>,
+{
     let mut failures = 0;
     loop {
         let Some(result) = stop.run_until_cancelled(send()).await else {
-            return Delivery::Stopped;
+            return Answer::None(Delivery::Stopped);
         };
-        let Err(error) = result else {
-            return Delivery::Acknowledged;
+        let error = match result {
+            Ok(answer) => return Answer::Given(answer),
+            Err(error) => error,
         };
         if let Some(delivery) = verdict(&error, what) {
-            return delivery;
+            return Answer::None(delivery);
         }
         failures += 1;
         let pause = backoff.pause(failures);

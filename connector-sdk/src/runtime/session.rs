@@ -24,8 +24,9 @@ use super::{
     enrollment,
     environments::{Change, Environments},
     identity::{Identity, StateFolder},
+    tasks::{Tasks, Tools},
 };
-use crate::{connector::Connector, error::chain, layers};
+use crate::{connector::Connector, error::chain, layers, scheduler::Scheduler};
 
 /// Runs an agent until cancelled, or until it is told that it is not known.
 pub(super) async fn run(
@@ -39,6 +40,8 @@ pub(super) async fn run(
     let gateway_type = connector.descriptor().gateway_type.clone();
     let mut identity = enrollment::identity(&client, &options, &gateway_type, &state, &cancellation).await?;
     let mut may_join_again = options.join_token.is_some();
+    // Of the process, not of one enrollment: the vendor counts calls whoever makes them.
+    let scheduler = Arc::new(Scheduler::new(connector.descriptor()));
     while let Some(Identity {
         agent_id: Some(agent_id),
         key,
@@ -49,6 +52,7 @@ pub(super) async fn run(
             connector.clone(),
             connection,
             options.tuning,
+            scheduler.clone(),
             caught_up.clone(),
             cancellation.clone(),
         );
@@ -81,6 +85,7 @@ struct RunningAgent {
     environments: Arc<Environments>,
     deployments: Deployments,
     discoveries: Discoveries,
+    tasks: Tasks,
     tuning: Tuning,
     caught_up: CancellationToken,
     cancellation: CancellationToken,
@@ -100,17 +105,27 @@ impl RunningAgent {
         connector: Arc<dyn Connector>,
         connection: Connection,
         tuning: Tuning,
+        scheduler: Arc<Scheduler>,
         caught_up: CancellationToken,
         cancellation: CancellationToken,
     ) -> Self {
         let connection = Arc::new(connection);
-        let environments = Arc::new(Environments::default());
+        let environments = Arc::new(Environments::new(scheduler));
         let writing = layers::writing(connector.clone(), tuning.deadlines);
         let reading = layers::reading(connector.clone(), tuning.deadlines, tuning.retry);
+        let deployments = Deployments::new(writing, connection.clone(), environments.clone(), tuning);
+        let tools = Tools {
+            connector: reading.clone(),
+            connection: connection.clone(),
+            environments: environments.clone(),
+            deployments: deployments.clone(),
+            tuning,
+        };
         Self {
             connector,
-            deployments: Deployments::new(writing, connection.clone(), environments.clone(), tuning),
+            deployments,
             discoveries: Discoveries::new(reading, connection.clone(), environments.clone(), tuning),
+            tasks: Tasks::new(tools),
             connection,
             environments,
             tuning,
@@ -139,7 +154,11 @@ impl RunningAgent {
                 }
             }
         };
-        tokio::join!(self.deployments.stop(), self.discoveries.stop());
+        tokio::join!(
+            self.deployments.stop(),
+            self.discoveries.stop(),
+            self.tasks.stop()
+        );
         self.environments.end_all();
         result
     }
@@ -225,6 +244,7 @@ impl RunningAgent {
 
     /// Takes in an answer; says whether it held anything new.
     fn take(&self, work: WorkResponse, position: &mut Position) -> bool {
+        let is_everything = position.after == Generation(0);
         let mut news = work.generation != position.after || !work.deployments.is_empty();
         position.after = work.generation;
         if self.take_environments(work.environments) {
@@ -233,13 +253,16 @@ impl RunningAgent {
             news = true;
         }
         let offered: Vec<_> = work.deployments.iter().map(|work| work.id).collect();
+        if is_everything {
+            self.deployments.retain(&offered);
+        }
         for deployment in work.deployments {
             self.deployments.offer(deployment);
         }
         if !self.caught_up.is_cancelled() {
             self.deployments.when_tried(offered, self.caught_up.clone());
         }
-        news | self.discoveries.take(work.discoveries)
+        news | self.discoveries.take(work.discoveries) | self.tasks.take(work.tasks)
     }
 
     /// Takes in environments; says whether any of them needs to be looked at as a whole.

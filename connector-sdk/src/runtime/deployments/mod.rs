@@ -1,15 +1,26 @@
 //! Which deployments need work, and the work itself: one attempt at a time for each deployment, several
 //! deployments side by side, the newest desired state only.
 
+mod held;
 mod slots;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use gatehouse_control_plane_api::agent::{DeploymentOutcome, DeploymentReport, DeploymentWork};
-use gatehouse_schemas::identity::{DeploymentId, EnvironmentId};
+use gatehouse_control_plane_api::agent::{
+    DeploymentObservation, DeploymentOutcome, DeploymentReport, DeploymentWork, DesiredState,
+    ObservationsReport,
+};
+use gatehouse_schemas::{
+    environment::DriftPolicy,
+    identity::{DeploymentId, EnvironmentId},
+    observed::Observation,
+};
+use held::Held;
+pub(super) use held::HeldDeployment;
 use slots::{Settled, Slots};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -21,6 +32,8 @@ use super::{
     environments::{Environments, Lease},
     reconcile::{Attempt, Ending},
     report::{Delivery, deliver},
+    steps::{ControlPlaneJournal, StepRecord},
+    tally::Tally,
 };
 use crate::{
     connector::Connector,
@@ -36,6 +49,9 @@ pub(super) struct Deployments {
 #[derive(Debug)]
 struct Shared {
     slots: Mutex<Slots>,
+    held: Mutex<Held>,
+    /// What is recorded of deployments that are not finished.
+    records: Mutex<HashMap<DeploymentId, Arc<StepRecord>>>,
     connector: Arc<dyn Connector>,
     connection: Arc<Connection>,
     environments: Arc<Environments>,
@@ -59,6 +75,8 @@ impl Deployments {
     ) -> Self {
         let shared = Shared {
             slots: Mutex::default(),
+            held: Mutex::default(),
+            records: Mutex::default(),
             connector,
             connection,
             environments,
@@ -77,6 +95,7 @@ impl Deployments {
     /// Takes in desired state; starts a worker unless one is at it. What is settled stays so.
     pub(super) fn offer(&self, work: DeploymentWork) {
         let id = work.id;
+        self.shared.held().note(&work);
         let lease = self.shared.environments.lease(work.environment_id);
         let must_start = self.shared.lock().accept(work, lease.map(|lease| lease.fencing));
         if !must_start || self.shared.stopping.is_cancelled() {
@@ -96,6 +115,26 @@ impl Deployments {
                 done.cancel();
             }
         });
+    }
+
+    /// Forgets what is not among these, which are all there are: nothing is looked at any more that is gone. What
+    /// is being worked on goes on.
+    pub(super) fn retain(&self, listed: &[DeploymentId]) {
+        self.shared.held().retain(listed);
+    }
+
+    /// What should be in an environment: all of it, or these.
+    pub(super) fn held(
+        &self,
+        environment: EnvironmentId,
+        of: Option<&[DeploymentId]>,
+    ) -> Vec<HeldDeployment> {
+        self.shared.held().of(environment, of)
+    }
+
+    /// Whether somebody is at a deployment, or waits to try it again.
+    pub(super) fn is_active(&self, id: DeploymentId) -> bool {
+        self.shared.lock().is_active(id)
     }
 
     /// Lets everything in an environment be looked at again when it is offered next.
@@ -148,22 +187,24 @@ impl Shared {
             }
             let result = self.attempt(work, &lease).await;
             self.mark_tried(work.id);
-            match result {
+            let (outcome, pause) = match result {
                 Ok(Ending::Stopped) => return,
+                Ok(Ending::LeftAlone) => return self.settle(work, &lease, false),
+                Ok(Ending::Outcome(outcome @ DeploymentOutcome::Failed { .. })) => (outcome, None),
                 Ok(Ending::Outcome(outcome)) => return self.finish(work, &lease, outcome).await,
                 Err(error) => {
                     failures += 1;
                     let pause = self.pause(&error, failures);
-                    let outcome = failed(&error, pause.is_some());
-                    let changed = told.as_ref() != Some(&outcome);
-                    if changed && !self.tell_failure(work, &lease, outcome.clone()).await {
-                        return;
-                    }
-                    told = Some(outcome);
-                    let Some(pause) = pause else { return };
-                    self.wait(pause, news, &lease).await;
+                    (failed(&error, pause.is_some()), pause)
                 }
+            };
+            let changed = told.as_ref() != Some(&outcome);
+            if changed && !self.tell_failure(work, &lease, outcome.clone()).await {
+                return;
             }
+            told = Some(outcome);
+            let Some(pause) = pause else { return };
+            self.wait(pause, news, &lease).await;
         }
     }
 
@@ -171,19 +212,57 @@ impl Shared {
         let Ok(_permit) = self.permits.acquire().await else {
             return Ok(Ending::Stopped);
         };
-        let context = lease.context(&self.connection).await?;
+        let mut context = lease.context(&self.connection, work.priority).await?;
+        let tally = Arc::new(Tally::new(context.quotas.clone()));
+        let record = self.record(work, lease);
+        let journal = Arc::new(ControlPlaneJournal::new(
+            self.connection.clone(),
+            (work.id, work.generation),
+            record.clone(),
+            tally.clone(),
+            [lease.ended.clone(), self.stopping.clone()],
+        ));
+        context.quotas = tally.clone();
+        context.journal = journal.clone();
         let attempt = Attempt {
             connector: self.connector.as_ref(),
             context: &context,
+            work,
+            steps: &record,
+            tally: &tally,
+            puts_right: self.puts_right(lease),
             is_wanted: || self.is_wanted(work, lease),
         };
-        let result = self.announced(work, lease, attempt.make(work)).await;
-        if let Err(error) = &result
-            && error.kind() == ErrorKind::Unauthorized
-        {
-            lease.forget_credentials().await;
+        let result = self.announced(work, lease, attempt.make()).await;
+        match &result {
+            Err(_) if journal.was_stopped() => return Ok(Ending::Stopped),
+            Err(error) if error.kind() == ErrorKind::Unauthorized => lease.forget_credentials().await,
+            _ => {}
         }
         result
+    }
+
+    /// What is recorded of a deployment, under the present lease.
+    fn record(&self, work: &DeploymentWork, lease: &Lease) -> Arc<StepRecord> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        match records.get(&work.id) {
+            Some(record) if record.fencing == lease.fencing => {
+                record.merge(&work.steps);
+                record.clone()
+            }
+            _ => {
+                let record = Arc::new(StepRecord::new(lease.fencing, &work.steps));
+                records.insert(work.id, record.clone());
+                record
+            }
+        }
+    }
+
+    /// Whether what differs from what was carried out is put right without a word: a gateway of its own holds
+    /// nothing that people could have changed.
+    fn puts_right(&self, lease: &Lease) -> bool {
+        lease.assignment.drift_policy == DriftPolicy::Revert
+            || self.connector.descriptor().capabilities.replicated
     }
 
     /// Runs an attempt, and says that it has begun if it takes long. A quick one costs one report only.
@@ -209,12 +288,24 @@ impl Shared {
             DeploymentOutcome::Removed => {
                 info!(environment.name = %environment, deployment.id = %work.id, "Nothing is left of the API in `{environment}`");
             }
+            DeploymentOutcome::Drifted { .. } => {
+                warn!(environment.name = %environment, deployment.id = %work.id, generation = %work.generation, "The gateway of `{environment}` holds something else than what was deployed; it was left as it is");
+            }
             _ => {
                 info!(environment.name = %environment, deployment.id = %work.id, generation = %work.generation, "The gateway of `{environment}` serves what is desired");
             }
         }
+        self.held().finish(work, &outcome);
         let remains = outcome != DeploymentOutcome::Removed;
-        if self.tell(work, lease, outcome).await == Delivery::Acknowledged && remains {
+        let ends_steps = !matches!(outcome, DeploymentOutcome::Drifted { .. });
+        if self.tell(work, lease, outcome).await != Delivery::Acknowledged {
+            return;
+        }
+        if ends_steps {
+            let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+            records.remove(&work.id);
+        }
+        if remains {
             self.settle(work, lease, false);
         }
     }
@@ -222,7 +313,14 @@ impl Shared {
     /// Tells of a failure; says whether to go on with this work.
     async fn tell_failure(&self, work: &DeploymentWork, lease: &Lease, outcome: DeploymentOutcome) -> bool {
         let retrying = matches!(outcome, DeploymentOutcome::Failed { retrying: true, .. });
-        match self.tell(work, lease, outcome).await {
+        let delivery = match outcome {
+            // It was deployed and still may be: only a look at it failed.
+            DeploymentOutcome::Failed { message, .. } if self.only_looks(work, lease) => {
+                self.tell_unknown(work, lease, message).await
+            }
+            outcome => self.tell(work, lease, outcome).await,
+        };
+        match delivery {
             Delivery::Acknowledged | Delivery::Refused => {
                 if !retrying {
                     self.settle(work, lease, true);
@@ -231,6 +329,28 @@ impl Shared {
             }
             Delivery::Stale | Delivery::Stopped => false,
         }
+    }
+
+    fn only_looks(&self, work: &DeploymentWork, lease: &Lease) -> bool {
+        let present = matches!(work.desired, DesiredState::Present { .. });
+        work.confirmed && present && !self.puts_right(lease)
+    }
+
+    async fn tell_unknown(&self, work: &DeploymentWork, lease: &Lease, reason: String) -> Delivery {
+        let report = &ObservationsReport {
+            fencing: lease.fencing,
+            items: vec![DeploymentObservation {
+                deployment_id: work.id,
+                generation: work.generation,
+                differs: Some(Observation::Unknown { reason }),
+            }],
+        };
+        let (what, id) = (format!("deployment `{}`", work.id), work.environment_id);
+        let send = || {
+            self.connection
+                .call(|client, token| async move { client.observations(&token, id, report).await })
+        };
+        deliver(&self.connection, self.tuning.reconnect, &self.ended, &what, send).await
     }
 
     async fn tell(&self, work: &DeploymentWork, lease: &Lease, outcome: DeploymentOutcome) -> Delivery {
@@ -286,6 +406,10 @@ impl Shared {
             refused,
         };
         self.lock().settle(work.id, settled);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {

@@ -95,6 +95,11 @@ impl Slots {
         }
     }
 
+    /// Whether a worker is at a deployment, or waits to try it again.
+    pub(super) fn is_active(&self, id: DeploymentId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| slot.active)
+    }
+
     /// Lets everything in an environment be looked at again when it is offered next.
     pub(super) fn forget(&mut self, environment: EnvironmentId) {
         for slot in self.slots.values_mut() {

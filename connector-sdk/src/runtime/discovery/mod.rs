@@ -1,14 +1,18 @@
 //! Discoveries: pages from the connector go to the control plane as they come, in bounded memory.
 
+mod listing;
 mod pages;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use gatehouse_control_plane_api::agent::{DiscoveryCompletion, DiscoveryOutcome, DiscoveryWork};
-use gatehouse_schemas::identity::DiscoveryId;
+use gatehouse_control_plane_api::agent::{
+    DiscoveryCompletion, DiscoveryOutcome, DiscoveryWork, Priority, ResumePosition,
+};
+use gatehouse_schemas::identity::{DiscoveryId, ExternalRef};
+use listing::Listing;
 use pages::PageSender;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -17,16 +21,12 @@ use super::{
     Tuning,
     connection::{Connection, ConnectionError},
     environments::{Environments, Lease},
-    report::{Delivery, deliver},
+    report::{Answer, Delivery, ask, deliver},
 };
 use crate::{
-    connector::{Connector, PageRequest},
-    context::Context,
-    error::{Error, ErrorKind, chain},
+    connector::Connector,
+    error::{Error, chain},
 };
-
-/// How many items are asked for at once.
-const PAGE_ITEMS: usize = 100;
 
 /// The discoveries this agent runs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -114,12 +114,9 @@ impl Shared {
     }
 
     async fn carry_out(&self, work: &DiscoveryWork, lease: &Lease) {
-        let mut sender = PageSender::new(self, work.id);
-        let ending = match lease.context(&self.connection).await {
-            Ok(context) => self.list(work, lease, &context, &mut sender).await,
-            Err(error) => Ending::BrokenOff(error),
-        };
-        let delivery = match ending {
+        let arrived = work.resume.as_ref().map_or(0, |resume| resume.pages);
+        let mut sender = PageSender::new(self, work.id, arrived);
+        let delivery = match self.list(work, lease, &mut sender).await {
             Ending::Stopped => Delivery::Stopped,
             Ending::Listed => self.complete(work, lease, sender.pages, None).await,
             Ending::BrokenOff(error) => match sender.flush().await {
@@ -136,48 +133,51 @@ impl Shared {
         }
     }
 
-    /// Pages through the listing, sending as it goes.
-    async fn list(
+    async fn list(&self, work: &DiscoveryWork, lease: &Lease, sender: &mut PageSender<'_>) -> Ending {
+        // Everything was listed before, and only the completion is missing.
+        if let Some(ResumePosition {
+            position: None,
+            pages,
+        }) = work.resume
+            && pages > 0
+        {
+            return Ending::Listed;
+        }
+        let context = match lease.context(&self.connection, Priority::Background).await {
+            Ok(context) => context,
+            Err(error) => return Ending::BrokenOff(error),
+        };
+        let Some(known) = self.known_versions(work, lease).await else {
+            return Ending::Stopped;
+        };
+        if let Some(resume) = &work.resume {
+            let environment = &lease.assignment.name;
+            info!(environment.name = %environment, discovery.id = %work.id, pages = resume.pages, "Going on with the discovery of `{environment}` after {} pages", resume.pages);
+        }
+        Listing::new(self, work, lease, known).run(&context, sender).await
+    }
+
+    /// The versions that the control plane knows; none known costs calls and nothing else. None at all if there was
+    /// no time to ask.
+    async fn known_versions(
         &self,
         work: &DiscoveryWork,
         lease: &Lease,
-        context: &Context,
-        sender: &mut PageSender<'_>,
-    ) -> Ending {
-        let mut request = PageRequest {
-            known: Arc::default(),
-            position: None,
-            limit: PAGE_ITEMS,
-            filter: work.filter.clone(),
+    ) -> Option<BTreeMap<ExternalRef, String>> {
+        let what = format!("what is known of environment `{}`", lease.assignment.name);
+        let id = work.environment_id;
+        let send = || {
+            self.connection
+                .call(|client, token| async move { client.inventory(&token, id).await })
         };
-        loop {
-            if lease.ended.is_cancelled() || self.stopping.is_cancelled() {
-                return Ending::Stopped;
+        let (connection, backoff) = (&self.connection, self.tuning.reconnect);
+        match ask(connection, backoff, &self.stopping, &what, send).await {
+            Answer::Given(inventory) => {
+                let versions = inventory.versions.into_iter();
+                Some(versions.map(|(id, version)| (ExternalRef(id), version)).collect())
             }
-            let page = match self.connector.discover(context, request.clone()).await {
-                Ok(page) => page,
-                Err(error) => return Ending::BrokenOff(error),
-            };
-            for item in &page.items {
-                if let Err(ending) = sender.add(item).await {
-                    return ending;
-                }
-            }
-            match page.next {
-                None => {
-                    return match sender.flush().await {
-                        Ok(()) => Ending::Listed,
-                        Err(ending) => ending,
-                    };
-                }
-                next if next == request.position => {
-                    return Ending::BrokenOff(Error::new(
-                        ErrorKind::Unexpected,
-                        "the gateway's listing does not advance; report this to the connector's authors",
-                    ));
-                }
-                next => request.position = next,
-            }
+            Answer::None(Delivery::Stopped) => None,
+            Answer::None(_) => Some(BTreeMap::new()),
         }
     }
 

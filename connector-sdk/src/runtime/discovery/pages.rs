@@ -1,59 +1,93 @@
-//! Pages of findings: collected up to a bounded size, then sent.
+//! Pages of findings: collected up to a bounded size, then sent. A page always ends where a page of the connector
+//! ended, so that the position sent with it is one from which a listing can go on.
+
+use std::time::{Duration, Instant};
 
 use gatehouse_schemas::{identity::DiscoveryId, observed::DiscoveredItem};
 
 use super::{Ending, Shared};
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind},
     runtime::report::Delivery,
 };
 
 /// A page is sent on when it has grown to this size.
 const PAGE_BYTES: usize = 1 << 20;
+/// A page is sent on when it is this old, so that an interrupted run need not do much again.
+const PAGE_AGE: Duration = Duration::from_secs(5);
+/// The longest finding that is sent. The control plane takes no longer ones.
+const FINDING_BYTES: usize = 7 << 20;
 
 /// Collects findings into pages of bounded size and sends them.
 pub(super) struct PageSender<'a> {
     shared: &'a Shared,
     id: DiscoveryId,
     lines: Vec<u8>,
+    begun: Instant,
+    /// The connector's position after what was taken in.
+    position: Option<String>,
     /// How many pages have arrived.
     pub(super) pages: u32,
 }
 
 impl<'a> PageSender<'a> {
-    pub(super) fn new(shared: &'a Shared, id: DiscoveryId) -> Self {
+    /// After so many pages that have arrived already.
+    pub(super) fn new(shared: &'a Shared, id: DiscoveryId, pages: u32) -> Self {
         Self {
             shared,
             id,
             lines: Vec::new(),
-            pages: 0,
+            begun: Instant::now(),
+            position: None,
+            pages,
         }
     }
 
-    /// Takes in a finding; sends a page when it has grown large enough.
-    pub(super) async fn add(&mut self, item: &DiscoveredItem) -> std::result::Result<(), Ending> {
-        write_line(&mut self.lines, item).map_err(Ending::BrokenOff)?;
-        if self.lines.len() >= PAGE_BYTES {
-            self.flush().await?;
+    /// Takes in a finding; says how many bytes it has.
+    pub(super) fn add(&mut self, item: &DiscoveredItem) -> usize {
+        let before = self.lines.len();
+        if let Err(reason) = write_line(&mut self.lines, item) {
+            // No half line among the whole ones.
+            self.lines.truncate(before);
+            let unreadable = DiscoveredItem::Unreadable {
+                external_ref: item.external_ref().clone(),
+                name: item.name().to_owned(),
+                reason,
+            };
+            if write_line(&mut self.lines, &unreadable).is_err() {
+                self.lines.truncate(before);
+            }
         }
-        Ok(())
+        self.lines.len() - before
+    }
+
+    /// Takes in that a page of the connector has ended; sends a page if it has grown large or old enough.
+    pub(super) async fn end_page(&mut self, position: Option<String>) -> Result<(), Ending> {
+        self.position = position;
+        let is_due = self.lines.len() >= PAGE_BYTES || self.begun.elapsed() >= PAGE_AGE;
+        match is_due || self.position.is_none() {
+            true => self.flush().await,
+            false => Ok(()),
+        }
     }
 
     /// Sends what was taken in.
-    pub(super) async fn flush(&mut self) -> std::result::Result<(), Ending> {
+    pub(super) async fn flush(&mut self) -> Result<(), Ending> {
+        self.begun = Instant::now();
         if self.lines.is_empty() {
             return Ok(());
         }
-        let lines = &std::mem::take(&mut self.lines);
+        let (lines, position) = (&std::mem::take(&mut self.lines), self.position.as_deref());
         let (id, number) = (self.id, self.pages + 1);
         let connection = &self.shared.connection;
         let send = || {
             connection.call(|client, token| async move {
-                client.discovery_page(&token, id, number, lines.clone()).await
+                client
+                    .discovery_page_at(&token, id, number, position, lines.clone())
+                    .await
             })
         };
-        let delivery = self.shared.deliver(id, send).await;
-        match delivery {
+        match self.shared.deliver(id, send).await {
             Delivery::Acknowledged => {
                 self.pages = number;
                 Ok(())
@@ -67,13 +101,16 @@ impl<'a> PageSender<'a> {
     }
 }
 
-fn write_line(lines: &mut Vec<u8>, item: &DiscoveredItem) -> Result<()> {
+/// Writes a finding; the error says why it cannot be sent.
+fn write_line(lines: &mut Vec<u8>, item: &DiscoveredItem) -> Result<(), String> {
     let before = lines.len();
-    serde_json::to_writer(&mut *lines, item).map_err(|error| {
-        // No half line among the whole ones.
-        lines.truncate(before);
-        Error::new(ErrorKind::Unexpected, "a finding cannot be written as JSON").with_source(error)
-    })?;
+    serde_json::to_writer(&mut *lines, item).map_err(|_| "what was read of it is not JSON".to_owned())?;
+    let length = lines.len() - before;
+    if length > FINDING_BYTES {
+        return Err(format!(
+            "it is too large ({length} bytes; at most {FINDING_BYTES} can be taken); make its definition smaller on the gateway"
+        ));
+    }
     lines.push(b'\n');
     Ok(())
 }

@@ -16,10 +16,12 @@ fn agent(replicated: bool) -> RunningAgent {
     let connector = MemoryConnector::new(MemoryGateway::new())
         .with_descriptor(|descriptor| descriptor.capabilities.replicated = replicated);
     let client = AgentClient::new("http://127.0.0.1:9").unwrap();
+    let scheduler = Arc::new(Scheduler::new(connector.descriptor()));
     RunningAgent::new(
         Arc::new(connector),
         Connection::new(client, AgentId(Uuid::nil()), "key".into()),
         Tuning::default(),
+        scheduler,
         CancellationToken::new(),
         CancellationToken::new(),
     )

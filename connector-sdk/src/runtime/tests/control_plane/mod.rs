@@ -9,11 +9,12 @@ use std::{
 };
 
 use gatehouse_control_plane_api::agent::{
-    DeploymentReport, DeploymentWork, DesiredState, DiscoveryCompletion, DiscoveryWork, EnvironmentAssignment,
+    DeploymentObservation, DeploymentOutcome, DeploymentReport, DeploymentWork, DesiredState,
+    DiscoveryCompletion, DiscoveryWork, EnvironmentAssignment, Step, Task, TaskReport, TaskResult, TaskWork,
 };
 use gatehouse_schemas::{
     environment::{DiscoveryFilter, Mode},
-    identity::{AgentId, DeploymentId, DiscoveryId, EnvironmentId, FencingNumber, Generation},
+    identity::{AgentId, DeploymentId, DiscoveryId, EnvironmentId, FencingNumber, Generation, TaskId},
     observed::DiscoveredItem,
 };
 use routes::serve;
@@ -34,6 +35,28 @@ pub(super) struct World {
     /// All that were taken, in order.
     pub(super) reports: Vec<DeploymentReport>,
     pub(super) pages: BTreeMap<u32, Vec<DiscoveredItem>>,
+    /// The position after each page.
+    pub(super) positions: BTreeMap<u32, Option<String>>,
+    /// The versions that are known.
+    pub(super) inventory: BTreeMap<String, String>,
+    pub(super) inventory_asked: u32,
+    pub(super) tasks: Vec<TaskWork>,
+    pub(super) answers: Vec<(TaskId, TaskReport)>,
+    pub(super) observations: Vec<DeploymentObservation>,
+    /// So many requests to record steps fail before anything is recorded.
+    pub(super) refuse_steps: u32,
+    /// So many answers to requests to record steps are lost after the step was recorded.
+    pub(super) lose_steps: u32,
+    /// The lease moves away when so many steps were recorded.
+    pub(super) move_lease_after_steps: Option<usize>,
+    /// How often a step was recorded, done ones included.
+    pub(super) steps_recorded: u32,
+    /// All records of steps, in order.
+    pub(super) steps: Vec<Step>,
+    /// What was told to remain when each was recorded.
+    pub(super) remaining: Vec<Option<u64>>,
+    /// The observations, pages and answers whose reply is lost after they were taken.
+    pub(super) lose_answers: u32,
     pub(super) completions: Vec<DiscoveryCompletion>,
     pub(super) agents: BTreeMap<AgentId, String>,
     pub(super) join_tokens: BTreeSet<String>,
@@ -138,22 +161,47 @@ impl ControlPlane {
         )
     }
 
+    /// Desires something particular.
+    pub(super) fn desire_api(
+        &self,
+        desired: gatehouse_schemas::desired::DesiredApi,
+        change: impl FnOnce(&mut DeploymentWork),
+    ) -> Generation {
+        let api = desired.mark.api_id.0.as_u128();
+        let state = DesiredState::Present {
+            api: Box::new(desired),
+        };
+        self.desire_with(api, state, change)
+    }
+
     fn desire(&self, api: u128, desired: DesiredState) -> Generation {
+        self.desire_with(api, desired, |_| {})
+    }
+
+    /// Desires something of an API, with more said about it.
+    pub(super) fn desire_with(
+        &self,
+        api: u128,
+        desired: DesiredState,
+        change: impl FnOnce(&mut DeploymentWork),
+    ) -> Generation {
         self.change(|world, generation| {
             let id = DeploymentId(Uuid::from_u128(api));
-            let work = DeploymentWork {
+            let former = world.deployments.get(&id);
+            let mut work = DeploymentWork {
                 id,
                 environment_id: test_support::environment_id(),
                 generation,
                 desired,
-                external_ref: None,
+                external_ref: former.and_then(|work| work.external_ref.clone()),
                 confirmed: false,
                 expected: None,
                 adopt: None,
                 accept_loss: false,
                 priority: gatehouse_control_plane_api::agent::Priority::Normal,
-                steps: Vec::new(),
+                steps: former.map(|work| work.steps.clone()).unwrap_or_default(),
             };
+            change(&mut work);
             world.deployments.insert(id, work);
             generation
         })
@@ -168,6 +216,44 @@ impl ControlPlane {
                 resume: None,
             });
         });
+    }
+
+    /// Asks for something in the environment of tests.
+    pub(super) fn ask(&self, number: u128, task: Task) {
+        self.change(|world, _| {
+            world.tasks.push(TaskWork {
+                id: TaskId(Uuid::from_u128(number)),
+                environment_id: test_support::environment_id(),
+                task,
+            });
+        });
+    }
+
+    /// The answers to a task.
+    pub(super) fn answers(&self, number: u128) -> Vec<TaskResult> {
+        let world = self.world();
+        let answers = world.answers.iter();
+        answers
+            .filter(|(id, _)| id.0.as_u128() == number)
+            .map(|(_, report)| report.result.clone())
+            .collect()
+    }
+
+    /// Changes the environment of tests.
+    pub(super) fn change_environment(&self, change: impl FnOnce(&mut EnvironmentAssignment)) {
+        self.change(|world, generation| {
+            let environment = world.environments.get_mut(&test_support::environment_id());
+            let environment = environment.unwrap();
+            change(environment);
+            environment.generation = generation;
+        });
+    }
+
+    /// Whether an outcome like this was reported for a generation.
+    pub(super) fn has(&self, generation: Generation, like: impl Fn(&DeploymentOutcome) -> bool) -> bool {
+        self.outcomes(generation)
+            .iter()
+            .any(|report| like(&report.outcome))
     }
 
     /// The outcomes reported for a generation, in order.

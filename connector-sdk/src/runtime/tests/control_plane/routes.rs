@@ -13,13 +13,14 @@ use axum::{
 };
 use gatehouse_control_plane_api::{
     agent::{
-        DeploymentReport, DiscoveryCompletion, EnrollRequest, EnrollResponse, SecretsRequest,
-        SecretsResponse, SessionRequest, SessionResponse, TokenRequest, TokenResponse, WorkResponse,
+        DeploymentOutcome, DeploymentReport, DiscoveryCompletion, EnrollRequest, EnrollResponse,
+        InventoryResponse, ObservationsReport, SecretsRequest, SecretsResponse, SessionRequest,
+        SessionResponse, StepReport, StepState, TaskReport, TokenRequest, TokenResponse, WorkResponse,
     },
     problem::ProblemKind,
 };
 use gatehouse_schemas::{
-    identity::{AgentId, DeploymentId, EnvironmentId, Generation},
+    identity::{AgentId, DeploymentId, EnvironmentId, Generation, TaskId},
     time::Timestamp,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -35,6 +36,10 @@ pub(super) fn serve(listener: TcpListener, shared: Shared) -> JoinHandle<()> {
         .route("/agent/v1/work", get(work))
         .route("/agent/v1/environments/{id}/secrets", post(secrets))
         .route("/agent/v1/deployments/{id}/status", post(status))
+        .route("/agent/v1/deployments/{id}/steps", post(steps))
+        .route("/agent/v1/environments/{id}/observations", post(observations))
+        .route("/agent/v1/environments/{id}/inventory", get(inventory))
+        .route("/agent/v1/tasks/{id}/result", post(task_result))
         .route("/agent/v1/discoveries/{id}/pages/{number}", post(page))
         .route("/agent/v1/discoveries/{id}/completion", post(completion))
         .layer(middleware::from_fn_with_state(shared.clone(), unless_away))
@@ -147,7 +152,7 @@ fn answer(shared: &Shared, headers: &HeaderMap, after: u64, may_wait: bool) -> O
         return Some(refuse(ProblemKind::PositionTooOld));
     }
     let response = WorkResponse {
-        tasks: Vec::new(),
+        tasks: world.tasks.clone(),
         generation: Generation(world.generation),
         environments: newer(world.environments.values(), |it| it.generation, after),
         deployments: newer(world.deployments.values(), |it| it.generation, after),
@@ -196,6 +201,7 @@ async fn status(
     if report.generation != work.generation || Some(report.fencing) != fencing {
         return refuse(ProblemKind::Stale);
     }
+    finish(&mut world, id, &report.outcome);
     world.reports.push(report);
     if world.lose_replies > 0 {
         world.lose_replies -= 1;
@@ -204,19 +210,119 @@ async fn status(
     StatusCode::NO_CONTENT.into_response()
 }
 
-async fn page(State(shared): State<Shared>, Path((_, number)): Path<(String, u32)>, body: Bytes) -> Response {
+/// What a control plane keeps of an outcome: what was carried out is confirmed, and its steps are over.
+fn finish(world: &mut World, id: DeploymentId, outcome: &DeploymentOutcome) {
+    match outcome {
+        DeploymentOutcome::Deployed { external_ref, .. } => {
+            let work = world.deployments.get_mut(&id).unwrap();
+            work.external_ref = Some(external_ref.clone());
+            work.confirmed = true;
+            work.steps.clear();
+        }
+        DeploymentOutcome::Removed => {
+            world.deployments.remove(&id);
+        }
+        _ => {}
+    }
+}
+
+async fn steps(
+    State(shared): State<Shared>,
+    Path(id): Path<DeploymentId>,
+    Json(report): Json<StepReport>,
+) -> Response {
+    let mut world = shared.world.lock().unwrap();
+    if world.refuse_steps > 0 {
+        world.refuse_steps -= 1;
+        return refuse(ProblemKind::Unavailable);
+    }
+    let Some(work) = world.deployments.get(&id) else {
+        return refuse(ProblemKind::NotFound);
+    };
+    let fencing = world.environments[&work.environment_id].fencing;
+    if report.step.generation != work.generation || Some(report.fencing) != fencing {
+        return refuse(ProblemKind::Stale);
+    }
+    let work = world.deployments.get_mut(&id).unwrap();
+    let key = (report.step.generation, report.step.number);
+    work.steps.retain(|step| (step.generation, step.number) != key);
+    work.steps.push(report.step.clone());
+    let intended = work
+        .steps
+        .iter()
+        .filter(|step| step.generation == report.step.generation)
+        .count();
+    if report.step.state == StepState::Intended && world.move_lease_after_steps == Some(intended) {
+        world.move_lease_after_steps = None;
+        let environment = world.deployments[&id].environment_id;
+        world.environments.get_mut(&environment).unwrap().fencing = None;
+    }
+    world.steps.push(report.step);
+    world.remaining.push(report.remaining_ms);
+    world.steps_recorded += 1;
+    if world.lose_steps > 0 {
+        world.lose_steps -= 1;
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn observations(State(shared): State<Shared>, Json(report): Json<ObservationsReport>) -> Response {
+    let mut world = shared.world.lock().unwrap();
+    assert!(report.items.len() <= 100);
+    world.observations.extend(report.items);
+    taken(&mut world)
+}
+
+async fn inventory(State(shared): State<Shared>) -> Response {
+    let mut world = shared.world.lock().unwrap();
+    world.inventory_asked += 1;
+    Json(InventoryResponse {
+        versions: world.inventory.clone(),
+    })
+    .into_response()
+}
+
+async fn task_result(
+    State(shared): State<Shared>,
+    Path(id): Path<TaskId>,
+    Json(report): Json<TaskReport>,
+) -> Response {
+    let mut world = shared.world.lock().unwrap();
+    world.answers.push((id, report));
+    world.tasks.retain(|task| task.id != id);
+    taken(&mut world)
+}
+
+/// The answer to what was taken, unless it is to be lost.
+fn taken(world: &mut World) -> Response {
+    if world.lose_answers > 0 {
+        world.lose_answers -= 1;
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn page(
+    State(shared): State<Shared>,
+    Path((_, number)): Path<(String, u32)>,
+    Query(query): Query<BTreeMap<String, String>>,
+    body: Bytes,
+) -> Response {
     let items = body
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
-    shared.world.lock().unwrap().pages.insert(number, items);
-    StatusCode::NO_CONTENT.into_response()
+    let mut world = shared.world.lock().unwrap();
+    world.pages.insert(number, items);
+    world.positions.insert(number, query.get("position").cloned());
+    taken(&mut world)
 }
 
 async fn completion(State(shared): State<Shared>, Json(completion): Json<DiscoveryCompletion>) -> Response {
     let mut world = shared.world.lock().unwrap();
     world.completions.push(completion);
     world.discoveries.clear();
-    StatusCode::NO_CONTENT.into_response()
+    taken(&mut world)
 }
