@@ -1,6 +1,6 @@
 //! Deployments: identity, generations, removals and their confirmation.
 
-use gatehouse_control_plane_store::{DeploymentStatus, Desired, StoreError};
+use gatehouse_control_plane_store::{DeploymentStatus, DeploymentTerms, Desired, StoreError};
 use gatehouse_schemas::{
     condition::Phase,
     identity::{DeploymentId, ExternalRef, Generation, RevisionNumber},
@@ -89,7 +89,10 @@ async fn a_removal_stays_until_it_is_confirmed() {
         let mut transaction = begin(store).await;
         // What is still wanted is not taken away, whoever asks.
         transaction.remove_deployment(placed.id).await.expect("asked");
-        let removing = transaction.request_removal(placed.id, &[]).await.expect("asked");
+        let removing = transaction
+            .request_removal(placed.id, &[], &DeploymentTerms::default())
+            .await
+            .expect("asked");
         assert!(removing.absent && removing.generation > placed.generation);
         assert_eq!(removing.phase, Phase::Removing);
         transaction.commit().await.expect("committed");
@@ -121,7 +124,10 @@ async fn a_deployment_wanted_again_before_its_removal_is_confirmed_stays() {
         let api = create(store, Kind::Api, "orders", json!({})).await;
         let placed = put(store, desired(&api, environment_id, 1, "/orders")).await;
         let mut transaction = begin(store).await;
-        transaction.request_removal(placed.id, &[]).await.expect("asked");
+        transaction
+            .request_removal(placed.id, &[], &DeploymentTerms::default())
+            .await
+            .expect("asked");
         transaction.commit().await.expect("committed");
         let back = put(store, desired(&api, environment_id, 2, "/orders")).await;
         assert_eq!((back.id, back.absent), (placed.id, false));

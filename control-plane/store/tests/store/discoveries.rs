@@ -2,9 +2,10 @@
 
 use gatehouse_control_plane_store::{
     ApiSource, DiscoveredStatus, Discovery, DiscoveryCounts, DiscoveryQuery, DiscoveryState, ItemFilter,
-    PageRequest, Store,
+    LaterFinding, PackedFindings, PageEnd, PageRequest, ResumePosition, Store,
 };
 use gatehouse_schemas::{
+    canonical::Fingerprint,
     identity::{DiscoveryId, ExternalRef},
     observed::{Classification, DiscoveredItem},
     resource::Kind,
@@ -24,7 +25,7 @@ async fn discovery(store: &Store) -> Discovery {
     let mut transaction = begin(store).await;
     let filter = serde_json::from_value(json!({"tags": ["public"]})).expect("a filter");
     let discovery = transaction
-        .create_discovery(&place, &filter)
+        .create_discovery(&place, &filter, false)
         .await
         .expect("asked");
     transaction.commit().await.expect("committed");
@@ -43,9 +44,10 @@ async fn send(store: &Store, id: DiscoveryId, number: u32, references: &[&str], 
     let attempt = Uuid::now_v7();
     let items: Vec<_> = references.iter().map(|reference| unreadable(reference)).collect();
     for chunk in items.chunks(2) {
+        let packed = PackedFindings::of(chunk.to_vec()).await.expect("packed");
         let mut transaction = begin(store).await;
         transaction
-            .add_items(id, number, attempt, chunk)
+            .add_items(id, number, attempt, &packed)
             .await
             .expect("added");
         transaction.commit().await.expect("committed");
@@ -53,7 +55,15 @@ async fn send(store: &Store, id: DiscoveryId, number: u32, references: &[&str], 
     if whole {
         let mut transaction = begin(store).await;
         transaction
-            .finish_page(id, number, attempt, items.len() as u64)
+            .finish_page(
+                id,
+                number,
+                attempt,
+                PageEnd {
+                    items: items.len() as u64,
+                    ..PageEnd::default()
+                },
+            )
             .await
             .expect("finished");
         transaction.commit().await.expect("committed");
@@ -141,11 +151,19 @@ async fn findings_are_classified_and_what_is_gone_is_among_them() {
         };
         let mut transaction = begin(store).await;
         transaction
-            .classify_item(page.items[0].id, &status)
+            .classify_items(&[(page.items[0].id, status.clone())])
             .await
             .expect("classified");
         transaction
-            .add_gone(found.id, &ExternalRef("z".to_owned()), "Z", &gone)
+            .add_later_findings(
+                found.id,
+                &[LaterFinding {
+                    external_ref: ExternalRef("z".to_owned()),
+                    name: "Z".to_owned(),
+                    in_inventory: false,
+                    status: gone.clone(),
+                }],
+            )
             .await
             .expect("added");
         transaction
@@ -204,14 +222,21 @@ async fn an_import_and_the_source_of_an_api_read_back() {
             api_id: orders.api_id(),
             environment_id: found.environment_id,
             external_ref: ExternalRef("svc-1".to_owned()),
+            name: Some("Orders".to_owned()),
+            imported: Some(Fingerprint("sha256:1".to_owned())),
         };
+        let base = json!({"displayName": "Orders"});
         let mut transaction = begin(store).await;
         let made = transaction
             .create_import(found.id, &json!([{"action": "Created"}]))
             .await
             .expect("made");
-        transaction.set_api_source(&source).await.expect("noted");
-        transaction.set_api_source(&source).await.expect("noted again");
+        for _ in 0..2 {
+            transaction
+                .set_api_source(&source, Some(&base))
+                .await
+                .expect("noted");
+        }
         transaction.commit().await.expect("committed");
         assert_eq!(store.import(made.id).await.expect("a read"), Some(made.clone()));
         assert_eq!(
@@ -231,8 +256,111 @@ async fn an_import_and_the_source_of_an_api_read_back() {
                 .environment_sources(found.environment_id)
                 .await
                 .expect("a read"),
-            [source]
+            [source.clone()]
         );
+        let reference = source.external_ref.clone();
+        assert_eq!(
+            store
+                .api_source(found.environment_id, &reference)
+                .await
+                .expect("a read"),
+            Some(source)
+        );
+        let bases = store
+            .imported_bases(found.environment_id, std::slice::from_ref(&reference))
+            .await
+            .expect("a read");
+        assert_eq!(bases[&reference], base);
+    })
+    .await;
+}
+
+async fn end_page(store: &Store, id: DiscoveryId, number: u32, end: PageEnd<'_>) {
+    let mut transaction = begin(store).await;
+    transaction
+        .finish_page(id, number, Uuid::now_v7(), end)
+        .await
+        .expect("finished");
+    transaction.commit().await.expect("committed");
+}
+
+#[tokio::test]
+async fn an_interrupted_run_goes_on_after_the_last_page_without_a_gap() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let id = discovery(store).await.id;
+        let resume = |pages, position: Option<&str>| {
+            Some(ResumePosition {
+                pages,
+                position: position.map(str::to_owned),
+            })
+        };
+        let at = |position| PageEnd {
+            items: 10,
+            position,
+            ..PageEnd::default()
+        };
+        assert_eq!(of(store, id).await.resume, None);
+        end_page(store, id, 2, at(Some("after 2"))).await;
+        assert_eq!(of(store, id).await.resume, None, "page 1 is not there");
+        end_page(store, id, 1, at(Some("after 1"))).await;
+        assert_eq!(of(store, id).await.resume, resume(2, Some("after 2")));
+        end_page(store, id, 4, at(None)).await;
+        assert_eq!(of(store, id).await.resume, resume(2, Some("after 2")));
+        end_page(store, id, 3, at(Some("after 3"))).await;
+        let all = of(store, id).await;
+        assert_eq!((all.resume, all.found), (resume(4, None), 40));
+        end_page(store, id, 1, at(Some("again"))).await;
+        assert_eq!(
+            of(store, id).await.found,
+            40,
+            "a page that comes twice counts once"
+        );
+    })
+    .await;
+}
+
+async fn of(store: &Store, id: DiscoveryId) -> Discovery {
+    store.discovery(id).await.expect("a read").expect("a discovery")
+}
+
+#[tokio::test]
+async fn what_is_unchanged_is_kept_by_page_and_not_by_finding() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let id = discovery(store).await.id;
+        let items: Vec<_> = (0..300)
+            .map(|number| DiscoveredItem::Unchanged {
+                external_ref: ExternalRef(format!("svc-{number}")),
+                name: "Same".to_owned(),
+            })
+            .collect();
+        let packed = PackedFindings::of(items).await.expect("packed");
+        assert_eq!((packed.len(), packed.is_empty()), (300, false));
+        let attempt = Uuid::now_v7();
+        let mut transaction = begin(store).await;
+        transaction
+            .add_items(id, 1, attempt, &packed)
+            .await
+            .expect("added");
+        let end = PageEnd {
+            items: 300,
+            seen: packed.unchanged(),
+            position: None,
+        };
+        transaction
+            .finish_page(id, 1, attempt, end)
+            .await
+            .expect("finished");
+        transaction.commit().await.expect("committed");
+        assert!(references(store, id, ItemFilter::default()).await.is_empty());
+        let seen = store.seen_unchanged(id).await.expect("a read");
+        assert_eq!(seen.len(), 300);
+        assert!(seen.contains(&ExternalRef("svc-299".to_owned())));
+        let mut transaction = begin(store).await;
+        transaction.keep_pages(id, 0).await.expect("kept none");
+        transaction.commit().await.expect("committed");
+        assert!(store.seen_unchanged(id).await.expect("a read").is_empty());
     })
     .await;
 }

@@ -1,9 +1,14 @@
 //! A fresh database per test, on every engine there is; and the objects tests begin with.
 
-use std::{collections::BTreeMap, env, future::Future, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    env,
+    future::Future,
+    path::{Path, PathBuf},
+};
 
 use gatehouse_control_plane_store::{
-    Deployment, EncryptionKey, NewDeployment, Resource, Result, Store, Transaction,
+    Deployment, DeploymentTerms, EncryptionKey, NewDeployment, Resource, Result, Store, Transaction,
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
@@ -50,9 +55,34 @@ where
     Case: Fn(Database) -> Done,
     Done: Future<Output = ()> + Send + 'static,
 {
+    on_every_url(|url, folder| {
+        let case = &case;
+        async move {
+            let store = fresh(&url, &folder).await;
+            let database = Database {
+                url,
+                folder,
+                store: store.clone(),
+            };
+            let outcome = tokio::spawn(case(database)).await;
+            store.close().await;
+            if let Err(error) = outcome {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    })
+    .await;
+}
+
+/// Runs a case with the URL of an empty database and a folder of its own, on every engine there is.
+pub(crate) async fn on_every_url<Case, Done>(case: Case)
+where
+    Case: Fn(String, PathBuf) -> Done,
+    Done: Future<Output = ()>,
+{
     let folder = TempDir::new().expect("a temporary folder");
-    let url = format!("sqlite://{}/gatehouse.db", folder.path().display());
-    run(&case, url, &folder).await;
+    let url = format!("sqlite://{}/gatehouse.db?mode=rwc", folder.path().display());
+    case(url, folder.path().to_owned()).await;
     match env::var("GATEHOUSE_TEST_POSTGRES") {
         Ok(admin) => on_postgres(&case, &admin).await,
         Err(_) => eprintln!(
@@ -63,8 +93,8 @@ where
 
 async fn on_postgres<Case, Done>(case: &Case, admin: &str)
 where
-    Case: Fn(Database) -> Done,
-    Done: Future<Output = ()> + Send + 'static,
+    Case: Fn(String, PathBuf) -> Done,
+    Done: Future<Output = ()>,
 {
     let name = format!("gatehouse_test_{}", Uuid::new_v4().simple());
     execute(admin, format!("CREATE DATABASE {name}")).await;
@@ -77,8 +107,8 @@ where
         .map_or(server, |at| &server[..at]);
     let options = options.map(|options| format!("?{options}")).unwrap_or_default();
     let folder = TempDir::new().expect("a temporary folder");
-    let done = std::panic::AssertUnwindSafe(run(case, format!("{place}/{name}{options}"), &folder));
-    let outcome = futures_util::FutureExt::catch_unwind(done).await;
+    let run = case(format!("{place}/{name}{options}"), folder.path().to_owned());
+    let outcome = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(run)).await;
     execute(admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
@@ -95,24 +125,10 @@ async fn execute(admin: &str, statement: String) {
         .expect("an administrator's statement");
 }
 
-async fn run<Case, Done>(case: &Case, url: String, folder: &TempDir)
-where
-    Case: Fn(Database) -> Done,
-    Done: Future<Output = ()> + Send + 'static,
-{
-    let folder = folder.path().to_owned();
+/// Opens a database, with the key of its folder.
+pub(crate) async fn fresh(url: &str, folder: &Path) -> Store {
     let key = EncryptionKey::from_file_or_create(&folder.join("key")).expect("a key");
-    let store = Store::connect(&url, key).await.expect("a fresh database");
-    let database = Database {
-        url,
-        folder,
-        store: store.clone(),
-    };
-    let outcome = tokio::spawn(case(database)).await;
-    store.close().await;
-    if let Err(error) = outcome {
-        std::panic::resume_unwind(error.into_panic());
-    }
+    Store::connect(url, key).await.expect("a fresh database")
 }
 
 pub(crate) fn name(text: &str) -> ResourceName {
@@ -215,6 +231,7 @@ pub(crate) async fn put(store: &Store, desired: DesiredApi) -> Deployment {
         desired,
         phase: Phase::Pending,
         conditions: Vec::new(),
+        terms: DeploymentTerms::default(),
     };
     let put = transaction.put_deployment(&new).await.expect("a deployment");
     transaction.commit().await.expect("committed");

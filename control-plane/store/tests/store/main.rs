@@ -8,11 +8,17 @@
 )]
 
 mod access;
+mod applied;
+mod asking;
 mod catalog;
 mod connecting;
 mod deployments;
 mod discoveries;
 mod durability;
 mod harness;
+mod inventory;
 mod leases;
+mod retention;
+mod upgrade;
+mod volume;
 mod work;

@@ -1,6 +1,8 @@
 //! What agents are told, position by position.
 
-use gatehouse_control_plane_store::{Claim, Desired, DiscoveryState, Store, StoreError, Work};
+use gatehouse_control_plane_store::{
+    Claim, DeploymentTerms, Desired, DiscoveryState, Store, StoreError, Work,
+};
 use gatehouse_schemas::{
     identity::{AgentId, EnvironmentId, Generation},
     resource::Kind,
@@ -137,7 +139,7 @@ async fn the_end_of_an_environment_reaches_agents_that_were_away() {
             .expect("one");
         let mut transaction = begin(store).await;
         let open = transaction
-            .create_discovery(&resource, &Default::default())
+            .create_discovery(&resource, &Default::default(), false)
             .await
             .expect("asked");
         transaction.commit().await.expect("committed");
@@ -212,7 +214,10 @@ async fn a_removal_is_told_until_it_is_confirmed() {
         let placed = put(store, desired(&orders, place, 1, "/orders")).await;
         let position = work(store, one, Generation(0)).await.generation;
         let mut transaction = begin(store).await;
-        transaction.request_removal(placed.id, &[]).await.expect("asked");
+        transaction
+            .request_removal(placed.id, &[], &DeploymentTerms::default())
+            .await
+            .expect("asked");
         transaction.commit().await.expect("committed");
         for position in [position, Generation(0)] {
             let told = work(store, one, position).await.deployments;
@@ -242,7 +247,7 @@ async fn a_discovery_has_one_runner_and_is_told_until_it_ends() {
             .expect("one");
         let mut transaction = begin(store).await;
         let discovery = transaction
-            .create_discovery(&resource, &Default::default())
+            .create_discovery(&resource, &Default::default(), false)
             .await
             .expect("asked");
         transaction.commit().await.expect("committed");
