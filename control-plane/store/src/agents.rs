@@ -300,7 +300,7 @@ impl Transaction {
 
     /// Shuts an agent out from now on and frees its leases. Doing so again changes nothing.
     pub async fn revoke_agent(&mut self, id: AgentId) -> Result<()> {
-        self.next_generation().await?;
+        self.next_generation_of_all().await?;
         let now = self.now.0;
         let done = sqlx::query("UPDATE agents SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1")
             .bind(id.to_string())

@@ -104,7 +104,11 @@ impl Transaction {
     /// Puts a former desired state in place again, under a new generation. What was applied, and the steps that were
     /// recorded, stay as they are.
     pub async fn restore_desired(&mut self, id: DeploymentId, former: &Restored) -> Result<Deployment> {
-        let generation = self.next_generation().await?;
+        let mark = match &former.desired {
+            Desired::Present(api) => &api.mark,
+            Desired::Absent(mark) => mark,
+        };
+        let generation = self.next_generation_in(mark.environment_id).await?;
         let (now, actor) = (self.now.0, self.actor.clone());
         let (desired, revision, base_path) = match &former.desired {
             Desired::Present(api) => {
@@ -152,7 +156,7 @@ impl Transaction {
     /// Forgets a deployment that was new and never begun. Gives whether it did: one that was ever confirmed, or for
     /// which a step was recorded, may have left something on the gateway; it stays and has to be removed there.
     pub async fn forget_deployment(&mut self, id: DeploymentId) -> Result<bool> {
-        self.next_generation().await?;
+        self.next_generation_of_all().await?;
         let done = sqlx::query(
             "DELETE FROM deployments WHERE id = $1 AND confirmed = 0 \
              AND NOT EXISTS (SELECT 1 FROM deployment_applied WHERE deployment_id = $1) \

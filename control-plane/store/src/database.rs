@@ -4,7 +4,10 @@ use std::{
     fs, io, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr as _, sync::Arc, time::Duration,
 };
 
-use gatehouse_schemas::{identity::Generation, time::Timestamp};
+use gatehouse_schemas::{
+    identity::{GatewayType, Generation},
+    time::Timestamp,
+};
 use sqlx::{
     Any, AnyConnection, AnyPool, Executor as _,
     any::{AnyConnectOptions, AnyPoolOptions},
@@ -20,6 +23,7 @@ use crate::{
     key::EncryptionKey,
     row::Columns as _,
     transaction::Transaction,
+    work::Looks,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -48,6 +52,7 @@ pub(crate) struct Inner {
     pool: AnyPool,
     pub(crate) key: EncryptionKey,
     pub(crate) changes: Changes,
+    pub(crate) looks: Looks,
     /// SQLite has one writer; waiting here is fairer than its busy handler. PostgreSQL needs none of it.
     pub(crate) writer: Arc<Semaphore>,
 }
@@ -87,6 +92,7 @@ impl Store {
             pool,
             key,
             changes,
+            looks: Looks::default(),
             writer: Arc::new(Semaphore::new(1)),
         };
         let store = Self {
@@ -126,6 +132,12 @@ impl Store {
     /// in this process or another replica. A wake-up says "look again", never what.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
+    }
+
+    /// Changes its value whenever there may be something new for agents of a gateway type to look at, in this process
+    /// or another replica.
+    pub fn agent_changes(&self, gateway_type: &GatewayType) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe_agent(gateway_type)
     }
 
     /// Whether the database answers.

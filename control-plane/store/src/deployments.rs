@@ -326,7 +326,7 @@ impl Transaction {
     /// identity stay through redeployments, also after a removal that was not confirmed yet. The new generation is not
     /// confirmed; recording the same state again is how what was applied is put back.
     pub async fn put_deployment(&mut self, new: &NewDeployment) -> Result<Deployment> {
-        let generation = self.next_generation().await?;
+        let generation = self.next_generation_in(new.desired.mark.environment_id).await?;
         let (mark, now, actor) = (&new.desired.mark, self.now.0, self.actor.clone());
         let terms = &new.terms;
         sqlx::query(
@@ -399,7 +399,7 @@ impl Transaction {
             Some(Desired::Absent(mark)) => mark,
             None => return Err(StoreError::not_found(format!("deployment {id}"))),
         };
-        let generation = self.next_generation().await?;
+        let generation = self.next_generation_in(mark.environment_id).await?;
         let (now, actor) = (self.now.0, self.actor.clone());
         sqlx::query(
             "UPDATE deployments SET absent = 1, desired = $2, generation = $3, phase = $4, conditions = $5, \

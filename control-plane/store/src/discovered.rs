@@ -16,7 +16,7 @@ use crate::{
     error::Result,
     packed::unpack_all,
     pages::{JOIN_WHOLE_PAGES, LATER, LATER_ATTEMPT},
-    row::{Columns as _, each, limit, storable, to_json, to_word},
+    row::{Columns as _, each, limit, placeholders, storable, to_json, to_word},
     transaction::{Transaction, reads},
 };
 
@@ -90,6 +90,8 @@ pub struct ItemFilter {
 reads! {
     /// One finding.
     discovered_item(id: DiscoveredApiId) -> Option<DiscoveredRow> = by_id;
+    /// These findings, in the order of their arrival; those that there are not are left out.
+    discovered_items_by_id(ids: &[DiscoveredApiId]) -> Vec<DiscoveredRow> = by_ids;
     /// A page of the findings of a discovery, in the order of their arrival. Pages that have not arrived whole are left out.
     discovered_items(discovery_id: DiscoveryId, filter: &ItemFilter, request: &PageRequest) -> Page<DiscoveredRow> = list;
     /// The same without what was found: light, however large that is.
@@ -104,8 +106,15 @@ const WHOLE: &str = "SELECT discovered_items.id AS id, discovered_items.discover
     LEFT JOIN inventory ON in_inventory = 1 AND inventory.environment_id = discoveries.environment_id \
     AND inventory.external_ref = discovered_items.external_ref";
 
-const LIGHT: &str = "SELECT discovered_items.id AS id, external_ref, name, fingerprint, content_fingerprint, tags, \
-    classification, api_id, api, managed FROM discovered_items";
+/// Of what is kept in the inventory alone, the tags and fingerprints are there, too.
+const LIGHT: &str = "SELECT discovered_items.id AS id, discovered_items.external_ref AS external_ref, \
+    discovered_items.name AS name, COALESCE(discovered_items.fingerprint, inventory.fingerprint) AS fingerprint, \
+    COALESCE(discovered_items.content_fingerprint, inventory.content_fingerprint) AS content_fingerprint, \
+    CASE WHEN in_inventory = 1 THEN COALESCE(inventory.tags, '[]') ELSE discovered_items.tags END AS tags, \
+    classification, api_id, api, managed FROM discovered_items \
+    JOIN discoveries ON discoveries.id = discovered_items.discovery_id \
+    LEFT JOIN inventory ON in_inventory = 1 AND inventory.environment_id = discoveries.environment_id \
+    AND inventory.external_ref = discovered_items.external_ref";
 
 const PAGE: &str = "WHERE discovered_items.discovery_id = $1 AND ($2 IS NULL OR class = $2) \
     AND ($3 IS NULL OR discovered_items.id > $3) ORDER BY discovered_items.id LIMIT $4";
@@ -116,6 +125,21 @@ async fn by_id(connection: &mut AnyConnection, id: DiscoveredApiId) -> Result<Op
         .fetch_all(connection)
         .await?;
     Ok(findings(rows).await?.pop())
+}
+
+async fn by_ids(connection: &mut AnyConnection, ids: &[DiscoveredApiId]) -> Result<Vec<DiscoveredRow>> {
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(bulk::ROWS) {
+        let listed = placeholders(1, ids.len());
+        let statement =
+            format!("{WHOLE} WHERE discovered_items.id IN ({listed}) ORDER BY discovered_items.id");
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for id in ids {
+            query = query.bind(id.to_string());
+        }
+        found.extend(findings(query.fetch_all(&mut *connection).await?).await?);
+    }
+    Ok(found)
 }
 
 async fn list(
@@ -241,7 +265,7 @@ impl Transaction {
         for ids in ids.chunks(bulk::ROWS) {
             let statement = format!(
                 "DELETE FROM discovered_items WHERE id IN ({})",
-                crate::row::placeholders(1, ids.len())
+                placeholders(1, ids.len())
             );
             let mut query = sqlx::query(AssertSqlSafe(statement));
             for id in ids {

@@ -2,7 +2,7 @@
 
 use gatehouse_schemas::{
     environment::DiscoveryFilter,
-    identity::{DiscoveryId, EnvironmentId, Generation, ResourceName},
+    identity::{DiscoveryId, EnvironmentId, GatewayType, Generation, ResourceName},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -140,14 +140,26 @@ async fn list(
     }))
 }
 
-pub(crate) async fn open(
-    connection: &mut AnyConnection,
-    environment_id: EnvironmentId,
-) -> Result<Vec<Discovery>> {
+async fn open(connection: &mut AnyConnection, environment_id: EnvironmentId) -> Result<Vec<Discovery>> {
     let rows = sqlx::query(
         "SELECT * FROM discoveries WHERE environment_id = $1 AND finished_at IS NULL ORDER BY id",
     )
     .bind(environment_id.to_string())
+    .fetch_all(connection)
+    .await?;
+    each(rows, discovery)
+}
+
+/// All that are not finished in environments of a gateway type, oldest first.
+pub(crate) async fn open_of_type(
+    connection: &mut AnyConnection,
+    gateway_type: &GatewayType,
+) -> Result<Vec<Discovery>> {
+    let rows = sqlx::query(
+        "SELECT * FROM discoveries WHERE finished_at IS NULL AND environment_id IN \
+         (SELECT environment_id FROM environment_states WHERE gateway_type = $1) ORDER BY id",
+    )
+    .bind(gateway_type.to_string())
     .fetch_all(connection)
     .await?;
     each(rows, discovery)
@@ -182,7 +194,7 @@ impl Transaction {
         scheduled: bool,
     ) -> Result<Discovery> {
         let id = DiscoveryId(Uuid::now_v7());
-        let generation = self.next_generation().await?;
+        let generation = self.next_generation_in(EnvironmentId(environment.id)).await?;
         let (now, actor) = (self.now.0, self.actor.clone());
         sqlx::query(
             "INSERT INTO discoveries (id, environment_id, environment, filter, state, counts, generation, created_at, \

@@ -36,7 +36,7 @@ reads! {
     environment_states(gateway_type: &GatewayType) -> Vec<EnvironmentState> = of_type;
 }
 
-async fn by_id(connection: &mut AnyConnection, id: EnvironmentId) -> Result<Option<EnvironmentState>> {
+pub(crate) async fn by_id(connection: &mut AnyConnection, id: EnvironmentId) -> Result<Option<EnvironmentState>> {
     let row = sqlx::query("SELECT * FROM environment_states WHERE environment_id = $1")
         .bind(id.to_string())
         .fetch_optional(connection)
@@ -70,7 +70,7 @@ impl Transaction {
     pub async fn announce_environment(&mut self, environment: &Resource) -> Result<()> {
         let spec: EnvironmentSpec = serde_json::from_value(environment.spec.clone())
             .map_err(|error| StoreError::corrupt(environment.object(), error))?;
-        let generation = self.next_generation().await?;
+        let generation = self.next_generation_of_all().await?;
         // Agents of a former gateway type would keep it for ever by renewing all their leases.
         sqlx::query(
             "DELETE FROM leases WHERE environment_id = $1 AND EXISTS (SELECT 1 FROM environment_states \
@@ -97,7 +97,7 @@ impl Transaction {
     /// Tells agents that an environment is no more; its leases, deployments, tasks, inventory and
     /// open discoveries end with it.
     pub(crate) async fn end_environment(&mut self, id: EnvironmentId) -> Result<()> {
-        let generation = self.next_generation().await?;
+        let generation = self.next_generation_of_all().await?;
         let now = self.now.0;
         for statement in [
             "DELETE FROM leases WHERE environment_id = $1",

@@ -7,6 +7,7 @@ use gatehouse_schemas::{
 use sqlx::{AnyConnection, any::AnyRow};
 
 use crate::{
+    concern::Concern,
     database::Store,
     error::Result,
     row::{Columns as _, each, signed},
@@ -153,15 +154,21 @@ impl Transaction {
     }
 
     async fn take_lease(&mut self, claim: &Claim) -> Result<Option<FencingNumber>> {
-        let generation = self.next_generation().await?;
-        let fencing = self.increment("fencing").await?;
         // A connector that changed between shared and replicated leaves no lease of the other sort behind.
         let other_sort = if claim.replicated { "= ''" } else { "<> ''" };
         let statement = format!("DELETE FROM leases WHERE environment_id = $1 AND slot {other_sort}");
-        sqlx::query(sqlx::AssertSqlSafe(statement))
+        let ended = sqlx::query(sqlx::AssertSqlSafe(statement))
             .bind(claim.environment_id.to_string())
             .execute(self.connection())
             .await?;
+        let generation = if claim.replicated && ended.rows_affected() == 0 {
+            // Another gateway's own lease is its own business, and who takes it knows.
+            self.concerns(Concern::nobody());
+            self.next_generation().await?
+        } else {
+            self.next_generation_in(claim.environment_id).await?
+        };
+        let fencing = self.increment("fencing").await?;
         sqlx::query(
             "INSERT INTO leases (environment_id, slot, agent_id, fencing, expires_at, generation) \
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (environment_id, slot) \
@@ -180,7 +187,7 @@ impl Transaction {
 
     /// Gives an agent's leases up at once, so that another agent need not wait for their end.
     pub async fn release_leases(&mut self, agent_id: AgentId) -> Result<()> {
-        self.next_generation().await?;
+        self.next_generation_of_all().await?;
         sqlx::query("DELETE FROM leases WHERE agent_id = $1")
             .bind(agent_id.to_string())
             .execute(self.connection())

@@ -13,6 +13,7 @@ mod applied;
 mod audit;
 mod bulk;
 mod changes;
+mod concern;
 mod cursor;
 mod database;
 mod definitions;
@@ -79,4 +80,6 @@ pub use tasks::{NewTask, PlanPart, Task, TaskState};
 pub use terms::{DeploymentTerms, Expected, Priority};
 pub use tokens::Token;
 pub use transaction::Transaction;
-pub use work::{AssignedEnvironment, PendingDiscovery, PendingTask, Work, WorkDeployment};
+pub use work::{
+    AgentSeen, AssignedEnvironment, PendingDiscovery, PendingTask, Work, WorkDeployment, WorkView,
+};

@@ -47,6 +47,8 @@ reads! {
     latest_revision(api_id: ApiId) -> Option<Revision> = latest;
     /// The newest revisions of these APIs, without their contents.
     latest_revisions(api_ids: &[ApiId]) -> BTreeMap<ApiId, Revision> = latest_of;
+    /// The contents of the newest revisions of these APIs. As large as they are: ask for a few hundred at a time.
+    latest_contents(api_ids: &[ApiId]) -> BTreeMap<ApiId, RevisionContent> = latest_contents_of;
     /// A page of an API's revisions, newest first.
     revisions(api_id: ApiId, request: &PageRequest) -> Page<Revision> = list;
 }
@@ -98,6 +100,28 @@ async fn latest_of(connection: &mut AnyConnection, api_ids: &[ApiId]) -> Result<
         for row in query.fetch_all(&mut *connection).await? {
             let revision = revision(&row)?;
             found.insert(revision.api_id, revision);
+        }
+    }
+    Ok(found)
+}
+
+async fn latest_contents_of(
+    connection: &mut AnyConnection,
+    api_ids: &[ApiId],
+) -> Result<BTreeMap<ApiId, RevisionContent>> {
+    let mut found = BTreeMap::new();
+    for api_ids in api_ids.chunks(100) {
+        let statement = format!(
+            "SELECT api_id, content FROM revisions WHERE api_id IN ({}) AND number = \
+             (SELECT MAX(newest.number) FROM revisions AS newest WHERE newest.api_id = revisions.api_id)",
+            placeholders(1, api_ids.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for api_id in api_ids {
+            query = query.bind(api_id.to_string());
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            found.insert(row.parsed("api_id")?, row.json("content")?);
         }
     }
     Ok(found)

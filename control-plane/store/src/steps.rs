@@ -3,7 +3,7 @@
 //! They stay until a generation of the deployment is confirmed or the deployment is gone, so that whoever comes after a
 //! crash finds what was begun, of the present generation and of those before it.
 
-use gatehouse_schemas::identity::{DeploymentId, EnvironmentId, Generation};
+use gatehouse_schemas::identity::{DeploymentId, GatewayType, Generation};
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, any::AnyRow};
 
@@ -66,19 +66,21 @@ async fn of_deployment(connection: &mut AnyConnection, id: DeploymentId) -> Resu
     each(rows, step)
 }
 
-/// The steps of all deployments of an environment whose desired state changed after a generation.
-pub(crate) async fn in_environment(
+/// The steps of all deployments of a gateway type whose desired state, or environment, changed after a generation.
+pub(crate) async fn of_type(
     connection: &mut AnyConnection,
-    environment_id: EnvironmentId,
+    gateway_type: &GatewayType,
     after: Generation,
 ) -> Result<Vec<(DeploymentId, Step)>> {
     let rows = sqlx::query(
         "SELECT deployment_steps.* FROM deployment_steps \
          JOIN deployments ON deployments.id = deployment_steps.deployment_id \
-         WHERE environment_id = $1 AND deployments.generation > $2 \
+         JOIN environment_states ON environment_states.environment_id = deployments.environment_id \
+         WHERE gateway_type = $1 \
+         AND deployments.generation > CASE WHEN environment_states.generation > $2 THEN 0 ELSE $2 END \
          ORDER BY deployment_id, deployment_steps.generation, number, sequence",
     )
-    .bind(environment_id.to_string())
+    .bind(gateway_type.to_string())
     .bind(signed(after.0))
     .fetch_all(connection)
     .await?;

@@ -1,7 +1,7 @@
 //! Tasks: what agents are asked to look at or to work out, and their answers. What they say is the caller's business.
 
 use gatehouse_schemas::{
-    identity::{EnvironmentId, Generation, PlanId, ResourceName, TaskId},
+    identity::{EnvironmentId, GatewayType, Generation, PlanId, ResourceName, TaskId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -103,11 +103,26 @@ async fn of_plan(connection: &mut AnyConnection, plan_id: PlanId) -> Result<Vec<
     each(rows, task)
 }
 
-pub(crate) async fn open(connection: &mut AnyConnection, environment_id: EnvironmentId) -> Result<Vec<Task>> {
+async fn open(connection: &mut AnyConnection, environment_id: EnvironmentId) -> Result<Vec<Task>> {
     let rows = sqlx::query("SELECT * FROM tasks WHERE state = 'Pending' AND environment_id = $1 ORDER BY id")
         .bind(environment_id.to_string())
         .fetch_all(connection)
         .await?;
+    each(rows, task)
+}
+
+/// All that wait in environments of a gateway type, oldest first.
+pub(crate) async fn open_of_type(
+    connection: &mut AnyConnection,
+    gateway_type: &GatewayType,
+) -> Result<Vec<Task>> {
+    let rows = sqlx::query(
+        "SELECT * FROM tasks WHERE state = 'Pending' AND environment_id IN \
+         (SELECT environment_id FROM environment_states WHERE gateway_type = $1) ORDER BY id",
+    )
+    .bind(gateway_type.to_string())
+    .fetch_all(connection)
+    .await?;
     each(rows, task)
 }
 
@@ -147,7 +162,7 @@ impl Transaction {
     /// Asks the agents of an environment.
     pub async fn create_task(&mut self, environment: &Resource, new: &NewTask) -> Result<Task> {
         let id = TaskId(Uuid::now_v7());
-        let generation = self.next_generation().await?;
+        let generation = self.next_generation_in(EnvironmentId(environment.id)).await?;
         let (now, actor) = (self.now.0, self.actor.clone());
         sqlx::query(
             "INSERT INTO tasks (id, environment_id, environment, task, state, generation, plan_id, plan_item, created_at, \

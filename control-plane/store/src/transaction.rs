@@ -1,12 +1,17 @@
 //! Transactions: all writes, the audit event beside them, and the generation they get.
 
-use gatehouse_schemas::{identity::Generation, time::Timestamp};
+use gatehouse_schemas::{
+    identity::{EnvironmentId, Generation},
+    time::Timestamp,
+};
 use sqlx::{Any, AnyConnection, Executor as _};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
     changes::CHANNEL,
+    concern::Concern,
     database::{ACQUIRE_TIMEOUT, Engine, Store},
+    environments,
     error::{Result, StoreError},
     row::Columns as _,
 };
@@ -53,6 +58,8 @@ pub struct Transaction {
     pub(crate) now: Timestamp,
     generation: Option<Generation>,
     wakes: bool,
+    /// Whose agents must look again, as far as it was said.
+    concern: Option<Concern>,
     _writer: Option<OwnedSemaphorePermit>,
 }
 
@@ -95,6 +102,7 @@ impl Transaction {
             now,
             generation: None,
             wakes: false,
+            concern: None,
             _writer: writer,
         }
     }
@@ -118,15 +126,17 @@ impl Transaction {
     }
 
     async fn commit_and_wake(mut self) -> Result<()> {
+        let concern = self.concern();
         if self.wakes && self.store.inner.engine == Engine::Postgres {
-            sqlx::query("SELECT pg_notify($1, '')")
+            sqlx::query("SELECT pg_notify($1, $2)")
                 .bind(CHANNEL)
+                .bind(self.store.inner.changes.notification(&concern))
                 .execute(&mut *self.inner)
                 .await?;
         }
         self.inner.commit().await?;
         if self.wakes {
-            self.store.inner.changes.wake();
+            self.store.inner.changes.wake(&concern);
         }
         Ok(())
     }
@@ -145,6 +155,37 @@ impl Transaction {
         let generation = Generation(self.increment("generation").await?);
         self.generation = Some(generation);
         Ok(generation)
+    }
+
+    /// The generation, for a change that concerns the agents of one environment.
+    pub(crate) async fn next_generation_in(&mut self, environment_id: EnvironmentId) -> Result<Generation> {
+        let environment = environments::by_id(self.connection(), environment_id).await?;
+        self.concerns(match environment {
+            Some(state) => Concern::of(&state.gateway_type),
+            None => Concern::Everybody,
+        });
+        self.next_generation().await
+    }
+
+    /// The generation, for a change that may concern any agent.
+    pub(crate) async fn next_generation_of_all(&mut self) -> Result<Generation> {
+        self.concerns(Concern::Everybody);
+        self.next_generation().await
+    }
+
+    /// Says whose agents must look again after the commit, besides those that were named before.
+    pub(crate) fn concerns(&mut self, concern: Concern) {
+        let before = self.concern.take().unwrap_or(Concern::nobody());
+        self.concern = Some(before.and(concern));
+    }
+
+    /// A new generation of which nobody said whom it concerns is everybody's business.
+    fn concern(&mut self) -> Concern {
+        match (self.concern.take(), self.generation) {
+            (Some(concern), _) => concern,
+            (None, Some(_)) => Concern::Everybody,
+            (None, None) => Concern::nobody(),
+        }
     }
 
     pub(crate) async fn increment(&mut self, counter: &'static str) -> Result<u64> {

@@ -1,7 +1,7 @@
 //! Who asks: an enrolled agent with a token of its own, looked up at every request so that revoking works at once.
 
 use axum::extract::FromRequestParts;
-use gatehouse_control_plane_store::{Agent, EnvironmentState, Transaction};
+use gatehouse_control_plane_store::{Agent, AgentSeen, EnvironmentState, Transaction, WorkView};
 use gatehouse_schemas::identity::{AgentId, EnvironmentId};
 use http::request::Parts;
 
@@ -71,9 +71,16 @@ impl Caller {
         self.agent.id
     }
 
-    /// Refuses if the agent was revoked since the request began.
-    pub(super) async fn is_still_welcome(&self) -> Answer<()> {
-        welcome(&self.state, self.id()).await.map(drop)
+    /// When the agent was heard of, as a later look at the database has it. Refuses if the agent was revoked since the
+    /// request began.
+    pub(super) async fn seen_in(&self, view: &WorkView) -> Answer<AgentSeen> {
+        match view.agent(self.id()) {
+            Some(seen) => Ok(seen),
+            // Says why.
+            None => welcome(&self.state, self.id()).await.map(|agent| AgentSeen {
+                last_seen_at: agent.last_seen_at,
+            }),
+        }
     }
 
     /// A transaction on behalf of the agent.

@@ -1,10 +1,13 @@
 //! Holding leases: an agent that asks for work keeps what it has and takes what is free.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use gatehouse_control_plane_store::{Claim, EnvironmentState, Lease};
+use gatehouse_control_plane_store::{AgentSeen, Claim, Lease, WorkView};
 use gatehouse_schemas::{
-    identity::{EnvironmentId, FencingNumber},
+    identity::{EnvironmentId, FencingNumber, Generation},
     time::Timestamp,
 };
 use tracing::info;
@@ -20,12 +23,6 @@ pub(super) struct LeaseHolder<'a> {
     state: &'a AppState,
     caller: &'a Caller,
     replicated: bool,
-}
-
-/// When leases must be looked at again.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
-    pub(super) look_again: Instant,
 }
 
 impl<'a> LeaseHolder<'a> {
@@ -44,53 +41,57 @@ impl<'a> LeaseHolder<'a> {
         self
     }
 
-    /// Renews and claims. Most of the time there is nothing to write.
-    pub(super) async fn hold(&self) -> Answer<Held> {
-        let now = self.state.now();
+    /// Renews and claims; most of the time there is nothing to write. Gives what there is since a position, and when to
+    /// look at the leases again.
+    pub(super) async fn hold(&self, after: Generation) -> Answer<(Arc<WorkView>, Instant)> {
         let gateway_type = &self.caller.agent.gateway_type;
-        let environments = self.state.store.environment_states(gateway_type).await?;
-        let leases = self.state.store.leases_of_type(gateway_type).await?;
-        let free: Vec<EnvironmentId> = environments
-            .iter()
+        let mut view = self.state.store.work_view(gateway_type, after).await?;
+        let seen = self.caller.seen_in(&view).await?;
+        let now = self.state.now();
+        let mut is_outdated = false;
+        let free: Vec<_> = view
+            .environments()
             .filter(|environment| environment.deleted_at.is_none())
-            .filter(|environment| self.may_claim(environment, &leases, now))
             .map(|environment| environment.id)
+            .filter(|id| self.may_claim(view.leases(*id), now))
             .collect();
         if !free.is_empty() {
             self.claim(&free).await?;
+            is_outdated = true;
         }
-        if self.is_due(&leases, now).await? {
+        if self.is_due(&view, seen, now) {
             self.state
                 .store
                 .renew_leases(self.caller.id(), now, self.end(now))
                 .await?;
+            is_outdated |= self.mine(&view).any(|lease| !lease.is_live(now));
         }
-        Ok(self.held(&leases, now))
+        if is_outdated {
+            view = self.state.store.work_view(gateway_type, after).await?;
+        }
+        let look_again = self.look_again(&view, now);
+        Ok((view, look_again))
     }
 
-    fn may_claim(&self, environment: &EnvironmentState, leases: &[Lease], now: Timestamp) -> bool {
-        let here = || {
-            leases
-                .iter()
-                .filter(|lease| lease.environment_id == environment.id)
-        };
-        let same_sort = || here().filter(|lease| lease.replicated == self.replicated);
-        let mine = same_sort().any(|lease| lease.agent_id == self.caller.id());
-        let taken = !self.replicated && same_sort().any(|lease| lease.is_live(now));
-        !mine && !taken
+    fn may_claim(&self, here: &[Lease], now: Timestamp) -> bool {
+        let mut same_sort = here.iter().filter(|lease| lease.replicated == self.replicated);
+        !same_sort.any(|lease| lease.agent_id == self.caller.id() || !self.replicated && lease.is_live(now))
+    }
+
+    fn mine<'v>(&self, view: &'v WorkView) -> impl Iterator<Item = &'v Lease> + use<'v> {
+        let id = self.caller.id();
+        let here = view
+            .environments()
+            .flat_map(|environment| view.leases(environment.id));
+        here.filter(move |lease| lease.agent_id == id)
     }
 
     /// Renewed when a sixth of the lease has passed, so that requests in quick succession write once.
-    async fn is_due(&self, leases: &[Lease], now: Timestamp) -> Answer<bool> {
+    fn is_due(&self, view: &WorkView, seen: AgentSeen, now: Timestamp) -> bool {
         let sixth = self.lease_ms() / 6;
         let fresh = self.lease_ms() - sixth;
-        let mut mine = leases.iter().filter(|lease| lease.agent_id == self.caller.id());
-        if mine.any(|lease| lease.expires_at.0 - now.0 < fresh) {
-            return Ok(true);
-        }
-        let agent = self.state.store.agent(self.caller.id()).await?;
-        let seen = agent.and_then(|agent| agent.last_seen_at);
-        Ok(seen.is_none_or(|seen| now.0 - seen.0 > sixth))
+        let unheard = seen.last_seen_at.is_none_or(|seen| now.0 - seen.0 > sixth);
+        unheard || self.mine(view).any(|lease| lease.expires_at.0 - now.0 < fresh)
     }
 
     async fn claim(&self, environments: &[EnvironmentId]) -> Answer<()> {
@@ -114,19 +115,18 @@ impl<'a> LeaseHolder<'a> {
         Ok(transaction.commit().await?)
     }
 
-    fn held(&self, leases: &[Lease], now: Timestamp) -> Held {
-        let others = leases
-            .iter()
-            .filter(|lease| lease.agent_id != self.caller.id() && !self.replicated);
+    fn look_again(&self, view: &WorkView, now: Timestamp) -> Instant {
+        let all = view
+            .environments()
+            .flat_map(|environment| view.leases(environment.id));
+        let others = all.filter(|lease| lease.agent_id != self.caller.id() && !self.replicated);
         let next_end = others
             .map(|lease| lease.expires_at.0 - now.0)
             .filter(|left| *left > 0)
             .min();
         let third = self.lease_ms() / 3;
         let wait = next_end.map_or(third, |left| left.min(third)).max(1);
-        Held {
-            look_again: Instant::now() + Duration::from_millis(u64::try_from(wait).unwrap_or_default()),
-        }
+        Instant::now() + Duration::from_millis(u64::try_from(wait).unwrap_or_default())
     }
 
     fn end(&self, now: Timestamp) -> Timestamp {

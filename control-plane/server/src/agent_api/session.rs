@@ -38,19 +38,11 @@ pub(crate) async fn session(
         .await?;
     transaction.commit().await?;
     let replicated = request.descriptor.capabilities.replicated;
-    LeaseHolder::new(&state, &caller)
+    let (view, _) = LeaseHolder::new(&state, &caller)
         .replicated(replicated)
-        .hold()
+        .hold(Generation(0))
         .await?;
-    let work = state
-        .store
-        .work(
-            caller.id(),
-            &caller.agent.gateway_type,
-            Generation(0),
-            state.now(),
-        )
-        .await?;
+    let work = view.of(caller.id(), state.now())?;
     let environments: Vec<_> = work
         .environments
         .into_iter()

@@ -86,47 +86,32 @@ struct Poll<'a> {
 
 impl Poll<'_> {
     async fn run(&self) -> Answer<Work> {
-        let holder = LeaseHolder::new(self.state, self.caller);
+        let gateway_type = &self.caller.agent.gateway_type;
         // Subscribed before the first look: nothing that happens in between is missed.
-        let mut changes = self.state.store.changes();
+        let mut changes = self.state.store.agent_changes(gateway_type);
         loop {
-            let look_again = holder.hold().await?.look_again;
-            let work = self.look().await?;
+            changes.mark_unchanged();
+            let (view, look_again) = LeaseHolder::new(self.state, self.caller).hold(self.after).await?;
+            let work = assignment::permitted(view.of(self.caller.id(), self.state.now())?);
             if work.has_news() || self.is_over() {
                 return Ok(work);
             }
-            self.wait(&mut changes, work.generation, look_again.min(self.deadline))
-                .await?;
-            self.caller.is_still_welcome().await?;
+            // Nothing of it is needed while waiting, and a thousand others wait as well.
+            drop((view, work));
+            self.wait(&mut changes, look_again.min(self.deadline)).await;
         }
-    }
-
-    async fn look(&self) -> Answer<Work> {
-        let store = &self.state.store;
-        let gateway_type = &self.caller.agent.gateway_type;
-        let work = store
-            .work(self.caller.id(), gateway_type, self.after, self.state.now())
-            .await?;
-        Ok(assignment::permitted(work))
     }
 
     fn is_over(&self) -> bool {
         Instant::now() >= self.deadline || self.state.shutdown.is_cancelled()
     }
 
-    /// Until the generation is another, or it is time to look at leases again. Most wake-ups are about others' reports and
-    /// cost one small read.
-    async fn wait(&self, changes: &mut watch::Receiver<u64>, seen: Generation, until: Instant) -> Answer<()> {
-        loop {
-            tokio::select! {
-                changed = changes.changed() => {
-                    if changed.is_err() || self.state.store.generation().await? != seen {
-                        return Ok(());
-                    }
-                }
-                () = tokio::time::sleep_until(until.into()) => return Ok(()),
-                () = self.state.shutdown.cancelled() => return Ok(()),
-            }
+    /// Until something may concern agents of this type, or it is time to look at leases again.
+    async fn wait(&self, changes: &mut watch::Receiver<u64>, until: Instant) {
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = tokio::time::sleep_until(until.into()) => {}
+            () = self.state.shutdown.cancelled() => {}
         }
     }
 }
