@@ -1,10 +1,9 @@
 //! How faithfully policies are expressed: the report every translation carries.
 
 use gatehouse_schemas::{
-    api::OperationMatch,
     descriptor::{Fidelity, PolicySupport},
     desired::DesiredApi,
-    fidelity::PolicyFidelity,
+    fidelity::{self, PolicyFidelity},
     policy::Policy,
 };
 
@@ -19,41 +18,9 @@ pub fn all_exact() -> Vec<PolicySupport> {
 }
 
 /// The report for a desired API by what a descriptor declares per policy type; a type that is not declared is
-/// unsupported.
+/// unsupported. A connector that can say more of a single policy changes the entries it knows better.
 pub fn report(desired: &DesiredApi, support: &[PolicySupport]) -> Vec<PolicyFidelity> {
-    let content = &desired.content;
-    let of_api = entries("/policies", None, &content.policies, support);
-    let of_operations = content
-        .operations
-        .iter()
-        .enumerate()
-        .flat_map(|(position, operation)| {
-            entries(
-                &format!("/operations/{position}/policies"),
-                Some(&operation.r#match),
-                &operation.policies,
-                support,
-            )
-        });
-    of_api.into_iter().chain(of_operations).collect()
-}
-
-fn entries(
-    at: &str,
-    operation: Option<&OperationMatch>,
-    policies: &[Policy],
-    support: &[PolicySupport],
-) -> Vec<PolicyFidelity> {
-    policies
-        .iter()
-        .enumerate()
-        .map(|(position, policy)| PolicyFidelity {
-            pointer: format!("{at}/{position}"),
-            policy: policy.type_name().to_owned(),
-            operation: operation.cloned(),
-            fidelity: fidelity_of(policy.type_name(), support),
-        })
-        .collect()
+    fidelity::report(desired, |policy| fidelity_of(policy.type_name(), support))
 }
 
 fn fidelity_of(policy: &str, support: &[PolicySupport]) -> Fidelity {
@@ -63,4 +30,19 @@ fn fidelity_of(policy: &str, support: &[PolicySupport]) -> Fidelity {
         },
         |entry| entry.fidelity.clone(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_type_is_as_faithful_as_declared_and_unsupported_otherwise() {
+        let support = all_exact();
+        assert_eq!(fidelity_of("native", &support), Fidelity::Exact);
+        let Fidelity::Unsupported { reason } = fidelity_of("cors", &support[..1]) else {
+            panic!("nobody declared it")
+        };
+        assert_eq!(reason, "the connector does not know `cors`");
+    }
 }

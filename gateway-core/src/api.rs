@@ -1,6 +1,6 @@
 //! An API made ready to serve: routes, upstreams and policies compiled once, used by every request.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     config::ApiConfig,
@@ -35,6 +35,14 @@ pub(crate) struct Route {
     pub(crate) base_segments: usize,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) chain: Arc<Chain>,
+}
+
+impl Route {
+    /// How long the upstream may take to the head of the response.
+    pub(crate) fn timeout(&self) -> Duration {
+        let own = self.upstream.timeout;
+        self.chain.timeout.map_or(own, |other| other.min(own))
+    }
 }
 
 /// What compiling needs beyond the API itself.

@@ -22,26 +22,74 @@ pub struct PolicyFidelity {
 
 /// What a fidelity report means for a deploy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Losses<'a> {
+pub struct Losses {
     /// Security policies that would not be enforced: they stop the deploy, whatever was accepted.
-    pub unenforceable: Vec<&'a PolicyFidelity>,
+    pub unenforceable: Vec<PolicyFidelity>,
     /// Everything else that is not exact: it needs to be accepted.
-    pub others: Vec<&'a PolicyFidelity>,
+    pub others: Vec<PolicyFidelity>,
 }
 
 /// What is lost. A policy of the desired API that the report does not mention counts as unsupported, and
 /// so does one whose type the report gives wrong: silence is not a promise.
-pub fn losses<'a>(desired: &DesiredApi, report: &'a [PolicyFidelity]) -> Losses<'a> {
-    let _ = desired;
+pub fn losses(desired: &DesiredApi, report: &[PolicyFidelity]) -> Losses {
+    let wanted = wanted(desired);
     let mut losses = Losses::default();
-    for entry in report {
+    for policy in &wanted {
+        let told = report.iter().filter(|entry| entry.pointer == policy.pointer);
+        let mut told = told.filter(|entry| entry.policy == policy.policy).peekable();
+        if told.peek().is_none() {
+            losses.add(policy);
+        }
+        told.for_each(|entry| losses.add(entry));
+    }
+    // A loss at a place that is not there is a loss somewhere.
+    let known = |entry: &&PolicyFidelity| wanted.iter().any(|policy| policy.pointer == entry.pointer);
+    report
+        .iter()
+        .filter(|entry| !known(entry))
+        .for_each(|entry| losses.add(entry));
+    losses
+}
+
+impl Losses {
+    fn add(&mut self, entry: &PolicyFidelity) {
         match entry.fidelity {
             Fidelity::Exact => {}
             Fidelity::Unsupported { .. } if Policy::is_security_type(&entry.policy) => {
-                losses.unenforceable.push(entry);
+                self.unenforceable.push(entry.clone());
             }
-            Fidelity::Approximated { .. } | Fidelity::Unsupported { .. } => losses.others.push(entry),
+            Fidelity::Approximated { .. } | Fidelity::Unsupported { .. } => self.others.push(entry.clone()),
         }
     }
-    losses
 }
+
+/// Every policy of a desired API, as if nothing were said of it.
+fn wanted(desired: &DesiredApi) -> Vec<PolicyFidelity> {
+    report(desired, |_| Fidelity::Unsupported {
+        reason: "the connector says nothing of it".to_owned(),
+    })
+}
+
+/// A report on every policy of a desired API, in the order of its content.
+pub fn report(desired: &DesiredApi, fidelity: impl Fn(&Policy) -> Fidelity) -> Vec<PolicyFidelity> {
+    let content = &desired.content;
+    let entries =
+        |at: String, operation: Option<&OperationMatch>, policies: &[Policy]| -> Vec<PolicyFidelity> {
+            let entry = |(position, policy): (usize, &Policy)| PolicyFidelity {
+                pointer: format!("{at}/{position}"),
+                policy: policy.type_name().to_owned(),
+                operation: operation.cloned(),
+                fidelity: fidelity(policy),
+            };
+            policies.iter().enumerate().map(entry).collect()
+        };
+    let mut all = entries("/policies".to_owned(), None, &content.policies);
+    for (position, operation) in content.operations.iter().enumerate() {
+        let at = format!("/operations/{position}/policies");
+        all.extend(entries(at, Some(&operation.r#match), &operation.policies));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;

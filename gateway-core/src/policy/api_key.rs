@@ -101,13 +101,16 @@ fn values<'a>(query: &'a str, name: &'a str) -> impl Iterator<Item = Vec<u8>> + 
         .map(|(_, value)| percent_decode_str(&value.replace('+', " ")).collect())
 }
 
-fn sha256(bytes: &[u8]) -> Hash {
+pub(crate) fn sha256(bytes: &[u8]) -> Hash {
     let mut hash = Hash::default();
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
 }
 
-fn hash_of(secret: &ResourceName, hashes: &BTreeMap<ResourceName, String>) -> Result<Hash, String> {
+pub(crate) fn hash_of(
+    secret: &ResourceName,
+    hashes: &BTreeMap<ResourceName, String>,
+) -> Result<Hash, String> {
     let written = hashes
         .get(secret)
         .ok_or_else(|| format!("the hash of secret `{secret}` is missing; does the secret exist?"))?;

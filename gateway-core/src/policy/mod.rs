@@ -3,44 +3,61 @@
 //! A policy that cannot be enforced is an error here, and its API is then not served: there is no way to
 //! a route without its checks.
 
+pub(crate) mod addresses;
 pub(crate) mod api_key;
+pub(crate) mod basic;
 pub(crate) mod cors;
 pub(crate) mod headers;
+mod json;
 mod jwks;
 mod jwt;
 pub(crate) mod rate_limit;
+pub(crate) mod respond;
+pub(crate) mod rewrite;
 pub(crate) mod support;
+pub(crate) mod validate;
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 use gatehouse_schemas::{
     identity::ExternalRef,
     policy::{Layer, Policy, RateLimitPolicy, merge},
 };
-use http::HeaderName;
+use http::{HeaderName, header};
 use tokio::runtime::Handle;
 
 use self::{
+    addresses::Addresses,
     api_key::{ApiKeys, Location},
+    basic::Basic,
     cors::Cors,
     headers::Changes,
     jwks::KeySets,
     jwt::Jwt,
     rate_limit::RateLimit,
+    respond::Respond,
+    rewrite::Rewrite,
+    validate::Validation,
 };
-use crate::{config::ApiConfig, error::ApplyError, upstream::Endpoints};
+use crate::{config::ApiConfig, error::ApplyError, proxy::problem::Problem, upstream::Endpoints};
 
 /// Everything that must hold for a route, in the order in which it is looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
     pub(crate) cors: Option<Arc<Cors>>,
-    /// Who calls comes before how often.
+    /// From where comes before who, who before how often, and that before what.
     pub(crate) checks: Vec<Check>,
     /// The largest body in bytes.
     pub(crate) max_body: Option<u64>,
+    /// The longest time to the head of the response.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) respond: Option<Arc<Respond>>,
+    pub(crate) rewrite: Option<Arc<Rewrite>>,
     /// Credentials that the upstream does not see.
     pub(crate) hidden_headers: Vec<HeaderName>,
     pub(crate) hidden_parameters: Vec<String>,
@@ -51,9 +68,24 @@ pub(crate) struct Chain {
 /// One check.
 #[derive(Debug, Clone)]
 pub(crate) enum Check {
+    Addresses(Arc<Addresses>),
     ApiKey(Arc<ApiKeys>),
+    Basic(Arc<Basic>),
     Jwt(Arc<Jwt>),
     RateLimit(Arc<RateLimit>),
+    Validation(Arc<Validation>),
+}
+
+impl Check {
+    /// Checks are made in the order of this number, those with the same one as they are written.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Addresses(_) => 0,
+            Self::ApiKey(_) | Self::Basic(_) | Self::Jwt(_) => 1,
+            Self::RateLimit(_) => 2,
+            Self::Validation(_) => 3,
+        }
+    }
 }
 
 /// Compiles policies, and keeps what must outlive a change of configuration: counters and key sets.
@@ -110,16 +142,27 @@ impl Compiler {
 
 /// Where a policy stands.
 #[derive(Debug)]
-enum Place {
+enum Place<'a> {
     Api,
-    Operation(String),
+    Operation {
+        name: String,
+        /// The template of its path.
+        template: &'a str,
+    },
 }
 
-impl Place {
+impl Place<'_> {
     fn name(&self) -> &str {
         match self {
             Self::Api => "the API",
-            Self::Operation(name) => name,
+            Self::Operation { name, .. } => name,
+        }
+    }
+
+    fn template(&self) -> Option<&str> {
+        match self {
+            Self::Api => None,
+            Self::Operation { template, .. } => Some(template),
         }
     }
 }
@@ -137,6 +180,8 @@ pub(crate) struct ApiPolicies<'a> {
 enum Compiled<'a> {
     Check(Check),
     Cors(Arc<Cors>),
+    Respond(Arc<Respond>),
+    Rewrite(Arc<Rewrite>),
     /// Nothing is prepared beyond what the chain itself holds.
     Plain(&'a Policy),
     /// The gateway does not have it and says so; whoever put the API in accepted that.
@@ -152,11 +197,15 @@ impl<'a> ApiPolicies<'a> {
     /// What holds for one operation, by its place in the API.
     pub(crate) fn operation(&self, index: usize) -> Result<Chain, ApplyError> {
         let operation = &self.config.content.operations[index];
-        let place = Place::Operation(format!("{} {}", operation.r#match.method, operation.r#match.path));
+        let matched = &operation.r#match;
+        let place = Place::Operation {
+            name: format!("{} {}", matched.method, matched.path),
+            template: &matched.path,
+        };
         self.chain(&place, &operation.policies)
     }
 
-    fn chain(&self, place: &Place, own: &'a [Policy]) -> Result<Chain, ApplyError> {
+    fn chain(&self, place: &Place<'_>, own: &'a [Policy]) -> Result<Chain, ApplyError> {
         let common = &self.config.content.policies;
         let mut chain = Chain::default();
         for policy in merge(&[Layer::of(common), Layer::of(own)], None) {
@@ -169,16 +218,14 @@ impl<'a> ApiPolicies<'a> {
                 .add(compiled)
                 .map_err(|reason| self.refused(policy, place, reason))?;
         }
-        chain
-            .checks
-            .sort_by_key(|check| matches!(check, Check::RateLimit(_)));
+        chain.checks.sort_by_key(Check::rank);
         Ok(chain)
     }
 
     fn compile(
         &self,
         policy: &'a Policy,
-        place: &Place,
+        place: &Place<'_>,
         siblings: &[Policy],
     ) -> Result<Compiled<'a>, ApplyError> {
         self.try_compile(policy, place, siblings)
@@ -188,7 +235,7 @@ impl<'a> ApiPolicies<'a> {
     fn try_compile(
         &self,
         policy: &'a Policy,
-        place: &Place,
+        place: &Place<'_>,
         siblings: &[Policy],
     ) -> Result<Compiled<'a>, String> {
         Ok(match policy {
@@ -211,8 +258,22 @@ impl<'a> ApiPolicies<'a> {
                 );
                 Compiled::Check(Check::RateLimit(self.compiler.limit(identity, limit)?))
             }
+            Policy::AuthBasic(basic) => {
+                let basic = Basic::compile(basic, &self.config.secret_hashes)?;
+                Compiled::Check(Check::Basic(Arc::new(basic)))
+            }
+            Policy::IpFilter(filter) => {
+                Compiled::Check(Check::Addresses(Arc::new(Addresses::compile(filter)?)))
+            }
+            Policy::RequestValidate(validate) => {
+                Compiled::Check(Check::Validation(Arc::new(Validation::compile(validate)?)))
+            }
             Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
-            Policy::Headers(_) | Policy::RequestSize(_) => Compiled::Plain(policy),
+            Policy::Respond(respond) => Compiled::Respond(Arc::new(Respond::compile(respond)?)),
+            Policy::Rewrite(rewrite) => {
+                Compiled::Rewrite(Arc::new(Rewrite::compile(rewrite, place.template())?))
+            }
+            Policy::Headers(_) | Policy::RequestSize(_) | Policy::Timeout(_) => Compiled::Plain(policy),
             policy => match support::lack(policy.type_name()) {
                 Some(reason) if policy.is_security() => return Err(reason.to_owned()),
                 Some(_) => Compiled::LeftOut,
@@ -221,7 +282,7 @@ impl<'a> ApiPolicies<'a> {
         })
     }
 
-    fn refused(&self, policy: &Policy, place: &Place, reason: String) -> ApplyError {
+    fn refused(&self, policy: &Policy, place: &Place<'_>, reason: String) -> ApplyError {
         ApplyError::Policy {
             api: self.config.external_ref.clone(),
             policy: policy.type_name(),
@@ -240,11 +301,17 @@ impl Chain {
                 self.request.extend(&changes.request)?;
                 self.response.extend(&changes.response)?;
             }
+            Compiled::Respond(respond) => self.respond = Some(respond),
+            Compiled::Rewrite(rewrite) => self.rewrite = Some(rewrite),
             Compiled::Plain(Policy::RequestSize(size)) => {
                 let smallest = self
                     .max_body
                     .map_or(size.max_bytes, |other| other.min(size.max_bytes));
                 self.max_body = Some(smallest);
+            }
+            Compiled::Plain(Policy::Timeout(timeout)) => {
+                let own = Duration::from_millis(timeout.response_ms.into());
+                self.timeout = Some(self.timeout.map_or(own, |other| other.min(own)));
             }
             Compiled::LeftOut => {}
             Compiled::Plain(policy) => return Err(format!("`{}` has no implementation", policy.type_name())),
@@ -253,14 +320,30 @@ impl Chain {
     }
 
     fn add_check(&mut self, check: Check) {
-        if let Check::ApiKey(keys) = &check
-            && !keys.forward
-        {
-            match &keys.location {
+        match &check {
+            Check::ApiKey(keys) if !keys.forward => match &keys.location {
                 Location::Header(name) => self.hidden_headers.push(name.clone()),
                 Location::Query(name) => self.hidden_parameters.push(name.clone()),
-            }
+            },
+            Check::Basic(basic) if !basic.forward => self.hidden_headers.push(header::AUTHORIZATION),
+            _ => {}
         }
         self.checks.push(check);
+    }
+
+    /// Those checks that look at bodies.
+    pub(crate) fn body_checks(&self) -> impl Iterator<Item = &Validation> {
+        self.checks.iter().filter_map(|check| match check {
+            Check::Validation(validation) if validation.needs_body() => Some(&**validation),
+            _ => None,
+        })
+    }
+
+    /// Whether an address may call at all.
+    pub(crate) fn admits(&self, address: IpAddr) -> Result<(), Problem> {
+        self.checks.iter().try_for_each(|check| match check {
+            Check::Addresses(addresses) => addresses.check(address),
+            _ => Ok(()),
+        })
     }
 }

@@ -2,10 +2,17 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc};
 
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
-use super::{Exchange, body::RequestBody, problem::Problem, text};
+use super::{
+    Exchange,
+    body::{BodyError, RequestBody},
+    problem::Problem,
+    text,
+};
 use crate::{
     api::Route,
     policy::{Chain, Check, rate_limit::Caller},
@@ -16,6 +23,9 @@ use crate::{
     },
     table::Table,
 };
+
+/// The largest body that is taken in to be checked. Larger ones are refused.
+const MAX_CHECKED_BYTES: u64 = 1024 * 1024;
 
 /// With which a request may ask frameworks to take it for one of another method.
 static DISGUISES: [HeaderName; 3] = [
@@ -57,7 +67,8 @@ pub(super) fn refuse_disguise(
 
 impl Exchange<'_> {
     /// The answer to a browser's question whether a script may call, if it is one and the route it asks
-    /// about has a policy on it. Browsers ask without credentials, so this comes before all checks.
+    /// about has a policy on it. Browsers ask without credentials, so this comes before all checks but that of the
+    /// address.
     pub(super) fn preflight(
         &mut self,
         table: &Table,
@@ -65,7 +76,7 @@ impl Exchange<'_> {
         host: &HeaderValue,
         path: &NormalPath<'_>,
         query: Option<&str>,
-    ) -> Option<HeaderMap> {
+    ) -> Option<Result<HeaderMap, Problem>> {
         if parts.method != Method::OPTIONS {
             return None;
         }
@@ -83,7 +94,8 @@ impl Exchange<'_> {
         let cors = route.chain.cors.as_ref()?;
         self.route = Some(Arc::clone(route));
         let asked = parts.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-        Some(cors.preflight(origin, &wanted, asked))
+        let admitted = route.chain.admits(self.client.address);
+        Some(admitted.map(|()| cors.preflight(origin, &wanted, asked)))
     }
 
     /// Makes every check; the first that fails decides.
@@ -92,9 +104,13 @@ impl Exchange<'_> {
         chain: &Chain,
         parts: &request::Parts,
         query: Option<&str>,
+        has_body: bool,
     ) -> Result<(), Problem> {
         for check in &chain.checks {
             match check {
+                Check::Addresses(addresses) => addresses.check(self.client.address)?,
+                Check::Basic(basic) => self.consumer = Some(basic.check(&parts.headers)?),
+                Check::Validation(validation) => validation.check(&parts.headers, query, has_body)?,
                 Check::ApiKey(keys) => self.consumer = Some(keys.check(&parts.headers, query)?),
                 Check::Jwt(jwt) => {
                     if let Some(subject) = jwt.check(&parts.headers).await? {
@@ -135,6 +151,32 @@ impl Exchange<'_> {
             }
         }
     }
+}
+
+/// Takes in a body that checks look at, and makes them.
+pub(super) async fn checked(chain: &Chain, mut body: RequestBody) -> Result<RequestBody, Problem> {
+    let mut checks = chain.body_checks().peekable();
+    if checks.peek().is_none() {
+        return Ok(body);
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error {
+            BodyError::TooLarge => too_large(chain.max_body.unwrap_or(MAX_CHECKED_BYTES)),
+            BodyError::Broken(_) => Problem::bad_request("The request's body broke off.").closing(),
+        })?;
+        let data = frame.into_data().unwrap_or_default();
+        let max = chain.max_body.unwrap_or(MAX_CHECKED_BYTES).min(MAX_CHECKED_BYTES);
+        if whole.len() as u64 + data.len() as u64 > max {
+            return Err(too_large(max));
+        }
+        whole.extend_from_slice(&data);
+    }
+    let whole = whole.freeze();
+    for check in checks {
+        check.check_body(&whole)?;
+    }
+    Ok(RequestBody::Whole(whole))
 }
 
 /// The answer to a body beyond the limit. What is left of it is not read, so the connection ends.

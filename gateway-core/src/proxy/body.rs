@@ -30,6 +30,8 @@ pub(crate) enum BodyError {
 pub(crate) enum RequestBody {
     Empty,
     Streaming(Incoming),
+    /// A body that was taken in to be checked.
+    Whole(Bytes),
     /// A body of unannounced length, cut off beyond a limit.
     Limited {
         incoming: Incoming,
@@ -50,6 +52,8 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streaming(incoming) => poll_incoming(incoming, context),
             Self::Limited {
                 incoming,
@@ -74,6 +78,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_empty(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.is_end_stream(),
         }
     }
@@ -81,6 +86,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.size_hint(),
         }
     }

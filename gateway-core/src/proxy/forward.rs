@@ -36,7 +36,8 @@ impl Exchange<'_> {
             upgrade::ask(&mut parts.headers);
         }
         let request = Request::from_parts(parts, body);
-        match send::send(&self.client.worker.pool, &route.upstream, request).await {
+        let timeout = route.timeout();
+        match send::send(&self.client.worker.pool, &route.upstream, timeout, request).await {
             Ok(answer) => self.pass_back(route, answer, websocket),
             Err(error) => Err(self.failed(route, &error)),
         }

@@ -12,8 +12,8 @@ mod upgrade;
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
+use hyper::body::{Body as _, Incoming};
 
 use self::{
     body::ResponseBody,
@@ -22,6 +22,7 @@ use self::{
 };
 use crate::{
     api::Route,
+    policy::respond::Respond,
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
     worker::Worker,
@@ -99,21 +100,20 @@ impl<'a> Exchange<'a> {
         let route = {
             let table = self.client.worker.shared.table.load();
             if let Some(headers) = self.preflight(&table, &parts, &host, &path, uri.query()) {
-                return Ok(self.own_answer(StatusCode::NO_CONTENT, headers, Bytes::new()));
+                return Ok(self.own_answer(StatusCode::NO_CONTENT, headers?, Bytes::new()));
             }
             let route = self.route(&table, &parts, &host, &path, uri.query())?;
             admit::refuse_disguise(&table, &parts, &host, &path, uri.query(), &route)?;
             route
         };
-        self.admit(&route.chain, &parts, uri.query()).await?;
+        let has_body = !body.is_end_stream();
+        self.admit(&route.chain, &parts, uri.query(), has_body).await?;
         let body = self.limit(&route.chain, body)?;
-        let query = admit::without_credentials(&route.chain, uri.query());
-        let target = head::target(
-            &route.upstream.path_prefix,
-            path.below(route.base_segments),
-            query.as_deref(),
-        );
-        parts.uri = target.ok_or_else(|| Problem::bad_request("The request's target is too long."))?;
+        let body = admit::checked(&route.chain, body).await?;
+        if let Some(respond) = &route.chain.respond {
+            return Ok(self.fixed_answer(&route, respond));
+        }
+        parts.uri = target(&route, &path, uri.query())?;
         self.forward(&route, parts, body, host).await
     }
 
@@ -196,6 +196,16 @@ impl<'a> Exchange<'a> {
         response
     }
 
+    /// The answer of a `respond` policy, which what changes responses changes, too.
+    fn fixed_answer(&mut self, route: &Route, respond: &Respond) -> Response<ResponseBody> {
+        let mut headers = respond.headers.clone();
+        if let Some(cors) = &route.chain.cors {
+            cors.mark(self.origin.as_ref(), &mut headers);
+        }
+        route.chain.response.apply(&mut headers);
+        self.own_answer(respond.status, headers, respond.body.clone())
+    }
+
     fn completion(&mut self, status: StatusCode) -> Completion {
         let worker = &self.client.worker;
         let metrics = match &self.route {
@@ -215,6 +225,22 @@ impl<'a> Exchange<'a> {
             entry,
         )
     }
+}
+
+/// What the upstream is asked for.
+fn target(route: &Route, path: &NormalPath<'_>, query: Option<&str>) -> Result<Uri, Problem> {
+    let chain = &route.chain;
+    let mut query = admit::without_credentials(chain, query);
+    let mut rewritten = None;
+    if let Some(rewrite) = &chain.rewrite {
+        rewritten = rewrite.path(path, route.base_segments)?;
+        query = rewrite.query(query);
+    }
+    let below = rewritten
+        .as_deref()
+        .unwrap_or_else(|| path.below(route.base_segments));
+    let target = head::target(&route.upstream.path_prefix, below, query.as_deref());
+    target.ok_or_else(|| Problem::bad_request("The request's target is too long."))
 }
 
 fn method_not_allowed(methods: Vec<String>) -> Problem {

@@ -46,6 +46,8 @@ impl Problem {
         forbidden = FORBIDDEN, "forbidden", "Forbidden";
         /// The body is larger than the API takes.
         too_large = PAYLOAD_TOO_LARGE, "too-large", "Request too large";
+        /// The body is of a type that the API does not take.
+        unsupported_type = UNSUPPORTED_MEDIA_TYPE, "unsupported-type", "Unsupported type of body";
         /// More requests than a limit lets through.
         rate_limited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
         /// The keys to check a credential with cannot be had.

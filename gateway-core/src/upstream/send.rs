@@ -1,5 +1,7 @@
 //! Sending one request to an upstream over a kept or new connection.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::{
     body::{Body as _, Incoming},
@@ -35,13 +37,14 @@ pub(crate) enum SendError {
     Broken(#[source] hyper::Error),
 }
 
-/// Sends a request and waits for the head of the response.
+/// Sends a request and waits for the head of the response, so long at most.
 ///
 /// A kept connection may turn out to be closed already. Then the request is sent once more on another
 /// one, if hyper hands it back untouched or if it is safe to repeat and has no body.
 pub(crate) async fn send(
     pool: &Pool,
     upstream: &Upstream,
+    limit: Duration,
     mut request: Request<RequestBody>,
 ) -> Result<Answer, SendError> {
     let may_upload = !request.body().is_end_stream();
@@ -52,7 +55,7 @@ pub(crate) async fn send(
     };
     if let Some(mut sender) = kept(pool, upstream).await {
         let spare = Spare::of(&request);
-        match exchange(&mut sender, upstream, request).await {
+        match exchange(&mut sender, limit, request).await {
             Ok(response) => return Ok(answer(response, sender)),
             Err(Failed::Timeout) => return Err(SendError::Timeout),
             Err(Failed::Broken(error, returned)) => {
@@ -65,7 +68,7 @@ pub(crate) async fn send(
         }
     }
     let mut sender = open(upstream).await?;
-    match exchange(&mut sender, upstream, request).await {
+    match exchange(&mut sender, limit, request).await {
         Ok(response) => Ok(answer(response, sender)),
         Err(Failed::Timeout) => Err(SendError::Timeout),
         Err(Failed::Broken(error, _)) => Err(SendError::Broken(error)),
@@ -107,10 +110,10 @@ enum Failed {
 
 async fn exchange(
     sender: &mut SendRequest<RequestBody>,
-    upstream: &Upstream,
+    limit: Duration,
     request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, Failed> {
-    match timeout(upstream.timeout, sender.try_send_request(request)).await {
+    match timeout(limit, sender.try_send_request(request)).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(mut error)) => {
             let returned = error.take_message().map(Box::new);

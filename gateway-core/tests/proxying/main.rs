@@ -10,6 +10,7 @@
 mod access_log;
 mod admin;
 mod changes;
+mod enforcement;
 mod heads;
 mod jwt;
 mod policies;

@@ -16,8 +16,8 @@ fn set(set: &str, targets: serde_json::Value, max_bytes: u64) -> (ResourceName, 
     )
 }
 
-fn sizes(attached: &[&[Policy]]) -> Vec<u64> {
-    let policies = attached.iter().copied().flatten();
+fn sizes(layers: &[Layer<'_>]) -> Vec<u64> {
+    let policies = layers.iter().flat_map(|layer| layer.policies);
     policies
         .map(|policy| match policy {
             Policy::RequestSize(size) => size.max_bytes,
@@ -79,7 +79,7 @@ fn mark() -> Mark {
 }
 
 #[test]
-fn attached_policies_come_first_and_secrets_of_operations_are_pinned() {
+fn attached_policies_are_merged_and_secrets_of_operations_are_pinned() {
     let sets = [set("limits", json!([{"project": "payments"}]), 1)];
     let versions = BTreeMap::from([
         (name("key-a"), ResourceVersion(7)),
@@ -89,9 +89,10 @@ fn attached_policies_come_first_and_secrets_of_operations_are_pinned() {
         mark(),
         &content(),
         &attached(&orders(), &name("local"), &sets),
+        &name("native"),
         &versions,
     );
-    assert_eq!(sizes(&[&desired.content.policies]), [1, 9]);
+    assert_eq!(sizes(&[Layer::of(&desired.content.policies)]), [1]);
     let pinned: Vec<(&str, u64)> = desired
         .secrets
         .iter()
@@ -103,8 +104,8 @@ fn attached_policies_come_first_and_secrets_of_operations_are_pinned() {
 #[test]
 fn a_new_version_of_a_secret_is_another_desired_state_and_the_mark_is_not() {
     let at = |version| BTreeMap::from([(name("key-a"), ResourceVersion(version))]);
-    let first = compose(mark(), &content(), &[], &at(1));
-    let second = compose(mark(), &content(), &[], &at(2));
+    let first = compose(mark(), &content(), &[], &name("native"), &at(1));
+    let second = compose(mark(), &content(), &[], &name("native"), &at(2));
     assert_ne!(first.fingerprint, second.fingerprint);
     let marked = Mark {
         revision: RevisionNumber(2),
@@ -112,6 +113,81 @@ fn a_new_version_of_a_secret_is_another_desired_state_and_the_mark_is_not() {
     };
     assert_eq!(
         first.fingerprint,
-        compose(marked, &content(), &[], &at(1)).fingerprint
+        compose(marked, &content(), &[], &name("native"), &at(1)).fingerprint
     );
+}
+
+#[test]
+fn locks_and_gateway_types_decide_what_operations_keep() {
+    let spec = json!({"targets": [{"project": "payments"}], "lock": ["cors", "respond"],
+        "policies": [{"type": "cors", "with": {"allowOrigins": ["https://a.example"]}}]});
+    let sets = [(
+        name("base"),
+        serde_json::from_value(spec).expect("a set of policies"),
+    )];
+    let mut content = content();
+    content.operations[0].policies = serde_json::from_value(json!([
+        {"type": "cors", "with": {"allowOrigins": ["*"]}},
+        {"type": "native", "with": {"gatewayType": "kong", "config": {"a": 1}}},
+        {"type": "ip.filter", "with": {"deny": ["10.0.0.1"]}},
+        {"type": "request.size", "with": {"maxBytes": 99}},
+    ]))
+    .expect("policies");
+    let composed = |gateway_type: &str| {
+        let attached = attached(&orders(), &name("local"), &sets);
+        compose(mark(), &content, &attached, &name(gateway_type), &BTreeMap::new()).content
+    };
+    let kinds = |policies: &[Policy]| policies.iter().map(Policy::type_name).collect::<Vec<_>>();
+    let native = composed("native");
+    assert_eq!(kinds(&native.policies), ["cors", "request.size"]);
+    assert_eq!(
+        kinds(&native.operations[0].policies),
+        ["ip.filter", "request.size"]
+    );
+    assert_eq!(
+        kinds(&composed("kong").operations[0].policies),
+        ["native", "ip.filter", "request.size"]
+    );
+}
+
+#[test]
+fn what_is_composed_puts_in_force_what_all_layers_together_do() {
+    let sets = [
+        set("limits", json!([{"project": "payments"}]), 5),
+        set("place", json!([{"environment": "local"}]), 3),
+    ];
+    let (api, content) = (orders(), content());
+    let local = name("local");
+    let native = name("native");
+    let layers = layers(&api, Some(&local), &sets, &content, Some(0));
+    let places: Vec<String> = layers
+        .iter()
+        .map(|layer| format!("{} {}", layer.origin.object, layer.origin.list))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "policy/limits /policies",
+            "policy/place /policies",
+            "api/orders /policies",
+            "api/orders /operations/0/policies"
+        ]
+    );
+    let desired = compose(
+        mark(),
+        &content,
+        &attached(&api, &local, &sets),
+        &native,
+        &BTreeMap::new(),
+    );
+    let composed = [
+        Layer::of(&desired.content.policies),
+        Layer::of(&desired.content.operations[0].policies),
+    ];
+    let canonical = |policies: Vec<&Policy>| policies.into_iter().map(Policy::canonical).collect::<Vec<_>>();
+    assert_eq!(
+        canonical(merge(&composed, Some(&native))),
+        canonical(merge(&layers, Some(&native)))
+    );
+    assert_eq!(super::layers(&api, None, &sets, &content, None).len(), 2);
 }

@@ -9,7 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     api::{ApiSpec, Upstream},
     environment::EnvironmentSpec,
-    policy::{ApiKeyPolicy, CorsPolicy, JwtPolicy, RateLimitPolicy},
+    policy::{
+        ApiKeyPolicy, BasicPolicy, CachePolicy, CorsPolicy, JwtPolicy, LogPolicy, OAuth2Policy, QuotaPolicy,
+        RateLimitPolicy, RetryPolicy,
+    },
     resource::Metadata,
 };
 
@@ -30,11 +33,19 @@ fn of(name: &str) -> Map<String, Value> {
     match name {
         "ApiKeyPolicy" => read::<ApiKeyPolicy>(json!({"keys": []})),
         "ApiSpec" => read::<ApiSpec>(json!({"basePath": "/", "upstreams": {}})),
+        "BasicPolicy" => read::<BasicPolicy>(json!({"users": []})),
+        "CachePolicy" => read::<CachePolicy>(json!({"ttlSeconds": 1})),
         "CorsPolicy" => read::<CorsPolicy>(json!({"allowOrigins": []})),
         "EnvironmentSpec" => read::<EnvironmentSpec>(json!({"gatewayType": "x"})),
         "JwtPolicy" => read::<JwtPolicy>(json!({"issuer": "", "audiences": [], "jwksUri": ""})),
+        "LogPolicy" => read::<LogPolicy>(json!({})),
         "Metadata" => read::<Metadata>(json!({"name": "x"})),
+        "OAuth2Policy" => {
+            read::<OAuth2Policy>(json!({"introspectionUrl": "", "clientId": "", "clientSecretRef": "x"}))
+        }
+        "QuotaPolicy" => read::<QuotaPolicy>(json!({"requests": 1, "per": "day"})),
         "RateLimitPolicy" => read::<RateLimitPolicy>(json!({"limits": []})),
+        "RetryPolicy" => read::<RetryPolicy>(json!({"attempts": 1})),
         "Upstream" => read::<Upstream>(json!({"url": ""})),
         _ => Map::new(),
     }

@@ -197,7 +197,7 @@ fn a_set_of_policies_needs_targets() {
         json!({"kind": "Policy", "metadata": {"name": "p"}, "spec": {"targets": [], "policies": []}}),
         expect![[r#"
             /spec/targets: needs at least one target
-            /spec/policies: needs at least one policy"#]],
+            /spec/policies: needs at least one policy, or something to `lock`"#]],
     );
     check(
         json!({"kind": "Policy", "metadata": {"name": "p"}, "spec": {"targets": [{"labels": {}}, {"labels": {"a b": "c"}}], "policies": [{"type": "headers", "with": {}}]}}),

@@ -88,14 +88,14 @@ pub(super) fn rewrite(policy: &RewritePolicy, operation: Option<&str>, at: &str,
 }
 
 fn target(text: &str, operation: Option<&str>) -> Result<(), String> {
+    if text.contains(['?', '#']) {
+        return Err("a path has no `?` and no `#`; the query is changed with `query`".to_owned());
+    }
     path::template(text)?;
     if text.contains("...}") {
         return Err(
             "write `{name}` without `...`; it stands for all that the operation's path has there".to_owned(),
         );
-    }
-    if text.contains(['?', '#']) {
-        return Err("a path has no `?` and no `#`; the query is changed with `query`".to_owned());
     }
     let used = placeholders(text);
     match (operation, used.first()) {

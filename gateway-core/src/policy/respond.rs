@@ -1,0 +1,41 @@
+//! `respond`: an answer that is the same for everybody.
+
+use bytes::Bytes;
+use gatehouse_schemas::policy::{HeaderChanges, RespondPolicy};
+use http::{HeaderMap, StatusCode};
+
+use super::headers::Changes;
+
+/// The answer, ready to be given.
+#[derive(Debug)]
+pub(crate) struct Respond {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Respond {
+    /// Compiles the policy.
+    pub(crate) fn compile(policy: &RespondPolicy) -> Result<Self, String> {
+        let status = StatusCode::from_u16(policy.status).ok();
+        let status = status
+            .filter(|status| (200..=599).contains(&status.as_u16()))
+            .ok_or_else(|| format!("{} is not the status of an answer", policy.status))?;
+        let body = policy.body.clone().unwrap_or_default();
+        if !body.is_empty() && matches!(policy.status, 204 | 205 | 304) {
+            return Err(format!("an answer of status {status} has no body"));
+        }
+        let mut changes = Changes::default();
+        changes.extend(&HeaderChanges {
+            set: policy.headers.clone(),
+            ..HeaderChanges::default()
+        })?;
+        let mut headers = HeaderMap::new();
+        changes.apply(&mut headers);
+        Ok(Self {
+            status,
+            headers,
+            body: body.into(),
+        })
+    }
+}
