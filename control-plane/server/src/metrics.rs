@@ -34,6 +34,26 @@ struct PhaseLabels {
     phase: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+/// What is looked up in the database when the metrics are asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    /// Agents heard of within the time of a lease.
+    pub(crate) agents_online: u64,
+    /// Deployments by phase.
+    pub(crate) deployments: Vec<(&'static str, u64)>,
+    /// Deployments whose gateway holds something else than what is desired.
+    pub(crate) deployments_drifted: u64,
+    /// Plans that are under way, by state.
+    pub(crate) plans_open: Vec<(&'static str, u64)>,
+    /// Tasks that no agent has answered yet.
+    pub(crate) tasks_open: u64,
+}
+
 /// What the server counts.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -41,6 +61,9 @@ pub(crate) struct Metrics {
     durations: Family<RouteLabels, Histogram>,
     agents_online: Gauge,
     deployments: Family<PhaseLabels, Gauge>,
+    drifted: Gauge,
+    plans_open: Family<StateLabels, Gauge>,
+    tasks_open: Gauge,
 }
 
 impl fmt::Debug for Metrics {
@@ -77,13 +100,37 @@ impl Metrics {
             "Deployments by phase",
             deployments.clone(),
         );
-        Arc::new(Self {
+        let mut metrics = Self {
             registry,
             requests,
             durations,
             agents_online,
             deployments,
-        })
+            drifted: Gauge::default(),
+            plans_open: Family::default(),
+            tasks_open: Gauge::default(),
+        };
+        metrics.register_changes();
+        Arc::new(metrics)
+    }
+
+    fn register_changes(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "gatehouse_deployments_drifted",
+            "Deployments whose gateway holds something else than what is desired",
+            self.drifted.clone(),
+        );
+        registry.register(
+            "gatehouse_plans_open",
+            "Plans that agents work out, carry out or put back, by state",
+            self.plans_open.clone(),
+        );
+        registry.register(
+            "gatehouse_tasks_open",
+            "Tasks that no agent has answered yet",
+            self.tasks_open.clone(),
+        );
     }
 
     /// Counts one answered request.
@@ -105,15 +152,19 @@ impl Metrics {
     }
 
     /// Sets what is looked up in the database when the metrics are asked for.
-    pub(crate) fn state(&self, agents_online: u64, deployments: &[(&str, u64)]) {
-        self.agents_online
-            .set(i64::try_from(agents_online).unwrap_or(i64::MAX));
-        for (phase, count) in deployments {
+    pub(crate) fn state(&self, counts: &Counts) {
+        self.agents_online.set(gauge(counts.agents_online));
+        self.drifted.set(gauge(counts.deployments_drifted));
+        self.tasks_open.set(gauge(counts.tasks_open));
+        for (phase, count) in &counts.deployments {
             let labels = PhaseLabels {
                 phase: (*phase).to_owned(),
             };
-            let count = i64::try_from(*count).unwrap_or(i64::MAX);
-            self.deployments.get_or_create(&labels).set(count);
+            self.deployments.get_or_create(&labels).set(gauge(*count));
+        }
+        for (state, count) in &counts.plans_open {
+            let labels = StateLabels { state };
+            self.plans_open.get_or_create(&labels).set(gauge(*count));
         }
     }
 
@@ -123,6 +174,10 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// From 1 ms to 65 s, the long poll for work included.
@@ -167,7 +222,13 @@ mod tests {
             404,
             Duration::from_millis(3),
         );
-        metrics.state(2, &[("Deployed", 5)]);
+        metrics.state(&Counts {
+            agents_online: 2,
+            deployments: vec![("Deployed", 5)],
+            deployments_drifted: 1,
+            plans_open: vec![("Applying", 3)],
+            tasks_open: 4,
+        });
         let text = metrics.text().expect("text");
         let line =
             r#"gatehouse_http_requests_total{route="/api/v1/apis/{name}",method="GET",status_class="4xx"} 1"#;
@@ -177,5 +238,12 @@ mod tests {
             text.contains(r#"gatehouse_deployments{phase="Deployed"} 5"#),
             "{text}"
         );
+        for line in [
+            "gatehouse_deployments_drifted 1",
+            r#"gatehouse_plans_open{state="Applying"} 3"#,
+            "gatehouse_tasks_open 4",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
     }
 }

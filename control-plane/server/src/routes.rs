@@ -15,8 +15,9 @@ use utoipa_axum::{
 
 use crate::{
     admin_api::{
-        agents, apis, apply, audit_events, deployments, discoveries, environments, imports, join_tokens,
-        policies, projects, revisions, secrets, tokens, whoami,
+        agents, apis, apply, audit_events, checks, deployments, discoveries, drift, environments, explain,
+        ignored, imports,
+        join_tokens, permissions, plans, policies, projects, removals, revisions, secrets, tasks, tokens, whoami,
     },
     agent_api,
     authentication::{identify, require, role_name},
@@ -40,6 +41,7 @@ pub(crate) fn admin_api() -> OpenApiRouter<AppState> {
         .routes(viewer(routes!(environments::read)))
         .routes(admin(routes!(environments::replace)))
         .routes(admin(routes!(environments::delete)))
+        .routes(viewer(routes!(permissions::read)))
         .routes(viewer(routes!(apis::list)))
         .routes(publisher(routes!(apis::create)))
         .routes(viewer(routes!(apis::read)))
@@ -50,6 +52,7 @@ pub(crate) fn admin_api() -> OpenApiRouter<AppState> {
         .routes(viewer(routes!(policies::read)))
         .routes(publisher(routes!(policies::replace)))
         .routes(publisher(routes!(policies::delete)))
+        .routes(viewer(routes!(explain::read)))
         .routes(viewer(routes!(secrets::list)))
         .routes(admin(routes!(secrets::create)))
         .routes(viewer(routes!(secrets::read)))
@@ -63,6 +66,17 @@ pub(crate) fn admin_api() -> OpenApiRouter<AppState> {
         .routes(publisher(routes!(deployments::create)))
         .routes(viewer(routes!(deployments::read)))
         .routes(publisher(routes!(deployments::delete)))
+        .routes(viewer(routes!(deployments::history)))
+        // Plans and drift
+        .routes(viewer(routes!(plans::list)))
+        .routes(publisher(routes!(plans::create)))
+        .routes(viewer(routes!(plans::read)))
+        .routes(publisher(routes!(plans::apply)))
+        .routes(viewer(routes!(drift::list)))
+        .routes(publisher(routes!(drift::resolve)))
+        .routes(publisher(routes!(drift::observe)))
+        .routes(publisher(routes!(checks::create)))
+        .routes(viewer(routes!(tasks::read)))
         // Discoveries and imports
         .routes(viewer(routes!(discoveries::list)))
         .routes(publisher(routes!(discoveries::create)))
@@ -70,6 +84,11 @@ pub(crate) fn admin_api() -> OpenApiRouter<AppState> {
         .routes(viewer(routes!(discoveries::items)))
         .routes(viewer(routes!(discoveries::item)))
         .routes(publisher(routes!(imports::create)))
+        .routes(viewer(routes!(ignored::list)))
+        .routes(publisher(routes!(ignored::create)))
+        .routes(publisher(routes!(ignored::delete)))
+        .routes(viewer(routes!(removals::list)))
+        .routes(publisher(routes!(removals::approve)))
         .routes(viewer(routes!(imports::list)))
         .routes(viewer(routes!(imports::read)))
         // Agents and access

@@ -8,7 +8,9 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{bootstrap, health, options::ServerOptions, reconcile, routes, state::AppState};
+use crate::{
+    bootstrap, discovery_schedule, drift_policy, health, options::ServerOptions, reconcile, rollouts, routes, state::AppState,
+};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,9 @@ impl Server {
             None => None,
         };
         tasks.spawn(reconcile::run(state.clone()));
+        tasks.spawn(discovery_schedule::run(state.clone()));
+        tasks.spawn(rollouts::run(state.clone()));
+        tasks.spawn(drift_policy::run(state.clone()));
         info!(listen = %address, "The control plane listens on `{address}`");
         Ok(Self {
             state,

@@ -3,11 +3,13 @@
 
 use gatehouse_control_plane_api::agent::DeploymentOutcome;
 use gatehouse_control_plane_store::{
-    self as store, Agent, AgentFilter, Deployment, DeploymentFilter, Desired, PageRequest, Transaction,
+    self as store, Agent, AgentFilter, Deployment, DeploymentFilter, Desired, PageRequest, PlanState,
+    Transaction,
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
-    condition::{Condition, Phase},
+    condition::{Condition, ConditionStatus, ConditionType, Phase},
+    drift::{DriftState, drift},
     environment::{EnvironmentSpec, Mode},
     identity::{AgentId, DeploymentId, EnvironmentId, GatewayType, Generation, ResourceName, RevisionNumber},
     observed::Observation,
@@ -20,6 +22,7 @@ use serde_json::json;
 use crate::{
     failure::{Answer, Failure},
     health::PHASES,
+    metrics::Counts,
     state::AppState,
 };
 
@@ -50,6 +53,8 @@ pub(crate) struct Surroundings {
     gateway_type: GatewayType,
     mode: Mode,
     replicated: bool,
+    /// Fields that may differ on the gateway.
+    ignore: Vec<String>,
     agents: Vec<Seen>,
 }
 
@@ -87,6 +92,11 @@ impl Surroundings {
         };
         Ok(Self {
             mode: environment.mode,
+            ignore: environment
+                .drift
+                .as_ref()
+                .map(|drift| drift.ignore.clone())
+                .unwrap_or_default(),
             replicated: descriptor.is_some_and(|descriptor| descriptor.capabilities.replicated),
             agents: agents.into_iter().map(agent).collect(),
             gateway_type,
@@ -105,10 +115,11 @@ pub(crate) async fn tell(
     subject: &Subject,
     surroundings: &Surroundings,
 ) -> Answer<DeploymentStatus> {
-    let reports = match subject.id {
+    let mut reports = match subject.id {
         Some(id) => transaction.reports(id).await?,
         None => Vec::new(),
     };
+    overlook(transaction, subject, surroundings, &mut reports).await?;
     let handed_out_since = subject
         .created_at
         .map(|moment| Timestamp(moment.0 - LONGEST_REQUEST_MS));
@@ -145,6 +156,44 @@ pub(crate) async fn tell(
         previous: &subject.previous,
         now: transaction.now(),
     }))
+}
+
+/// What differs only where it may differ is as desired.
+async fn overlook(
+    transaction: &mut Transaction,
+    subject: &Subject,
+    surroundings: &Surroundings,
+    reports: &mut [store::Report],
+) -> Answer<()> {
+    let (Some(id), Some(fingerprint)) = (subject.id, &subject.desired) else {
+        return Ok(());
+    };
+    for report in reports {
+        let drifted = report.generation == subject.generation && report.outcome["result"] == "Drifted";
+        if surroundings.ignore.is_empty() || !drifted {
+            continue;
+        }
+        let Ok(DeploymentOutcome::Drifted { observation }) = serde_json::from_value(report.outcome.clone())
+        else {
+            continue;
+        };
+        let Some(Desired::Present(desired)) = transaction.desired(id).await? else {
+            continue;
+        };
+        let applied = transaction.applied(id).await?.map(|applied| applied.api.content);
+        let drift = drift(
+            applied.as_ref(),
+            &desired,
+            Some(&observation),
+            &surroundings.ignore,
+        );
+        if drift.state == DriftState::InSync {
+            report.outcome = json!({
+                "result": "Deployed", "externalRef": "", "endpointUrls": [], "observed": fingerprint,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn report(report: &store::Report) -> Option<Report> {
@@ -260,18 +309,39 @@ pub(crate) async fn removed(transaction: &mut Transaction, deployment: &Deployme
     Ok(())
 }
 
-/// Brings the metrics about agents and deployments up to date.
+/// Brings the metrics about what is in the database up to date.
 pub(crate) async fn count(state: &AppState) -> Answer<()> {
     let deployments = state.store.all_deployments(&DeploymentFilter::default()).await?;
-    let of_phase = |phase: Phase| {
-        deployments
-            .iter()
-            .filter(|deployment| deployment.phase == phase)
-            .count() as u64
+    let of_phase = |phase: Phase| deployments.iter().filter(|it| it.phase == phase).count() as u64;
+    let has_drifted = |deployment: &&Deployment| {
+        let mut conditions = deployment.conditions.iter();
+        conditions.any(|it| it.r#type == ConditionType::InSync && it.status == ConditionStatus::False)
     };
-    let counts = PHASES.map(|(phase, name)| (name, of_phase(phase)));
-    state.metrics.state(online_agents(state).await?, &counts);
+    let plans = state.store.open_plans().await?;
+    let in_state = |state: PlanState| plans.iter().filter(|plan| plan.state == state).count() as u64;
+    state.metrics.state(&Counts {
+        agents_online: online_agents(state).await?,
+        deployments: PHASES
+            .iter()
+            .map(|(phase, name)| (*name, of_phase(*phase)))
+            .collect(),
+        deployments_drifted: deployments.iter().filter(has_drifted).count() as u64,
+        plans_open: vec![
+            ("Pending", in_state(PlanState::Pending)),
+            ("Applying", in_state(PlanState::Applying)),
+            ("Compensating", in_state(PlanState::Compensating)),
+        ],
+        tasks_open: open_tasks(state).await?,
+    });
     Ok(())
+}
+
+async fn open_tasks(state: &AppState) -> Answer<u64> {
+    let mut open = 0;
+    for environment in state.store.all_resources(Kind::Environment).await? {
+        open += state.store.open_tasks(environment.environment_id()).await?.len() as u64;
+    }
+    Ok(open)
 }
 
 async fn online_agents(state: &AppState) -> Answer<u64> {

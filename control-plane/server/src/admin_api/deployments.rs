@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use gatehouse_control_plane_api::{
-    admin::{DeployRequest, Deployment, Page},
+    admin::{DeployRequest, Deployment, DeploymentHistoryEntry, Page},
     problem::Problem,
 };
 use gatehouse_control_plane_store as store;
@@ -19,7 +19,10 @@ use gatehouse_schemas::{
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{paging, resources::set_location};
+use super::{
+    paging::{self, PageQuery},
+    resources::set_location,
+};
 use crate::{
     extract::{Body, Path, Query},
     failure::{Answer, Failure},
@@ -57,7 +60,8 @@ pub(crate) struct DeploymentQuery {
         )),
         (status = 404, description = "There is no such API, revision or environment", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The environment's mode forbids it (`mode-forbids`), another API has the place \
-            (`route-conflict`), or the gateway cannot enforce a security policy (`policy-unsupported`)", body = Problem, content_type = "application/problem+json"),
+            (`route-conflict`), the gateway cannot enforce a security policy (`policy-unsupported`), or it cannot express another and that \
+            was not accepted (`loss-not-accepted`)", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn create(writer: Writer, Body(request): Body<DeployRequest>) -> Answer<Response> {
@@ -84,15 +88,8 @@ pub(crate) async fn list(
     Query(query): Query<DeploymentQuery>,
 ) -> Answer<Json<Page<Deployment>>> {
     let request = paging::request(query.limit, query.cursor)?;
-    let api = id_of(&state, Kind::Api, query.api.as_ref()).await?;
-    let environment = id_of(&state, Kind::Environment, query.environment.as_ref()).await?;
-    let (Narrowed::To(api), Narrowed::To(environment)) = (api, environment) else {
+    let Some(filter) = filter(&state, query.api.as_ref(), query.environment.as_ref()).await? else {
         return Ok(Json(paging::page(Vec::new(), None)));
-    };
-    let filter = store::DeploymentFilter {
-        plan_id: None,
-        api_id: api.map(|api| api.api_id()),
-        environment_id: environment.map(|environment| environment.environment_id()),
     };
     let found = state.store.deployments(&filter, &request).await?;
     Ok(Json(paging::mapped(found, view)))
@@ -130,6 +127,52 @@ pub(crate) async fn delete(writer: Writer, Path(id): Path<DeploymentId>) -> Answ
     Ok((StatusCode::ACCEPTED, Json(view(removing))).into_response())
 }
 
+/// Lists the revisions that the gateway confirmed in place of a deployment, newest first.
+#[utoipa::path(get, path = "/api/v1/deployments/{id}/history", operation_id = "listDeploymentHistory", tag = "deployments",
+    params(("id" = DeploymentId, Path, description = "Which deployment"), PageQuery),
+    responses(
+        (status = 200, description = "A page of its history", body = Page<DeploymentHistoryEntry>),
+        (status = 404, description = "There is no such deployment", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn history(
+    State(state): State<AppState>,
+    Path(id): Path<DeploymentId>,
+    Query(query): Query<PageQuery>,
+) -> Answer<Json<Page<DeploymentHistoryEntry>>> {
+    let request = query.request()?;
+    let deployment = state.store.deployment(id).await?;
+    let deployment = deployment.ok_or_else(|| Failure::not_found("deployment", id))?;
+    let found = state
+        .store
+        .deployment_history(deployment.api_id, deployment.environment_id, &request)
+        .await?;
+    Ok(Json(paging::mapped(found, |entry| DeploymentHistoryEntry {
+        revision: entry.revision,
+        generation: entry.generation,
+        at: entry.at,
+        requested_by: entry.requested_by,
+    })))
+}
+
+/// The deployments that names in a query narrow a list to; none if there is nothing of such a name.
+pub(super) async fn filter(
+    state: &AppState,
+    api: Option<&ResourceName>,
+    environment: Option<&ResourceName>,
+) -> Answer<Option<store::DeploymentFilter>> {
+    let api = id_of(state, Kind::Api, api).await?;
+    let environment = id_of(state, Kind::Environment, environment).await?;
+    let (Narrowed::To(api), Narrowed::To(environment)) = (api, environment) else {
+        return Ok(None);
+    };
+    Ok(Some(store::DeploymentFilter {
+        plan_id: None,
+        api_id: api.map(|api| api.api_id()),
+        environment_id: environment.map(|environment| environment.environment_id()),
+    }))
+}
+
 /// What a name in a query narrows a list to.
 enum Narrowed {
     /// This resource, or all if no name was given.
@@ -146,7 +189,8 @@ async fn id_of(state: &AppState, kind: Kind, name: Option<&ResourceName>) -> Ans
     Ok(found.map_or(Narrowed::Nothing, |found| Narrowed::To(Some(Box::new(found)))))
 }
 
-fn view(deployment: store::Deployment) -> Deployment {
+/// A deployment as people read it.
+pub(super) fn view(deployment: store::Deployment) -> Deployment {
     Deployment {
         id: deployment.id,
         api: deployment.api,

@@ -2,10 +2,10 @@
 
 use gatehouse_control_plane_api::agent::{
     DeploymentWork, DesiredState, DiscoveryWork, EnvironmentAssignment, ExpectedState, Priority,
-    ResumePosition, Step, StepState, WorkResponse,
+    ResumePosition, Step, StepState, TaskWork, WorkResponse,
 };
 use gatehouse_control_plane_store::{
-    self as store, AssignedEnvironment, Desired, PendingDiscovery, Work, WorkDeployment,
+    self as store, AssignedEnvironment, Desired, PendingDiscovery, PendingTask, Work, WorkDeployment,
 };
 
 /// An environment as its agent reads it.
@@ -41,10 +41,7 @@ fn deployment(row: WorkDeployment) -> DeploymentWork {
         id: row.id,
         environment_id: row.environment_id,
         generation: row.generation,
-        desired: match row.desired {
-            Desired::Present(api) => DesiredState::Present { api },
-            Desired::Absent(mark) => DesiredState::Absent { mark },
-        },
+        desired: desired_state(row.desired),
         external_ref: row.external_ref,
         confirmed: row.confirmed,
         expected: row.terms.expected.map(expected),
@@ -52,6 +49,14 @@ fn deployment(row: WorkDeployment) -> DeploymentWork {
         accept_loss: row.terms.accept_loss,
         priority: priority(row.terms.priority),
         steps: row.steps.into_iter().map(step).collect(),
+    }
+}
+
+/// What should be there, as agents read it.
+pub(crate) fn desired_state(desired: Desired) -> DesiredState {
+    match desired {
+        Desired::Present(api) => DesiredState::Present { api },
+        Desired::Absent(mark) => DesiredState::Absent { mark },
     }
 }
 
@@ -97,6 +102,15 @@ fn discovery(row: PendingDiscovery) -> DiscoveryWork {
     }
 }
 
+/// A task that this build cannot read was asked by a newer one; it ends by itself.
+fn task(row: PendingTask) -> Option<TaskWork> {
+    Some(TaskWork {
+        id: row.task.id,
+        environment_id: row.task.environment_id,
+        task: serde_json::from_value(row.task.task).ok()?,
+    })
+}
+
 /// Takes away what the environments' modes forbid. A change of mode hands out what was withheld.
 pub(super) fn permitted(mut work: Work) -> Work {
     work.deployments.retain(|deployment| deployment.mode.may_write());
@@ -111,6 +125,6 @@ pub(super) fn response(work: Work) -> WorkResponse {
         environments: work.environments.into_iter().map(environment).collect(),
         deployments: work.deployments.into_iter().map(deployment).collect(),
         discoveries: work.discoveries.into_iter().map(discovery).collect(),
-        tasks: Vec::new(),
+        tasks: work.tasks.into_iter().filter_map(task).collect(),
     }
 }

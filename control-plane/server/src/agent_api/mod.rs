@@ -4,19 +4,25 @@
 //! state and answers; nothing is remembered between requests but what is in the database, so that any replica
 //! can answer any request.
 
+mod absence;
 mod agent_token;
-mod assignment;
+pub(crate) mod assignment;
 mod caller;
 mod catalog;
+mod comparison;
 mod completion;
 mod discovery;
 mod enrollment;
+mod inventory;
 mod leases;
 mod lines;
+mod observations;
 mod pages;
 mod reports;
 mod secrets;
 mod session;
+mod steps;
+pub(crate) mod tasks;
 mod work;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -32,6 +38,10 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(work::work))
         .routes(routes!(secrets::secrets))
         .routes(routes!(reports::report))
+        .routes(routes!(steps::step))
+        .routes(routes!(observations::report))
+        .routes(routes!(tasks::answer))
+        .routes(routes!(inventory::inventory))
         .routes(routes!(pages::page))
         .routes(routes!(completion::complete))
 }

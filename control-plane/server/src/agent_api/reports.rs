@@ -5,11 +5,12 @@ use gatehouse_control_plane_api::{
     agent::{DeploymentOutcome, DeploymentReport},
     problem::{Problem, ProblemKind},
 };
-use gatehouse_control_plane_store::{self as store, Deployment, Transaction};
+use gatehouse_control_plane_store::{self as store, Deployment, Desired, Transaction};
 use gatehouse_schemas::{
     condition::Phase,
     environment::EnvironmentSpec,
     identity::{DeploymentId, EnvironmentId},
+    observed::Observation,
     resource::Kind,
 };
 use http::StatusCode;
@@ -57,6 +58,17 @@ pub(crate) async fn report(
     leases::check_fencing(&leases, &caller, report.fencing)?;
     check(&deployment, &report)?;
     transaction.touch_agent(caller.id()).await?;
+    if let DeploymentOutcome::Drifted {
+        observation: unknown @ Observation::Unknown { .. },
+    } = &report.outcome
+    {
+        // What is unknown changes nothing but the time of the look.
+        transaction
+            .put_observation(id, report.generation, Some(unknown))
+            .await?;
+        transaction.commit().await?;
+        return Ok(StatusCode::NO_CONTENT);
+    }
     let outcome = serde_json::to_value(&report.outcome).map_err(Failure::internal)?;
     transaction
         .put_report(id, caller.id(), report.generation, &outcome)
@@ -86,6 +98,15 @@ fn check(deployment: &Deployment, report: &DeploymentReport) -> Answer<()> {
         DeploymentOutcome::Deployed { .. } | DeploymentOutcome::Drifted { .. } => !deployment.absent,
         DeploymentOutcome::Removed => deployment.absent,
     };
+    if matches!(report.outcome, DeploymentOutcome::Drifted { .. }) && fits && !deployment.confirmed {
+        return Err(Failure::new(
+            ProblemKind::WrongState,
+            format!(
+                "generation {} of `{}` was not carried out yet, so it cannot have drifted; carry it out",
+                report.generation, deployment.api
+            ),
+        ));
+    }
     if fits {
         return Ok(());
     }
@@ -132,11 +153,45 @@ async fn record(
         endpoint_urls,
     };
     transaction.set_deployment_status(deployment.id, &status).await?;
+    remember(transaction, &deployment, told.phase, outcome).await?;
     let turned = |phase: Phase| told.phase == phase && deployment.phase != phase;
     if turned(Phase::Deployed) {
         audit(transaction, &deployment, "deployment.deployed", outcome).await?;
     } else if turned(Phase::Failed) {
         audit(transaction, &deployment, "deployment.failed", outcome).await?;
+    } else if let DeploymentOutcome::Drifted { .. } = outcome {
+        audit(transaction, &deployment, "deployment.drifted", outcome).await?;
+    }
+    Ok(())
+}
+
+/// What a report says of the gateway: that a generation was carried out by all who had to, and what was seen.
+async fn remember(
+    transaction: &mut Transaction,
+    deployment: &Deployment,
+    phase: Phase,
+    outcome: &DeploymentOutcome,
+) -> Answer<()> {
+    let (id, generation) = (deployment.id, deployment.generation);
+    match outcome {
+        DeploymentOutcome::Deployed { observed, .. } => {
+            if phase == Phase::Deployed {
+                transaction.confirm_deployment(id, generation).await?;
+            }
+            let as_desired = match transaction.desired(id).await? {
+                Some(Desired::Present(desired)) => desired.fingerprint == *observed,
+                Some(Desired::Absent(_)) | None => false,
+            };
+            if as_desired {
+                transaction.put_observation(id, generation, None).await?;
+            }
+        }
+        DeploymentOutcome::Drifted { observation } => {
+            transaction
+                .put_observation(id, generation, Some(observation))
+                .await?;
+        }
+        DeploymentOutcome::Deploying | DeploymentOutcome::Removed | DeploymentOutcome::Failed { .. } => {}
     }
     Ok(())
 }

@@ -3,12 +3,19 @@
 use std::collections::BTreeMap;
 
 use gatehouse_control_plane_api::{admin::DeployRequest, problem::ProblemKind};
-use gatehouse_control_plane_store::{Deployment, Desired, NewDeployment, Resource, Transaction};
+use gatehouse_control_plane_store::{
+    Deployment, DeploymentTerms, Desired, NewDeployment, Resource, Transaction,
+};
 use gatehouse_schemas::{
+    condition::{Condition, ConditionStatus, ConditionType, Phase},
     descriptor::Descriptor,
     desired::{DesiredApi, Mark, attached, compose},
     environment::EnvironmentSpec,
-    identity::{ApiId, DeploymentId, EnvironmentId, ResourceName, ResourceVersion, RevisionNumber},
+    identity::{
+        ApiId, DeploymentId, EnvironmentId, ExternalRef, GatewayType, ResourceName, ResourceVersion,
+        RevisionNumber,
+    },
+    policy::Layer,
     resource::{Kind, Metadata, PolicySpec},
     revision::RevisionContent,
     time::Timestamp,
@@ -34,6 +41,8 @@ pub(crate) struct Composer {
 #[derive(Debug, Clone)]
 struct Place {
     name: ResourceName,
+    gateway_type: GatewayType,
+    accept_loss: bool,
     descriptor: Option<Descriptor>,
     surroundings: Surroundings,
 }
@@ -48,19 +57,22 @@ impl Composer {
         })
     }
 
-    fn compose(
+    /// What a revision becomes in an environment of this name and gateway type.
+    pub(super) fn compose(
         &self,
         mark: Mark,
         api: &Metadata,
         environment: &ResourceName,
+        gateway_type: &GatewayType,
         content: &RevisionContent,
     ) -> DesiredApi {
-        compose(
-            mark,
-            content,
-            &attached(api, environment, &self.policies),
-            &self.secrets,
-        )
+        let attached = self.attached(api, environment);
+        compose(mark, content, &attached, gateway_type, &self.secrets)
+    }
+
+    /// The sets of policies that are attached to an API in an environment.
+    pub(super) fn attached(&self, api: &Metadata, environment: &ResourceName) -> Vec<Layer<'_>> {
+        attached(api, environment, &self.policies)
     }
 
     /// Composes a deployment again, and records it if that makes a difference.
@@ -85,11 +97,15 @@ impl Composer {
             api_name: deployment.api.clone(),
             revision: deployment.revision,
         };
-        let desired = self.compose(mark, api, &deployment.environment, &content);
+        let gateway_type = self.place(transaction, mark.environment_id).await?.gateway_type;
+        let desired = self.compose(mark, api, &deployment.environment, &gateway_type, &content);
         if is_desired(transaction, deployment.id, &desired).await? {
             return Ok(());
         }
-        let recorded = self.record(transaction, desired, Some(deployment)).await?;
+        // A loss is for the agent to refuse: here it would keep people from writing what others need.
+        self.expressible(transaction, &desired, true).await?;
+        let terms = followed(transaction, deployment).await?;
+        let recorded = self.record(transaction, desired, Some(deployment), terms).await?;
         let details = json!({
             "api": recorded.api, "environment": recorded.environment, "revision": recorded.revision,
             "generation": recorded.generation,
@@ -101,14 +117,18 @@ impl Composer {
     }
 
     /// Records what should be in an environment, with the state it begins in.
-    async fn record(
+    pub(super) async fn record(
         &mut self,
         transaction: &mut Transaction,
         desired: DesiredApi,
         existing: Option<&Deployment>,
+        terms: DeploymentTerms,
     ) -> Answer<Deployment> {
         let place = self.place(transaction, desired.mark.environment_id).await?;
-        obstacles::enforceable(&desired, &place.name, place.descriptor.as_ref())?;
+        let terms = DeploymentTerms {
+            accept_loss: terms.accept_loss || place.accept_loss,
+            ..terms
+        };
         let subject = Subject {
             id: existing.map(|deployment| deployment.id),
             api: desired.mark.api_name.clone(),
@@ -126,8 +146,21 @@ impl Composer {
             desired,
             phase: told.phase,
             conditions: told.conditions,
+            terms,
         };
         Ok(transaction.put_deployment(&new).await?)
+    }
+
+    /// Refuses what the connector itself says it cannot enforce, and losses that nobody accepted.
+    async fn expressible(
+        &mut self,
+        transaction: &mut Transaction,
+        desired: &DesiredApi,
+        accept_loss: bool,
+    ) -> Answer<()> {
+        let place = self.place(transaction, desired.mark.environment_id).await?;
+        let accept_loss = accept_loss || place.accept_loss;
+        obstacles::expressible(desired, &place.name, place.descriptor.as_ref(), accept_loss)
     }
 
     async fn place(&mut self, transaction: &mut Transaction, id: EnvironmentId) -> Answer<Place> {
@@ -139,6 +172,8 @@ impl Composer {
         let spec = environment_spec(&environment)?;
         let place = Place {
             name: environment.metadata.name.clone(),
+            gateway_type: spec.gateway_type.clone(),
+            accept_loss: spec.accept_loss,
             descriptor: transaction.descriptor(&spec.gateway_type).await?,
             surroundings: Surroundings::of(transaction, &spec, self.online_since).await?,
         };
@@ -168,7 +203,9 @@ pub(crate) async fn deploy(writer: &Writer, request: &DeployRequest) -> Answer<P
         api_name: api.metadata.name.clone(),
         revision,
     };
-    let desired = composer.compose(mark, &api.metadata, &environment.metadata.name, &content);
+    let gateway_type = environment_spec(&environment)?.gateway_type;
+    let place = &environment.metadata.name;
+    let desired = composer.compose(mark, &api.metadata, place, &gateway_type, &content);
     let existing = transaction
         .deployment_of(api.api_id(), environment.environment_id())
         .await?;
@@ -181,8 +218,16 @@ pub(crate) async fn deploy(writer: &Writer, request: &DeployRequest) -> Answer<P
         });
     }
     obstacles::no_conflict(&mut transaction, &desired, &environment).await?;
+    composer
+        .expressible(&mut transaction, &desired, request.accept_loss)
+        .await?;
+    let terms = DeploymentTerms {
+        accept_loss: request.accept_loss,
+        adopt: existing.as_ref().and_then(still_adopting),
+        ..DeploymentTerms::default()
+    };
     let deployment = composer
-        .record(&mut transaction, desired, existing.as_ref())
+        .record(&mut transaction, desired, existing.as_ref(), terms)
         .await?;
     audit(&mut transaction, "deployment.requested", &deployment).await?;
     transaction.commit().await?;
@@ -202,32 +247,68 @@ pub(crate) async fn undeploy(writer: &Writer, id: DeploymentId) -> Answer<Deploy
     }
     let environment = find(&mut transaction, Kind::Environment, &deployment.environment).await?;
     obstacles::may_write(&environment)?;
+    let online_since = writer.state.online_since();
+    let terms = DeploymentTerms::default();
+    let removing = remove(&mut transaction, &deployment, terms, online_since).await?;
+    transaction.commit().await?;
+    Ok(removing)
+}
+
+/// Records that an API should not be in an environment any more. What never reached a gateway is gone at once.
+pub(super) async fn remove(
+    transaction: &mut Transaction,
+    deployment: &Deployment,
+    terms: DeploymentTerms,
+    online_since: Timestamp,
+) -> Answer<Deployment> {
+    let environment = find(transaction, Kind::Environment, &deployment.environment).await?;
     let spec = environment_spec(&environment)?;
-    let surroundings = Surroundings::of(&mut transaction, &spec, writer.state.online_since()).await?;
+    let surroundings = Surroundings::of(transaction, &spec, online_since).await?;
     let subject = Subject {
-        id: Some(id),
+        id: Some(deployment.id),
         api: deployment.api.clone(),
         environment: deployment.environment.clone(),
         revision: deployment.revision,
         generation: transaction.next_generation().await?,
         created_at: Some(deployment.created_at),
         desired: None,
-        previous: deployment.conditions,
+        previous: deployment.conditions.clone(),
     };
-    let told = tell(&mut transaction, &subject, &surroundings).await?;
-    let removing = transaction.request_removal(id, &told.conditions).await?;
-    audit(&mut transaction, "deployment.removal-requested", &removing).await?;
+    let told = tell(transaction, &subject, &surroundings).await?;
+    let removing = transaction
+        .request_removal(deployment.id, &told.conditions, &terms)
+        .await?;
+    audit(transaction, "deployment.removal-requested", &removing).await?;
     if told.removed {
-        removed(&mut transaction, &removing).await?;
+        removed(transaction, &removing).await?;
     }
-    transaction.commit().await?;
     Ok(removing)
 }
 
-async fn audit(transaction: &mut Transaction, action: &str, deployment: &Deployment) -> Answer<()> {
+/// What stays of a deployment's terms when what is desired follows something else that was written. What a plan saw
+/// counts until the work has begun.
+async fn followed(transaction: &mut Transaction, deployment: &Deployment) -> Answer<DeploymentTerms> {
+    let mut terms = deployment.terms.clone();
+    if deployment.confirmed || !transaction.steps(deployment.id).await?.is_empty() {
+        terms.expected = None;
+    }
+    Ok(terms)
+}
+
+/// The object that is being taken over stays the one that may be, until it carries our mark.
+pub(super) fn still_adopting(deployment: &Deployment) -> Option<ExternalRef> {
+    let adopt = deployment.terms.adopt.clone();
+    adopt.filter(|_| !deployment.absent)
+}
+
+pub(super) async fn audit(
+    transaction: &mut Transaction,
+    action: &str,
+    deployment: &Deployment,
+) -> Answer<()> {
     let details = json!({
         "api": deployment.api, "environment": deployment.environment, "revision": deployment.revision,
-        "generation": deployment.generation,
+        "generation": deployment.generation, "plan": deployment.terms.plan_id,
     });
     transaction
         .audit(action, &object(deployment.id), &details)
@@ -235,7 +316,7 @@ async fn audit(transaction: &mut Transaction, action: &str, deployment: &Deploym
     Ok(())
 }
 
-fn object(id: DeploymentId) -> String {
+pub(super) fn object(id: DeploymentId) -> String {
     format!("deployment/{id}")
 }
 
@@ -250,7 +331,8 @@ pub(crate) fn environment_spec(environment: &Resource) -> Answer<EnvironmentSpec
     serde_json::from_value(environment.spec.clone()).map_err(Failure::internal)
 }
 
-async fn revision(
+/// The revision that is wanted, or the newest; 404 if there is none of this number.
+pub(super) async fn revision(
     transaction: &mut Transaction,
     api: &Resource,
     wanted: Option<RevisionNumber>,
@@ -280,10 +362,15 @@ async fn is_current(
     existing: &Deployment,
     desired: &DesiredApi,
 ) -> Answer<bool> {
-    use gatehouse_schemas::condition::Phase;
     let same = !existing.absent && existing.revision == desired.mark.revision;
-    // Deploying again what failed is how people ask for another attempt.
-    Ok(same && existing.phase != Phase::Failed && is_desired(transaction, existing.id, desired).await?)
+    // Deploying again what failed, or what was changed on the gateway, is how people ask for another attempt.
+    let stands = existing.phase != Phase::Failed && !has_drifted(&existing.conditions);
+    Ok(same && stands && is_desired(transaction, existing.id, desired).await?)
+}
+
+fn has_drifted(conditions: &[Condition]) -> bool {
+    let mut conditions = conditions.iter();
+    conditions.any(|it| it.r#type == ConditionType::InSync && it.status == ConditionStatus::False)
 }
 
 async fn is_desired(transaction: &mut Transaction, id: DeploymentId, desired: &DesiredApi) -> Answer<bool> {

@@ -12,11 +12,20 @@ mod affected;
 mod changes;
 mod deletion;
 pub(crate) mod deploy;
+pub(crate) mod drift;
+pub(crate) mod drift_adopt;
 pub(crate) mod import;
 pub(crate) mod obstacles;
+pub(crate) mod plan;
+mod plan_answer;
+mod plan_item;
 mod prepare;
 mod references;
 mod resource;
+mod rollback;
+pub(crate) mod rollout;
+mod rollout_back;
+pub(crate) mod rollout_progress;
 mod secret_users;
 
 use axum::extract::FromRequestParts;
@@ -32,7 +41,7 @@ use serde_json::Value;
 pub(crate) use self::{
     affected::{Affected, policy_sets},
     deletion::delete,
-    prepare::{Prepared, prepare},
+    prepare::{Prepared, off_the_reactor, prepare},
     secret_users::SecretUsers,
 };
 use crate::{

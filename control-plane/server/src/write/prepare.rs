@@ -7,7 +7,6 @@ use gatehouse_control_plane_store::PackedDefinition;
 use gatehouse_schemas::{
     api::{ApiSpec, DefinitionSource, DocumentSource},
     canonical::{Fingerprint, canonical_json},
-    environment::{DriftPolicy, EnvironmentSpec},
     identity::ResourceName,
     openapi::{self, Definition},
     parse::{self, Issue},
@@ -177,7 +176,7 @@ async fn complete(
     let Parsed { document, inline } = parsed;
     let (stored, mut warnings) = match &document.spec {
         Spec::Api(api) => (serde_json::to_value(api), Vec::new()),
-        Spec::Environment(environment) => (serde_json::to_value(environment), without_effect(environment)),
+        Spec::Environment(environment) => (serde_json::to_value(environment), Vec::new()),
         Spec::Policy(policy) => (serde_json::to_value(policy), Vec::new()),
         Spec::Project(project) => (serde_json::to_value(project), Vec::new()),
         Spec::Secret(_) => (Ok(Value::Object(serde_json::Map::new())), Vec::new()),
@@ -268,24 +267,6 @@ async fn known_definition(
         openapi::read(&value)
     });
     Ok(read.await?.map_err(|issues| below(DEFINITION, issues)))
-}
-
-fn without_effect(environment: &EnvironmentSpec) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if environment
-        .discovery
-        .as_ref()
-        .is_some_and(|discovery| discovery.schedule.is_some())
-    {
-        warnings.push(
-            "`spec.discovery.schedule` has no effect yet; start discoveries with `gatehouse discover`"
-                .to_owned(),
-        );
-    }
-    if environment.drift_policy != DriftPolicy::Alert {
-        warnings.push("`spec.driftPolicy` has no effect yet other than `alert`".to_owned());
-    }
-    warnings
 }
 
 fn named_twice(prepared: &[Prepared]) -> Vec<FieldError> {
