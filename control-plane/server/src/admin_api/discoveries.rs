@@ -55,6 +55,7 @@ pub(crate) enum Class {
     Changed,
     Unchanged,
     Gone,
+    Ignored,
     Conflict,
     Error,
 }
@@ -66,6 +67,7 @@ impl Class {
             Self::Changed => "changed",
             Self::Unchanged => "unchanged",
             Self::Gone => "gone",
+            Self::Ignored => "ignored",
             Self::Conflict => "conflict",
             Self::Error => "error",
         }
@@ -177,7 +179,8 @@ pub(crate) async fn read(
     Ok(Json(view(&state, found).await?))
 }
 
-/// Lists the findings of a discovery in the order of their arrival, without what the gateway holds.
+/// Lists the findings of a discovery in the order of their arrival, without what the gateway holds. What the gateway did
+/// not change since it was last read, and the catalog has, is counted and not listed.
 #[utoipa::path(get, path = "/api/v1/discoveries/{id}/items", operation_id = "listFindings", tag = "discoveries",
     params(("id" = DiscoveryId, Path, description = "Which discovery"), ItemQuery),
     responses(

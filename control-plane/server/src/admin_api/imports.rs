@@ -25,10 +25,10 @@ use crate::{
     write::{Writer, import},
 };
 
-/// Takes findings into the catalog, in one transaction, and says what became of each.
+/// Takes findings into the catalog, and says what became of each. Fields that people edited stay as they are.
 #[utoipa::path(post, path = "/api/v1/discoveries/{id}/imports", operation_id = "import", tag = "discoveries",
     params(("id" = DiscoveryId, Path, description = "Which discovery")),
-    request_body(content = CreateImportRequest, example = json!({})),
+    request_body(content = CreateImportRequest, example = json!({"select": "status=new,tag=public"})),
     responses(
         (status = 201, description = "What became of each finding", body = Import, headers(
             ("location" = String, description = "Its path"),
@@ -42,7 +42,7 @@ pub(crate) async fn create(
     Path(id): Path<DiscoveryId>,
     Body(request): Body<CreateImportRequest>,
 ) -> Answer<Response> {
-    let import = view(import::import(&writer, id, request.items.as_deref()).await?)?;
+    let import = view(import::import(&writer, id, &request).await?)?;
     let location = format!("/api/v1/imports/{}", import.id);
     let mut response = (StatusCode::CREATED, Json(import)).into_response();
     set_location(response.headers_mut(), &location);

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatehouse_control_plane_api::{admin, problem::ProblemKind};
-use gatehouse_control_plane_store::{Page, PageRequest};
+use gatehouse_control_plane_store::{DEFAULT_PAGE_SIZE, Page, PageRequest, StoreError};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -52,6 +53,32 @@ pub(crate) fn mapped<T, U>(rows: Page<T>, change: impl FnMut(T) -> U) -> admin::
     page(rows.items, rows.next_cursor)
 }
 
+/// A page of a list that is in memory whole, sorted by the key.
+pub(crate) fn slice<T>(
+    list: &str,
+    request: &PageRequest,
+    items: Vec<T>,
+    key: impl Fn(&T) -> &str,
+) -> Answer<Page<T>> {
+    let after = match &request.cursor {
+        Some(cursor) => Some(decoded(list, cursor).ok_or(StoreError::BadCursor)?),
+        None => None,
+    };
+    let size = request.limit.unwrap_or(DEFAULT_PAGE_SIZE) as usize;
+    let begins = items.partition_point(|item| after.as_deref().is_some_and(|after| key(item) <= after));
+    let more = items.len() - begins > size;
+    let items: Vec<T> = items.into_iter().skip(begins).take(size).collect();
+    let last = items.last().filter(|_| more);
+    let next_cursor = last.map(|last| URL_SAFE_NO_PAD.encode(format!("{list}\n{}", key(last))));
+    Ok(Page { items, next_cursor })
+}
+
+fn decoded(list: &str, cursor: &str) -> Option<String> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    let (name, key) = text.split_once('\n')?;
+    (name == list).then(|| key.to_owned())
+}
+
 /// Reads `k=v,k2=v2`.
 pub(crate) fn label_selector(text: Option<&str>) -> Answer<BTreeMap<String, String>> {
     let text = text.unwrap_or_default().trim();
@@ -84,6 +111,30 @@ mod tests {
         for bad in ["tier", "=x", "a=b,,c=d"] {
             assert!(label_selector(Some(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn lists_in_memory_come_in_pages() {
+        let all = ["a", "b", "c", "d", "e"];
+        let mut request = PageRequest {
+            limit: Some(2),
+            cursor: None,
+        };
+        let mut seen = Vec::new();
+        loop {
+            let page = slice("letters", &request, all.to_vec(), |letter| letter).expect("a page");
+            assert!(page.items.len() <= 2);
+            seen.extend(page.items);
+            request.cursor = page.next_cursor;
+            if request.cursor.is_none() {
+                break;
+            }
+            assert!(
+                slice("numbers", &request, all.to_vec(), |letter| letter).is_err(),
+                "another list's cursor"
+            );
+        }
+        assert_eq!(seen, all);
     }
 
     #[test]

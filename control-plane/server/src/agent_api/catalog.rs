@@ -1,76 +1,213 @@
-//! The catalog as a discovery of one environment compares with it.
+//! The catalog as a discovery of one environment compares with it: light as long as nothing changed.
 
 use std::collections::BTreeMap;
 
-use gatehouse_control_plane_store::{DeploymentFilter, Desired, Transaction};
+use gatehouse_control_plane_store::{
+    DeploymentFilter, Desired, MAX_PAGE_SIZE, PageRequest, Resource, ResourceFilter, Store,
+};
 use gatehouse_schemas::{
-    identity::{ApiId, EnvironmentId, ExternalRef},
+    canonical::Fingerprint,
+    identity::{ApiId, DeploymentId, EnvironmentId, ExternalRef, ResourceName},
     observed::{CatalogEntry, CatalogView},
     resource::Kind,
+    revision::RevisionContent,
 };
 
 use crate::failure::Answer;
 
-/// All APIs: those deployed in the environment as they are desired there, those imported from it, and the others,
-/// whose names and places are taken.
-pub(super) async fn view(
-    transaction: &mut Transaction,
-    environment_id: EnvironmentId,
-) -> Answer<CatalogView> {
-    let deployed = deployed(transaction, environment_id).await?;
-    let mut sources: BTreeMap<ApiId, ExternalRef> = BTreeMap::new();
-    for source in transaction.environment_sources(environment_id).await? {
-        sources.insert(source.api_id, source.external_ref);
-    }
-    let apis = transaction.all_resources(Kind::Api).await?;
-    let ids: Vec<ApiId> = apis.iter().map(|api| api.api_id()).collect();
-    let revisions = transaction.latest_revisions(&ids).await?;
-    let mut entries = Vec::with_capacity(apis.len());
-    let mut deployed = deployed;
-    for api in apis {
-        if let Some(entry) = deployed.remove(&api.api_id()) {
-            entries.push(entry);
-            continue;
-        }
-        let Some(revision) = revisions.get(&api.api_id()) else {
-            continue;
-        };
-        let content = transaction
-            .revision_content(revision.api_id, revision.number)
-            .await?;
-        entries.extend(content.map(|content| CatalogEntry {
-            api_id: revision.api_id,
-            external_ref: sources.get(&revision.api_id).cloned(),
-            gateway_name: None,
-            name: api.metadata.name,
-            fingerprint: revision.fingerprint.clone(),
-            content,
-        }));
-    }
-    Ok(CatalogView::new(entries))
+/// How many contents are read at once.
+const CONTENTS: usize = 500;
+
+/// One API of the catalog that the environment has.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// The API.
+    pub(super) api_id: ApiId,
+    /// Where it is deployed, if it is.
+    pub(super) deployment: Option<DeploymentId>,
+    /// The gateway's name for it when it was last imported.
+    gateway_name: Option<String>,
+    /// What an unchanged API is observed with: the desired state's fingerprint for one that is deployed there; for one
+    /// that was imported, that of what was imported.
+    fingerprint: Fingerprint,
+    /// That of the newest revision: what people made of it may be what the gateway holds by now.
+    latest: Option<Fingerprint>,
 }
 
-async fn deployed(
-    transaction: &mut Transaction,
-    environment_id: EnvironmentId,
-) -> Answer<BTreeMap<ApiId, CatalogEntry>> {
-    let filter = DeploymentFilter {
-        environment_id: Some(environment_id),
-        ..DeploymentFilter::default()
-    };
-    let mut entries = BTreeMap::new();
-    for deployment in transaction.all_deployments(&filter).await? {
-        if let Some(Desired::Present(api)) = transaction.desired(deployment.id).await? {
-            let entry = CatalogEntry {
-                api_id: deployment.api_id,
-                name: deployment.api,
-                external_ref: deployment.external_ref,
-                gateway_name: None,
-                fingerprint: api.fingerprint,
-                content: api.content,
+impl Known {
+    /// Whether the gateway holds it as the catalog knows it.
+    pub(super) fn is_unchanged(&self, fingerprint: &Fingerprint, name: &str) -> bool {
+        let same = self.fingerprint == *fingerprint || self.latest.as_ref() == Some(fingerprint);
+        same && self.gateway_name.as_deref().is_none_or(|known| known == name)
+    }
+}
+
+/// What of the catalog the environment has, without contents; and the names of all APIs.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    known: BTreeMap<ExternalRef, Known>,
+    by_api: BTreeMap<ApiId, ExternalRef>,
+    names: BTreeMap<ApiId, ResourceName>,
+}
+
+impl Catalog {
+    pub(super) async fn read(store: &Store, environment_id: EnvironmentId) -> Answer<Self> {
+        let mut catalog = Self {
+            names: names(store).await?,
+            ..Self::default()
+        };
+        catalog.add_imported(store, environment_id).await?;
+        catalog.add_deployed(store, environment_id).await?;
+        let by_api = catalog.known.iter();
+        catalog.by_api = by_api
+            .map(|(reference, known)| (known.api_id, reference.clone()))
+            .collect();
+        Ok(catalog)
+    }
+
+    async fn add_imported(&mut self, store: &Store, environment_id: EnvironmentId) -> Answer<()> {
+        let sources = store.environment_sources(environment_id).await?;
+        let ids: Vec<ApiId> = sources.iter().map(|source| source.api_id).collect();
+        let mut latest = store.latest_revisions(&ids).await?;
+        for source in sources {
+            let Some(revision) = latest.remove(&source.api_id) else {
+                continue;
             };
-            entries.insert(deployment.api_id, entry);
+            let known = Known {
+                api_id: source.api_id,
+                deployment: None,
+                gateway_name: source.name,
+                fingerprint: source.imported.unwrap_or_else(|| revision.fingerprint.clone()),
+                latest: Some(revision.fingerprint),
+            };
+            self.known.insert(source.external_ref, known);
+        }
+        Ok(())
+    }
+
+    /// What is deployed there goes before what was imported from there: the desired state is what must be there.
+    async fn add_deployed(&mut self, store: &Store, environment_id: EnvironmentId) -> Answer<()> {
+        let filter = DeploymentFilter {
+            environment_id: Some(environment_id),
+            ..DeploymentFilter::default()
+        };
+        for deployment in store.all_deployments(&filter).await? {
+            let Some(Desired::Present(desired)) = store.desired(deployment.id).await? else {
+                continue;
+            };
+            let Some(external_ref) = deployment.external_ref else {
+                continue;
+            };
+            let known = Known {
+                api_id: deployment.api_id,
+                deployment: Some(deployment.id),
+                gateway_name: None,
+                fingerprint: desired.fingerprint,
+                latest: None,
+            };
+            self.known.insert(external_ref, known);
+        }
+        Ok(())
+    }
+
+    /// The API that an object of the gateway is.
+    pub(super) fn find(&self, external_ref: &ExternalRef) -> Option<&Known> {
+        self.known.get(external_ref)
+    }
+
+    /// The gateway's own identity for an API.
+    pub(super) fn reference_of(&self, api_id: ApiId) -> Option<&ExternalRef> {
+        self.by_api.get(&api_id)
+    }
+
+    /// Everything that the environment has.
+    pub(super) fn known(&self) -> impl Iterator<Item = (&ExternalRef, &Known)> {
+        self.known.iter()
+    }
+
+    /// An API and its name.
+    pub(super) fn named(&self, api_id: ApiId) -> Option<(ApiId, ResourceName)> {
+        self.names.get(&api_id).map(|name| (api_id, name.clone()))
+    }
+
+    /// One API with its content, to say what changed.
+    pub(super) async fn entry(&self, store: &Store, api_id: ApiId) -> Answer<Option<CatalogEntry>> {
+        let reference = self.reference_of(api_id);
+        let known = reference.and_then(|reference| self.find(reference));
+        let content = match known.and_then(|known| known.deployment) {
+            Some(deployment) => match store.desired(deployment).await? {
+                Some(Desired::Present(desired)) => Some(desired.content),
+                _ => None,
+            },
+            None => store.latest_contents(&[api_id]).await?.remove(&api_id),
+        };
+        let Some((content, (_, name))) = content.zip(self.named(api_id)) else {
+            return Ok(None);
+        };
+        let fingerprint = match known {
+            Some(known) => known.fingerprint.clone(),
+            None => Fingerprint::of(&content).map_err(crate::failure::Failure::internal)?,
+        };
+        Ok(Some(CatalogEntry {
+            api_id,
+            name,
+            external_ref: reference.cloned(),
+            gateway_name: known.and_then(|known| known.gateway_name.clone()),
+            fingerprint,
+            content,
+        }))
+    }
+
+    /// All APIs, with as much of their contents as names, places and likeness need: what is new must not be in their
+    /// way, and may be another place of one of them.
+    pub(super) async fn view(&self, store: &Store) -> Answer<CatalogView> {
+        let ids: Vec<ApiId> = self.names.keys().copied().collect();
+        let mut entries = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(CONTENTS) {
+            for (api_id, content) in store.latest_contents(ids).await? {
+                let reference = self.reference_of(api_id);
+                let known = reference.and_then(|reference| self.find(reference));
+                entries.extend(self.names.get(&api_id).map(|name| CatalogEntry {
+                    api_id,
+                    name: name.clone(),
+                    external_ref: reference.cloned(),
+                    gateway_name: known.and_then(|known| known.gateway_name.clone()),
+                    fingerprint:
+                        known.map_or_else(|| Fingerprint(String::new()), |it| it.fingerprint.clone()),
+                    content: slim(content),
+                }));
+            }
+        }
+        Ok(CatalogView::new(entries))
+    }
+}
+
+/// Ten thousand contents are in memory at once; policies and texts make up most of them.
+fn slim(mut content: RevisionContent) -> RevisionContent {
+    content.policies = Vec::new();
+    for operation in &mut content.operations {
+        operation.policies = Vec::new();
+        operation.summary = None;
+    }
+    content
+}
+
+/// The names of all APIs, read in pages: their specs are large, and not needed.
+async fn names(store: &Store) -> Answer<BTreeMap<ApiId, ResourceName>> {
+    let mut names = BTreeMap::new();
+    let mut request = PageRequest {
+        limit: Some(MAX_PAGE_SIZE),
+        cursor: None,
+    };
+    loop {
+        let page = store
+            .resources(Kind::Api, &ResourceFilter::default(), &request)
+            .await?;
+        let named = |api: Resource| (api.api_id(), api.metadata.name);
+        names.extend(page.items.into_iter().map(named));
+        request.cursor = page.next_cursor;
+        if request.cursor.is_none() {
+            return Ok(names);
         }
     }
-    Ok(entries)
 }

@@ -1,36 +1,39 @@
-//! The end of a discovery: every finding is compared with the catalog, in one transaction.
+//! The end of a discovery: its findings are compared with the catalog, and the inventory is what it saw.
 
 use std::collections::BTreeSet;
 
+use axum::extract::State;
 use gatehouse_control_plane_api::{
     agent::{DiscoveryCompletion, DiscoveryOutcome},
     problem::Problem,
 };
-use gatehouse_control_plane_store::{
-    DiscoveredRow, DiscoveredStatus, Discovery, DiscoveryCounts, DiscoveryState, ItemFilter, LaterFinding,
-    PageRequest, Transaction,
-};
+use gatehouse_control_plane_store::{Discovery, DiscoveryState, Transaction};
 use gatehouse_schemas::{
-    identity::{DiscoveredApiId, DiscoveryId, EnvironmentId, ExternalRef},
-    observed::{CatalogView, Classification, DiscoveredItem, classify, gone},
+    environment::EnvironmentSpec,
+    identity::{DiscoveryId, ExternalRef},
+    removal::RemovalRules,
+    resource::Kind,
 };
 use http::StatusCode;
 use serde_json::json;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
+    absence,
     caller::Caller,
-    catalog,
+    catalog::Catalog,
+    comparison::{Compared, compare},
     discovery::{of_caller, wrong_state},
     leases::check_fencing,
 };
 use crate::{
     extract::{Body, Path},
-    failure::Answer,
+    failure::{Answer, Failure},
+    state::AppState,
 };
 
-/// How many findings are in memory at once.
-const CHUNK: u32 = 200;
+/// How many of the APIs that count as removed an audit event names.
+const NAMED: usize = 100;
 
 /// Finishes a discovery. The same completion may be sent again.
 ///
@@ -46,30 +49,127 @@ const CHUNK: u32 = 200;
     )
 )]
 pub(crate) async fn complete(
+    State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<DiscoveryId>,
     Body(completion): Body<DiscoveryCompletion>,
 ) -> Answer<StatusCode> {
-    let mut transaction = caller.begin().await?;
-    let (discovery, leases) = of_caller(&mut transaction, &caller, id).await?;
-    let state = state_of(completion.outcome);
-    if discovery.state.is_final() {
-        return ended_before(&discovery, state);
-    }
-    check_fencing(&leases, &caller, completion.fencing)?;
-    has_all_pages(&mut transaction, id, completion.pages).await?;
-    transaction.keep_pages(id, completion.pages).await?;
-    let counts = compare(&mut transaction, &discovery, state).await?;
-    transaction
-        .finish_discovery(id, state, completion.message.as_deref(), counts)
-        .await?;
-    let details = json!({"environment": discovery.environment, "state": state, "counts": counts});
-    transaction
-        .audit("discovery.finished", &format!("discovery/{id}"), &details)
-        .await?;
+    let ending = Ending {
+        caller: &caller,
+        id,
+        completion: &completion,
+        state: state_of(completion.outcome),
+    };
+    let Some((transaction, discovery)) = ending.begin().await? else {
+        return Ok(StatusCode::NO_CONTENT);
+    };
     transaction.commit().await?;
-    info!(environment.name = %discovery.environment, discovery.id = %id, "Discovery of `{}` ended: {state:?}", discovery.environment);
+    let catalog = Catalog::read(&state.store, discovery.environment_id).await?;
+    let compared = compare(&state.store, &caller, &discovery, &catalog).await?;
+    ending.finish(&catalog, compared).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A discovery that comes to its end.
+struct Ending<'a> {
+    caller: &'a Caller,
+    id: DiscoveryId,
+    completion: &'a DiscoveryCompletion,
+    state: DiscoveryState,
+}
+
+impl Ending<'_> {
+    /// The discovery, with exactly the pages that count; none if it ended like this before.
+    async fn begin(&self) -> Answer<Option<(Transaction, Discovery)>> {
+        let mut transaction = self.caller.begin().await?;
+        let (discovery, leases) = of_caller(&mut transaction, self.caller, self.id).await?;
+        if discovery.state.is_final() {
+            return ended_before(&discovery, self.state).map(|()| None);
+        }
+        check_fencing(&leases, self.caller, self.completion.fencing)?;
+        has_all_pages(&mut transaction, self.id, self.completion.pages).await?;
+        transaction.keep_pages(self.id, self.completion.pages).await?;
+        Ok(Some((transaction, discovery)))
+    }
+
+    /// Writes down what was seen and what was not, in one transaction. The same completion may have come twice, and be
+    /// done by now.
+    async fn finish(&self, catalog: &Catalog, mut compared: Compared) -> Answer<()> {
+        let Some((mut transaction, discovery)) = self.begin().await? else {
+            return Ok(());
+        };
+        transaction.take_stock(discovery.environment_id, self.id).await?;
+        let removed = self
+            .take_note(&mut transaction, &discovery, catalog, &mut compared)
+            .await?;
+        transaction.add_later_findings(self.id, &compared.later).await?;
+        let message = self.completion.message.as_deref();
+        transaction
+            .finish_discovery(self.id, self.state, message, compared.counts)
+            .await?;
+        let details =
+            json!({"environment": discovery.environment, "state": self.state, "counts": compared.counts});
+        transaction
+            .audit("discovery.finished", &format!("discovery/{}", self.id), &details)
+            .await?;
+        transaction.commit().await?;
+        info!(environment.name = %discovery.environment, discovery.id = %self.id, "Discovery of `{}` ended: {:?}", discovery.environment, self.state);
+        if !removed.is_empty() {
+            warn!(environment.name = %discovery.environment, "{} APIs count as removed from the gateway of `{}`", removed.len(), discovery.environment);
+        }
+        Ok(())
+    }
+
+    /// What a filter keeps out was not looked for, and what broke off did not look everywhere: neither says anything
+    /// about absence.
+    async fn take_note(
+        &self,
+        transaction: &mut Transaction,
+        discovery: &Discovery,
+        catalog: &Catalog,
+        compared: &mut Compared,
+    ) -> Answer<Vec<ExternalRef>> {
+        if self.state != DiscoveryState::Complete || !discovery.filter.is_empty() {
+            absence::take_note_of_seen(transaction, discovery, compared).await?;
+            return Ok(Vec::new());
+        }
+        let rules = removal_rules(transaction, discovery).await?;
+        let settled = absence::take_note(transaction, discovery, &rules, catalog, compared).await?;
+        if !settled.removed.is_empty() {
+            audit_removals(transaction, discovery, &settled.removed).await?;
+        }
+        Ok(settled.removed)
+    }
+}
+
+async fn removal_rules(transaction: &mut Transaction, discovery: &Discovery) -> Answer<RemovalRules> {
+    let environment = transaction
+        .resource_by_id(Kind::Environment, discovery.environment_id.0)
+        .await?;
+    let environment = environment.ok_or_else(|| Failure::not_found("environment", &discovery.environment))?;
+    let spec: EnvironmentSpec = serde_json::from_value(environment.spec).map_err(Failure::internal)?;
+    Ok(spec
+        .discovery
+        .map(|discovery| discovery.removal)
+        .unwrap_or_default())
+}
+
+async fn audit_removals(
+    transaction: &mut Transaction,
+    discovery: &Discovery,
+    removed: &[ExternalRef],
+) -> Answer<()> {
+    let named: Vec<&ExternalRef> = removed.iter().take(NAMED).collect();
+    let details =
+        json!({"environment": discovery.environment, "count": removed.len(), "externalRefs": named});
+    transaction
+        .audit(
+            "discovery.removed",
+            &format!("discovery/{}", discovery.id),
+            &details,
+        )
+        .await?;
+    Ok(())
 }
 
 fn state_of(outcome: DiscoveryOutcome) -> DiscoveryState {
@@ -81,9 +181,9 @@ fn state_of(outcome: DiscoveryOutcome) -> DiscoveryState {
 }
 
 /// The answer to the first completion may have been lost.
-fn ended_before(discovery: &Discovery, state: DiscoveryState) -> Answer<StatusCode> {
+fn ended_before(discovery: &Discovery, state: DiscoveryState) -> Answer<()> {
     if discovery.state == state {
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(());
     }
     Err(wrong_state(format!(
         "discovery `{}` has ended already: {:?}",
@@ -101,121 +201,4 @@ async fn has_all_pages(transaction: &mut Transaction, id: DiscoveryId, pages: u3
             "page {number} of {pages} has not arrived; send it, then finish the discovery"
         ))),
     }
-}
-
-async fn compare(
-    transaction: &mut Transaction,
-    discovery: &Discovery,
-    state: DiscoveryState,
-) -> Answer<DiscoveryCounts> {
-    let catalog = catalog::view(transaction, discovery.environment_id).await?;
-    let mut comparison = Comparison {
-        catalog: &catalog,
-        environment_id: discovery.environment_id,
-        seen: transaction.seen_unchanged(discovery.id).await?,
-        counts: DiscoveryCounts::default(),
-    };
-    comparison.counts.unchanged = comparison.seen.len() as u64;
-    let mut request = PageRequest {
-        limit: Some(CHUNK),
-        cursor: None,
-    };
-    loop {
-        let page = transaction
-            .discovered_items(discovery.id, &ItemFilter::default(), &request)
-            .await?;
-        let mut told = Vec::with_capacity(page.items.len());
-        for row in page.items {
-            told.extend(comparison.add(row));
-        }
-        transaction.classify_items(&told).await?;
-        request.cursor = page.next_cursor;
-        if request.cursor.is_none() {
-            break;
-        }
-    }
-    // What a filter keeps out was not looked for, so it is not absent.
-    let whole = state == DiscoveryState::Complete && discovery.filter.is_empty();
-    comparison.add_gone(transaction, discovery.id, whole).await?;
-    Ok(comparison.counts)
-}
-
-struct Comparison<'a> {
-    catalog: &'a CatalogView,
-    environment_id: EnvironmentId,
-    seen: BTreeSet<ExternalRef>,
-    counts: DiscoveryCounts,
-}
-
-impl Comparison<'_> {
-    fn add(&mut self, row: DiscoveredRow) -> Option<(DiscoveredApiId, DiscoveredStatus)> {
-        let item = row.item?;
-        let entry = self.catalog.find(&item);
-        // An API that our mark identifies was seen, even if the gateway calls it something else now.
-        self.seen
-            .extend(entry.and_then(|entry| entry.external_ref.clone()));
-        self.seen.insert(row.external_ref);
-        let status = DiscoveredStatus {
-            classification: classify(&item, self.catalog),
-            api: entry.map(|entry| (entry.api_id, entry.name.clone())),
-            managed: self.is_managed(&item),
-        };
-        count(&mut self.counts, &status.classification);
-        Some((row.id, status))
-    }
-
-    fn is_managed(&self, item: &DiscoveredItem) -> bool {
-        match item {
-            DiscoveredItem::Api(api) => api
-                .mark
-                .as_ref()
-                .is_some_and(|mark| mark.environment_id == self.environment_id),
-            DiscoveredItem::Unchanged { .. } | DiscoveredItem::Unreadable { .. } => false,
-        }
-    }
-
-    async fn add_gone(
-        &mut self,
-        transaction: &mut Transaction,
-        id: DiscoveryId,
-        complete: bool,
-    ) -> Answer<()> {
-        let mut findings = Vec::new();
-        for entry in gone(self.catalog, &self.seen, complete) {
-            let Some(external_ref) = &entry.external_ref else {
-                continue;
-            };
-            let deployed = transaction
-                .deployment_of(entry.api_id, self.environment_id)
-                .await?;
-            let status = DiscoveredStatus {
-                classification: Classification::Gone {
-                    message: String::new(),
-                },
-                api: Some((entry.api_id, entry.name.clone())),
-                managed: deployed.is_some(),
-            };
-            count(&mut self.counts, &status.classification);
-            findings.push(LaterFinding {
-                external_ref: external_ref.clone(),
-                name: entry.name.to_string(),
-                in_inventory: false,
-                status,
-            });
-        }
-        Ok(transaction.add_later_findings(id, &findings).await?)
-    }
-}
-
-fn count(counts: &mut DiscoveryCounts, classification: &Classification) {
-    let counter = match classification {
-        Classification::New { .. } => &mut counts.new,
-        Classification::Changed { .. } => &mut counts.changed,
-        Classification::Unchanged => &mut counts.unchanged,
-        Classification::Ignored { .. } => &mut counts.ignored,
-        Classification::Gone { .. } => &mut counts.gone,
-        Classification::Conflict { .. } => &mut counts.conflict,
-        Classification::Error { .. } => &mut counts.error,
-    };
-    *counter += 1;
 }

@@ -11,6 +11,7 @@ use gatehouse_schemas::{
     observed::DiscoveredItem,
 };
 use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
@@ -19,13 +20,40 @@ use super::{
     lines::Lines,
 };
 use crate::{
-    extract::Path,
+    extract::{Path, Query},
     failure::{Answer, Failure},
 };
 
 /// Findings are written away when so many bytes of them have come.
 const BATCH_BYTES: usize = 1024 * 1024;
 const BATCH_ITEMS: usize = 200;
+/// The longest position, in bytes.
+const POSITION_MAX: usize = 16 * 1024;
+
+/// Where the listing goes on.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PositionQuery {
+    /// The connector's position after this page: whoever comes after an interruption goes on from there. Without it,
+    /// this page is the end of the listing.
+    position: Option<String>,
+}
+
+impl PositionQuery {
+    fn position(self) -> Answer<Option<String>> {
+        match self.position {
+            Some(position) if position.len() > POSITION_MAX => Err(Failure::new(
+                ProblemKind::MalformedRequest,
+                format!(
+                    "`position` has {} bytes; it must have at most {POSITION_MAX}",
+                    position.len()
+                ),
+            )),
+            position => Ok(position),
+        }
+    }
+}
 
 /// Sends a page of findings, one JSON value per line.
 ///
@@ -35,6 +63,7 @@ const BATCH_ITEMS: usize = 200;
     params(
         ("id" = DiscoveryId, Path, description = "Which discovery"),
         ("number" = u32, Path, description = "Which page, from 1", minimum = 1),
+        PositionQuery,
     ),
     request_body(content = DiscoveredItem, content_type = "application/x-ndjson", description = "One finding per line"),
     responses(
@@ -47,6 +76,7 @@ const BATCH_ITEMS: usize = 200;
 pub(crate) async fn page(
     caller: Caller,
     Path((id, number)): Path<(DiscoveryId, u32)>,
+    Query(query): Query<PositionQuery>,
     request: Request,
 ) -> Answer<StatusCode> {
     if number == 0 {
@@ -55,6 +85,7 @@ pub(crate) async fn page(
             "pages are numbered from 1",
         ));
     }
+    let position = query.position()?;
     is_ndjson(request.headers())?;
     open(&caller, id).await?;
     let page = Page {
@@ -64,7 +95,7 @@ pub(crate) async fn page(
         attempt: Uuid::now_v7(),
     };
     match page.receive(Lines::of(request.into_body())).await {
-        Ok((items, seen)) => page.finish(items, &seen).await?,
+        Ok(received) => page.finish(&received, position.as_deref()).await?,
         Err(failure) => {
             page.forget().await?;
             return Err(failure);
@@ -104,6 +135,14 @@ async fn open(caller: &Caller, id: DiscoveryId) -> Answer<()> {
     Ok(())
 }
 
+/// What came of a page.
+#[derive(Default)]
+struct Received {
+    items: u64,
+    /// What was not read again.
+    unchanged: Vec<ExternalRef>,
+}
+
 /// One attempt at a page.
 struct Page<'a> {
     caller: &'a Caller,
@@ -113,37 +152,37 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// How many findings came, and which of them are unchanged.
-    async fn receive(&self, mut lines: Lines) -> Answer<(u64, Vec<ExternalRef>)> {
-        let (mut batch, mut bytes, mut count, mut seen) = (Vec::new(), 0, 0_u64, Vec::new());
+    async fn receive(&self, mut lines: Lines) -> Answer<Received> {
+        let (mut batch, mut bytes, mut received) = (Vec::new(), 0, Received::default());
         while let Some(line) = lines.next().await? {
             bytes += line.len();
-            batch.push(finding(&line, count)?);
-            count += 1;
+            batch.push(finding(&line, received.items)?);
+            received.items += 1;
             if bytes >= BATCH_BYTES || batch.len() >= BATCH_ITEMS {
-                self.write(std::mem::take(&mut batch), &mut seen).await?;
+                self.write(std::mem::take(&mut batch), &mut received).await?;
                 bytes = 0;
             }
         }
-        self.write(batch, &mut seen).await?;
-        Ok((count, seen))
+        self.write(batch, &mut received).await?;
+        Ok(received)
     }
 
-    async fn write(&self, batch: Vec<DiscoveredItem>, seen: &mut Vec<ExternalRef>) -> Answer<()> {
-        let findings = PackedFindings::of(batch).await?;
-        seen.extend_from_slice(findings.unchanged());
-        if findings.len() == findings.unchanged().len() {
+    /// Findings are packed before the transaction begins. What is unchanged is no row of its own.
+    async fn write(&self, batch: Vec<DiscoveredItem>, received: &mut Received) -> Answer<()> {
+        let packed = PackedFindings::of(batch).await?;
+        received.unchanged.extend_from_slice(packed.unchanged());
+        if packed.len() == packed.unchanged().len() {
             return Ok(());
         }
         let mut transaction = self.caller.begin().await?;
         transaction
-            .add_items(self.id, self.number, self.attempt, &findings)
+            .add_items(self.id, self.number, self.attempt, &packed)
             .await?;
         Ok(transaction.commit().await?)
     }
 
     /// The discovery may have ended while the page came in.
-    async fn finish(&self, items: u64, seen: &[ExternalRef]) -> Answer<()> {
+    async fn finish(&self, received: &Received, position: Option<&str>) -> Answer<()> {
         let mut transaction = self.caller.begin().await?;
         let (discovery, _) = of_caller(&mut transaction, self.caller, self.id).await?;
         if discovery.state.is_final() {
@@ -155,9 +194,9 @@ impl Page<'_> {
             )));
         }
         let end = PageEnd {
-            items,
-            seen,
-            position: None,
+            items: received.items,
+            seen: &received.unchanged,
+            position,
         };
         transaction
             .finish_page(self.id, self.number, self.attempt, end)

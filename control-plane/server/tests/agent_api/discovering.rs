@@ -15,7 +15,7 @@ use crate::{
     harness::{ControlPlane, check, descriptor, environment, send},
 };
 
-fn content(base_path: &str) -> RevisionContent {
+pub(crate) fn content(base_path: &str) -> RevisionContent {
     serde_json::from_value(json!({
         "displayName": "An API", "version": "v1", "type": "rest", "direction": "ingress", "basePath": base_path,
         "upstreams": {"main": {"url": "http://127.0.0.1:9", "timeoutMs": 30000, "connectTimeoutMs": 5000}}
@@ -23,7 +23,7 @@ fn content(base_path: &str) -> RevisionContent {
     .expect("content")
 }
 
-fn found(reference: &str, name: &str, base_path: &str) -> DiscoveredItem {
+pub(crate) fn found(reference: &str, name: &str, base_path: &str) -> DiscoveredItem {
     let content = content(base_path);
     DiscoveredItem::Api(Box::new(ObservedApi {
         version: None,
@@ -38,7 +38,7 @@ fn found(reference: &str, name: &str, base_path: &str) -> DiscoveredItem {
     }))
 }
 
-fn unreadable(reference: &str) -> DiscoveredItem {
+pub(crate) fn unreadable(reference: &str) -> DiscoveredItem {
     DiscoveredItem::Unreadable {
         external_ref: ExternalRef(reference.to_owned()),
         name: reference.to_owned(),
@@ -46,7 +46,7 @@ fn unreadable(reference: &str) -> DiscoveredItem {
     }
 }
 
-fn lines(items: &[DiscoveredItem]) -> Vec<u8> {
+pub(crate) fn lines(items: &[DiscoveredItem]) -> Vec<u8> {
     let lines: Vec<String> = items
         .iter()
         .map(|item| serde_json::to_string(item).expect("JSON"))
@@ -54,9 +54,13 @@ fn lines(items: &[DiscoveredItem]) -> Vec<u8> {
     lines.join("\n").into_bytes()
 }
 
-async fn discovery(control_plane: &ControlPlane) -> DiscoveryId {
+pub(crate) async fn discovery(control_plane: &ControlPlane) -> DiscoveryId {
+    discovery_of(control_plane, "local").await
+}
+
+pub(crate) async fn discovery_of(control_plane: &ControlPlane, environment: &str) -> DiscoveryId {
     let made = control_plane
-        .post("discoveries", json!({"environment": "local"}))
+        .post("discoveries", json!({"environment": environment}))
         .await
         .expect(202);
     made["id"].as_str().expect("an id").parse().expect("a UUID")
@@ -75,14 +79,14 @@ async fn started(control_plane: &ControlPlane) -> (Agent, DiscoveryId) {
 }
 
 impl Agent {
-    async fn page(&self, id: DiscoveryId, number: u32, items: &[DiscoveredItem]) {
+    pub(crate) async fn page(&self, id: DiscoveryId, number: u32, items: &[DiscoveredItem]) {
         self.client
             .discovery_page(&self.token, id, number, lines(items))
             .await
             .expect("recorded");
     }
 
-    async fn try_complete(
+    pub(crate) async fn try_complete(
         &self,
         id: DiscoveryId,
         pages: u32,
@@ -97,12 +101,12 @@ impl Agent {
         self.client.complete_discovery(&self.token, id, &completion).await
     }
 
-    async fn complete(&self, id: DiscoveryId, pages: u32, outcome: DiscoveryOutcome) {
+    pub(crate) async fn complete(&self, id: DiscoveryId, pages: u32, outcome: DiscoveryOutcome) {
         self.try_complete(id, pages, outcome).await.expect("finished");
     }
 }
 
-async fn classes(control_plane: &ControlPlane, id: DiscoveryId) -> Vec<(String, String)> {
+pub(crate) async fn classes(control_plane: &ControlPlane, id: DiscoveryId) -> Vec<(String, String)> {
     let items = control_plane
         .get(&format!("discoveries/{id}/items"))
         .await
@@ -118,7 +122,7 @@ async fn classes(control_plane: &ControlPlane, id: DiscoveryId) -> Vec<(String, 
     classes
 }
 
-fn told(classes: &[(String, String)]) -> Vec<(&str, &str)> {
+pub(crate) fn told(classes: &[(String, String)]) -> Vec<(&str, &str)> {
     classes
         .iter()
         .map(|(reference, class)| (reference.as_str(), class.as_str()))

@@ -19,6 +19,7 @@ mod enrolling;
 mod harness;
 mod leasing;
 mod measuring;
+mod removing;
 mod reporting;
 mod resolving;
 mod working;

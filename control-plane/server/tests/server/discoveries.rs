@@ -1,6 +1,8 @@
 //! Discoveries and imports. What an agent would send is written to the database.
 
-use gatehouse_control_plane_store::{DiscoveredStatus, DiscoveryCounts, DiscoveryState, PageRequest};
+use gatehouse_control_plane_store::{
+    DiscoveredStatus, DiscoveryCounts, DiscoveryState, PackedFindings, PageEnd, PageRequest,
+};
 use gatehouse_schemas::{
     canonical::Fingerprint,
     diff::Change,
@@ -50,12 +52,17 @@ async fn discovered(
     let items: Vec<DiscoveredItem> = findings.iter().map(|(item, ..)| item.clone()).collect();
     let attempt = Uuid::now_v7();
     let mut transaction = control_plane.transaction().await;
+    let end = PageEnd {
+        items: items.len() as u64,
+        ..PageEnd::default()
+    };
+    let packed = PackedFindings::of(items).await.expect("findings");
     transaction
-        .add_items(id, 1, attempt, &items)
+        .add_items(id, 1, attempt, &packed)
         .await
         .expect("items");
     transaction
-        .finish_page(id, 1, attempt, items.len() as u64)
+        .finish_page(id, 1, attempt, end)
         .await
         .expect("a page");
     let rows = transaction
@@ -77,7 +84,10 @@ async fn discovered(
             api,
             managed: false,
         };
-        transaction.classify_item(row.id, &status).await.expect("a class");
+        transaction
+            .classify_items(&[(row.id, status)])
+            .await
+            .expect("a class");
     }
     transaction
         .finish_discovery(id, DiscoveryState::Complete, None, DiscoveryCounts::default())
