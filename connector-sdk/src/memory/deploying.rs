@@ -171,15 +171,26 @@ impl Call<'_> {
     ) -> Result<T> {
         let number = intent.number;
         self.context.journal.intend(intent).await?;
-        if self.fault == Some(Fault::FailBeforeStep(number)) {
-            return Err(injected(self.operation, ErrorKind::Unavailable));
-        }
+        self.at_boundary(&Fault::FailBeforeStep(number), &Fault::HangBeforeStep(number))
+            .await?;
         let result = self.take(operation, effect).await?;
-        if self.fault == Some(Fault::FailAfterStep(number)) {
-            return Err(injected(self.operation, ErrorKind::Unavailable));
-        }
+        self.at_boundary(&Fault::FailAfterStep(number), &Fault::HangAfterStep(number))
+            .await?;
         self.context.journal.done(number).await?;
         Ok(result)
+    }
+
+    /// What goes wrong between two steps.
+    async fn at_boundary(&self, fails: &Fault, hangs: &Fault) -> Result<()> {
+        if self.fault.as_ref() == Some(hangs) {
+            self.context.cancellation.cancelled().await;
+        }
+        match self.fault.as_ref() {
+            Some(fault) if fault == fails || fault == hangs => {
+                Err(injected(self.operation, ErrorKind::Unavailable))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn take<T>(&self, operation: &str, effect: impl FnOnce() -> std::io::Result<T>) -> Result<T> {

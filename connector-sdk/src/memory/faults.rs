@@ -24,6 +24,10 @@ pub enum Fault {
     FailBeforeStep(u32),
     /// A deploy in several steps fails when this step is taken and not recorded as done.
     FailAfterStep(u32),
+    /// A deploy in several steps does not go on when this step is recorded and not taken.
+    HangBeforeStep(u32),
+    /// A deploy in several steps does not go on when this step is taken and not recorded as done.
+    HangAfterStep(u32),
 }
 
 /// What will go wrong.

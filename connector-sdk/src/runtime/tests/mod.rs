@@ -3,22 +3,27 @@
 mod control_plane;
 mod deploys;
 mod discoveries;
+mod drift;
 mod joining;
 mod leases;
 mod outages;
+mod plans;
+mod resuming;
+mod steps;
+mod tasks;
 
 use std::{path::Path, time::Duration};
 
 use control_plane::{ControlPlane, JOIN_TOKEN};
-use gatehouse_control_plane_api::agent::DeploymentOutcome;
-use gatehouse_schemas::identity::Generation;
+use gatehouse_control_plane_api::agent::{DeploymentOutcome, EnvironmentAssignment};
+use gatehouse_schemas::identity::{ExternalRef, Generation};
 use tokio::{runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{Agent, AgentOptions, RunError, Tuning};
 use crate::{
     backoff::Backoff,
-    memory::{MemoryConnector, MemoryGateway},
+    memory::{MemoryConnector, MemoryGateway, StoredApi},
 };
 
 const QUICK: Backoff = Backoff {
@@ -77,8 +82,12 @@ fn options(control_plane: &ControlPlane, folder: &Path) -> AgentOptions {
 }
 
 fn start(options: AgentOptions, gateway: &MemoryGateway) -> Running {
+    start_with(options, MemoryConnector::new(gateway.clone()))
+}
+
+fn start_with(options: AgentOptions, connector: MemoryConnector) -> Running {
     let cancellation = CancellationToken::new();
-    let agent = Agent::builder(MemoryConnector::new(gateway.clone()));
+    let agent = Agent::builder(connector);
     let threads = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -102,11 +111,21 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with(|_| {}, |connector| connector).await
+    }
+
+    /// With another environment and another connector.
+    async fn with(
+        environment: impl FnOnce(&mut EnvironmentAssignment),
+        connector: impl FnOnce(MemoryConnector) -> MemoryConnector,
+    ) -> Self {
         let control_plane = ControlPlane::start().await;
         control_plane.add_environment();
+        control_plane.change_environment(environment);
         let gateway = MemoryGateway::new();
         let folder = tempfile::tempdir().unwrap();
-        let agent = start(options(&control_plane, folder.path()), &gateway);
+        let connector = connector(MemoryConnector::new(gateway.clone()));
+        let agent = start_with(options(&control_plane, folder.path()), connector);
         Self {
             control_plane,
             gateway,
@@ -115,14 +134,33 @@ impl Stage {
         }
     }
 
+    /// Ends the agent and starts another one in its place, which remembers nothing.
+    async fn restart(&mut self) {
+        self.agent.cancellation.cancel();
+        self.agent.end().await.unwrap();
+        self.agent = start(options(&self.control_plane, self.folder.path()), &self.gateway);
+    }
+
     async fn deployed(&self, generation: Generation) {
-        until("the deploy is reported", || {
-            self.control_plane
-                .outcomes(generation)
-                .iter()
-                .any(|report| matches!(report.outcome, DeploymentOutcome::Deployed { .. }))
+        self.reported(generation, |outcome| {
+            matches!(outcome, DeploymentOutcome::Deployed { .. })
         })
         .await;
+    }
+
+    /// Waits until an outcome like this is reported.
+    async fn reported(&self, generation: Generation, like: impl Fn(&DeploymentOutcome) -> bool) {
+        until("the outcome is reported", || {
+            self.control_plane.has(generation, &like)
+        })
+        .await;
+    }
+
+    /// The only API on the gateway.
+    fn only_api(&self) -> (ExternalRef, StoredApi) {
+        let mut apis = self.gateway.apis();
+        assert_eq!(apis.len(), 1, "{apis:?}");
+        apis.pop_first().unwrap()
     }
 }
 

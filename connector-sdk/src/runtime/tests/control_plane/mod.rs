@@ -10,7 +10,8 @@ use std::{
 
 use gatehouse_control_plane_api::agent::{
     DeploymentObservation, DeploymentOutcome, DeploymentReport, DeploymentWork, DesiredState,
-    DiscoveryCompletion, DiscoveryWork, EnvironmentAssignment, Step, Task, TaskReport, TaskResult, TaskWork,
+    DiscoveryCompletion, DiscoveryWork, EnvironmentAssignment, ResumePosition, Step, Task, TaskReport,
+    TaskResult, TaskWork,
 };
 use gatehouse_schemas::{
     environment::{DiscoveryFilter, Mode},
@@ -208,12 +209,28 @@ impl ControlPlane {
     }
 
     pub(super) fn discover(&self) {
-        self.change(|world, _| {
+        self.discover_with(|_| {});
+    }
+
+    /// Asks for a discovery of some APIs.
+    pub(super) fn discover_with(&self, filter: impl FnOnce(&mut DiscoveryFilter)) {
+        let mut wanted = DiscoveryFilter::default();
+        filter(&mut wanted);
+        self.list(wanted, None);
+    }
+
+    /// Asks to go on with a discovery.
+    pub(super) fn resume(&self, resume: ResumePosition) {
+        self.list(DiscoveryFilter::default(), Some(resume));
+    }
+
+    fn list(&self, filter: DiscoveryFilter, resume: Option<ResumePosition>) {
+        self.change(|world, generation| {
             world.discoveries.push(DiscoveryWork {
-                id: DiscoveryId(Uuid::from_u128(99)),
+                id: DiscoveryId(Uuid::from_u128(u128::from(generation.0) + 1000)),
                 environment_id: test_support::environment_id(),
-                filter: DiscoveryFilter::default(),
-                resume: None,
+                filter,
+                resume,
             });
         });
     }
