@@ -39,6 +39,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - A gateway that cannot be reached is an `Unavailable` error, not a failed check.
     /// - A permission that the mode needs and the credential lacks is a finding of severity `Error` that names it.
     /// - A permission to change things that a read-only mode does not need is a `Warning`.
+    /// - Whether the connector's capabilities serve the mode is added by the runtime.
     async fn check(&self, context: &Context) -> Result<CheckReport>;
 
     /// Lists one page of the APIs the gateway has, ours and others.
@@ -50,7 +51,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - Following `next` from the first page lists every API exactly once.
     /// - An API that cannot be read is an `Unreadable` item; the listing goes on.
     /// - A page that cannot be read is an error, never an empty page.
-    /// - An API whose version in the listing is the one in `known` is `Unchanged` and costs no call of its own.
+    /// - An API whose version in the listing is the one in `known` is `Unchanged` and costs no call of its own. A
+    ///   version changes whenever anything about the API does, its name and tags included.
+    /// - What the filter's `tags` and `selector` do not let through is left out; a selector that is not understood is
+    ///   an `Invalid` error. `names` are applied by the runtime, too.
+    /// - A page's `next` is good for going on in another process, as long as the gateway takes it.
     /// - A position that the gateway no longer takes is a `Conflict` error; the listing begins anew.
     /// - Nothing on the gateway changes.
     async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage>;
@@ -64,6 +69,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - After a deploy, the observation is `Present` and its fingerprint is the desired one.
     /// - `Absent` only when the gateway answered that it is not there.
     /// - A gateway that cannot be asked is `Unknown` or an error, never `Absent`.
+    /// - What the identity names is told as it is, whether it carries our mark or not; only if nothing is there does
+    ///   the mark decide.
     /// - Nothing on the gateway changes.
     async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation>;
 
@@ -98,7 +105,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - After a failure, the old revision still serves.
     /// - What one attempt made and did not finish, the next one finds, by mark, name or recorded step, and uses or
     ///   removes; there is never a second one of it.
-    /// - With more than one step, each is recorded with `context.journal` before it is taken.
+    /// - With more than one step, each is recorded with `context.journal` before it is taken. When a record is refused,
+    ///   the attempt ends there with that error.
+    /// - What earlier attempts recorded and this one does not use is removed, whichever generation it was for.
+    /// - `Deployed::observed` is what the gateway holds, not what was asked for; if it is not the desired fingerprint,
+    ///   the runtime looks once more, and tries again.
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed>;
 
     /// Removes the API from the gateway.
@@ -108,6 +119,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// # Behaviour
     ///
     /// - Removing an API that is already gone succeeds.
+    /// - What deploys recorded with `context.journal` and did not finish is removed with it, also when the API itself
+    ///   is not there.
     /// - Resources that this environment does not manage stay untouched.
     async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()>;
 }

@@ -33,7 +33,7 @@ pub struct StoredApi {
     pub definition: Option<Value>,
     /// The fingerprint of what it expresses.
     pub fingerprint: Fingerprint,
-    /// Rises with every change of it, whoever makes it.
+    /// Rises with every change of it, whoever makes it; 0 as long as nobody counts.
     #[serde(default)]
     pub version: u64,
 }
@@ -89,7 +89,7 @@ impl StoredApi {
     pub(super) fn observed(self, external_ref: ExternalRef) -> ObservedApi {
         ObservedApi {
             endpoint_urls: vec![endpoint_url(&self.content.base_path)],
-            version: Some(self.listed_version()),
+            version: self.listed_version(),
             external_ref,
             name: self.name,
             tags: self.tags,
@@ -114,7 +114,7 @@ impl StoredApi {
                 reason: format!("`{external_ref}` cannot be read; its document is damaged"),
             };
         }
-        if known == Some(&self.listed_version()) {
+        if known.is_some() && known == self.listed_version().as_ref() {
             return DiscoveredItem::Unchanged {
                 external_ref: external_ref.clone(),
                 name: self.name.clone(),
@@ -123,8 +123,9 @@ impl StoredApi {
         DiscoveredItem::Api(Box::new(self.clone().observed(external_ref.clone())))
     }
 
-    fn listed_version(&self) -> String {
-        self.version.to_string()
+    /// None for one that was put into the file by hand, without one.
+    fn listed_version(&self) -> Option<String> {
+        (self.version > 0).then(|| self.version.to_string())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The behaviours that the contract lists, on the reference implementation.
 
+mod gateways;
+
 use gatehouse_schemas::{
     environment::{DiscoveryFilter, Mode},
     identity::ExternalRef,
