@@ -78,7 +78,7 @@ fn each_finding_has_its_class() {
         .collect();
     expect![[r#"
         {"class":"unchanged"}
-        {"class":"changed","changes":[{"path":"/basePath","before":"/orders","after":"/moved"}],"changeClass":"cosmetic"}
+        {"class":"changed","changes":[{"path":"/basePath","before":"/orders","after":"/moved"}],"changeClass":"breaking","consumers":[{"place":"the API","class":"breaking","message":"it is reached below `/moved`, not `/orders`"}]}
         {"class":"new","duplicates":[{"api":"users","evidence":["same upstream","same name"]}]}
         {"class":"changed","changes":[{"path":"/basePath","before":"/users","after":"/users/"}],"changeClass":"cosmetic"}
         {"class":"conflict","reason":"the name `users` belongs to another API of the catalog; rename one of the two; it may be that API on another gateway: same upstream, same name"}
@@ -160,7 +160,7 @@ fn another_name_of_the_same_object_is_a_rename() {
     expect![[r#"
         {"class":"unchanged"}
         {"class":"changed","changes":[{"path":"/name","before":"orders","after":"purchases"}],"changeClass":"cosmetic"}
-        {"class":"changed","changes":[{"path":"/name","before":"orders","after":"purchases"},{"path":"/basePath","before":"/orders","after":"/purchases"}],"changeClass":"cosmetic"}
+        {"class":"changed","changes":[{"path":"/name","before":"orders","after":"purchases"},{"path":"/basePath","before":"/orders","after":"/purchases"}],"changeClass":"breaking","consumers":[{"place":"the API","class":"breaking","message":"it is reached below `/purchases`, not `/orders`"}]}
         {"class":"changed","changes":[{"path":"/name","before":"users","after":"people"}],"changeClass":"cosmetic"}
         {"class":"changed","changes":[{"path":"/name","before":"orders","after":"purchases"}],"changeClass":"cosmetic"}
         {"class":"unchanged"}

@@ -5,7 +5,7 @@
 
 mod operations;
 mod paths;
-mod references;
+pub(crate) mod references;
 mod servers;
 
 use serde_json::Value;
@@ -68,6 +68,11 @@ pub fn read(document: &Value) -> Result<Definition, Vec<Issue>> {
         warnings,
         canonical: canonical(document),
     })
+}
+
+/// Where a definition says its API is served; nowhere if it is no definition.
+pub(crate) fn servers(document: &Value) -> Vec<String> {
+    format(document).map_or_else(|_| Vec::new(), |format| servers::read(document, format))
 }
 
 fn format(document: &Value) -> Result<DefinitionFormat, Issue> {

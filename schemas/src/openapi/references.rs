@@ -9,7 +9,7 @@ use serde_json::Value;
 const STEPS_MAX: usize = 32;
 
 /// What a value stands for: itself, or what its `$ref` leads to. None if it leads nowhere or outside.
-pub(super) fn resolve<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value> {
+pub(crate) fn resolve<'a>(document: &'a Value, mut value: &'a Value) -> Option<&'a Value> {
     for _ in 0..STEPS_MAX {
         let Some(reference) = value.get("$ref").and_then(Value::as_str) else {
             return Some(value);
