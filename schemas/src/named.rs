@@ -29,7 +29,7 @@ impl<'a> Named<'a> {
 
     /// The names as people read them: `GET /orders`, `ratelimit`.
     pub(crate) fn titles(&self) -> Vec<String> {
-        self.names.iter().map(|name| title(name)).collect()
+        self.names.iter().map(title).collect()
     }
 
     /// The element of a name.

@@ -193,7 +193,7 @@ fn bodies<'a>(one: &Written<'a>, other: &Written<'a>, schemas: &mut Schemas<'a>,
     match (body(one), body(other)) {
         (None, None) => {}
         (None, Some(after)) if is_true(after, "required") => {
-            changes.breaking(&one.place, "it requires a body")
+            changes.breaking(&one.place, "it requires a body");
         }
         (None, Some(_)) => changes.compatible(&one.place, "it takes a body"),
         (Some(_), None) => changes.breaking(&one.place, "it does not take a body any more"),

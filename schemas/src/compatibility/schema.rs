@@ -124,10 +124,7 @@ impl<'a> Schemas<'a> {
     fn pair(&mut self, place: Place, before: &'a Value, after: &'a Value, changes: &mut Changes) {
         let (Some(earlier), Some(later)) = (resolve(self.before, before), resolve(self.after, after)) else {
             if before != after {
-                changes.breaking(
-                    &&place.of,
-                    format!("{} refers to something else", place.subject()),
-                );
+                changes.breaking(&place.of, format!("{} refers to something else", place.subject()));
             }
             return;
         };
@@ -203,7 +200,7 @@ impl<'a> Schemas<'a> {
             let subject = place.below(name).subject();
             match (place.direction, after.required.contains(name)) {
                 (Direction::Request, true) => {
-                    changes.breaking(&place.of, format!("{subject} is new and required"))
+                    changes.breaking(&place.of, format!("{subject} is new and required"));
                 }
                 _ => changes.compatible(&place.of, format!("{subject} is new")),
             }

@@ -107,7 +107,7 @@ proptest! {
         prop_assert!(first.0 > after && first.0 <= after + 600_000);
         prop_assert_eq!(second.0 - first.0, 600_000);
         let jitter = first.0.rem_euclid(600_000);
-        prop_assert!(max.is_zero() == false || jitter == 0);
+        prop_assert!(!max.is_zero() || jitter == 0);
     }
 
     #[test]
