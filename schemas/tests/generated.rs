@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use gatehouse_schemas::{
     parse,
-    policy::Policy,
+    policy::{MergeRule, Policy},
     reference::{EXAMPLES, json_schema, markdown},
     resource::Kind,
 };
@@ -139,4 +139,53 @@ fn defaults_in_the_schema_are_what_reading_gives() {
         panic!("another policy")
     };
     assert_eq!(default("ApiKeyPolicy/properties/name"), Some(json!(policy.name)));
+}
+
+/// The page about policies, which people write.
+fn policies_page() -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/policies.md");
+    fs::read_to_string(path).expect("the page can be read")
+}
+
+#[test]
+fn the_page_about_policies_says_of_every_type_what_is_so() {
+    let page = policies_page();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let types: Vec<String> = rows.iter().map(|row| row[0].replace('`', "")).collect();
+    assert_eq!(types, Policy::TYPES);
+    for (name, example) in EXAMPLES {
+        let Some(row) = rows.iter().find(|row| row[0] == format!("`{name}`")) else {
+            continue;
+        };
+        let policy: Policy = serde_json::from_value(documents(example).remove(0)).expect("a policy");
+        let together = match policy.merge_rule() {
+            MergeRule::AddsUp => "adds up",
+            MergeRule::Smallest => "smallest",
+            MergeRule::MostSpecific => "most specific",
+            MergeRule::InOrder => "in order",
+        };
+        let security = if policy.is_security() { "yes" } else { "no" };
+        assert_eq!((row[2], row[3]), (together, security), "{name}");
+    }
+}
+
+#[test]
+fn the_examples_on_the_page_about_policies_are_read() {
+    let page = policies_page();
+    let blocks: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"))
+        .map(|(block, _)| block)
+        .collect();
+    assert!(!blocks.is_empty());
+    for value in blocks.into_iter().flat_map(documents) {
+        if let Err(issues) = parse::document(&value) {
+            panic!("{issues:?} in {value}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use gatehouse_connector_sdk::{
     error::{Error, ErrorKind, Result},
     fidelity, settings,
 };
-use gatehouse_gateway_core::{ApiConfig, Gateway};
+use gatehouse_gateway_core::{ApiConfig, Gateway, policy_support};
 use gatehouse_schemas::{
     descriptor::{Capabilities, Descriptor},
     desired::{DesiredApi, Mark},
@@ -104,7 +104,7 @@ fn descriptor() -> Descriptor {
             replicated: true,
         },
         settings_schema: settings::schema::<NativeSettings>("Native gateway settings"),
-        policies: fidelity::all_exact(),
+        policies: policy_support(),
     }
 }
 

@@ -5,19 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gatehouse_gateway_core::{ApiConfig, Gateway};
+use gatehouse_gateway_core::{ApiConfig, Gateway, policy_support};
 use gatehouse_schemas::{
     api::{ApiSpec, DocumentSource},
     canonical::Fingerprint,
+    descriptor::Fidelity,
     identity::{ExternalRef, ResourceName},
     openapi, parse,
+    policy::Policy,
     resource::{Document, Spec},
     revision, route,
 };
 use serde_json::{Value, json};
 use tracing::warn;
 
-use crate::{NativeError, translate};
+use crate::{NativeError, config::GATEWAY_TYPE, translate};
 
 /// What the identities of local APIs begin with.
 const PREFIX: &str = "file/";
@@ -113,6 +115,7 @@ fn config(document: Document) -> Result<ApiConfig, String> {
             "`{name}` refers to secret `{secret}`, which only a control plane can give; deploy it from there"
         ));
     }
+    refuse_losses(&name, &content)?;
     Ok(ApiConfig {
         external_ref: ExternalRef(format!("{PREFIX}{name}")),
         mark: None,
@@ -120,6 +123,38 @@ fn config(document: Document) -> Result<ApiConfig, String> {
         content,
         secret_hashes: Default::default(),
     })
+}
+
+/// Nobody accepts a loss here, so there must be none.
+fn refuse_losses(name: &ResourceName, content: &revision::RevisionContent) -> Result<(), String> {
+    let of_operations = content
+        .operations
+        .iter()
+        .flat_map(|operation| &operation.policies);
+    for policy in content.policies.iter().chain(of_operations) {
+        if let Some(reason) = unsupported(policy) {
+            return Err(format!(
+                "`{name}` asks for `{}`, which is not enforced here: {reason}; remove it, or serve the API elsewhere",
+                policy.type_name()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unsupported(policy: &Policy) -> Option<String> {
+    if let Policy::Native(fragment) = policy
+        && fragment.gateway_type.as_str() != GATEWAY_TYPE
+    {
+        return None;
+    }
+    let support = policy_support().into_iter();
+    let mut own = support.filter(|support| support.policy == policy.type_name());
+    match own.next().map(|support| support.fidelity) {
+        Some(Fidelity::Unsupported { reason }) => Some(reason),
+        Some(Fidelity::Exact | Fidelity::Approximated { .. }) => None,
+        None => Some("it is not known".to_owned()),
+    }
 }
 
 fn content(name: &ResourceName, spec: &ApiSpec) -> Result<revision::RevisionContent, String> {

@@ -42,3 +42,29 @@ pub(crate) fn lack(policy: &str) -> Option<&'static str> {
         _ => "the gateway does not know this type of policy",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_about_policies_says_what_is_enforced() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/policies.md");
+        let page = std::fs::read_to_string(page).expect("the page can be read");
+        for policy in Policy::TYPES {
+            let start = format!("| `{policy}` |");
+            let row = page.lines().find(|line| line.starts_with(&start)).expect(policy);
+            let enforced = if lack(policy).is_none() {
+                "| yes |"
+            } else {
+                "| no |"
+            };
+            assert!(row.ends_with(enforced), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_not_known_is_lacking() {
+        assert!(lack("auth.unheard-of").is_some());
+    }
+}

@@ -368,6 +368,60 @@ async fn every_policy_is_in_the_report_and_no_secret_in_the_vendor_form() {
 }
 
 #[tokio::test]
+async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
+    let stage = Stage::new().await;
+    let lossy = stage.desired(
+        1,
+        "/orders",
+        json!({"policies": [
+            {"type": "retry", "with": {"attempts": 2}},
+            {"type": "ip.filter", "with": {"allow": ["127.0.0.0/8"]}},
+            {"type": "native", "with": {"gatewayType": "kong", "config": {"a": 1}}},
+        ]}),
+    );
+    let report = stage.connector.translate(&lossy).fidelity;
+    let losses = gatehouse_schemas::fidelity::losses(&lossy, &report);
+    assert_eq!(losses.unenforceable, []);
+    let [lost] = &losses.others[..] else {
+        panic!("{:?}", losses.others)
+    };
+    assert_eq!(
+        (lost.policy.as_str(), lost.pointer.as_str()),
+        ("retry", "/policies/0")
+    );
+    let deployed = stage.deploy(&lossy).await.unwrap();
+    assert_eq!(stage.get(&deployed.endpoint_urls[0], None).await.0, 200);
+
+    let with = json!({"authorities": ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]});
+    let unsafe_here = stage.desired(
+        2,
+        "/secure",
+        json!({"policies": [{"type": "auth.mtls", "with": with}]}),
+    );
+    let report = stage.connector.translate(&unsafe_here).fidelity;
+    let losses = gatehouse_schemas::fidelity::losses(&unsafe_here, &report);
+    assert_eq!(losses.unenforceable.len(), 1);
+    let error = stage.deploy(&unsafe_here).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(
+        error.message().contains("does not ask callers for certificates"),
+        "{}",
+        error.message()
+    );
+}
+
+#[tokio::test]
+async fn users_sign_in_and_their_passwords_are_kept_as_hashes_only() {
+    let stage = Stage::new().await;
+    let users = json!({"policies": [{"type": "auth.basic", "with": {"users": [{"username": "shop", "secretRef": "key"}]}}]});
+    let deployed = stage.deploy(&stage.desired(1, "/orders", users)).await.unwrap();
+    let url = deployed.endpoint_urls[0].replace("http://", "http://shop:open%20sesame@");
+    assert_eq!(stage.get(&deployed.endpoint_urls[0], None).await.0, 401);
+    assert_eq!(stage.get(&url, None).await.0, 200);
+    assert!(!format!("{:?}", stage.gateway.apis()).contains("open sesame"));
+}
+
+#[tokio::test]
 async fn requests_never_fail_while_revisions_alternate() {
     let stage = Arc::new(Stage::new().await);
     let revisions = [

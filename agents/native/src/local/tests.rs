@@ -55,6 +55,15 @@ async fn mistakes_are_told_with_their_place() {
             vec!["secret `s`"],
         ),
         (
+            &*format!("{GOOD}  policies: [{{type: retry, with: {{attempts: 2}}}}]\n"),
+            vec![
+                "document 1",
+                "`legacy` asks for `retry`",
+                "cannot send a request again",
+                "remove it",
+            ],
+        ),
+        (
             &*format!("{GOOD}  definition: {{openapi: {{file: gone.json}}}}\n"),
             vec!["gone.json"],
         ),
