@@ -6,14 +6,15 @@ use crate::{
     screen::Format,
     target::TargetOptions,
     verbs::{
-        agent, api, apply, completion, context, delete, deploy, describe, dev, diff, discover, discoveries,
-        get, import, serve, token, undeploy,
+        adopt, agent, api, apply, completion, context, delete, deploy, describe, dev, diff, discover,
+        discoveries, drift, environment, explain, get, ignore, import, move_api, plan, rollback, serve, token,
+        undeploy,
     },
 };
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0 done   1 error   2 differences (diff)   3 invalid input   4 conflict
+  0 done   1 error   2 differences (diff, drift)   3 invalid input   4 conflict
   5 not authorised   6 not found   7 wait timed out   64 wrong command line";
 
 /// One control plane for many API gateways.
@@ -65,10 +66,16 @@ pub(crate) enum Command {
     Describe(describe::DescribeArguments),
     /// Deletes objects
     Delete(delete::DeleteArguments),
-    /// Deploys a revision of an API to an environment; rollback is deploying an earlier one
+    /// Shows what a deploy would change on each gateway, field by field, and what it would lose
+    Plan(plan::PlanArguments),
+    /// Deploys a revision of an API to environments, or carries out a plan
     Deploy(deploy::DeployArguments),
+    /// Puts the revision that was there before, or another, in place of the present one
+    Rollback(rollback::RollbackArguments),
     /// Takes an API out of an environment
     Undeploy(undeploy::UndeployArguments),
+    /// Shows how gateways differ from what was deployed to them; exits with 2 if any does
+    Drift(drift::DriftArguments),
     /// Looks what a gateway has
     Discover(discover::DiscoverArguments),
     /// Shows what discoveries found
@@ -76,6 +83,18 @@ pub(crate) enum Command {
     Discoveries(discoveries::DiscoveriesCommand),
     /// Takes findings of a discovery into the catalog
     Import(import::ImportArguments),
+    /// Leaves APIs of a gateway out of discoveries, or shows which are
+    Ignore(ignore::IgnoreArguments),
+    /// Takes over an imported API on its gateway: marks it there, and deploys over it from now on
+    Adopt(adopt::AdoptArguments),
+    /// Deploys an API of one gateway to another, and says what is lost
+    Move(move_api::MoveArguments),
+    /// Checks environments: `env check`, `env permissions`
+    #[command(subcommand, name = "env")]
+    Environment(environment::EnvironmentCommand),
+    /// Explains why something is as it is: `explain policy`
+    #[command(subcommand)]
+    Explain(explain::ExplainCommand),
     /// Lets agents join, and throws them out
     #[command(subcommand)]
     Agent(agent::AgentCommand),
@@ -146,6 +165,30 @@ mod tests {
             "gatehouse serve --database sqlite://x.db --listen 0.0.0.0:9090",
             "gatehouse agent join-token --type native --ttl 1h",
             "gatehouse completion bash",
+            "gatehouse plan orders --to local --out orders.plan",
+            "gatehouse plan orders@3 --to kong-eu kong-us --all-or-nothing --accept-loss",
+            "gatehouse plan orders --from local",
+            "gatehouse deploy --plan orders.plan",
+            "gatehouse deploy --plan 01890a5d-ac96-774b-bcce-b302099a8057 --timeout 5m",
+            "gatehouse deploy orders --to kong-eu kong-us --all-or-nothing --wait",
+            "gatehouse drift",
+            "gatehouse drift local --last-seen",
+            "gatehouse drift resolve orders --env local --revert",
+            "gatehouse drift resolve orders --env local --adopt --no-wait",
+            "gatehouse rollback orders --env local",
+            "gatehouse rollback orders --env local --to-revision 3 --plan",
+            "gatehouse discover local --watch",
+            "gatehouse import 01890a5d-ac96-774b-bcce-b302099a8057 --select status=new,tag=public",
+            "gatehouse ignore local",
+            "gatehouse ignore local ref-1 ref-2 --reason theirs",
+            "gatehouse ignore local ref-1 --remove",
+            "gatehouse adopt orders",
+            "gatehouse move orders --from kong-eu --to local --plan",
+            "gatehouse env check local",
+            "gatehouse env permissions local --mode read-only",
+            "gatehouse explain policy orders",
+            "gatehouse discoveries missing local",
+            "gatehouse discoveries approve-removals local --all",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -162,6 +205,16 @@ mod tests {
             "gatehouse import 01890a5d-ac96-774b-bcce-b302099a8057 --all item",
             "gatehouse apply",
             "gatehouse serve --listen nowhere",
+            "gatehouse plan orders",
+            "gatehouse deploy orders --plan orders.plan",
+            "gatehouse deploy",
+            "gatehouse drift resolve orders --env local",
+            "gatehouse drift resolve orders --env local --revert --adopt",
+            "gatehouse rollback orders",
+            "gatehouse rollback orders --env local --to-revision 0",
+            "gatehouse import 01890a5d-ac96-774b-bcce-b302099a8057 --all --select status=new",
+            "gatehouse ignore local --remove",
+            "gatehouse explain policy orders GET",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -5,7 +5,7 @@
 
 mod positions;
 mod references;
-mod sources;
+pub(crate) mod sources;
 
 use std::path::PathBuf;
 

@@ -13,6 +13,7 @@ pub(crate) enum Listing {
     Resource(Kind),
     Revision,
     Deployment,
+    Plan,
     Agent,
     Discovery,
     Import,
@@ -21,7 +22,7 @@ pub(crate) enum Listing {
 }
 
 /// Every kind with its singular, its plural (also the collection's name in the Admin API), and short forms.
-const WORDS: [(Listing, &str, &str, &[&str]); 12] = [
+const WORDS: [(Listing, &str, &str, &[&str]); 13] = [
     (Listing::Resource(Kind::Api), "api", "apis", &[]),
     (
         Listing::Resource(Kind::Environment),
@@ -39,6 +40,7 @@ const WORDS: [(Listing, &str, &str, &[&str]); 12] = [
         "deployments",
         &["deploy", "deploys"],
     ),
+    (Listing::Plan, "plan", "plans", &[]),
     (Listing::Agent, "agent", "agents", &[]),
     (Listing::Discovery, "discovery", "discoveries", &[]),
     (Listing::Import, "import", "imports", &[]),

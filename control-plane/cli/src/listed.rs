@@ -1,6 +1,7 @@
 //! How each kind of object looks in a table, and what it is called on one line.
 
 mod activity;
+mod gateways;
 mod resources;
 
 use gatehouse_schemas::{

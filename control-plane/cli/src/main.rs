@@ -8,6 +8,9 @@ mod failure;
 mod kinds;
 mod listed;
 mod moment;
+mod plan_file;
+mod plan_text;
+mod planning;
 mod progress;
 #[cfg(test)]
 mod reference;

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub(crate) mod adopt;
 pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod apply;
@@ -10,10 +11,17 @@ pub(crate) mod deploy;
 pub(crate) mod describe;
 pub(crate) mod dev;
 pub(crate) mod diff;
+pub(crate) mod drift;
 pub(crate) mod discover;
 pub(crate) mod discoveries;
+pub(crate) mod environment;
+pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod ignore;
 pub(crate) mod import;
+pub(crate) mod move_api;
+pub(crate) mod plan;
+pub(crate) mod rollback;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod undeploy;
@@ -77,6 +85,14 @@ async fn ask(command: Command, client: &Client, screen: Screen) -> anyhow::Resul
         Command::Discover(options) => discover::run(options, client, screen).await,
         Command::Discoveries(command) => discoveries::run(&command, client, screen).await,
         Command::Import(options) => import::run(options, client, screen).await,
+        Command::Plan(options) => plan::run(&options, client, screen).await,
+        Command::Rollback(options) => rollback::run(&options, client, screen).await,
+        Command::Drift(options) => drift::run(&options, client, screen).await,
+        Command::Ignore(options) => ignore::run(&options, client, screen).await,
+        Command::Adopt(options) => adopt::run(&options, client, screen).await,
+        Command::Move(options) => move_api::run(&options, client, screen).await,
+        Command::Environment(command) => environment::run(&command, client, screen).await,
+        Command::Explain(command) => explain::run(&command, client, screen).await,
         Command::Agent(command) => agent::run(command, client, screen).await,
         Command::Token(command) => token::run(command, client, screen).await,
         Command::Whoami => whoami::run(client, screen).await,

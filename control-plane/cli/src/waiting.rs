@@ -19,9 +19,9 @@ pub(crate) struct WaitOptions {
     pub(crate) wait: bool,
     /// Does not wait; this is the default
     #[arg(long, conflicts_with = "wait")]
-    no_wait: bool,
+    pub(crate) no_wait: bool,
     /// How long to wait: 500ms, 60s, 5m, 2h
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = moment::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", conflicts_with = "no_wait", value_parser = moment::parse_duration)]
     pub(crate) timeout: Duration,
 }
 

@@ -4,7 +4,8 @@ use gatehouse_control_plane_api::admin::{
     Agent, AuditEvent, Deployment, DiscoveredApi, Discovery, Import, Revision, Token,
 };
 use gatehouse_schemas::{
-    condition::ConditionType, identity::ResourceName, observed::Classification, time::Timestamp,
+    condition::ConditionType, diff::Change, duplicate::Duplicate, identity::ResourceName,
+    observed::Classification, time::Timestamp,
 };
 
 use super::{Listed, condition_word, word};
@@ -106,6 +107,7 @@ impl Listed for Discovery {
         "UNCHANGED",
         "GONE",
         "CONFLICT",
+        "IGNORED",
         "ERROR",
         "AGE",
     ];
@@ -122,6 +124,7 @@ impl Listed for Discovery {
             counts.unchanged,
             counts.gone,
             counts.conflict,
+            counts.ignored,
             counts.error,
         ];
         [
@@ -137,7 +140,8 @@ impl Listed for Discovery {
 }
 
 impl Listed for DiscoveredApi {
-    const HEADINGS: &'static [&'static str] = &["ITEM", "NAME", "CLASS", "API", "MANAGED", "DETAIL"];
+    const HEADINGS: &'static [&'static str] =
+        &["ITEM", "NAME", "REFERENCE", "CLASS", "API", "MANAGED", "DETAIL"];
 
     fn reference(&self) -> String {
         format!("item/{}", self.id)
@@ -148,6 +152,7 @@ impl Listed for DiscoveredApi {
         vec![
             self.id.to_string(),
             self.name.clone(),
+            self.external_ref.to_string(),
             class.to_owned(),
             self.api.as_ref().map(ToString::to_string).unwrap_or_default(),
             if self.managed { "yes" } else { "no" }.to_owned(),
@@ -158,21 +163,37 @@ impl Listed for DiscoveredApi {
 
 fn class(classification: &Classification) -> (&'static str, String) {
     match classification {
-        Classification::New { .. } => ("new", String::new()),
-        Classification::Changed { changes, .. } => (
-            "changed",
-            changes
-                .iter()
-                .map(|change| change.path.clone())
-                .collect::<Vec<_>>()
-                .join(", "),
-        ),
+        Classification::New { duplicates } => ("new", maybe_the_same(duplicates)),
+        Classification::Changed {
+            changes,
+            change_class,
+            ..
+        } => ("changed", format!("{}: {}", word(change_class), paths(changes))),
         Classification::Unchanged => ("unchanged", String::new()),
         Classification::Gone { message } => ("gone", message.clone()),
         Classification::Ignored { reason } => ("ignored", reason.clone()),
         Classification::Conflict { reason } => ("conflict", reason.clone()),
         Classification::Error { reason } => ("error", reason.clone()),
     }
+}
+
+/// Which fields changed; a rename is told with both names.
+fn paths(changes: &[Change]) -> String {
+    let told = changes
+        .iter()
+        .map(|change| match (&change.before, &change.after) {
+            (Some(before), Some(after)) if change.path == "/name" => format!("renamed {before} -> {after}"),
+            _ => change.path.clone(),
+        });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// Which APIs of the catalog a finding may be another place of, and why.
+fn maybe_the_same(duplicates: &[Duplicate]) -> String {
+    let told = duplicates
+        .iter()
+        .map(|duplicate| format!("maybe api/{} ({})", duplicate.api, duplicate.evidence.join(", ")));
+    told.collect::<Vec<_>>().join("; ")
 }
 
 impl Listed for Import {

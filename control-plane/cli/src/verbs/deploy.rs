@@ -1,8 +1,11 @@
-//! `gatehouse deploy`: an API revision should run in an environment. Any earlier revision, too.
+//! `gatehouse deploy`: an API revision should run in an environment. Any earlier revision, too. Or: a plan that was
+//! approved is carried out, exactly as it was shown.
+
+use std::time::Duration;
 
 use clap::Args;
 use gatehouse_control_plane_api::{
-    admin::{DeployRequest, Deployment},
+    admin::{CreatePlanRequest, DeployRequest, Deployment, Plan, PlanItemAction, PlanItemRequest},
     client::Client,
 };
 use gatehouse_schemas::{
@@ -10,10 +13,12 @@ use gatehouse_schemas::{
     identity::{Generation, ResourceName, RevisionNumber},
 };
 
+use super::plan::{self, Terms};
 use crate::{
     exit::Exit,
     failure::Failure,
     listed::word,
+    plan_file, planning,
     screen::{self, Screen},
     waiting::{self, Look, WaitOptions},
 };
@@ -22,32 +27,111 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct DeployArguments {
     /// The API, with `@REVISION` for another revision than the newest
-    #[arg(value_name = "API[@REVISION]", value_parser = parse_target)]
-    api: ApiRevision,
-    /// The environment
-    #[arg(long = "to", value_name = "ENVIRONMENT")]
-    environment: ResourceName,
+    #[arg(value_name = "API[@REVISION]", value_parser = parse_target, required_unless_present = "plan")]
+    api: Option<ApiRevision>,
+    /// The environment; with several, a plan is made and carried out
+    #[arg(long = "to", value_name = "ENVIRONMENT", num_args = 1.., required_unless_present = "plan")]
+    environments: Vec<ResourceName>,
+    /// Carries out a plan, by file or id: exactly that, or nothing and exit code 4 if the world moved since. Waits
+    /// unless told not to
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["api", "environments", "all_or_nothing", "accept_loss"])]
+    plan: Option<String>,
+    #[command(flatten)]
+    terms: Terms,
     #[command(flatten)]
     waiting: WaitOptions,
 }
 
 /// An API and, where given, one of its revisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct ApiRevision {
-    api: ResourceName,
-    revision: Option<RevisionNumber>,
+pub(super) struct ApiRevision {
+    pub(super) api: ResourceName,
+    pub(super) revision: Option<RevisionNumber>,
 }
 
 pub(super) async fn run(options: &DeployArguments, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
+    if let Some(chosen) = &options.plan {
+        let chosen = plan_file::choose(chosen)?;
+        let applied = planning::apply(chosen.id, chosen.fingerprint, client).await?;
+        return finish(applied, &options.waiting, client, screen).await;
+    }
+    match (&options.api, options.environments.as_slice()) {
+        (Some(api), [environment]) => directly(api, environment, options, client, screen).await,
+        (Some(api), environments) => together(api, environments, options, client, screen).await,
+        (None, _) => Err(Failure::usage("say which API to deploy").into()),
+    }
+}
+
+/// Several environments at once: one plan, so that they can stand or fall together.
+async fn together(
+    api: &ApiRevision,
+    environments: &[ResourceName],
+    options: &DeployArguments,
+    client: &Client,
+    screen: Screen,
+) -> anyhow::Result<Exit> {
+    let item = |environment: &ResourceName| PlanItemRequest {
+        action: PlanItemAction::Deploy,
+        api: api.api.clone(),
+        environment: environment.clone(),
+        revision: api.revision,
+    };
+    let request = options.terms.request(environments.iter().map(item).collect());
+    carry_out(&request, &options.waiting, client, screen).await
+}
+
+/// Makes a plan and carries it out at once.
+pub(super) async fn carry_out(
+    request: &CreatePlanRequest,
+    waiting: &WaitOptions,
+    client: &Client,
+    screen: Screen,
+) -> anyhow::Result<Exit> {
+    let planned = planning::make(request, client).await?;
+    if let Some(refusal) = plan::refusal(&planned) {
+        plan::show(&planned, screen)?;
+        return Err(refusal.into());
+    }
+    let applied = planning::apply(planned.id, planned.fingerprint, client).await?;
+    finish(applied, waiting, client, screen).await
+}
+
+/// Waits for the end of a plan unless told not to, and shows how it went.
+async fn finish(
+    applied: Plan,
+    waiting: &WaitOptions,
+    client: &Client,
+    screen: Screen,
+) -> anyhow::Result<Exit> {
+    if waiting.no_wait {
+        plan::show(&applied, screen)?;
+        return Ok(Exit::Ok);
+    }
+    let longest = applied.items.iter().filter_map(|item| item.eta_ms).max();
+    // The vendor's quotas may ask for more patience than people do.
+    let timeout = waiting.timeout + Duration::from_millis(longest.unwrap_or_default().saturating_mul(2));
+    let ended = planning::follow(&applied, timeout, client).await?;
+    plan::show(&ended, screen)?;
+    planning::verdict(&ended)?;
+    Ok(Exit::Ok)
+}
+
+async fn directly(
+    api: &ApiRevision,
+    environment: &ResourceName,
+    options: &DeployArguments,
+    client: &Client,
+    screen: Screen,
+) -> anyhow::Result<Exit> {
     let request = DeployRequest {
-        accept_loss: false,
-        api: options.api.api.clone(),
-        revision: options.api.revision,
-        environment: options.environment.clone(),
+        api: api.api.clone(),
+        revision: api.revision,
+        environment: environment.clone(),
+        accept_loss: options.terms.accept_loss,
     };
     let accepted = client.deploy(&request).await?;
     if options.waiting.wait {
-        let deployed = wait(&accepted, options, client).await?;
+        let deployed = wait(&accepted, options.waiting.timeout, client).await?;
         screen::note(&format!("{} is deployed", name(&deployed)));
         show(&deployed, screen, || {
             deployed
@@ -79,19 +163,20 @@ fn name(deployment: &Deployment) -> String {
     )
 }
 
-async fn wait(
+/// Waits until a gateway serves what was asked for.
+pub(super) async fn wait(
     accepted: &Deployment,
-    options: &DeployArguments,
+    timeout: Duration,
     client: &Client,
 ) -> anyhow::Result<Deployment> {
-    let found = waiting::until(options.waiting.timeout, async || {
+    let found = waiting::until(timeout, async || {
         judge(client.deployment(accepted.id).await?, accepted.generation)
     });
     found.await?.map_err(|state| {
         let detail = format!(
             "{} was not deployed within {:?}: {state}; it goes on, look with `gatehouse describe deployment {}`",
             name(accepted),
-            options.waiting.timeout,
+            timeout,
             accepted.id
         );
         Failure::new(Exit::TimedOut, detail).into()
@@ -149,7 +234,7 @@ pub(super) fn state(deployment: &Deployment) -> String {
     }
 }
 
-fn parse_target(text: &str) -> Result<ApiRevision, String> {
+pub(super) fn parse_target(text: &str) -> Result<ApiRevision, String> {
     let (api, revision) = match text.split_once('@') {
         Some((api, revision)) => (api, Some(revision)),
         None => (text, None),

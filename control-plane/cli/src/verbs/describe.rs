@@ -3,7 +3,7 @@
 use clap::Args;
 use gatehouse_control_plane_api::{
     admin::{
-        Agent, ApiResource, AuditEvent, Discovery, EnvironmentResource, Import, PolicyResource,
+        Agent, ApiResource, AuditEvent, Discovery, EnvironmentResource, Import, Plan, PolicyResource,
         ProjectResource, Revision, SecretResource, Token,
     },
     client::{Client, ListOptions},
@@ -11,7 +11,7 @@ use gatehouse_control_plane_api::{
 use gatehouse_schemas::resource::Kind;
 use serde::Serialize;
 
-use super::{get, token};
+use super::{get, plan, token};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -51,7 +51,8 @@ pub(super) async fn run(
         Listing::Resource(Kind::Project) => plain::<ProjectResource>(listing, name, client, screen).await,
         Listing::Resource(Kind::Secret) => plain::<SecretResource>(listing, name, client, screen).await,
         Listing::Revision => show(&get::revision(client, name).await?, "", screen),
-        Listing::Deployment => show(&get::deployment(client, name).await?, "", screen),
+        Listing::Deployment => deployment(name, client, screen).await,
+        Listing::Plan => plan::show(&get::one::<Plan>(client, listing, name).await?, screen),
         Listing::Agent => plain::<Agent>(listing, name, client, screen).await,
         Listing::Discovery => plain::<Discovery>(listing, name, client, screen).await,
         Listing::Import => plain::<Import>(listing, name, client, screen).await,
@@ -79,6 +80,15 @@ async fn api(name: &str, client: &Client, screen: Screen) -> anyhow::Result<()> 
     let table = table_of(&revisions, moment::now());
     let rows: String = table.lines().map(|line| format!("  {line}\n")).collect();
     show(&api, &format!("Revisions:\n{rows}"), screen)
+}
+
+/// A deployment together with what was there before.
+async fn deployment(name: &str, client: &Client, screen: Screen) -> anyhow::Result<()> {
+    let deployment = get::deployment(client, name).await?;
+    let history = client.deployment_history(deployment.id).await?;
+    let table = table_of(&history, moment::now());
+    let rows: String = table.lines().map(|line| format!("  {line}\n")).collect();
+    show(&deployment, &format!("History:\n{rows}"), screen)
 }
 
 fn show<T: Listed + Serialize>(value: &T, more: &str, screen: Screen) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! `gatehouse discover`: a look at what a gateway has.
 
+use std::time::Duration;
+
 use clap::Args;
 use gatehouse_control_plane_api::{
     admin::{Discovery, DiscoveryState},
@@ -21,13 +23,19 @@ use crate::{
 pub(crate) struct DiscoverArguments {
     /// The environment
     environment: ResourceName,
+    /// Waits until it has ended, however long that takes, and shows how far it is
+    #[arg(long, conflicts_with_all = ["wait", "no_wait", "timeout"])]
+    watch: bool,
     #[command(flatten)]
     waiting: WaitOptions,
 }
 
+/// How long `--watch` watches: longer than any quota makes a listing take.
+const WATCHING_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 pub(super) async fn run(options: DiscoverArguments, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
     let started = client.discover(options.environment).await?;
-    if !options.waiting.wait {
+    if !options.waiting.wait && !options.watch {
         screen.show(&started, &[format!("discovery/{}", started.id)], || {
             format!(
                 "discovery/{id} started; `gatehouse discoveries show {id}` shows what it found\n",
@@ -36,7 +44,12 @@ pub(super) async fn run(options: DiscoverArguments, client: &Client, screen: Scr
         })?;
         return Ok(Exit::Ok);
     }
-    let ended = wait(&started, &options.waiting, client).await?;
+    let timeout = if options.watch {
+        WATCHING_MAX
+    } else {
+        options.waiting.timeout
+    };
+    let ended = wait(&started, timeout, client).await?;
     discoveries::show(&ended, client, screen).await?;
     match ended.state {
         DiscoveryState::Complete => Ok(Exit::Ok),
@@ -44,8 +57,8 @@ pub(super) async fn run(options: DiscoverArguments, client: &Client, screen: Scr
     }
 }
 
-async fn wait(started: &Discovery, options: &WaitOptions, client: &Client) -> anyhow::Result<Discovery> {
-    let found = waiting::until(options.timeout, async || {
+async fn wait(started: &Discovery, timeout: Duration, client: &Client) -> anyhow::Result<Discovery> {
+    let found = waiting::until(timeout, async || {
         let discovery = client.discovery(started.id).await?;
         Ok(match discovery.state {
             DiscoveryState::Pending | DiscoveryState::Running => Look::NotYet(state(&discovery)),
@@ -57,7 +70,7 @@ async fn wait(started: &Discovery, options: &WaitOptions, client: &Client) -> an
     let found = found.await?.map_err(|state| {
         let detail = format!(
             "the discovery did not end within {:?}: {state}; it goes on, look with `gatehouse discoveries show {}`",
-            options.timeout, started.id
+            timeout, started.id
         );
         Failure::new(Exit::TimedOut, detail)
     })?;
@@ -66,9 +79,13 @@ async fn wait(started: &Discovery, options: &WaitOptions, client: &Client) -> an
 }
 
 fn state(discovery: &Discovery) -> String {
+    let found = match discovery.found {
+        0 => String::new(),
+        found => format!(", {found} found"),
+    };
     match &discovery.message {
-        Some(message) => format!("{}: {message}", word(&discovery.state)),
-        None => word(&discovery.state),
+        Some(message) => format!("{}{found}: {message}", word(&discovery.state)),
+        None => word(&discovery.state) + &found,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use clap::Subcommand;
 use gatehouse_control_plane_api::{
-    admin::{DiscoveredApi, Discovery},
+    admin::{ApproveRemovalsRequest, DiscoveredApi, Discovery, MissingApi},
     client::Client,
 };
-use gatehouse_schemas::identity::DiscoveryId;
+use gatehouse_schemas::identity::{DiscoveryId, ExternalRef, ResourceName};
 use serde::Serialize;
 
 use crate::{
@@ -23,6 +23,26 @@ pub(crate) enum DiscoveriesCommand {
         /// The discovery's id
         id: DiscoveryId,
     },
+    /// Shows which APIs of the catalog an environment's gateway does not show any more, and what happens to them
+    Missing {
+        /// The environment
+        environment: ResourceName,
+    },
+    /// Approves that APIs which are missing count as removed from their gateway; the catalog keeps them
+    ApproveRemovals {
+        /// The environment
+        environment: ResourceName,
+        /// The gateway's own identities of them, as `missing` lists them
+        #[arg(
+            value_name = "REFERENCE",
+            required_unless_present = "all",
+            conflicts_with = "all"
+        )]
+        references: Vec<String>,
+        /// All that need approval now
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// A discovery with its findings, as `-o json` shows it.
@@ -37,9 +57,40 @@ pub(super) async fn run(
     client: &Client,
     screen: Screen,
 ) -> anyhow::Result<Exit> {
-    let DiscoveriesCommand::Show { id } = command;
-    show(&client.discovery(*id).await?, client, screen).await?;
+    match command {
+        DiscoveriesCommand::Show { id } => show(&client.discovery(*id).await?, client, screen).await?,
+        DiscoveriesCommand::Missing { environment } => {
+            let missing = client.missing(environment).await?;
+            show_missing(
+                &missing,
+                &format!("{environment} shows all that the catalog knows of it"),
+                screen,
+            )?;
+        }
+        DiscoveriesCommand::ApproveRemovals {
+            environment,
+            references,
+            all,
+        } => {
+            let wanted = references.iter().cloned().map(ExternalRef).collect();
+            let request = ApproveRemovalsRequest {
+                external_refs: (!all).then_some(wanted),
+            };
+            let approved = client.approve_removals(environment, &request).await?;
+            show_missing(&approved, "nothing needs approval", screen)?;
+        }
+    }
     Ok(Exit::Ok)
+}
+
+fn show_missing(missing: &[MissingApi], nothing: &str, screen: Screen) -> anyhow::Result<()> {
+    screen.show_list(missing, &references(missing), || {
+        if missing.is_empty() {
+            format!("{nothing}\n")
+        } else {
+            table_of(missing, moment::now())
+        }
+    })
 }
 
 /// Shows a discovery and all its findings.

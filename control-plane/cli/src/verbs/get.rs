@@ -3,8 +3,8 @@
 use clap::Args;
 use gatehouse_control_plane_api::{
     admin::{
-        Agent, ApiResource, AuditEvent, Deployment, Discovery, EnvironmentResource, Import, PolicyResource,
-        ProjectResource, Revision, SecretResource, Token,
+        Agent, ApiResource, AuditEvent, Deployment, Discovery, EnvironmentResource, Import, Plan,
+        PolicyResource, ProjectResource, Revision, SecretResource, Token,
     },
     client::{Client, ClientError, ListOptions},
     problem::ProblemKind,
@@ -26,8 +26,8 @@ use crate::{
 /// Which objects.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    /// apis, environments, policies, projects, secrets, revisions, deployments, agents, discoveries,
-    /// imports, tokens or audit-events; also KIND/NAME
+    /// apis, environments, policies, projects, secrets, revisions, deployments, plans, agents,
+    /// discoveries, imports, tokens or audit-events; also KIND/NAME
     kind: String,
     /// Only these: names, or ids of what has no name; deployments also as API/ENVIRONMENT, revisions as API@NUMBER
     names: Vec<String>,
@@ -37,10 +37,10 @@ pub(crate) struct GetArguments {
     /// Only resources of this project
     #[arg(long, value_name = "PROJECT")]
     project: Option<ResourceName>,
-    /// Only revisions or deployments of this API
+    /// Only revisions, deployments or plans of this API
     #[arg(long, value_name = "API")]
     api: Option<ResourceName>,
-    /// Only deployments or discoveries of this environment
+    /// Only deployments, plans or discoveries of this environment
     #[arg(long, value_name = "ENVIRONMENT")]
     environment: Option<ResourceName>,
 }
@@ -63,6 +63,7 @@ pub(super) async fn run(options: &GetArguments, client: &Client, screen: Screen)
         Listing::Resource(Kind::Secret) => wish.show::<SecretResource>().await,
         Listing::Revision => wish.show_revisions().await,
         Listing::Deployment => wish.show_deployments().await,
+        Listing::Plan => wish.show::<Plan>().await,
         Listing::Agent => wish.show::<Agent>().await,
         Listing::Discovery => wish.show::<Discovery>().await,
         Listing::Import => wish.show::<Import>().await,
@@ -87,12 +88,12 @@ impl GetArguments {
             (
                 "--api",
                 self.api.is_some(),
-                deployment || listing == Listing::Revision,
+                deployment || matches!(listing, Listing::Revision | Listing::Plan),
             ),
             (
                 "--environment",
                 self.environment.is_some(),
-                deployment || listing == Listing::Discovery,
+                deployment || matches!(listing, Listing::Discovery | Listing::Plan),
             ),
         ];
         for (option, given, has_effect) in fits {

@@ -7,7 +7,7 @@ use gatehouse_control_plane_api::{
 };
 use gatehouse_schemas::identity::{DiscoveredApiId, DiscoveryId};
 
-use crate::{exit::Exit, failure::Failure, listed::word, screen::Screen, table::table};
+use crate::{exit::Exit, failure::Failure, listed::word, plan_text::short, screen::Screen, table::table};
 
 /// Which findings.
 #[derive(Debug, Args)]
@@ -15,17 +15,21 @@ pub(crate) struct ImportArguments {
     /// The discovery's id
     discovery: DiscoveryId,
     /// The findings' ids, as `gatehouse discoveries show` lists them
-    #[arg(value_name = "ITEM", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "ITEM", required_unless_present_any = ["all", "select"], conflicts_with_all = ["all", "select"])]
     items: Vec<DiscoveredApiId>,
     /// All findings that are new or changed
     #[arg(long)]
     all: bool,
+    /// All findings of a kind: `status=new,tag=public,name=orders-*`; also `managed`, `class`. What is given must hold
+    /// together; a key given twice means either
+    #[arg(long, value_name = "SELECTION", conflicts_with = "all")]
+    select: Option<String>,
 }
 
 pub(super) async fn run(options: ImportArguments, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
     let request = CreateImportRequest {
-        select: None,
-        items: (!options.all).then_some(options.items),
+        items: (!options.all && options.select.is_none()).then_some(options.items),
+        select: options.select,
     };
     let import = client.import(options.discovery, &request).await?;
     screen.show(&import, &[format!("import/{}", import.id)], || text(&import))?;
@@ -65,5 +69,32 @@ fn text(import: &Import) -> String {
             ]
         })
         .collect();
-    table(&["ITEM", "ACTION", "API", "MESSAGE"], &rows)
+    table(&["ITEM", "ACTION", "API", "MESSAGE"], &rows) + &conflicts(import)
+}
+
+/// What people edited and the gateway changed, too.
+fn conflicts(import: &Import) -> String {
+    let mut text = String::new();
+    for result in import
+        .results
+        .iter()
+        .filter(|result| !result.conflicts.is_empty())
+    {
+        let api = result.api.as_ref().map(ToString::to_string).unwrap_or_default();
+        text.push_str(&format!(
+            "\n{api}: both sides changed these; the catalog's value was kept\n"
+        ));
+        for conflict in &result.conflicts {
+            let value = |value: &Option<serde_json::Value>| {
+                value.as_ref().map_or_else(|| "(nothing)".to_owned(), short)
+            };
+            text.push_str(&format!(
+                "  {}: catalog {}, gateway {}\n",
+                conflict.path,
+                value(&conflict.ours),
+                value(&conflict.theirs)
+            ));
+        }
+    }
+    text
 }

@@ -1,0 +1,148 @@
+//! `gatehouse env`: whether a gateway can be worked with, and what its access control should allow.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use gatehouse_control_plane_api::{
+    admin::{Permissions, Task},
+    agent::{CheckFinding, CheckSeverity, TaskResult},
+    client::Client,
+};
+use gatehouse_schemas::{environment::Mode, identity::ResourceName};
+
+use super::drift::answered;
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    screen::{self, Color, Screen},
+};
+
+/// How long an agent may check a gateway.
+const CHECKING_MAX: Duration = Duration::from_secs(120);
+
+/// What to do with environments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnvironmentCommand {
+    /// Checks now whether the gateway can be reached and the credential is good for the environment's mode
+    Check(CheckArguments),
+    /// Shows the least-privilege policy that the vendor's access control needs for a mode
+    Permissions(PermissionsArguments),
+}
+
+/// Which environment.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The environment
+    environment: ResourceName,
+}
+
+/// Which environment, and for which mode.
+#[derive(Debug, Args)]
+pub(crate) struct PermissionsArguments {
+    /// The environment
+    environment: ResourceName,
+    /// The mode; the environment's own unless given
+    #[arg(long, value_enum)]
+    mode: Option<ModeName>,
+}
+
+/// A mode as it is typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeName {
+    ReadOnly,
+    WriteOnly,
+    ReadWrite,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::ReadOnly => Self::ReadOnly,
+            ModeName::WriteOnly => Self::WriteOnly,
+            ModeName::ReadWrite => Self::ReadWrite,
+        }
+    }
+}
+
+pub(super) async fn run(
+    command: &EnvironmentCommand,
+    client: &Client,
+    screen: Screen,
+) -> anyhow::Result<Exit> {
+    match command {
+        EnvironmentCommand::Check(options) => check(&options.environment, client, screen).await,
+        EnvironmentCommand::Permissions(options) => permissions(options, client, screen).await,
+    }
+}
+
+async fn check(environment: &ResourceName, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
+    let asked = client.check_environment(environment).await?;
+    let task = answered(&asked, CHECKING_MAX, client).await?;
+    screen.show(&task, &[format!("task/{}", task.id)], || text(&task, screen))?;
+    match &task.result {
+        Some(TaskResult::Checked { findings, .. }) if !has_errors(findings) => Ok(Exit::Ok),
+        Some(TaskResult::Failed { message, .. }) => Err(Failure::new(
+            Exit::Error,
+            format!("environment `{environment}` could not be checked: {message}"),
+        )
+        .into()),
+        _ => Err(Failure::new(
+            Exit::Error,
+            format!(
+                "environment `{environment}` does not work as its mode needs; the lines with `✗` say why"
+            ),
+        )
+        .into()),
+    }
+}
+
+fn has_errors(findings: &[CheckFinding]) -> bool {
+    findings
+        .iter()
+        .any(|finding| finding.severity == CheckSeverity::Error)
+}
+
+fn text(task: &Task, screen: Screen) -> String {
+    let Some(TaskResult::Checked {
+        gateway_version,
+        findings,
+    }) = &task.result
+    else {
+        return String::new();
+    };
+    let version = gateway_version
+        .as_ref()
+        .map(|version| format!(" (version {version})"))
+        .unwrap_or_default();
+    let mut text = format!("The gateway of {} answers{version}.\n", task.environment);
+    for finding in findings {
+        let (sign, color) = match finding.severity {
+            CheckSeverity::Ok => ("✓", Color::Green),
+            CheckSeverity::Warning => ("!", Color::Cyan),
+            CheckSeverity::Error => ("✗", Color::Red),
+        };
+        text.push_str(&format!("  {} {}\n", screen.paint(color, sign), finding.message));
+    }
+    text
+}
+
+async fn permissions(
+    options: &PermissionsArguments,
+    client: &Client,
+    screen: Screen,
+) -> anyhow::Result<Exit> {
+    let found = client
+        .permissions(&options.environment, options.mode.map(Mode::from))
+        .await?;
+    screen.show(&found, &[format!("environment/{}", found.environment)], || {
+        document(&found)
+    })?;
+    screen::note(&found.instructions);
+    Ok(Exit::Ok)
+}
+
+/// The document alone, so that it can be piped to the vendor's tool.
+fn document(permissions: &Permissions) -> String {
+    let text = serde_json::to_string_pretty(&permissions.document);
+    text.map_or_else(|_| permissions.document.to_string(), |text| text) + "\n"
+}
