@@ -56,9 +56,9 @@ impl ControlPlane {
     pub async fn ready(&mut self) {
         let anyone = Admin::new(&self.url(), None);
         let process = self.process.as_mut().expect("it was started");
-        let process = std::cell::RefCell::new(process);
+        let process = std::sync::Mutex::new(process);
         wait::until("the control plane answers", async || {
-            process.borrow_mut().assert_running();
+            process.lock().unwrap().assert_running();
             anyone
                 .try_send(reqwest::Method::GET, "/openapi.json", None)
                 .await
