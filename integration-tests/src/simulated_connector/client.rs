@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use gatehouse_connector_sdk::{
     context::Context,
     error::{Error, ErrorKind, Result},
-    settings,
+    scheduler, settings,
 };
-use reqwest::{Method, RequestBuilder, Response, header::HeaderMap};
+use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -73,27 +73,23 @@ impl<'a> Client<'a> {
         serde_json::from_slice(&body).map_err(|error| unreadable(operation, object, error))
     }
 
-    /// Makes a call; the body of a good answer.
+    /// Makes a call; the body of a good answer. One that was refused for its rate is made again in its next turn.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Vec<u8>> {
-        let lost = |error| unanswered(request.operation, request.object, &self.settings.endpoint, error);
-        loop {
-            self.context.quotas.acquire(request.operation).await?;
-            let response = self.prepared(&request)?.send().await.map_err(lost)?;
-            let status = response.status().as_u16();
-            let wait = retry_after(response.headers());
-            if status == 429 {
-                self.context.quotas.throttled(request.operation, wait);
-                self.pause(wait.unwrap_or(Duration::from_secs(1))).await?;
-                continue;
-            }
-            self.context.quotas.succeeded(request.operation);
-            let body = bounded(response).await.map_err(lost)?;
-            if (200..300).contains(&status) {
-                return Ok(body);
-            }
-            let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
-            return Err(refused(request.operation, request.object, status, &refusal, wait));
+        let quotas = self.context.quotas.as_ref();
+        scheduler::call(quotas, request.operation, || self.attempt(&request)).await
+    }
+
+    async fn attempt(&self, request: &Request<'_>) -> Result<Vec<u8>> {
+        let lost = |error| unanswered(request.operation, request.object, &self.settings.url, error);
+        let response = self.prepared(request)?.send().await.map_err(lost)?;
+        let status = response.status().as_u16();
+        let wait = retry_after(response.headers());
+        let body = response.bytes().await.map_err(lost)?.to_vec();
+        if (200..300).contains(&status) {
+            return Ok(body);
         }
+        let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
+        Err(refused(request.operation, request.object, status, &refusal, wait))
     }
 
     fn prepared(&self, request: &Request<'_>) -> Result<RequestBuilder> {
@@ -106,11 +102,7 @@ impl<'a> Client<'a> {
                 ),
             )
         })?;
-        let url = format!(
-            "{}/v1{}",
-            self.settings.endpoint.trim_end_matches('/'),
-            request.path
-        );
+        let url = format!("{}/v1{}", self.settings.url.trim_end_matches('/'), request.path);
         let mut prepared = self
             .http
             .request(request.method.clone(), url)
@@ -150,10 +142,6 @@ impl<'a> Client<'a> {
             .await?;
         Ok(export.sorted())
     }
-}
-
-async fn bounded(response: Response) -> std::result::Result<Vec<u8>, reqwest::Error> {
-    Ok(response.bytes().await?.to_vec())
 }
 
 /// When to come back: the vendor says it in milliseconds too.

@@ -18,7 +18,7 @@ pub(super) const KEY: &str = "key";
 pub struct SimulatedSettings {
     /// Where the vendor's API is.
     #[schema(format = "uri", min_length = 1)]
-    pub endpoint: String,
+    pub url: String,
     /// The account that the credential belongs to.
     #[schema(min_length = 1)]
     pub account: String,

@@ -59,7 +59,7 @@ fn descriptor(quota_divisor: u32) -> Descriptor {
         settings_schema: settings::schema::<SimulatedSettings>("Simulated vendor settings"),
         policies: policies::support(),
         quotas: config::quotas(quota_divisor),
-        account_settings: vec!["endpoint".to_owned(), "account".to_owned()],
+        account_settings: vec!["url".to_owned(), "account".to_owned()],
         permissions: permissions::sets(),
     }
 }

@@ -45,6 +45,14 @@ pub(super) fn refused(
             message("met a change that somebody else made meanwhile; it is tried again"),
         )
         .with_retry(Retry::Backoff),
+        (429, _) => {
+            let wait = retry_after.unwrap_or(Duration::from_secs(1));
+            Error::new(
+                ErrorKind::RateLimited,
+                message("has to wait for the account's quota"),
+            )
+            .with_retry(Retry::After(wait))
+        }
         (400..500, _) => Error::new(ErrorKind::Invalid, message("was refused by the vendor")),
         (500.., _) => {
             let error = Error::new(
