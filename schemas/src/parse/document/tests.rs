@@ -219,7 +219,7 @@ fn the_rules_of_an_environment() {
         expect![[r#"
             /spec/endpoints/1/url: expected scheme, host and port only, for example `https://api.example.com`
             /spec/endpoints/2/url: expected a URL with scheme and host, for example `https://orders.internal:8443`
-            /spec/discovery/schedule: a schedule has five fields (minute, hour, day of month, month, day of week), like `*/15 * * * *`; this one has 2
+            /spec/discovery/schedule: a schedule has five fields in UTC (minute, hour, day of month, month, day of week), like `*/15 * * * *`; `every day` has 2
             /spec/credentials/a: `1X` is not the name of an environment variable
             /spec/credentials/b: `relative` is a relative path; write it from `/`, as the agent has a folder of its own"#]],
     );
