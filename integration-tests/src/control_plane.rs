@@ -94,6 +94,11 @@ impl ControlPlane {
         token.trim().to_owned()
     }
 
+    /// The URL of its database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The folder with its key file, its first token and, with SQLite, its database.
     pub fn folder(&self) -> &PathBuf {
         &self.folder

@@ -20,6 +20,7 @@ pub mod load;
 pub mod memory_agent;
 pub mod ports;
 pub mod process;
+pub mod simulated;
 pub mod simulated_connector;
 pub mod simulated_vendor;
 pub mod stack;
