@@ -158,6 +158,10 @@ pub struct ImportSource {
     pub environment: ResourceName,
     /// The gateway's own identity for it.
     pub external_ref: ExternalRef,
+    /// Whether the latest complete discovery did not see it there. Once it counts as removed, it is not said any more
+    /// where the API was imported from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
 }
 
 /// What is so of a set of policies.

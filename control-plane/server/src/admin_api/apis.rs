@@ -1,6 +1,6 @@
 //! APIs: catalogue entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State, response::Response};
 use gatehouse_control_plane_api::{
@@ -9,7 +9,7 @@ use gatehouse_control_plane_api::{
 };
 use gatehouse_control_plane_store::{ApiSource, Deployment, Resource, Revision};
 use gatehouse_schemas::{
-    identity::{ApiId, EnvironmentId, ResourceName},
+    identity::{ApiId, EnvironmentId, ExternalRef, ResourceName},
     resource::Kind,
 };
 use http::StatusCode;
@@ -28,10 +28,12 @@ impl View for ApiResource {
 
     async fn of(state: &AppState, resources: Vec<Resource>) -> Answer<Vec<Self>> {
         let ids: Vec<ApiId> = resources.iter().map(Resource::api_id).collect();
+        let sources = state.store.api_sources(&ids).await?;
         let around = Around {
             revisions: state.store.latest_revisions(&ids).await?,
             deployments: state.store.deployments_of_apis(&ids).await?,
-            sources: state.store.api_sources(&ids).await?,
+            missing: missing(state, &sources).await?,
+            sources,
             environments: environment_names(state).await?,
         };
         resources
@@ -49,11 +51,28 @@ async fn environment_names(state: &AppState) -> Answer<BTreeMap<EnvironmentId, R
     Ok(names.collect())
 }
 
+/// The APIs that their gateways did not show in the latest complete discovery.
+async fn missing(state: &AppState, sources: &BTreeMap<ApiId, ApiSource>) -> Answer<BTreeSet<ApiId>> {
+    let mut by_environment: BTreeMap<EnvironmentId, Vec<ExternalRef>> = BTreeMap::new();
+    for source in sources.values() {
+        let references = by_environment.entry(source.environment_id).or_default();
+        references.push(source.external_ref.clone());
+    }
+    let mut missing = BTreeSet::new();
+    for (environment_id, references) in by_environment {
+        let entries = state.store.inventory_entries(environment_id, &references).await?;
+        let unseen = entries.into_values().filter(|entry| entry.missing.is_some());
+        missing.extend(unseen.filter_map(|entry| entry.api_id));
+    }
+    Ok(missing)
+}
+
 /// What the statuses of a page of APIs follow from.
 struct Around {
     revisions: BTreeMap<ApiId, Revision>,
     deployments: Vec<Deployment>,
     sources: BTreeMap<ApiId, ApiSource>,
+    missing: BTreeSet<ApiId>,
     environments: BTreeMap<EnvironmentId, ResourceName>,
 }
 
@@ -98,6 +117,7 @@ impl Around {
         Some(ImportSource {
             environment: self.environments.get(&source.environment_id)?.clone(),
             external_ref: source.external_ref.clone(),
+            missing: self.missing.contains(&id),
         })
     }
 }

@@ -151,7 +151,7 @@ async fn findings_are_compared_with_the_catalog() {
         assert_eq!(read["state"], "Complete");
         assert_eq!(
             read["counts"],
-            json!({"new": 1, "changed": 0, "unchanged": 0, "gone": 0, "conflict": 1, "error": 1})
+            json!({"new": 1, "changed": 0, "unchanged": 0, "gone": 0, "conflict": 1, "ignored": 0, "error": 1})
         );
         let classes = classes(&control_plane, id).await;
         assert_eq!(told(&classes), [("a", "new"), ("b", "error"), ("c", "conflict")]);

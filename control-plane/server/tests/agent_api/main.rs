@@ -17,9 +17,11 @@ mod enrolling;
     reason = "shared with the tests of the Admin API, which need more of it"
 )]
 mod harness;
+mod importing;
 mod leasing;
 mod measuring;
 mod removing;
 mod reporting;
 mod resolving;
+mod resuming;
 mod working;

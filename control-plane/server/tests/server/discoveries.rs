@@ -212,7 +212,11 @@ async fn findings_are_imported_each_with_its_result() {
         let import = answer.expect(201);
         let actions: Vec<&str> = import["results"].as_array().expect("results").iter()
             .filter_map(|result| result["action"].as_str()).collect();
-        assert_eq!(actions, ["created", "updated", "unchanged", "skipped"], "{import:#}");
+        // Nobody imported `known` before: what people wrote is not touched, and the difference is told.
+        assert_eq!(actions, ["created", "unchanged", "unchanged", "skipped"], "{import:#}");
+        let conflicts: Vec<&str> = import["results"][1]["conflicts"].as_array().expect("conflicts").iter()
+            .filter_map(|conflict| conflict["path"].as_str()).collect();
+        assert_eq!(conflicts, ["/basePath", "/displayName"], "{import:#}");
         assert_eq!(import["results"][0]["api"], "orders-api-2");
         assert_eq!(import["results"][3]["message"], "it has no route");
         assert_eq!(control_plane.get(&location).await.expect(200), import);
@@ -220,7 +224,7 @@ async fn findings_are_imported_each_with_its_result() {
         let created = control_plane.get("apis/orders-api-2").await.expect(200);
         assert_eq!(created["metadata"]["project"], "payments");
         assert_eq!(created["status"]["importedFrom"], json!({"environment": "local", "externalRef": "ref-1"}));
-        assert_eq!(control_plane.get("apis/known").await.expect(200)["status"]["latestRevision"], 2);
+        assert_eq!(control_plane.get("apis/known").await.expect(200)["status"]["latestRevision"], 1);
 
         // Without a choice, all that is new or changed; what was imported meanwhile is not imported again.
         let again = control_plane.post(&format!("discoveries/{id}/imports"), json!({})).await.expect(201);

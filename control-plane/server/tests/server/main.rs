@@ -9,6 +9,7 @@
 
 mod access;
 mod apply;
+mod asking;
 mod bad_requests;
 mod deployments;
 mod discoveries;

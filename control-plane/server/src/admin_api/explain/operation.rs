@@ -241,7 +241,7 @@ mod tests {
             (
                 "POST",
                 "/orders/42",
-                "api `orders` has no operation `POST /orders/42`; did you mean `* /orders`?",
+                "api `orders` has no operation `POST /orders/42`; did you mean `GET /orders/{id}`?",
             ),
             (
                 "GET",
