@@ -4,8 +4,14 @@ use std::fmt::Write as _;
 
 use gatehouse_schemas::identity::ExternalRef;
 
-/// How many rows one statement writes.
-pub(crate) const ROWS: usize = 250;
+/// How many parameters one statement has. SQLite looks each up by its name among all others, so that many more are
+/// slower, not faster.
+const PARAMETERS: usize = 400;
+
+/// How many rows of so many parameters one statement writes.
+pub(crate) const fn size(width: usize) -> usize {
+    PARAMETERS / width
+}
 
 /// `($1, …), …`: so many rows of so many parameters, after `before` parameters that stand alone.
 pub(crate) fn rows(before: usize, width: usize, count: usize) -> String {
@@ -23,18 +29,28 @@ pub(crate) fn rows(before: usize, width: usize, count: usize) -> String {
     text
 }
 
-/// References as one engine and the other can hold them, in pieces of one statement each.
+/// References in pieces of one statement each.
 pub(crate) fn pieces(references: &[ExternalRef]) -> impl Iterator<Item = &[ExternalRef]> {
-    references.chunks(ROWS)
+    references.chunks(size(1))
+}
+
+/// Keys of an environment (`$1`) and a reference each, to look rows up with: `(…) IN (VALUES …)`, for so many references
+/// after `before` parameters. With the environment outside of the list, PostgreSQL would compare every row of it with
+/// every reference for as long as it knows little about a table.
+pub(crate) fn keys(before: usize, count: usize) -> String {
+    let keys: Vec<String> = (1..=count)
+        .map(|number| format!("($1, ${})", before + number))
+        .collect();
+    format!("(VALUES {})", keys.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::rows;
+    use super::{keys, rows};
 
     #[test]
     fn numbers_the_parameters_of_all_rows() {
         assert_eq!(rows(0, 2, 2), "($1, $2), ($3, $4)");
-        assert_eq!(rows(1, 1, 3), "($2), ($3), ($4)");
+        assert_eq!(keys(1, 2), "(VALUES ($1, $2), ($1, $3))");
     }
 }

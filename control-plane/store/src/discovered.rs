@@ -129,7 +129,7 @@ async fn by_id(connection: &mut AnyConnection, id: DiscoveredApiId) -> Result<Op
 
 async fn by_ids(connection: &mut AnyConnection, ids: &[DiscoveredApiId]) -> Result<Vec<DiscoveredRow>> {
     let mut found = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(bulk::ROWS) {
+    for ids in ids.chunks(bulk::size(1)) {
         let listed = placeholders(1, ids.len());
         let statement =
             format!("{WHOLE} WHERE discovered_items.id IN ({listed}) ORDER BY discovered_items.id");
@@ -238,7 +238,7 @@ fn status(row: &AnyRow) -> Result<Option<DiscoveredStatus>> {
 impl Transaction {
     /// Records how findings compare with the catalog.
     pub async fn classify_items(&mut self, items: &[(DiscoveredApiId, DiscoveredStatus)]) -> Result<()> {
-        for items in items.chunks(bulk::ROWS) {
+        for items in items.chunks(bulk::size(6)) {
             let statement = format!(
                 "UPDATE discovered_items SET class = told.column2, classification = told.column3, \
                  api_id = told.column4, api = told.column5, managed = told.column6 \
@@ -262,7 +262,7 @@ impl Transaction {
 
     /// Forgets findings that turned out to be nothing new.
     pub async fn drop_items(&mut self, ids: &[DiscoveredApiId]) -> Result<()> {
-        for ids in ids.chunks(bulk::ROWS) {
+        for ids in ids.chunks(bulk::size(1)) {
             let statement = format!(
                 "DELETE FROM discovered_items WHERE id IN ({})",
                 placeholders(1, ids.len())
@@ -285,7 +285,7 @@ impl Transaction {
         if !findings.is_empty() {
             self.count_later_page(discovery_id).await?;
         }
-        for findings in findings.chunks(bulk::ROWS) {
+        for findings in findings.chunks(bulk::size(13)) {
             let statement = format!(
                 "INSERT INTO discovered_items (id, discovery_id, page, attempt, external_ref, name, item, in_inventory, \
                  class, classification, api_id, api, managed) VALUES {}",

@@ -18,7 +18,7 @@ use crate::{
     cursor::{Page, PageRequest, page},
     error::Result,
     packed::unpack_all,
-    row::{Columns as _, each, limit, placeholders, storable},
+    row::{Columns as _, each, limit, storable},
     transaction::reads,
 };
 
@@ -85,7 +85,7 @@ macro_rules! summary {
              content_fingerprint, tags, COALESCE(api_sources.api_id, removed_api_id) AS api_id, first_seen_at, \
              changed_at, missing_runs, missing_since, needs_approval, approved, removed_at, message FROM inventory \
              LEFT JOIN api_sources ON api_sources.environment_id = inventory.environment_id \
-             AND api_sources.external_ref = inventory.external_ref WHERE inventory.environment_id = $1 AND ",
+             AND api_sources.external_ref = inventory.external_ref WHERE ",
             $rest
         )
     };
@@ -114,16 +114,16 @@ async fn list(
     let after = request.after("inventory")?;
     let rows = match filter {
         InventoryFilter::Known => sqlx::query(summary!(
-            "removed_at IS NULL AND ($2 IS NULL OR inventory.external_ref > $2) \
-             ORDER BY inventory.external_ref LIMIT $3"
+            "inventory.environment_id = $1 AND removed_at IS NULL \
+             AND ($2 IS NULL OR inventory.external_ref > $2) ORDER BY inventory.external_ref LIMIT $3"
         )),
         InventoryFilter::Missing => sqlx::query(summary!(
-            "removed_at IS NULL AND missing_runs > 0 AND ($2 IS NULL OR inventory.external_ref > $2) \
-             ORDER BY inventory.external_ref LIMIT $3"
+            "inventory.environment_id = $1 AND removed_at IS NULL AND missing_runs > 0 \
+             AND ($2 IS NULL OR inventory.external_ref > $2) ORDER BY inventory.external_ref LIMIT $3"
         )),
         InventoryFilter::MissingOrRemoved => sqlx::query(summary!(
-            "missing_runs > 0 AND ($2 IS NULL OR inventory.external_ref > $2) \
-             ORDER BY inventory.external_ref LIMIT $3"
+            "inventory.environment_id = $1 AND missing_runs > 0 \
+             AND ($2 IS NULL OR inventory.external_ref > $2) ORDER BY inventory.external_ref LIMIT $3"
         )),
     };
     let rows = rows
@@ -146,9 +146,9 @@ async fn entries(
     let mut found = BTreeMap::new();
     for references in bulk::pieces(references) {
         let statement = format!(
-            "{} AND inventory.external_ref IN ({})",
+            "{} AND (inventory.environment_id, inventory.external_ref) IN {}",
             summary!("TRUE"),
-            placeholders(2, references.len())
+            bulk::keys(1, references.len())
         );
         for row in rows_of(connection, environment_id, references, statement).await? {
             let entry = entry(&row)?;
@@ -166,8 +166,8 @@ async fn items(
     let mut found = BTreeMap::new();
     for references in bulk::pieces(references) {
         let statement = format!(
-            "SELECT external_ref, item FROM inventory WHERE environment_id = $1 AND external_ref IN ({})",
-            placeholders(2, references.len())
+            "SELECT external_ref, item FROM inventory WHERE (environment_id, external_ref) IN {}",
+            bulk::keys(1, references.len())
         );
         let rows = rows_of(connection, environment_id, references, statement).await?;
         let packed = each(rows, |row| {

@@ -79,7 +79,7 @@ impl Transaction {
         attempt: Uuid,
         findings: &PackedFindings,
     ) -> Result<()> {
-        for rows in findings.rows.chunks(bulk::ROWS) {
+        for rows in findings.rows.chunks(bulk::size(13)) {
             let statement = format!(
                 "INSERT INTO discovered_items (id, discovery_id, page, attempt, external_ref, name, item, managed, \
                  packed, version, fingerprint, content_fingerprint, tags) VALUES {}",

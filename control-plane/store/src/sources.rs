@@ -100,9 +100,9 @@ async fn bases(
     let mut found = BTreeMap::new();
     for references in bulk::pieces(references) {
         let statement = format!(
-            "SELECT external_ref, base FROM api_sources WHERE environment_id = $1 AND base IS NOT NULL \
-             AND external_ref IN ({})",
-            placeholders(2, references.len())
+            "SELECT external_ref, base FROM api_sources WHERE base IS NOT NULL \
+             AND (environment_id, external_ref) IN {}",
+            bulk::keys(1, references.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(statement)).bind(environment_id.to_string());
         for reference in references {
@@ -134,7 +134,7 @@ impl Transaction {
 
     /// Notes many sources at once, each with the spec as it was imported.
     pub async fn set_api_sources(&mut self, sources: &[(ApiSource, Option<Value>)]) -> Result<()> {
-        for sources in sources.chunks(bulk::ROWS) {
+        for sources in sources.chunks(bulk::size(6)) {
             let statement = format!(
                 "INSERT INTO api_sources (api_id, environment_id, external_ref, name, base, imported_fingerprint) \
                  VALUES {} ON CONFLICT (environment_id, external_ref) DO UPDATE SET api_id = excluded.api_id, \

@@ -4,13 +4,7 @@
 use gatehouse_schemas::identity::{DiscoveryId, EnvironmentId, ExternalRef};
 use sqlx::AssertSqlSafe;
 
-use crate::{
-    bulk,
-    error::Result,
-    packed::PackedFindings,
-    row::{placeholders, storable},
-    transaction::Transaction,
-};
+use crate::{bulk, error::Result, packed::PackedFindings, row::storable, transaction::Transaction};
 
 /// What a person reads of an API that is missing, and whether somebody must approve its removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +73,7 @@ impl Transaction {
             .iter()
             .filter_map(|row| row.api.as_ref().map(|api| (row, api)))
             .collect();
-        for apis in apis.chunks(bulk::ROWS) {
+        for apis in apis.chunks(bulk::size(10)) {
             let statement = format!(
                 "INSERT INTO inventory ({COLUMNS}) VALUES {} {PUT}",
                 bulk::rows(0, 10, apis.len())
@@ -135,16 +129,17 @@ impl Transaction {
 
     /// Notes how these stand that are missing.
     pub async fn note_missing(&mut self, environment_id: EnvironmentId, notes: &[MissingNote]) -> Result<()> {
-        for notes in notes.chunks(bulk::ROWS) {
+        for notes in notes.chunks(bulk::size(4)) {
             let statement = format!(
-                "UPDATE inventory SET needs_approval = note.column2, message = note.column3 \
-                 FROM (VALUES {}) AS note WHERE environment_id = $1 AND external_ref = note.column1 \
+                "UPDATE inventory SET needs_approval = note.column3, message = note.column4 \
+                 FROM (VALUES {}) AS note WHERE environment_id = note.column1 AND external_ref = note.column2 \
                  AND removed_at IS NULL",
-                bulk::rows(1, 3, notes.len())
+                bulk::rows(0, 4, notes.len())
             );
-            let mut query = sqlx::query(AssertSqlSafe(statement)).bind(environment_id.to_string());
+            let mut query = sqlx::query(AssertSqlSafe(statement));
             for note in notes {
                 query = query
+                    .bind(environment_id.to_string())
                     .bind(storable(&note.external_ref.0))
                     .bind(i64::from(note.needs_approval))
                     .bind(storable(&note.message));
@@ -180,20 +175,21 @@ impl Transaction {
         let now = self.now.0;
         let mut removed = 0;
         for references in bulk::pieces(references) {
-            let listed = placeholders(3, references.len());
+            let listed = bulk::keys(2, references.len());
             let statement = format!(
                 "UPDATE inventory SET removed_at = {now}, needs_approval = 0, message = $2, removed_api_id = \
                  (SELECT api_id FROM api_sources WHERE api_sources.environment_id = inventory.environment_id \
                  AND api_sources.external_ref = inventory.external_ref) \
-                 WHERE environment_id = $1 AND missing_runs > 0 AND removed_at IS NULL AND external_ref IN ({listed})"
+                 WHERE missing_runs > 0 AND removed_at IS NULL AND (environment_id, external_ref) IN {listed}"
             );
             removed += self
                 .about(environment_id, Some(message), references, statement)
                 .await?;
             let statement = format!(
-                "DELETE FROM api_sources WHERE environment_id = $1 AND external_ref IN ({}) AND external_ref IN \
-                 (SELECT external_ref FROM inventory WHERE environment_id = $1 AND removed_at IS NOT NULL)",
-                placeholders(2, references.len())
+                "DELETE FROM api_sources WHERE (environment_id, external_ref) IN {} AND EXISTS \
+                 (SELECT 1 FROM inventory WHERE inventory.environment_id = $1 \
+                 AND inventory.external_ref = api_sources.external_ref AND removed_at IS NOT NULL)",
+                bulk::keys(1, references.len())
             );
             self.about(environment_id, None, references, statement).await?;
         }
@@ -210,8 +206,8 @@ impl Transaction {
         let mut changed = 0;
         for references in bulk::pieces(references) {
             let statement = format!(
-                "UPDATE inventory SET {change} WHERE environment_id = $1 AND {condition} AND external_ref IN ({})",
-                placeholders(2, references.len())
+                "UPDATE inventory SET {change} WHERE {condition} AND (environment_id, external_ref) IN {}",
+                bulk::keys(1, references.len())
             );
             changed += self.about(environment_id, None, references, statement).await?;
         }

@@ -180,20 +180,27 @@ async fn ten_thousand_apis() {
             .collect();
         let removal = async {
             let mut transaction = begin(store).await;
-            transaction
-                .mark_missing(environment_id, &references)
+            clock
+                .measure(
+                    "  mark_missing",
+                    transaction.mark_missing(environment_id, &references),
+                )
                 .await
                 .expect("marked");
-            transaction
-                .mark_seen(environment_id, &references)
+            clock
+                .measure("  mark_seen", transaction.mark_seen(environment_id, &references))
                 .await
                 .expect("seen");
-            transaction
-                .mark_missing(environment_id, &references)
+            clock
+                .measure(
+                    "  mark_missing",
+                    transaction.mark_missing(environment_id, &references),
+                )
                 .await
                 .expect("marked");
-            transaction
-                .count_as_removed(environment_id, &references, "gone")
+            let removal = transaction.count_as_removed(environment_id, &references, "gone");
+            clock
+                .measure("  count_as_removed", removal)
                 .await
                 .expect("removed");
             transaction.commit().await.expect("committed");
