@@ -11,7 +11,10 @@ use gatehouse_schemas::{
     condition::{Condition, ConditionStatus, ConditionType, Phase},
     drift::{DriftState, drift},
     environment::{EnvironmentSpec, Mode},
-    identity::{AgentId, DeploymentId, EnvironmentId, GatewayType, Generation, ResourceName, RevisionNumber},
+    identity::{
+        AgentId, DeploymentId, EnvironmentId, ExternalRef, GatewayType, Generation, ResourceName,
+        RevisionNumber,
+    },
     observed::Observation,
     resource::Kind,
     status::{AgentReport, DeploymentFacts, DeploymentStatus, Report, ReportOutcome, deployment_status},
@@ -169,7 +172,7 @@ async fn overlook(
         return Ok(());
     };
     for report in reports {
-        let drifted = report.generation == subject.generation && report.outcome["result"] == "Drifted";
+        let drifted = report.generation == subject.generation && says_drifted(report);
         if surroundings.ignore.is_empty() || !drifted {
             continue;
         }
@@ -188,12 +191,20 @@ async fn overlook(
             &surroundings.ignore,
         );
         if drift.state == DriftState::InSync {
-            report.outcome = json!({
-                "result": "Deployed", "externalRef": "", "endpointUrls": [], "observed": fingerprint,
-            });
+            let outcome = DeploymentOutcome::Deployed {
+                external_ref: ExternalRef(String::new()),
+                endpoint_urls: Vec::new(),
+                observed: fingerprint.clone(),
+            };
+            report.outcome = serde_json::to_value(&outcome).map_err(Failure::internal)?;
         }
     }
     Ok(())
+}
+
+/// Whether an agent says that something else is there than what it carried out.
+pub(crate) fn says_drifted(report: &store::Report) -> bool {
+    report.outcome["result"] == "drifted"
 }
 
 fn report(report: &store::Report) -> Option<Report> {

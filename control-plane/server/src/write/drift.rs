@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     failure::{Answer, Failure},
-    status::{Surroundings, tell_stored},
+    status::{Surroundings, says_drifted, tell_stored},
 };
 
 /// What an agent saw of one deployment.
@@ -77,9 +77,7 @@ async fn change_reports(
     let present = reports
         .into_iter()
         .filter(|report| report.generation == deployment.generation);
-    let drifted: Vec<store::Report> = present
-        .filter(|report| report.outcome["result"] == "Drifted")
-        .collect();
+    let drifted: Vec<store::Report> = present.filter(says_drifted).collect();
     let Some(observation) = look.differs else {
         let outcome = as_desired(transaction, deployment).await?;
         for report in &drifted {

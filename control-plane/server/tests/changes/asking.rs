@@ -219,7 +219,7 @@ async fn drift_is_looked_for_by_schedule() {
             .await;
         answer.problem(422);
         let applied = control_plane.apply(document("0 3 * * *")).await;
-        assert_eq!(applied["results"][0]["warnings"], json!([]), "{applied:#}");
+        assert!(applied["results"][0]["warnings"].is_null(), "{applied:#}");
         let environment_id = environment_id(&control_plane, "local").await;
         let known = async || {
             control_plane

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     agent::{Agent, refusal},
     harness::{ControlPlane, check, condition},
-    scene::{answer, desired, holds_changed, id, observe, renamed, report, scene, served, work_on},
+    scene::{answer, desired, holds_changed, id, observe, rename, renamed, report, scene, served, work_on},
 };
 
 async fn drift(control_plane: &ControlPlane) -> Value {
@@ -26,7 +26,7 @@ async fn drift_is_told_field_by_field_and_changes_nothing() {
         let told = drift(&control_plane).await;
         assert_eq!(told["state"], "inSync", "{told:#}");
         assert!(told["observedAt"].is_string());
-        let work = renamed(&control_plane, &agent).await;
+        let work = rename(&agent, id(&made)).await;
         let told = drift(&control_plane).await;
         assert_eq!(told["state"], "drifted", "{told:#}");
         let field = &told["fields"][0];

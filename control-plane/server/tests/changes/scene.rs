@@ -221,7 +221,12 @@ pub(crate) async fn observe(agent: &Agent, work: &DeploymentWork, differs: Optio
 /// The deployment of `orders` in `local` is served, and somebody gave it another name on the gateway.
 pub(crate) async fn renamed(control_plane: &ControlPlane, agent: &Agent) -> DeploymentWork {
     let made = served(control_plane, agent, "orders", "local").await;
-    let work = work_on(agent, id(&made)).await;
+    rename(agent, id(&made)).await
+}
+
+/// Somebody gives a deployed API another name on the gateway.
+pub(crate) async fn rename(agent: &Agent, deployment: &str) -> DeploymentWork {
+    let work = work_on(agent, deployment).await;
     let seen = holds_changed(desired(&work), |api| {
         api.content.display_name = "Bestellungen".to_owned()
     });
