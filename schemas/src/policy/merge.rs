@@ -199,11 +199,11 @@ fn among(all: &[Written<'_>], position: usize) -> Fate {
             stands(position, first.map(|(at, _)| at), Fate::SameAs)
         }
         MergeRule::InOrder => {
-            let last = rivals().filter(|(_, other)| same(own, other.policy)).last();
+            let last = rivals().rfind(|(_, other)| same(own, other.policy));
             stands(position, last.map(|(at, _)| at), Fate::SameAs)
         }
         MergeRule::MostSpecific => {
-            let last = rivals().last();
+            let last = rivals().next_back();
             stands(position, last.map(|(at, _)| at), Fate::ReplacedBy)
         }
         MergeRule::Smallest => {

@@ -148,7 +148,7 @@ fn certificate(text: &str) -> Result<(), String> {
         .ok_or("expected one certificate in PEM, from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`")?;
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     let body: Vec<u8> = inner.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    if body.is_empty() || body.len() % 4 != 0 || !body.iter().copied().all(base64) {
+    if body.is_empty() || !body.len().is_multiple_of(4) || !body.iter().copied().all(base64) {
         return Err(
             "what is between the first and the last line of the certificate is not base64".to_owned(),
         );
