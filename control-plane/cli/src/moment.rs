@@ -21,14 +21,14 @@ pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A span of time in people's words: `under a second`, `45 s`, `12 min`, `3 h 20 min`.
+/// An estimated span of time in people's words: `under a second`, `about 45 s`, `about 12 min`, `about 3 h 20 min`.
 pub(crate) fn span(milliseconds: u64) -> String {
     let seconds = milliseconds.div_ceil(1000);
     match seconds {
         0 | 1 if milliseconds < 1000 => "under a second".to_owned(),
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        0..120 => format!("about {seconds} s"),
+        120..7_200 => format!("about {} min", seconds.div_ceil(60)),
+        _ => format!("about {} h {} min", seconds / 3_600, seconds % 3_600 / 60),
     }
 }
 
@@ -55,6 +55,21 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn estimates_are_told_in_the_unit_people_would_use() {
+        for (milliseconds, text) in [
+            (0, "under a second"),
+            (999, "under a second"),
+            (1_000, "about 1 s"),
+            (6_200, "about 7 s"),
+            (300_000, "about 5 min"),
+            (5_000_000, "about 84 min"),
+            (12_000_000, "about 3 h 20 min"),
+        ] {
+            assert_eq!(span(milliseconds), text);
+        }
+    }
 
     #[test]
     fn reads_spans_of_time() {

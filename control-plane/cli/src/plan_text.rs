@@ -74,7 +74,7 @@ pub(crate) fn progress_text(progress: &gatehouse_control_plane_api::admin::Progr
     let of = step.of.map(|of| format!(" of {of}")).unwrap_or_default();
     let rest = progress
         .remaining_ms
-        .map(|remaining| format!(", about {} to go", span(remaining)))
+        .map(|remaining| format!(", {} to go", span(remaining)))
         .unwrap_or_default();
     format!("step {}{of}: {}{rest}", step.number, step.description)
 }
@@ -197,7 +197,7 @@ fn cost_line(item: &PlanItem) -> Option<String> {
         .collect();
     let time = item
         .eta_ms
-        .map(|eta| format!("; about {} under the vendor's quotas", span(eta)))
+        .map(|eta| format!("; {} under the vendor's quotas", span(eta)))
         .unwrap_or_default();
     Some(format!("    calls: {}{time}", calls.join(", ")))
 }
@@ -219,7 +219,7 @@ fn summary(plan: &Plan) -> String {
     let longest = plan.items.iter().filter_map(|item| item.eta_ms).max();
     let eta = longest
         .filter(|eta| *eta > 0)
-        .map(|eta| format!(" It takes about {}.", span(eta)))
+        .map(|eta| format!(" It takes {}.", span(eta)))
         .unwrap_or_default();
     format!("{counts}{eta}{}", advice(plan))
 }

@@ -56,7 +56,8 @@ fn check(items: Vec<PlanItem>, state: PlanState, expected: Expect) {
 #[test]
 fn a_plan_tells_every_field_the_losses_and_the_time_it_takes() {
     let mut item = item(PlanAction::Update, PlanItemState::Ready);
-    let operation: OperationMatch = serde_json::from_value(json!({"method": "GET", "path": "/{id}"})).unwrap();
+    let operation: OperationMatch =
+        serde_json::from_value(json!({"method": "GET", "path": "/{id}"})).unwrap();
     item.fidelity = vec![
         PolicyFidelity {
             pointer: "/policies/0".to_owned(),

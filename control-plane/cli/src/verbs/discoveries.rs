@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use gatehouse_control_plane_api::{
-    admin::{ApproveRemovalsRequest, DiscoveredApi, Discovery, MissingApi},
+    admin::{ApproveRemovalsRequest, DiscoveredApi, Discovery, DiscoveryCounts, MissingApi},
     client::Client,
 };
 use gatehouse_schemas::identity::{DiscoveryId, ExternalRef, ResourceName};
@@ -106,6 +106,28 @@ pub(super) async fn show(discovery: &Discovery, client: &Client, screen: Screen)
     )
 }
 
+/// How many findings there are of each class. Those that are unchanged are counted, and not always listed.
+fn counts(counts: &DiscoveryCounts) -> String {
+    let classes = [
+        (counts.new, "new"),
+        (counts.changed, "changed"),
+        (counts.unchanged, "unchanged"),
+        (counts.gone, "gone"),
+        (counts.conflict, "conflict"),
+        (counts.ignored, "ignored"),
+        (counts.error, "error"),
+    ];
+    let told: Vec<String> = classes
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, class)| format!("{count} {class}"))
+        .collect();
+    if told.is_empty() {
+        return "It found nothing.".to_owned();
+    }
+    told.join(", ")
+}
+
 fn text(discovery: &Discovery, items: &[DiscoveredApi]) -> String {
     let mut text = format!(
         "Discovery {} of {}: {}\n",
@@ -116,8 +138,9 @@ fn text(discovery: &Discovery, items: &[DiscoveredApi]) -> String {
     if let Some(message) = &discovery.message {
         text.push_str(&format!("{message}\n"));
     }
+    text.push_str(&format!("{}\n", counts(&discovery.counts)));
     if items.is_empty() {
-        return text + "It found nothing.\n";
+        return text;
     }
     text + "\n" + &table_of(items, moment::now())
 }
