@@ -127,7 +127,8 @@ fn warnings(
         let lost = losses(api, &item.fidelity).others.len();
         if lost > 0 {
             warnings.push(format!(
-                "{lost} policies are not expressed exactly; that was accepted, and the fidelity report says what differs"
+                "not expressed exactly: {lost} of {} policies; the fidelity report says what differs",
+                item.fidelity.len()
             ));
         }
     }
