@@ -256,7 +256,7 @@ async fn other_losses_need_to_be_accepted_by_the_plan_or_the_environment() {
         assert_eq!(accepted["state"], "Ready", "{accepted:#}");
         let warning = accepted["items"][0]["warnings"][0].as_str().unwrap_or_default();
         assert!(
-            warning.contains("1 policies are not expressed exactly"),
+            warning.contains("not expressed exactly: 1 of"),
             "{accepted:#}"
         );
         control_plane
