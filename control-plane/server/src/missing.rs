@@ -1,6 +1,6 @@
 //! APIs that a gateway does not show any more: what becomes of them, and what people are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse_control_plane_store::{InventoryEntry, MissingNote, Transaction};
 use gatehouse_schemas::{
@@ -40,12 +40,17 @@ pub(crate) async fn settle(
     missing: &[Missing],
     name: impl Fn(ApiId) -> Option<ResourceName>,
 ) -> Answer<Settled> {
-    let decided = removals(missing, known.len(), rules, transaction.now());
+    let decided = guarded(
+        removals(missing, known.len(), rules, transaction.now()),
+        missing,
+        known.len(),
+        rules,
+    );
     let around = Around {
         environment,
         rules,
         known: known.len(),
-        due: decided.need_approval.len(),
+        missing: unapproved(missing),
     };
     let by_reference: BTreeMap<&ExternalRef, &Missing> =
         missing.iter().map(|it| (&it.external_ref, it)).collect();
@@ -73,6 +78,31 @@ pub(crate) async fn settle(
     })
 }
 
+/// While more is missing than may go without a person, nothing goes without one, not even the few that are due: listings
+/// that broke off may have shown all others meanwhile, and the gateway answer with nothing again.
+fn guarded(mut decided: Removals, missing: &[Missing], known: usize, rules: &RemovalRules) -> Removals {
+    let share = known.saturating_mul(rules.max_share_percent.into()) / 100;
+    if unapproved(missing) <= share.max(1) {
+        return decided;
+    }
+    let approved: BTreeSet<&ExternalRef> = missing
+        .iter()
+        .filter(|missing| missing.approved)
+        .map(|missing| &missing.external_ref)
+        .collect();
+    let (remove, stopped) = decided
+        .remove
+        .into_iter()
+        .partition(|reference| approved.contains(reference));
+    decided.remove = remove;
+    decided.need_approval.extend::<Vec<ExternalRef>>(stopped);
+    decided
+}
+
+fn unapproved(missing: &[Missing]) -> usize {
+    missing.iter().filter(|missing| !missing.approved).count()
+}
+
 /// What is told of those that are missing.
 struct Notes {
     /// What differs from what was told before.
@@ -87,8 +117,8 @@ struct Around<'a> {
     rules: &'a RemovalRules,
     /// How many APIs it was known to have.
     known: usize,
-    /// How many are due and not approved.
-    due: usize,
+    /// How many are missing and not approved.
+    missing: usize,
 }
 
 impl Around<'_> {
@@ -145,11 +175,11 @@ impl Around<'_> {
     fn needs_approval(&self, missing: &Missing) -> String {
         let environment = self.environment;
         format!(
-            "{}; {} of the environment's {} APIs are due for removal at once, more than {} %: if they are really gone, \
+            "{}; {} of the environment's {} APIs are missing at once, more than {} %: if they are really gone, \
              approve it with `gatehouse discoveries approve-removals {environment} --all`; if not, look whether the \
              agent's credential may still see them",
             unseen(missing.complete_runs),
-            self.due,
+            self.missing,
             self.known,
             self.rules.max_share_percent,
         )
@@ -177,6 +207,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_goes_without_a_person_while_too_much_is_missing() {
+        let missing = |number: u32, complete_runs: u32, approved: bool| Missing {
+            external_ref: ExternalRef(number.to_string()),
+            complete_runs,
+            since: Timestamp(0),
+            approved,
+        };
+        let rules = RemovalRules {
+            complete_runs: 2,
+            grace_seconds: 0,
+            max_share_percent: 10,
+        };
+        let check = |missing: &[Missing]| {
+            let decided = removals(missing, 30, &rules, Timestamp(1));
+            let decided = guarded(decided, missing, 30, &rules);
+            (
+                decided.remove.len(),
+                decided.wait.len(),
+                decided.need_approval.len(),
+            )
+        };
+        let few: Vec<Missing> = (0..3).map(|number| missing(number, 2, false)).collect();
+        assert_eq!(check(&few), (3, 0, 0));
+        // Two are due; the rest of the thirty were shown by listings that broke off, and now by none.
+        let empty: Vec<Missing> = (0..30)
+            .map(|number| missing(number, if number < 2 { 3 } else { 1 }, false))
+            .collect();
+        assert_eq!(check(&empty), (0, 28, 2));
+        let approved: Vec<Missing> = (0..30).map(|number| missing(number, 3, number < 2)).collect();
+        assert_eq!(check(&approved), (2, 0, 28));
+    }
+
+    #[test]
     fn says_what_has_to_happen_and_what_to_do() {
         let environment: ResourceName = "local".parse().expect("a name");
         let rules = RemovalRules::default();
@@ -184,7 +247,7 @@ mod tests {
             environment: &environment,
             rules: &rules,
             known: 100,
-            due: 12,
+            missing: 12,
         };
         let missing = |complete_runs: u32, approved: bool| Missing {
             external_ref: ExternalRef("a".to_owned()),
@@ -203,7 +266,7 @@ mod tests {
         );
         assert_eq!(
             around.needs_approval(&missing(3, false)),
-            "not seen in 3 complete discoveries in a row; 12 of the environment's 100 APIs are due for removal at once, more \
+            "not seen in 3 complete discoveries in a row; 12 of the environment's 100 APIs are missing at once, more \
              than 10 %: if they are really gone, approve it with `gatehouse discoveries approve-removals local --all`; if \
              not, look whether the agent's credential may still see them"
         );

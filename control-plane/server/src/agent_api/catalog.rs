@@ -12,6 +12,7 @@ use gatehouse_schemas::{
     resource::Kind,
     revision::RevisionContent,
 };
+use tokio::sync::OnceCell;
 
 use crate::failure::Answer;
 
@@ -30,32 +31,26 @@ pub(super) struct Known {
     /// What an unchanged API is observed with: the desired state's fingerprint for one that is deployed there; for one
     /// that was imported, that of what was imported.
     fingerprint: Fingerprint,
-    /// That of the newest revision: what people made of it may be what the gateway holds by now.
-    latest: Option<Fingerprint>,
 }
 
 impl Known {
     /// Whether the gateway holds it as the catalog knows it.
     pub(super) fn is_unchanged(&self, fingerprint: &Fingerprint, name: &str) -> bool {
-        let same = self.fingerprint == *fingerprint || self.latest.as_ref() == Some(fingerprint);
-        same && self.gateway_name.as_deref().is_none_or(|known| known == name)
+        self.fingerprint == *fingerprint && self.gateway_name.as_deref().is_none_or(|known| known == name)
     }
 }
 
-/// What of the catalog the environment has, without contents; and the names of all APIs.
+/// What of the catalog the environment has, without contents; and, once something needs them, the names of all APIs.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     known: BTreeMap<ExternalRef, Known>,
     by_api: BTreeMap<ApiId, ExternalRef>,
-    names: BTreeMap<ApiId, ResourceName>,
+    names: OnceCell<BTreeMap<ApiId, ResourceName>>,
 }
 
 impl Catalog {
     pub(super) async fn read(store: &Store, environment_id: EnvironmentId) -> Answer<Self> {
-        let mut catalog = Self {
-            names: names(store).await?,
-            ..Self::default()
-        };
+        let mut catalog = Self::default();
         catalog.add_imported(store, environment_id).await?;
         catalog.add_deployed(store, environment_id).await?;
         let by_api = catalog.known.iter();
@@ -67,18 +62,20 @@ impl Catalog {
 
     async fn add_imported(&mut self, store: &Store, environment_id: EnvironmentId) -> Answer<()> {
         let sources = store.environment_sources(environment_id).await?;
-        let ids: Vec<ApiId> = sources.iter().map(|source| source.api_id).collect();
+        // What was imported before fingerprints were kept is as its newest revision says.
+        let unsaid = sources.iter().filter(|source| source.imported.is_none());
+        let ids: Vec<ApiId> = unsaid.map(|source| source.api_id).collect();
         let mut latest = store.latest_revisions(&ids).await?;
         for source in sources {
-            let Some(revision) = latest.remove(&source.api_id) else {
+            let latest = latest.remove(&source.api_id).map(|revision| revision.fingerprint);
+            let Some(fingerprint) = source.imported.or(latest) else {
                 continue;
             };
             let known = Known {
                 api_id: source.api_id,
                 deployment: None,
                 gateway_name: source.name,
-                fingerprint: source.imported.unwrap_or_else(|| revision.fingerprint.clone()),
-                latest: Some(revision.fingerprint),
+                fingerprint,
             };
             self.known.insert(source.external_ref, known);
         }
@@ -103,7 +100,6 @@ impl Catalog {
                 deployment: Some(deployment.id),
                 gateway_name: None,
                 fingerprint: desired.fingerprint,
-                latest: None,
             };
             self.known.insert(external_ref, known);
         }
@@ -125,13 +121,19 @@ impl Catalog {
         self.known.iter()
     }
 
-    /// An API and its name.
+    /// Reads the names of all APIs, if that was not done before.
+    pub(super) async fn read_names(&self, store: &Store) -> Answer<&BTreeMap<ApiId, ResourceName>> {
+        self.names.get_or_try_init(|| names(store)).await
+    }
+
+    /// An API and its name, once names were read.
     pub(super) fn named(&self, api_id: ApiId) -> Option<(ApiId, ResourceName)> {
-        self.names.get(&api_id).map(|name| (api_id, name.clone()))
+        self.names.get()?.get(&api_id).map(|name| (api_id, name.clone()))
     }
 
     /// One API with its content, to say what changed.
     pub(super) async fn entry(&self, store: &Store, api_id: ApiId) -> Answer<Option<CatalogEntry>> {
+        self.read_names(store).await?;
         let reference = self.reference_of(api_id);
         let known = reference.and_then(|reference| self.find(reference));
         let content = match known.and_then(|known| known.deployment) {
@@ -161,13 +163,14 @@ impl Catalog {
     /// All APIs, with as much of their contents as names, places and likeness need: what is new must not be in their
     /// way, and may be another place of one of them.
     pub(super) async fn view(&self, store: &Store) -> Answer<CatalogView> {
-        let ids: Vec<ApiId> = self.names.keys().copied().collect();
+        let names = self.read_names(store).await?;
+        let ids: Vec<ApiId> = names.keys().copied().collect();
         let mut entries = Vec::with_capacity(ids.len());
         for ids in ids.chunks(CONTENTS) {
             for (api_id, content) in store.latest_contents(ids).await? {
                 let reference = self.reference_of(api_id);
                 let known = reference.and_then(|reference| self.find(reference));
-                entries.extend(self.names.get(&api_id).map(|name| CatalogEntry {
+                entries.extend(names.get(&api_id).map(|name| CatalogEntry {
                     api_id,
                     name: name.clone(),
                     external_ref: reference.cloned(),

@@ -102,6 +102,9 @@ impl Comparison<'_> {
                 .store
                 .finding_summaries(discovery.id, &ItemFilter::default(), &request)
                 .await?;
+            if !page.items.is_empty() {
+                self.catalog.read_names(self.store).await?;
+            }
             let (mut told, mut others) = (Vec::with_capacity(page.items.len()), Vec::new());
             for finding in page.items {
                 self.compared.seen.insert(finding.external_ref.clone());
@@ -172,6 +175,9 @@ impl Comparison<'_> {
             .await?
             .into_iter()
             .collect();
+        if !references.is_empty() && !self.ignored.is_empty() {
+            self.catalog.read_names(self.store).await?;
+        }
         for references in references.chunks(SUMMARIES as usize) {
             let entries = self
                 .store
@@ -262,10 +268,16 @@ impl Comparison<'_> {
             DiscoveredItem::Api(api) => api.mark.as_ref().map(|mark| mark.api_id),
             DiscoveredItem::Unchanged { .. } | DiscoveredItem::Unreadable { .. } => None,
         };
-        let entry = match by_reference.or(by_mark) {
+        let mut entry = match by_reference.or(by_mark) {
             Some(api_id) => self.catalog.entry(self.store, api_id).await?,
             None => None,
         };
+        if let (Some(entry), DiscoveredItem::Api(api)) = (&mut entry, &item) {
+            // What people made of it may be what the gateway holds by now.
+            if Fingerprint::of(&entry.content).is_ok_and(|content| content == api.fingerprint) {
+                entry.fingerprint = api.fingerprint.clone();
+            }
+        }
         let definition = match &entry {
             Some(entry) => self.definition(&item, entry).await?,
             None => None,

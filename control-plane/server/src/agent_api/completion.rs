@@ -66,6 +66,12 @@ pub(crate) async fn complete(
     transaction.commit().await?;
     let catalog = Catalog::read(&state.store, discovery.environment_id).await?;
     let compared = compare(&state.store, &caller, &discovery, &catalog).await?;
+    if catalog
+        .known()
+        .any(|(reference, _)| !compared.seen.contains(reference))
+    {
+        catalog.read_names(&state.store).await?;
+    }
     ending.finish(&catalog, compared).await?;
     Ok(StatusCode::NO_CONTENT)
 }

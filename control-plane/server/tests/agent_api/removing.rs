@@ -217,7 +217,7 @@ async fn many_at_once_need_a_persons_approval() {
         let message = place.missing().await[0].2.clone();
         assert_eq!(
             message,
-            "not seen in 2 complete discoveries in a row; 30 of the environment's 30 APIs are due for removal at once, more \
+            "not seen in 2 complete discoveries in a row; 30 of the environment's 30 APIs are missing at once, more \
              than 10 %: if they are really gone, approve it with `gatehouse discoveries approve-removals local --all`; if not, look whether the \
              agent's credential may still see them"
         );

@@ -1,5 +1,7 @@
 //! Finding the operation that people mean: written as a pattern, or as a request has it.
 
+use std::cmp::Reverse;
+
 use gatehouse_control_plane_api::problem::ProblemKind;
 use gatehouse_schemas::{
     identity::ResourceName,
@@ -102,11 +104,11 @@ impl Wanted {
 
     fn unknown(&self, api: &ResourceName, content: &RevisionContent) -> Failure {
         let asked = format!("{} {}", self.method, self.path);
-        let nearest = content
-            .operations
-            .iter()
-            .map(name)
-            .min_by_key(|known| distance(known, &asked));
+        let nearest = content.operations.iter().min_by_key(|operation| {
+            let shared = shared_start(&operation.r#match.path, &self.path);
+            (Reverse(shared), distance(&name(operation), &asked))
+        });
+        let nearest = nearest.map(name);
         let remedy = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
         Failure::new(
             ProblemKind::NotFound,
@@ -165,6 +167,12 @@ fn fits(pieces: &[Piece<'_>], text: &str) -> bool {
             ends.into_iter().any(|end| fits(rest, &text[end..]))
         }
     }
+}
+
+/// With how many of the same characters two texts begin.
+fn shared_start(one: &str, other: &str) -> usize {
+    let pairs = one.chars().zip(other.chars());
+    pairs.take_while(|(one, other)| one == other).count()
 }
 
 /// How many characters have to be put in, taken out or changed to make one text of the other.
