@@ -116,7 +116,7 @@ async fn the_terms_of_a_deployment_read_back_and_do_not_outlive_it() {
         };
         assert_eq!(
             store.all_deployments(&filter).await.expect("a read"),
-            [placed.clone()]
+            vec![placed.clone()]
         );
         let mut transaction = begin(store).await;
         let absent = DeploymentTerms {

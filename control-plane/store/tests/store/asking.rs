@@ -291,7 +291,10 @@ async fn tasks_that_nobody_answered_are_found_when_their_time_is_over() {
         };
         let task = ask(store, &place, Some(part)).await;
         ask(store, &place, None).await;
-        assert_eq!(store.plan_tasks(plan.id).await.expect("a read"), [task.clone()]);
+        assert_eq!(
+            store.plan_tasks(plan.id).await.expect("a read"),
+            vec![task.clone()]
+        );
         assert_eq!(task.plan, Some(part));
         assert!(store.overdue_tasks(after(59)).await.expect("a read").is_empty());
         assert_eq!(store.overdue_tasks(after(60)).await.expect("a read").len(), 2);

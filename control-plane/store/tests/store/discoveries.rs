@@ -256,7 +256,7 @@ async fn an_import_and_the_source_of_an_api_read_back() {
                 .environment_sources(found.environment_id)
                 .await
                 .expect("a read"),
-            [source.clone()]
+            vec![source.clone()]
         );
         let reference = source.external_ref.clone();
         assert_eq!(
