@@ -21,4 +21,5 @@ mod leases;
 mod retention;
 mod upgrade;
 mod volume;
+mod waking;
 mod work;
