@@ -80,12 +80,21 @@ impl Inner {
 
     /// Puts a changed object in place, with a new version, and looks whether anything is wrong now.
     pub(super) fn put(&mut self, account: &str, mut api: Api, by: &str, now_ms: u64) {
+        let before = self.store.now(account, &api.id);
+        let known = before.map(|before| violations(&self.store, account, before, by, now_ms));
+        let known = known.unwrap_or_default();
         api.version = self.store.next();
         let place = (account.to_owned(), api.id.clone());
         let horizon = self.behaviour.consistency_ms + 1_000;
         self.store.put(place, Some(api.clone()), now_ms, horizon);
         let found = violations(&self.store, account, &api, by, now_ms);
-        self.violations.extend(found);
+        // What was so before is not this one's doing.
+        let is_new = |it: &Violation| {
+            known
+                .iter()
+                .all(|old| (old.kind, &old.detail) != (it.kind, &it.detail))
+        };
+        self.violations.extend(found.into_iter().filter(is_new));
     }
 
     pub(super) fn remove(&mut self, account: &str, id: &str, now_ms: u64) {

@@ -13,6 +13,7 @@ mod discovery;
 mod docs;
 mod main_job;
 mod rollback;
+mod simulated_vendor;
 mod switching;
 mod traffic;
 mod tutorial;
