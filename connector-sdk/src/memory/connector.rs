@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use gatehouse_schemas::{
+    canonical::Fingerprint,
     descriptor::{Capabilities, Descriptor, Fidelity, PolicySupport},
     desired::DesiredApi,
     identity::EnvironmentId,
@@ -220,7 +221,13 @@ impl Connector for MemoryConnector {
         if !names.is_empty() {
             context.secrets.resolve(&names).await?;
         }
-        let deployed = call.deploy(request).await?;
+        let mut deployed = match call.fault {
+            Some(Fault::Ignore) => call.ignored(request),
+            _ => call.deploy(request).await?,
+        };
+        if matches!(call.fault, Some(Fault::Ignore | Fault::Misreport)) {
+            deployed.observed = Fingerprint::of_value(&json!("something else"));
+        }
         call.end(deployed)
     }
 

@@ -62,6 +62,16 @@ impl Call<'_> {
         })
     }
 
+    /// What a deploy without effect answers.
+    pub(super) fn ignored(&self, request: &DeployRequest) -> Deployed {
+        let external_ref = request.external_ref.clone();
+        Deployed {
+            external_ref: external_ref.unwrap_or_else(|| ExternalRef("memory-0".to_owned())),
+            endpoint_urls: Vec::new(),
+            observed: request.desired.fingerprint.clone(),
+        }
+    }
+
     /// Removes the API, and what interrupted deploys left behind.
     pub(super) async fn undeploy(&self, api: &ApiReference) -> Result<()> {
         match self.gateway.find(api.external_ref.as_ref(), &api.mark) {

@@ -20,6 +20,10 @@ pub enum Fault {
     Delay(Duration),
     /// It cannot tell: an observation is `Unknown`.
     Unknown,
+    /// A deploy has its effect and tells of something else.
+    Misreport,
+    /// A deploy has no effect, and tells so only by what it says that the gateway holds.
+    Ignore,
     /// A deploy in several steps fails when this step is recorded and not taken.
     FailBeforeStep(u32),
     /// A deploy in several steps fails when this step is taken and not recorded as done.

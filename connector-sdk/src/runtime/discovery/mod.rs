@@ -128,7 +128,8 @@ impl Shared {
         };
         let mut known = self.lock();
         known.running.remove(&work.id);
-        if delivery != Delivery::Stopped {
+        // Under a lease that moved it has not ended; it may come back to this agent.
+        if !matches!(delivery, Delivery::Stopped | Delivery::Stale) {
             known.finished.insert(work.id);
         }
     }

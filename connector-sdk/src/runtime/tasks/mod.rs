@@ -129,7 +129,8 @@ impl Shared {
         };
         let mut known = self.lock();
         known.running.remove(&work.id);
-        if delivery != Delivery::Stopped {
+        // An answer under a lease that moved is none; whoever has the lease gives another one.
+        if !matches!(delivery, Delivery::Stopped | Delivery::Stale) {
             known.answered.insert(work.id);
         }
     }

@@ -181,3 +181,39 @@ async fn secrets_are_asked_for_when_they_are_needed() {
     stage.deployed(deployed).await;
     assert_eq!(stage.control_plane.world().secrets_asked_for, ["admin-token"]);
 }
+
+#[tokio::test]
+async fn what_a_connector_misreports_is_found_out_by_one_more_look() {
+    let stage = Stage::new().await;
+    stage.gateway.inject(Operation::Deploy, [Fault::Misreport]);
+    let generation = stage.control_plane.deploy(1, "/orders");
+    stage.deployed(generation).await;
+    let desired = test_support::desired(1, "/orders");
+    let outcomes = stage.control_plane.outcomes(generation);
+    assert!(
+        matches!(&outcomes[..], [report] if matches!(&report.outcome, DeploymentOutcome::Deployed { observed, .. } if *observed == desired.fingerprint)),
+        "{outcomes:?}"
+    );
+    assert_eq!(stage.gateway.calls(Operation::Observe), 2);
+}
+
+#[tokio::test]
+async fn a_deploy_without_effect_is_not_told_as_done_and_tried_again() {
+    let stage = Stage::new().await;
+    let first = stage.control_plane.deploy(1, "/orders");
+    stage.deployed(first).await;
+    stage.gateway.inject(Operation::Deploy, [Fault::Ignore]);
+    let second = stage.control_plane.deploy(1, "/v2");
+    stage
+        .reported(second, |outcome| match outcome {
+            DeploymentOutcome::Failed {
+                message,
+                retrying: true,
+                ..
+            } => message.contains("does not show what is desired") && message.contains("`/basePath`"),
+            _ => false,
+        })
+        .await;
+    stage.deployed(second).await;
+    assert_eq!(stage.gateway.calls(Operation::Deploy), 3);
+}
