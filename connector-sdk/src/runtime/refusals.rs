@@ -50,7 +50,7 @@ pub(super) fn losses(
     let losses = fidelity::losses(desired, report);
     let api = &desired.mark.api_name;
     if !losses.unenforceable.is_empty() {
-        let policies: Vec<_> = losses.unenforceable.iter().map(|loss| described(loss)).collect();
+        let policies: Vec<_> = losses.unenforceable.iter().map(described).collect();
         return Some(refusal(
             "PolicyUnsupported",
             format!(
@@ -62,7 +62,7 @@ pub(super) fn losses(
     if losses.others.is_empty() || accepted {
         return None;
     }
-    let policies: Vec<_> = losses.others.iter().map(|loss| described(loss)).collect();
+    let policies: Vec<_> = losses.others.iter().map(described).collect();
     Some(refusal(
         "LossNotAccepted",
         format!(

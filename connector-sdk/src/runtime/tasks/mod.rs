@@ -121,7 +121,9 @@ impl Shared {
     }
 
     async fn carry_out(&self, work: &TaskWork, lease: &Lease) {
-        let worked_out = self.stopping.run_until_cancelled(self.work_out(work, lease));
+        let worked_out = self
+            .stopping
+            .run_until_cancelled(Box::pin(self.work_out(work, lease)));
         let result = lease.ended.run_until_cancelled(worked_out).await.flatten();
         let delivery = match result {
             None => Delivery::Stopped,
@@ -189,7 +191,7 @@ impl Shared {
                 info!(environment.name = %environment, task.id = %work.id, count, "Looked at {count} deployments in `{environment}`");
             }
             _ => {
-                debug!(environment.name = %environment, task.id = %work.id, "A task in `{environment}` is worked out")
+                debug!(environment.name = %environment, task.id = %work.id, "A task in `{environment}` is worked out");
             }
         }
         let report = &TaskReport {
