@@ -133,13 +133,6 @@ impl Account {
     fn lock(&self) -> MutexGuard<'_, Operations> {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    #[cfg(test)]
-    pub(super) fn rate(&self, operation: &str) -> Option<f64> {
-        self.lock()
-            .bucket(operation)
-            .and_then(super::bucket::Bucket::rate)
-    }
 }
 
 impl Drop for Account {

@@ -209,12 +209,4 @@ impl Operations {
             .entry(name.to_owned())
             .or_insert_with(|| Operation::new(Bucket::unlimited(now)))
     }
-
-    #[cfg(test)]
-    pub(super) fn bucket(&self, operation: &str) -> Option<&Bucket> {
-        match operation {
-            ALL_OPERATIONS => self.all.as_ref(),
-            name => self.each.get(name).map(|operation| &operation.bucket),
-        }
-    }
 }

@@ -129,7 +129,7 @@ struct Aim {
 impl Seed<'_> {
     async fn aim(&self, transaction: &mut Transaction, composer: &Composer) -> Answer<Aim> {
         match self.request.action {
-            PlanItemAction::Undeploy => return Ok(self.nothing()),
+            PlanItemAction::Undeploy => Ok(self.nothing()),
             PlanItemAction::Deploy | PlanItemAction::Rollback => {
                 let number = self.number(transaction).await?;
                 self.place(transaction, composer, number).await
