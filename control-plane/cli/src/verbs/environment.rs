@@ -144,5 +144,5 @@ async fn permissions(
 /// The document alone, so that it can be piped to the vendor's tool.
 fn document(permissions: &Permissions) -> String {
     let text = serde_json::to_string_pretty(&permissions.document);
-    text.map_or_else(|_| permissions.document.to_string(), |text| text) + "\n"
+    text.unwrap_or_else(|_| permissions.document.to_string()) + "\n"
 }

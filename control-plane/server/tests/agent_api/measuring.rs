@@ -1,4 +1,5 @@
 //! Measurements, run by hand: `cargo test --release -p gatehouse-control-plane-server --test agent_api -- --ignored --nocapture`
+#![expect(clippy::print_stdout, reason = "a measurement says what it measured")]
 
 use std::time::{Duration, Instant};
 

@@ -247,7 +247,7 @@ async fn what_comes_back_again_and_again_is_told_and_left() {
         transaction.commit().await.expect("a commit");
         let work = work_on(&agent, id(&made)).await;
         let seen = holds_changed(desired(&work), |api| {
-            api.content.display_name = "Bestellungen".to_owned()
+            api.content.display_name = "Bestellungen".to_owned();
         });
         observe(&agent, &work, Some(seen)).await;
         let event = audited(&control_plane, id(&made), "drift.repeated").await;
@@ -276,7 +276,7 @@ async fn a_policy_adopts_drift_by_itself_but_never_a_conflict() {
         control_plane.apply(json!([document])).await;
         let work = work_on(&agent, &work.id.to_string()).await;
         let seen = holds_changed(desired(&work), |api| {
-            api.content.display_name = "Pedidos".to_owned()
+            api.content.display_name = "Pedidos".to_owned();
         });
         observe(&agent, &work, Some(seen.clone())).await;
         observe(&agent, &work, Some(seen)).await;

@@ -228,7 +228,7 @@ pub(crate) async fn renamed(control_plane: &ControlPlane, agent: &Agent) -> Depl
 pub(crate) async fn rename(agent: &Agent, deployment: &str) -> DeploymentWork {
     let work = work_on(agent, deployment).await;
     let seen = holds_changed(desired(&work), |api| {
-        api.content.display_name = "Bestellungen".to_owned()
+        api.content.display_name = "Bestellungen".to_owned();
     });
     observe(agent, &work, Some(seen)).await;
     work
