@@ -7,8 +7,8 @@ use crate::{
     target::TargetOptions,
     verbs::{
         adopt, agent, api, apply, completion, context, delete, deploy, describe, dev, diff, discover,
-        discoveries, drift, environment, explain, get, ignore, import, move_api, plan, rollback, serve, token,
-        undeploy,
+        discoveries, drift, environment, explain, get, ignore, import, move_api, plan, rollback, serve,
+        token, undeploy,
     },
 };
 

@@ -16,8 +16,8 @@ use utoipa_axum::{
 use crate::{
     admin_api::{
         agents, apis, apply, audit_events, checks, deployments, discoveries, drift, environments, explain,
-        ignored, imports,
-        join_tokens, permissions, plans, policies, projects, removals, revisions, secrets, tasks, tokens, whoami,
+        ignored, imports, join_tokens, permissions, plans, policies, projects, removals, revisions, secrets,
+        tasks, tokens, whoami,
     },
     agent_api,
     authentication::{identify, require, role_name},

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    bootstrap, discovery_schedule, drift_policy, health, options::ServerOptions, reconcile, rollouts, routes, state::AppState,
+    bootstrap, discovery_schedule, drift_policy, health, options::ServerOptions, reconcile, rollouts, routes,
+    state::AppState,
 };
 
 /// Why a server did not start.

@@ -36,7 +36,10 @@ reads! {
     environment_states(gateway_type: &GatewayType) -> Vec<EnvironmentState> = of_type;
 }
 
-pub(crate) async fn by_id(connection: &mut AnyConnection, id: EnvironmentId) -> Result<Option<EnvironmentState>> {
+pub(crate) async fn by_id(
+    connection: &mut AnyConnection,
+    id: EnvironmentId,
+) -> Result<Option<EnvironmentState>> {
     let row = sqlx::query("SELECT * FROM environment_states WHERE environment_id = $1")
         .bind(id.to_string())
         .fetch_optional(connection)

@@ -32,7 +32,10 @@ pub async fn cases(scenario: Scenario, database: Database) -> Vec<Crash> {
     scenario.act(&world).await;
     scenario.settle(&world).await;
     let broken = scenario.check(&world).await;
-    assert!(broken.is_empty(), "{scenario:?} fails without any crash: {broken:#?}");
+    assert!(
+        broken.is_empty(),
+        "{scenario:?} fails without any crash: {broken:#?}"
+    );
     crashes(&unique(world.messages()))
 }
 

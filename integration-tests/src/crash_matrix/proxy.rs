@@ -8,7 +8,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -199,7 +201,11 @@ async fn serve(shared: Shared, stream: TcpStream) {
         async move { tokio::spawn(pass(shared, request)).await.map_err(|_| Lost)? }
     });
     // That a connection broke is what this is for.
-    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+    drop(
+        http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .await,
+    );
 }
 
 async fn pass(shared: Shared, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {

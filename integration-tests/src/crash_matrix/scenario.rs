@@ -27,6 +27,8 @@ pub enum Scenario {
 
 const API: &str = "orders";
 const FOREIGN: usize = 3;
+/// The connector's default of `keepDeployments`.
+const KEPT: usize = 2;
 
 impl Scenario {
     /// All of them.
@@ -47,7 +49,13 @@ impl Scenario {
             connected(world).await;
             return;
         }
-        admin.apply(json!([secret("key-1", "value-1"), secret("key-2", "value-2"), revision(1)])).await;
+        admin
+            .apply(json!([
+                secret("key-1", "value-1"),
+                secret("key-2", "value-2"),
+                revision(1)
+            ]))
+            .await;
         if self == Self::Deploy {
             connected(world).await;
             return;
@@ -126,12 +134,14 @@ async fn connected(world: &World) {
 
 /// Sends until there is an answer that says yes. Of a control plane that is away there is none.
 async fn insist(world: &World, method: Method, path: &str, body: Option<&Value>) -> Answer {
-    wait::until(&format!("{method} {path} is acknowledged"), async || {
-        match world.user.try_send(method.clone(), path, body).await {
-            Ok(answer) if answer.status.is_server_error() => Err(format!("{:#}", answer.body)),
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(error.to_string()),
-        }
+    wait::until(&format!("{method} {path} is acknowledged"), async || match world
+        .user
+        .try_send(method.clone(), path, body)
+        .await
+    {
+        Ok(answer) if answer.status.is_server_error() => Err(format!("{:#}", answer.body)),
+        Ok(answer) => Ok(answer),
+        Err(error) => Err(error.to_string()),
     })
     .await
 }
@@ -156,12 +166,19 @@ async fn undeploy(world: &World) {
 }
 
 async fn roll_back(world: &World) {
-    let is_back = async || deployments(world).await.iter().any(|found| found["revision"] == 1);
+    let is_back = async || {
+        deployments(world)
+            .await
+            .iter()
+            .any(|found| found["revision"] == 1)
+    };
     while !is_back().await {
         let request = json!({"items": [{
             "action": "rollback", "api": API, "environment": ENVIRONMENT, "revision": 1,
         }]});
-        let plan = insist(world, Method::POST, "/plans", Some(&request)).await.expect_ok();
+        let plan = insist(world, Method::POST, "/plans", Some(&request))
+            .await
+            .expect_ok();
         let path = format!("/plans/{}", plan["id"].as_str().unwrap());
         let plan = wait::until("the plan is worked out", async || {
             let plan = world.admin.try_send(Method::GET, &path, None).await;
@@ -182,7 +199,9 @@ async fn roll_back(world: &World) {
 
 async fn import(world: &World) {
     let request = json!({"environment": ENVIRONMENT});
-    let asked = insist(world, Method::POST, "/discoveries", Some(&request)).await.expect_ok();
+    let asked = insist(world, Method::POST, "/discoveries", Some(&request))
+        .await
+        .expect_ok();
     let path = format!("/discoveries/{}", asked["id"].as_str().unwrap());
     wait::until("the discovery is complete", async || {
         match world.admin.try_send(Method::GET, &path, None).await {
@@ -228,12 +247,33 @@ async fn deployed(world: &World, revision: u64) {
 /// Never, at no time, was an API served without what protects it, or there twice; and nothing is left over.
 async fn vendor_is_sound(world: &World) -> Vec<String> {
     let mut broken = Vec::new();
-    for (what, list) in [("violations", "violations"), ("orphans", "orphans")] {
+    for what in ["invariants", "orphans"] {
         let told = world.simulation().get(what).await;
-        let items = told[list].as_array().or_else(|| told.as_array()).cloned();
-        broken.extend(items.unwrap_or_default().iter().map(|item| format!("{what}: {item}")));
+        let items = told.as_array().cloned();
+        broken.extend(
+            items
+                .unwrap_or_default()
+                .iter()
+                .map(|item| format!("{what}: {item}")),
+        );
     }
+    broken.extend(left_over(&world.simulation().get("state").await));
     broken
+}
+
+/// Of what was deployed before, no more is kept than the connector says.
+fn left_over(state: &Value) -> Vec<String> {
+    let objects = state.as_array().cloned().unwrap_or_default();
+    let kept = |object: &Value| {
+        object["api"]["deployments"]
+            .as_object()
+            .map_or(0, serde_json::Map::len)
+    };
+    objects
+        .iter()
+        .filter(|object| kept(object) > KEPT)
+        .map(|object| format!("more than {KEPT} deployments are kept: {object:#}"))
+        .collect()
 }
 
 /// How many objects the vendor holds that carry our mark.
@@ -243,7 +283,9 @@ async fn held(world: &World, expected: usize) -> Vec<String> {
     if marked == expected {
         return Vec::new();
     }
-    vec![format!("the vendor holds {marked} objects of ours, not {expected}: {state:#}")]
+    vec![format!(
+        "the vendor holds {marked} objects of ours, not {expected}: {state:#}"
+    )]
 }
 
 fn marked(state: &Value) -> usize {

@@ -63,9 +63,7 @@ impl World {
         let control_plane = ControlPlane::start(database, folder.path().join("control-plane")).await;
         let control_plane_proxy = Proxy::start(Hop::ControlPlane, &control_plane.url()).await;
         let admin = control_plane.admin();
-        admin
-            .apply(json!([environment(&vendor_proxy.url())]))
-            .await;
+        admin.apply(json!([environment(&vendor_proxy.url())])).await;
         let token = join_token(&admin, "simulated").await;
         let agent = Agent::start(&control_plane_proxy.url(), &token, folder.path().join("agent"));
         let user = Admin::new(&control_plane_proxy.url(), Some(&control_plane.token()));
@@ -190,7 +188,9 @@ impl Simulation {
     }
 
     async fn send(&self, method: Method, what: &str, body: Option<Value>) -> Value {
-        let mut request = self.http.request(method, format!("{}/simulation/{what}", self.base));
+        let mut request = self
+            .http
+            .request(method, format!("{}/simulation/{what}", self.base));
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -70,7 +70,14 @@ fn every_type_knows_its_name_and_whether_it_is_one_of_security() {
         .collect();
     assert_eq!(
         security,
-        ["auth.apiKey", "auth.jwt", "auth.basic", "auth.oauth2", "auth.mtls", "ip.filter"]
+        [
+            "auth.apiKey",
+            "auth.jwt",
+            "auth.basic",
+            "auth.oauth2",
+            "auth.mtls",
+            "ip.filter"
+        ]
     );
     for (name, example) in crate::reference::EXAMPLES {
         let Some(kind) = Policy::TYPES.into_iter().find(|kind| *kind == name) else {

@@ -103,7 +103,10 @@ fn not_empty(issues: &mut Vec<Issue>, length: usize, at: &str, what: &str) {
 /// Notes a number that is not from `min` to `max`.
 fn within(issues: &mut Vec<Issue>, at: String, number: u64, (min, max): (u64, u64)) {
     if !(min..=max).contains(&number) {
-        issues.push(Issue::new(at, format!("expected a whole number from {min} to {max}")));
+        issues.push(Issue::new(
+            at,
+            format!("expected a whole number from {min} to {max}"),
+        ));
     }
 }
 

@@ -74,7 +74,9 @@ fn check(listing: Listing, names: &[String]) -> Result<(), Failure> {
         Listing::Agent => "use `gatehouse agent revoke ID`",
         Listing::Token => "use `gatehouse token revoke NAME`",
         Listing::Revision => "revisions are immutable; they go with their API",
-        Listing::Plan | Listing::Discovery | Listing::Import | Listing::AuditEvent => "they are the record of what happened",
+        Listing::Plan | Listing::Discovery | Listing::Import | Listing::AuditEvent => {
+            "they are the record of what happened"
+        }
     };
     Err(Failure::usage(format!(
         "{} cannot be deleted: {remedy}",

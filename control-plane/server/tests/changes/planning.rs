@@ -255,10 +255,7 @@ async fn other_losses_need_to_be_accepted_by_the_plan_or_the_environment() {
         let accepted = planned_once(true).await;
         assert_eq!(accepted["state"], "Ready", "{accepted:#}");
         let warning = accepted["items"][0]["warnings"][0].as_str().unwrap_or_default();
-        assert!(
-            warning.contains("not expressed exactly: 1 of"),
-            "{accepted:#}"
-        );
+        assert!(warning.contains("not expressed exactly: 1 of"), "{accepted:#}");
         control_plane
             .apply(json!([{"kind": "Environment", "metadata": {"name": "local"},
                 "spec": {"gatewayType": "test", "acceptLoss": true}}]))
