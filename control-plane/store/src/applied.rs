@@ -66,11 +66,12 @@ async fn by_id(connection: &mut AnyConnection, id: DeploymentId) -> Result<Optio
 
 impl Transaction {
     /// Notes that the present generation was carried out: what is desired is what was applied, the history gets an
-    /// entry, recorded steps are done with. Gives whether that was news; a removal, or another generation than the
-    /// present one, is left alone.
+    /// entry, recorded steps are done with, what was to be adopted carries our mark and nothing else may be taken over.
+    /// Gives whether that was news; a removal, or another generation than the present one, is left alone.
     pub async fn confirm_deployment(&mut self, id: DeploymentId, generation: Generation) -> Result<bool> {
         let confirmed = sqlx::query(
-            "UPDATE deployments SET confirmed = 1 WHERE id = $1 AND generation = $2 AND absent = 0 AND confirmed = 0",
+            "UPDATE deployments SET confirmed = 1, adopt = NULL \
+             WHERE id = $1 AND generation = $2 AND absent = 0 AND confirmed = 0",
         )
         .bind(id.to_string())
         .bind(signed(generation.0))

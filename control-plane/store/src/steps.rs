@@ -121,13 +121,17 @@ fn step(row: &AnyRow) -> Result<Step> {
 
 impl Transaction {
     /// Records a step. Gives whether it counts: only while its generation is the present one. If not, it must not be
-    /// taken. The same step may be recorded again.
+    /// taken. The same step may be recorded again. That a step was taken is news only of one that is recorded: when
+    /// that word comes after the generation was confirmed, there is nothing to remember.
     pub async fn record_step(
         &mut self,
         id: DeploymentId,
         step: &Step,
         remaining_ms: Option<u64>,
     ) -> Result<bool> {
+        if step.state == StepState::Done && self.is_over(id, step).await? {
+            return Ok(true);
+        }
         let sequence = self.increment("step").await?;
         let now = self.now.0;
         let done = sqlx::query(
@@ -151,6 +155,21 @@ impl Transaction {
         .execute(self.connection())
         .await?;
         Ok(done.rows_affected() > 0)
+    }
+
+    /// Whether a step belongs to a generation that was confirmed, which forgot it.
+    async fn is_over(&mut self, id: DeploymentId, step: &Step) -> Result<bool> {
+        let generation = signed(step.generation.0);
+        let found = sqlx::query(
+            "SELECT 1 FROM deployments WHERE id = $1 AND generation = $2 AND confirmed = 1 AND NOT EXISTS \
+             (SELECT 1 FROM deployment_steps WHERE deployment_id = $1 AND generation = $2 AND number = $3)",
+        )
+        .bind(id.to_string())
+        .bind(generation)
+        .bind(i64::from(step.number))
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(found.is_some())
     }
 
     pub(crate) async fn clear_steps_of_confirmed(
