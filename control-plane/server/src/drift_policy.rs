@@ -194,7 +194,11 @@ async fn adopt(
     if refused.get(&id) == Some(&looked_at) {
         return Ok(());
     }
-    match drift_adopt::adopt(&mut transaction, state, drifted).await {
+    let adopted = match drift_adopt::keeps_protection(drifted) {
+        Ok(()) => drift_adopt::adopt(&mut transaction, state, drifted).await,
+        Err(failure) => Err(failure),
+    };
+    match adopted {
         Ok(_) => {
             refused.remove(&id);
             Ok(transaction.commit().await?)

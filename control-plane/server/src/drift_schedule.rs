@@ -14,7 +14,8 @@ use gatehouse_control_plane_store::{Resource, Schedule, Scheduled, Transaction};
 use gatehouse_schemas::{identity::EnvironmentId, resource::Kind, schedule, time::Timestamp};
 
 use crate::{
-    admin_api::tasks, bootstrap::SYSTEM, failure::Answer, state::AppState, write::deploy::environment_spec,
+    admin_api::tasks, agent_api::tasks::TASK_MS, bootstrap::SYSTEM, failure::Answer, state::AppState,
+    write::deploy::environment_spec,
 };
 
 /// The latest a look begins after its time.
@@ -122,7 +123,9 @@ async fn ask(transaction: &mut Transaction, environment: &Resource) -> Answer<()
     let asked = serde_json::to_value(&task).unwrap_or_default();
     let open = transaction.open_tasks(environment.environment_id()).await?;
     if open.iter().all(|open| open.task != asked) {
-        tasks::create(transaction, environment, &task).await?;
+        // Nobody waits for it, so it may wait for an agent.
+        let expires_at = Timestamp(transaction.now().0 + TASK_MS);
+        tasks::create(transaction, environment, &task, expires_at).await?;
     }
     Ok(())
 }

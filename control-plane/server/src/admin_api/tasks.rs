@@ -22,7 +22,7 @@ use serde_json::json;
 
 use super::resources::set_location;
 use crate::{
-    agent_api::tasks::TASK_MS,
+    agent_api::tasks,
     extract::Path,
     failure::{Answer, Failure},
     state::AppState,
@@ -70,7 +70,9 @@ pub(crate) async fn ask(writer: &Writer, name: &ResourceName, ask: Ask) -> Answe
         );
         return Err(Failure::new(ProblemKind::WrongState, detail));
     }
-    let created = create(&mut transaction, &environment, &(ask.task)()).await?;
+    let online_since = writer.state.online_since();
+    let expires_at = tasks::expiry(&mut transaction, &gateway_type, online_since).await?;
+    let created = create(&mut transaction, &environment, &(ask.task)(), expires_at).await?;
     transaction.commit().await?;
     let location = format!("/api/v1/tasks/{}", created.id);
     let mut response = (StatusCode::ACCEPTED, Json(view(created)?)).into_response();
@@ -83,10 +85,11 @@ pub(crate) async fn create(
     transaction: &mut Transaction,
     environment: &Resource,
     task: &agent::Task,
+    expires_at: Timestamp,
 ) -> Answer<store::Task> {
     let new = NewTask {
         task: serde_json::to_value(task).map_err(Failure::internal)?,
-        expires_at: Timestamp(transaction.now().0 + TASK_MS),
+        expires_at,
         plan: None,
     };
     let created = transaction.create_task(environment, &new).await?;

@@ -5,7 +5,10 @@ use gatehouse_control_plane_api::{
     problem::{Problem, ProblemKind},
 };
 use gatehouse_control_plane_store::{self as store, TaskState, Transaction};
-use gatehouse_schemas::identity::TaskId;
+use gatehouse_schemas::{
+    identity::{GatewayType, TaskId},
+    time::Timestamp,
+};
 use http::StatusCode;
 use serde_json::json;
 
@@ -16,11 +19,27 @@ use super::{
 use crate::{
     extract::{Body, Path},
     failure::{Answer, Failure},
+    status::is_online,
     write::plan,
 };
 
 /// How long a task waits for an answer, in milliseconds.
 pub(crate) const TASK_MS: i64 = 60_000;
+
+/// How long a task waits that nobody is there to answer: somebody waits for it, and had better be told soon.
+const UNATTENDED_MS: i64 = 5_000;
+
+/// When a task ends that somebody waits for.
+pub(crate) async fn expiry(
+    transaction: &mut Transaction,
+    gateway_type: &GatewayType,
+    online_since: Timestamp,
+) -> Answer<Timestamp> {
+    let agents = transaction.agents_of_type(gateway_type).await?;
+    let is_attended = agents.iter().any(|agent| is_online(agent, online_since));
+    let wait = if is_attended { TASK_MS } else { UNATTENDED_MS };
+    Ok(Timestamp(transaction.now().0 + wait))
+}
 
 /// Answers a task. The same answer may be sent again.
 ///

@@ -287,9 +287,14 @@ pub(super) async fn remove(
 
 /// What stays of a deployment's terms when what is desired follows something else that was written. What a plan saw
 /// counts until the work has begun.
-async fn followed(transaction: &mut Transaction, deployment: &Deployment) -> Answer<DeploymentTerms> {
+pub(super) async fn followed(
+    transaction: &mut Transaction,
+    deployment: &Deployment,
+) -> Answer<DeploymentTerms> {
     let mut terms = deployment.terms.clone();
-    if deployment.confirmed || !transaction.steps(deployment.id).await?.is_empty() {
+    let steps = transaction.steps(deployment.id).await?;
+    let has_begun = steps.iter().any(|step| step.generation == deployment.generation);
+    if deployment.confirmed || has_begun {
         terms.expected = None;
     }
     Ok(terms)

@@ -5,7 +5,7 @@
 //! others and is not taken.
 
 use gatehouse_control_plane_api::problem::FieldError;
-use gatehouse_control_plane_store::{Deployment, DeploymentTerms, Resource, Transaction};
+use gatehouse_control_plane_store::{Deployment, DeploymentTerms, Expected, Resource, Transaction};
 use gatehouse_schemas::{
     desired::Mark,
     observed::{Observation, ObservedApi},
@@ -53,7 +53,11 @@ pub(crate) async fn adopt(
         gateway_type,
         &content,
     );
+    let descriptor = transaction.descriptor(gateway_type).await?;
+    let replicated = descriptor.is_some_and(|descriptor| descriptor.capabilities.replicated);
     let terms = DeploymentTerms {
+        // What was changed there since somebody looked is not in the revision; it must not get lost.
+        expected: Some(Expected::Present(observed.fingerprint.clone())).filter(|_| !replicated),
         accept_loss: deployment.terms.accept_loss,
         ..DeploymentTerms::default()
     };
@@ -62,6 +66,38 @@ pub(crate) async fn adopt(
         .await?;
     note(transaction, "drift.adopted", drifted, &recorded).await?;
     Ok(recorded)
+}
+
+/// Refuses to adopt by itself that something protects less than it did: that is for people to decide.
+pub(crate) fn keeps_protection(drifted: &Drifted) -> Answer<()> {
+    let Ok(observed) = observed(drifted) else {
+        return Ok(());
+    };
+    let (api, environment) = (&drifted.deployment.api, &drifted.deployment.environment);
+    match weakened(&drifted.desired.content, &observed.content) {
+        None => Ok(()),
+        Some(policy) => Err(wrong_state(format!(
+            "the security policy `{policy}` of api `{api}` is not on the gateway of environment `{environment}` as it was \
+             deployed, which the drift policy `adopt` leaves to people; put it back with `gatehouse drift resolve {api} --env \
+             {environment} --revert`, or keep it with `--adopt`"
+        ))),
+    }
+}
+
+/// A security policy that is deployed and is not there like this.
+fn weakened<'a>(deployed: &'a RevisionContent, there: &RevisionContent) -> Option<&'a str> {
+    let lost = |deployed: &'a [Policy], there: &[Policy]| {
+        let mut security = deployed.iter().filter(|policy| policy.is_security());
+        security
+            .find(|policy| !there.contains(policy))
+            .map(Policy::type_name)
+    };
+    let of_operations = deployed.operations.iter().find_map(|operation| {
+        let mut others = there.operations.iter();
+        let other = others.find(|other| other.r#match == operation.r#match)?;
+        lost(&operation.policies, &other.policies)
+    });
+    lost(&deployed.policies, &there.policies).or(of_operations)
 }
 
 fn observed(drifted: &Drifted) -> Answer<&ObservedApi> {

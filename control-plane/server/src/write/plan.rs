@@ -10,12 +10,13 @@ use gatehouse_control_plane_api::{
     problem::FieldError,
 };
 use gatehouse_control_plane_store::{
-    self as store, Desired, NewPlan, NewTask, PlanPart, PlanUpdate, Transaction,
+    self as store, Desired, Expected, NewPlan, NewTask, PlanPart, PlanUpdate, Transaction,
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
     desired::Mark,
-    identity::{EnvironmentId, Generation, PlanId, RevisionNumber},
+    environment::EnvironmentSpec,
+    identity::{EnvironmentId, ExternalRef, Generation, PlanId, RevisionNumber},
     resource::Kind,
     time::Timestamp,
 };
@@ -24,13 +25,13 @@ use serde_json::json;
 
 use super::{
     Writer,
-    deploy::{Composer, environment_spec},
+    deploy::{Composer, environment_spec, followed},
     obstacles,
     plan_answer::{Question, fingerprint, work_out},
     plan_item::Intent,
 };
 use crate::{
-    agent_api::{assignment::desired_state, tasks::TASK_MS},
+    agent_api::{assignment::desired_state, tasks},
     failure::{Answer, Failure},
 };
 
@@ -51,6 +52,9 @@ pub(crate) struct Kept {
 pub(crate) struct ItemInternals {
     /// The generation in which it was recorded.
     pub(crate) generation: Option<Generation>,
+    /// Where the environment led when the plan was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<Fingerprint>,
     /// What was desired before; none if there was no deployment.
     pub(crate) former: Option<Former>,
     /// The generation in which that was put back.
@@ -66,6 +70,44 @@ pub(crate) struct Former {
     pub(crate) confirmed: bool,
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) accept_loss: bool,
+    /// What the gateway had to hold for that to be begun, unless it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expected: Option<Expected>,
+    /// The object that was being taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) adopt: Option<ExternalRef>,
+}
+
+impl ItemInternals {
+    fn of(intent: &Intent) -> Self {
+        Self {
+            place: Some(place(&intent.spec)),
+            ..Self::default()
+        }
+    }
+}
+
+/// Which gateway an environment leads to, and as whom.
+fn place(spec: &EnvironmentSpec) -> Fingerprint {
+    Fingerprint::of_value(&json!({
+        "gatewayType": spec.gateway_type, "settings": spec.settings, "credentials": spec.credentials,
+    }))
+}
+
+/// Why what people say of an environment voids an item.
+pub(super) fn place_moved(
+    item: &PlanItem,
+    internals: &ItemInternals,
+    spec: &EnvironmentSpec,
+) -> Option<String> {
+    let planned = internals.place.as_ref()?;
+    (*planned != place(spec)).then(|| {
+        format!(
+            "environment `{}` leads to another gateway than when the plan was made (its settings or credentials were \
+             changed); make a new plan",
+            item.environment
+        )
+    })
 }
 
 impl Kept {
@@ -180,14 +222,15 @@ pub(crate) async fn create(writer: &Writer, request: &CreatePlanRequest) -> Answ
         },
         accept_loss: request.accept_loss,
         items: serde_json::to_value(&items).map_err(Failure::internal)?,
-        internals: json!([]),
+        internals: serde_json::to_value(intents.iter().map(ItemInternals::of).collect::<Vec<_>>())
+            .map_err(Failure::internal)?,
         targets: items
             .iter()
             .map(|item| (item.api.clone(), item.environment.clone()))
             .collect(),
     };
     let plan = transaction.create_plan(&new).await?;
-    ask(&mut transaction, plan.id, &intents).await?;
+    ask(&mut transaction, plan.id, &intents, writer.state.online_since()).await?;
     let mut kept = Kept::find(&mut transaction, plan.id).await?;
     kept.audit(&mut transaction, store::PlanState::Pending).await?;
     kept.settle(&mut transaction).await?;
@@ -259,7 +302,12 @@ pub(super) async fn note_conflicts(transaction: &mut Transaction, intents: &mut 
 }
 
 /// Asks the agents about every item that nothing stands in the way of.
-async fn ask(transaction: &mut Transaction, plan_id: PlanId, intents: &[Intent]) -> Answer<()> {
+async fn ask(
+    transaction: &mut Transaction,
+    plan_id: PlanId,
+    intents: &[Intent],
+    online_since: Timestamp,
+) -> Answer<()> {
     for (item, intent) in (0..).zip(intents) {
         if intent.obstacle.is_some() {
             continue;
@@ -275,7 +323,7 @@ async fn ask(transaction: &mut Transaction, plan_id: PlanId, intents: &[Intent])
         };
         let new = NewTask {
             task: serde_json::to_value(&task).map_err(Failure::internal)?,
-            expires_at: Timestamp(transaction.now().0 + TASK_MS),
+            expires_at: tasks::expiry(transaction, &intent.spec.gateway_type, online_since).await?,
             plan: Some(PlanPart { plan_id, item }),
         };
         transaction.create_task(&intent.environment, &new).await?;
@@ -346,8 +394,8 @@ pub(crate) async fn notice_void(transaction: &mut Transaction, kept: &mut Kept) 
         return Ok(false);
     }
     let mut is_void = false;
-    for item in &mut kept.items {
-        if let Some(reason) = moved(transaction, item).await? {
+    for (item, internals) in kept.items.iter_mut().zip(&kept.internals) {
+        if let Some(reason) = moved(transaction, item, internals).await? {
             item.state = PlanItemState::Void;
             item.message = Some(reason);
             is_void = true;
@@ -359,7 +407,11 @@ pub(crate) async fn notice_void(transaction: &mut Transaction, kept: &mut Kept) 
     Ok(is_void)
 }
 
-async fn moved(transaction: &mut Transaction, item: &PlanItem) -> Answer<Option<String>> {
+async fn moved(
+    transaction: &mut Transaction,
+    item: &PlanItem,
+    internals: &ItemInternals,
+) -> Answer<Option<String>> {
     let api = transaction.resource(Kind::Api, &item.api).await?;
     let environment = transaction.resource(Kind::Environment, &item.environment).await?;
     let (Some(api), Some(environment)) = (api, environment) else {
@@ -371,7 +423,8 @@ async fn moved(transaction: &mut Transaction, item: &PlanItem) -> Answer<Option<
     let present = transaction
         .deployment_of(api.api_id(), environment.environment_id())
         .await?;
-    Ok(generation_moved(item, present.as_ref()))
+    let spec = environment_spec(&environment)?;
+    Ok(generation_moved(item, present.as_ref()).or_else(|| place_moved(item, internals, &spec)))
 }
 
 /// Why the generation of a deployment voids an item.
@@ -425,12 +478,15 @@ impl Former {
             Some(Desired::Present(api)) => Some(api.fingerprint),
             _ => None,
         };
+        let terms = followed(transaction, deployment).await?;
         Ok(Self {
             revision: deployment.revision,
             absent: deployment.absent,
             confirmed: deployment.confirmed,
             fingerprint,
             accept_loss: deployment.terms.accept_loss,
+            expected: terms.expected,
+            adopt: terms.adopt,
         })
     }
 }

@@ -15,7 +15,7 @@ use gatehouse_schemas::{
 use super::{
     Writer,
     deploy::{self, Composer},
-    plan::{Former, ItemInternals, Kept, generation_moved, note_conflicts},
+    plan::{Former, ItemInternals, Kept, generation_moved, note_conflicts, place_moved},
     plan_item::Intent,
 };
 use crate::failure::{Answer, Failure};
@@ -129,8 +129,9 @@ async fn intents(transaction: &mut Transaction, composer: &Composer, kept: &mut 
         return Ok(Vec::new());
     }
     note_conflicts(transaction, &mut intents).await?;
-    for (item, intent) in kept.items.iter_mut().zip(&intents) {
-        if let Some(reason) = moved(item, intent) {
+    for ((item, internals), intent) in kept.items.iter_mut().zip(&kept.internals).zip(&intents) {
+        let reason = moved(item, intent).or_else(|| place_moved(item, internals, &intent.spec));
+        if let Some(reason) = reason {
             make_void(item, reason);
         }
     }
@@ -195,7 +196,7 @@ impl Carried<'_> {
             return Ok(ItemInternals {
                 generation: item.generation,
                 former,
-                back: None,
+                ..ItemInternals::default()
             });
         }
         let recorded = self.record(transaction, item, intent).await?;
@@ -205,7 +206,7 @@ impl Carried<'_> {
         Ok(ItemInternals {
             generation: Some(recorded.generation),
             former,
-            back: None,
+            ..ItemInternals::default()
         })
     }
 

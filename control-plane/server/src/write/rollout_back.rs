@@ -1,13 +1,15 @@
 //! Putting back what a plan changed: the former desired state, composed as it would be now, so that no policy that
 //! was added meanwhile is lost.
 
-use gatehouse_control_plane_api::admin::PlanItem;
+use std::collections::BTreeSet;
+
+use gatehouse_control_plane_api::admin::{PlanItem, PlanItemState};
 use gatehouse_control_plane_store::{
     self as store, Deployment, DeploymentTerms, Desired, Priority, Restored, Transaction,
 };
 use gatehouse_schemas::{
     desired::{DesiredApi, Mark},
-    identity::{ApiId, EnvironmentId, Generation},
+    identity::{ApiId, EnvironmentId, Generation, ResourceName},
     resource::Kind,
     time::Timestamp,
 };
@@ -15,6 +17,7 @@ use gatehouse_schemas::{
 use super::{
     deploy::{self, Composer, environment_spec, find},
     drift::as_desired,
+    obstacles,
     plan::{Former, ItemInternals},
 };
 use crate::{
@@ -31,33 +34,92 @@ pub(super) enum Why {
     AnotherFailed,
 }
 
-/// Puts the former desired state of a deployment back; gives the generation in which. A deployment that is new is
-/// forgotten or, once work may have begun, taken off.
+/// How it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Back {
+    /// The former state is desired again, in this generation.
+    In(Generation),
+    /// It was left as it is, for this reason: putting it back would do more harm.
+    Left(String),
+}
+
+/// What is put back: one item of a plan.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Undone<'a> {
+    /// The item.
+    pub(super) item: &'a PlanItem,
+    /// What the control plane knows of it.
+    pub(super) internals: &'a ItemInternals,
+    /// The APIs that the plan is about: they are put back as well, and are not in each other's way.
+    pub(super) apis: &'a BTreeSet<ResourceName>,
+    /// Agents heard of since then are online.
+    pub(super) online_since: Timestamp,
+}
+
+impl Undone<'_> {
+    /// Nobody is at it any more, and unless a step was recorded, nothing was done.
+    fn is_refused_adoption(&self) -> bool {
+        self.item.adopt.is_some() && self.item.state == PlanItemState::Failed
+    }
+}
+
+/// Puts the former desired state of a deployment back. A deployment that is new is forgotten or, once work may have
+/// begun, taken off; what was there before Gatehouse took it over is never taken off.
 pub(super) async fn put_back(
     transaction: &mut Transaction,
     deployment: &Deployment,
-    internals: &ItemInternals,
+    undone: Undone<'_>,
     why: Why,
-    online_since: Timestamp,
-) -> Answer<Option<Generation>> {
-    let former = internals.former.as_ref();
+) -> Answer<Back> {
+    let former = undone.internals.former.as_ref();
     match former.filter(|former| !former.absent) {
-        Some(former) => restore(transaction, deployment, former, why, online_since)
-            .await
-            .map(Some),
-        None if why == Why::NothingWasDone
-            && former.is_none()
+        Some(former) => restore(transaction, deployment, former, why, undone).await,
+        None if former.is_none()
+            && (why == Why::NothingWasDone || undone.is_refused_adoption())
             && transaction.forget_deployment(deployment.id).await? =>
         {
             deploy::audit(transaction, "deployment.forgotten", deployment).await?;
-            Ok(Some(transaction.next_generation().await?))
+            Ok(Back::In(transaction.next_generation().await?))
         }
-        None if deployment.absent => Ok(Some(deployment.generation)),
+        None if deployment.absent => Ok(Back::In(deployment.generation)),
+        None if undone.item.adopt.is_some() => Ok(Back::Left(adopted(undone.item))),
         None => {
-            let removing = deploy::remove(transaction, deployment, rollback_terms(), online_since).await?;
-            Ok(Some(removing.generation))
+            let terms = rollback_terms();
+            let removing = deploy::remove(transaction, deployment, terms, undone.online_since).await?;
+            Ok(Back::In(removing.generation))
         }
     }
+}
+
+/// Taking it off would delete what somebody else made, and what it was before is not known.
+fn adopted(item: &PlanItem) -> String {
+    let (api, environment) = (&item.api, &item.environment);
+    let object = item.adopt.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!(
+        "another item failed, but api `{api}` took over `{object}` of environment `{environment}`, which was there before; \
+         it stays deployed, since taking it off would delete that; deploy another revision to change it"
+    )
+}
+
+/// Another API that took the former place meanwhile, in words.
+async fn taken(
+    transaction: &mut Transaction,
+    desired: &DesiredApi,
+    undone: Undone<'_>,
+) -> Answer<Option<String>> {
+    let around = transaction
+        .desired_around(desired.mark.environment_id, &desired.content.base_path)
+        .await?;
+    let others = around
+        .iter()
+        .filter(|other| !undone.apis.contains(&other.mark.api_name));
+    let conflict = obstacles::conflict_with(desired, &undone.item.environment, others);
+    Ok(conflict.map(|conflict| {
+        format!(
+            "what was desired before cannot be put back: {}; then deploy it by hand",
+            conflict.problem().detail
+        )
+    }))
 }
 
 fn rollback_terms() -> DeploymentTerms {
@@ -74,17 +136,24 @@ async fn restore(
     deployment: &Deployment,
     former: &Former,
     why: Why,
-    online_since: Timestamp,
-) -> Answer<Generation> {
+    undone: Undone<'_>,
+) -> Answer<Back> {
+    let online_since = undone.online_since;
     let composer = Composer::new(transaction, online_since).await?;
     let place = (deployment.api_id, deployment.environment_id);
     let desired = former_state(transaction, &composer, place, former).await?;
+    if let Some(reason) = taken(transaction, &desired, undone).await? {
+        return Ok(Back::Left(reason));
+    }
     let untouched = why == Why::NothingWasDone && former.confirmed;
     let confirmed = untouched && former.fingerprint.as_ref() == Some(&desired.fingerprint);
     let terms = match why {
         Why::AnotherFailed => rollback_terms(),
         Why::NothingWasDone => DeploymentTerms {
             accept_loss: former.accept_loss,
+            // What was not begun before rests on what it rested on then.
+            expected: former.expected.clone(),
+            adopt: former.adopt.clone(),
             ..DeploymentTerms::default()
         },
     };
@@ -101,7 +170,7 @@ async fn restore(
     }
     retell(transaction, &written, online_since).await?;
     deploy::audit(transaction, "deployment.restored", &written).await?;
-    Ok(written.generation)
+    Ok(Back::In(written.generation))
 }
 
 /// What a former revision is composed to now.
@@ -173,8 +242,9 @@ pub(super) async fn make_again(
     transaction: &mut Transaction,
     item: &mut PlanItem,
     internals: &ItemInternals,
+    apis: &BTreeSet<ResourceName>,
     online_since: Timestamp,
-) -> Answer<Option<Generation>> {
+) -> Answer<Option<Back>> {
     let Some(former) = internals.former.as_ref().filter(|former| !former.absent) else {
         return Ok(None);
     };
@@ -189,10 +259,19 @@ pub(super) async fn make_again(
     }
     let mut composer = Composer::new(transaction, online_since).await?;
     let desired = former_state(transaction, &composer, place, former).await?;
+    let undone = Undone {
+        item,
+        internals,
+        apis,
+        online_since,
+    };
+    if let Some(reason) = taken(transaction, &desired, undone).await? {
+        return Ok(Some(Back::Left(reason)));
+    }
     let made = composer
         .record(transaction, desired, None, rollback_terms())
         .await?;
     deploy::audit(transaction, "deployment.restored", &made).await?;
     item.deployment_id = Some(made.id);
-    Ok(Some(made.generation))
+    Ok(Some(Back::In(made.generation)))
 }

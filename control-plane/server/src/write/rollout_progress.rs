@@ -1,6 +1,8 @@
 //! How a plan that is being carried out goes: told from the state of its deployments, again and again, whoever looks.
 //! What a void or failed item changed is put back.
 
+use std::collections::BTreeSet;
+
 use gatehouse_control_plane_api::{
     admin::{PlanItem, PlanItemState},
     agent::DeploymentOutcome,
@@ -8,14 +10,14 @@ use gatehouse_control_plane_api::{
 use gatehouse_control_plane_store::{Deployment, PlanState, PlanStrategy, Transaction};
 use gatehouse_schemas::{
     condition::{ConditionType, Phase},
-    identity::{Generation, PlanId},
+    identity::{PlanId, ResourceName},
     time::Timestamp,
 };
 
 use super::{
     plan::{ItemInternals, Kept},
     rollout::is_of,
-    rollout_back::{Why, make_again, put_back},
+    rollout_back::{Back, Undone, Why, make_again, put_back},
 };
 use crate::failure::Answer;
 
@@ -53,25 +55,32 @@ async fn applying(
     online_since: Timestamp,
 ) -> Answer<PlanState> {
     let since = kept.row.applied_at.unwrap_or(kept.row.updated_at);
-    for (item, internals) in kept.items.iter_mut().zip(&mut kept.internals) {
+    let apis = apis(&kept.items);
+    for index in 0..kept.items.len() {
+        let (item, internals) = (&kept.items[index], &kept.internals[index]);
         if item.state != PlanItemState::Applying {
             continue;
         }
         let deployment = found(transaction, item).await?;
-        let fate = fate(transaction, item, internals, deployment.as_ref(), since).await?;
-        if let (Fate::Void(_), Some(deployment)) = (&fate, &deployment)
-            && is_of(deployment, internals.generation)
-        {
-            internals.back = put_back(
-                transaction,
-                deployment,
+        let recorded = Recorded {
+            item,
+            internals,
+            plan_id: kept.row.id,
+        };
+        let mut fate = recorded.fate(transaction, deployment.as_ref(), since).await?;
+        if let (Fate::Void(told), Some(deployment)) = (&fate, &deployment) {
+            let undone = Undone {
+                item,
                 internals,
-                Why::NothingWasDone,
+                apis: &apis,
                 online_since,
-            )
-            .await?;
+            };
+            match put_back(transaction, deployment, undone, Why::NothingWasDone).await? {
+                Back::In(generation) => kept.internals[index].back = Some(generation),
+                Back::Left(reason) => fate = Fate::Failed(format!("{told}; {reason}")),
+            }
         }
-        settle(item, fate);
+        settle(&mut kept.items[index], fate);
     }
     let any = |state| kept.items.iter().any(|item| item.state == state);
     let broken = any(PlanItemState::Failed) || any(PlanItemState::Void);
@@ -82,6 +91,10 @@ async fn applying(
         return Ok(PlanState::Applying);
     }
     Ok(ended(&kept.items))
+}
+
+fn apis(items: &[PlanItem]) -> BTreeSet<ResourceName> {
+    items.iter().map(|item| item.api.clone()).collect()
 }
 
 fn ended(items: &[PlanItem]) -> PlanState {
@@ -121,50 +134,66 @@ async fn found(transaction: &mut Transaction, item: &PlanItem) -> Answer<Option<
     })
 }
 
-async fn fate(
-    transaction: &mut Transaction,
-    item: &PlanItem,
-    internals: &ItemInternals,
-    deployment: Option<&Deployment>,
-    since: Timestamp,
-) -> Answer<Fate> {
-    let removes = item.to_revision.is_none();
-    let (api, environment) = (&item.api, &item.environment);
-    let Some(deployment) = deployment else {
-        return Ok(if removes {
-            Fate::Applied
+/// An item that was recorded.
+#[derive(Clone, Copy)]
+struct Recorded<'a> {
+    item: &'a PlanItem,
+    internals: &'a ItemInternals,
+    plan_id: PlanId,
+}
+
+impl Recorded<'_> {
+    /// Whether what is desired is still the plan's: policies or secrets that were written meanwhile give the same
+    /// another generation.
+    fn is_in(&self, deployment: &Deployment) -> bool {
+        is_of(deployment, self.internals.generation) || deployment.terms.plan_id == Some(self.plan_id)
+    }
+
+    async fn fate(
+        &self,
+        transaction: &mut Transaction,
+        deployment: Option<&Deployment>,
+        since: Timestamp,
+    ) -> Answer<Fate> {
+        let item = self.item;
+        let removes = item.to_revision.is_none();
+        let (api, environment) = (&item.api, &item.environment);
+        let Some(deployment) = deployment else {
+            return Ok(if removes {
+                Fate::Applied
+            } else {
+                Fate::Failed(format!(
+                    "api `{api}` was taken off environment `{environment}` meanwhile"
+                ))
+            });
+        };
+        // Policies or secrets that were written meanwhile give the same revision another generation.
+        let ours = deployment.absent == removes && (removes || item.to_revision == Some(deployment.revision));
+        if !ours {
+            return Ok(Fate::Failed(format!(
+                "something else was asked for meanwhile: api `{api}` in environment `{environment}` is at generation {} now",
+                deployment.generation
+            )));
+        }
+        if deployment.phase == Phase::Deployed && !removes {
+            return Ok(Fate::Applied);
+        }
+        let Some(failure) = failure(transaction, deployment).await? else {
+            return Ok(Fate::Going);
+        };
+        if failure.reason == PLAN_VOID && self.is_in(deployment) {
+            return Ok(Fate::Void(format!(
+                "the gateway moved since the plan was made, and nothing was changed there: {}; make a new plan",
+                failure.message
+            )));
+        }
+        let is_over = transaction.now().0 - since.0 > PATIENCE_MS;
+        Ok(if failure.retrying && !is_over {
+            Fate::Going
         } else {
-            Fate::Failed(format!(
-                "api `{api}` was taken off environment `{environment}` meanwhile"
-            ))
-        });
-    };
-    // Policies or secrets that were written meanwhile give the same revision another generation.
-    let ours = deployment.absent == removes && (removes || item.to_revision == Some(deployment.revision));
-    if !ours {
-        return Ok(Fate::Failed(format!(
-            "something else was asked for meanwhile: api `{api}` in environment `{environment}` is at generation {} now",
-            deployment.generation
-        )));
+            Fate::Failed(told(deployment, failure))
+        })
     }
-    if deployment.phase == Phase::Deployed && !removes {
-        return Ok(Fate::Applied);
-    }
-    let Some(failure) = failure(transaction, deployment).await? else {
-        return Ok(Fate::Going);
-    };
-    if failure.reason == PLAN_VOID && is_of(deployment, internals.generation) {
-        return Ok(Fate::Void(format!(
-            "the gateway moved since the plan was made, and nothing was changed there: {}; make a new plan",
-            failure.message
-        )));
-    }
-    let is_over = transaction.now().0 - since.0 > PATIENCE_MS;
-    Ok(if failure.retrying && !is_over {
-        Fate::Going
-    } else {
-        Fate::Failed(told(deployment, failure))
-    })
 }
 
 struct Failed {
@@ -212,6 +241,7 @@ async fn compensate(
     kept: &mut Kept,
     online_since: Timestamp,
 ) -> Answer<PlanState> {
+    let (plan_id, apis) = (kept.row.id, apis(&kept.items));
     for (item, internals) in kept.items.iter_mut().zip(&mut kept.internals) {
         let was_carried = matches!(
             item.state,
@@ -220,43 +250,54 @@ async fn compensate(
         if !was_carried || internals.back.is_some() || internals.generation == item.generation {
             continue;
         }
-        let failed = item.state == PlanItemState::Failed;
-        internals.back = back(transaction, item, internals, online_since).await?;
-        if failed {
-            continue;
+        match back(transaction, item, internals, (plan_id, &apis, online_since)).await? {
+            Back::In(generation) => {
+                internals.back = Some(generation);
+                if item.state != PlanItemState::Failed {
+                    item.state = PlanItemState::Compensating;
+                }
+            }
+            // Why it failed says more.
+            Back::Left(_) if item.state == PlanItemState::Failed => {}
+            Back::Left(reason) => {
+                item.state = PlanItemState::Failed;
+                item.message = Some(reason);
+            }
         }
-        item.state = if internals.back.is_some() {
-            PlanItemState::Compensating
-        } else {
-            item.message = Some(left_as_it_is(item));
-            PlanItemState::Failed
-        };
     }
     compensating(transaction, kept).await
 }
 
-/// Puts one item back, if nobody else has changed it meanwhile; gives the generation in which.
+/// Puts one item back, if nobody else has changed it meanwhile.
 async fn back(
     transaction: &mut Transaction,
     item: &mut PlanItem,
     internals: &ItemInternals,
-    online_since: Timestamp,
-) -> Answer<Option<Generation>> {
-    match found(transaction, item).await? {
-        Some(deployment) if is_of(&deployment, internals.generation) => {
-            put_back(
-                transaction,
-                &deployment,
+    (plan_id, apis, online_since): (PlanId, &BTreeSet<ResourceName>, Timestamp),
+) -> Answer<Back> {
+    let deployment = found(transaction, item).await?;
+    let recorded = Recorded {
+        item,
+        internals,
+        plan_id,
+    };
+    let made = match deployment {
+        Some(deployment) if recorded.is_in(&deployment) => {
+            let undone = Undone {
+                item,
                 internals,
-                Why::AnotherFailed,
+                apis,
                 online_since,
-            )
-            .await
+            };
+            return put_back(transaction, &deployment, undone, Why::AnotherFailed).await;
         }
         // An undeploy that was carried out left no deployment behind: it is made anew.
-        None if item.to_revision.is_none() => make_again(transaction, item, internals, online_since).await,
-        _ => Ok(None),
-    }
+        None if item.to_revision.is_none() => {
+            make_again(transaction, item, internals, apis, online_since).await?
+        }
+        _ => None,
+    };
+    Ok(made.unwrap_or_else(|| Back::Left(left_as_it_is(item))))
 }
 
 fn left_as_it_is(item: &PlanItem) -> String {

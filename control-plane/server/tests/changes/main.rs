@@ -24,6 +24,7 @@ mod drifting;
     reason = "shared with the tests of the Admin API, which need more of it"
 )]
 mod harness;
+mod keeping;
 mod planning;
 mod recording;
 mod resolving_drift;
