@@ -1,11 +1,21 @@
 //! The reconciler of plans and tasks: ends tasks that nobody answered, and takes the next step with every plan that
 //! is being carried out or put back. It looks at state alone, so it may be killed anywhere and run in several replicas.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use gatehouse_control_plane_api::agent::{Task, TaskResult};
-use gatehouse_control_plane_store::{self as store, PlanState, TaskState};
-use gatehouse_schemas::{environment::EnvironmentSpec, identity::GatewayType, resource::Kind};
+use gatehouse_control_plane_api::{
+    admin::{PlanItem, PlanItemState},
+    agent::{Task, TaskResult},
+};
+use gatehouse_control_plane_store::{self as store, Deployment, PlanState, TaskState};
+use gatehouse_schemas::{
+    environment::EnvironmentSpec,
+    identity::{GatewayType, PlanId},
+    resource::Kind,
+};
 use tracing::{debug, warn};
 
 use crate::{
@@ -22,12 +32,27 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The shortest time between two looks, however much happens.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How often it goes on with a plan although nothing it follows from changed: patience ends by the clock.
+const STEP_AGAIN: Duration = Duration::from_secs(15);
+
+/// What a plan's next step followed from when it was taken last: others wait for the writer, so it is not asked for
+/// the same again.
+#[derive(Debug)]
+struct Stand {
+    plan: store::Plan,
+    deployments: Vec<Option<Deployment>>,
+    at: Instant,
+}
+
+type Stands = BTreeMap<PlanId, Stand>;
+
 /// Runs until the server shuts down.
 pub(crate) async fn run(state: AppState) {
+    let mut stands = Stands::new();
     // Subscribed before the first look: nothing that happens in between is missed.
     let mut changes = state.store.changes();
     loop {
-        if let Err(failure) = look(&state).await {
+        if let Err(failure) = look(&state, &mut stands).await {
             warn!(
                 error = %failure.cause().map(chain).unwrap_or_default(),
                 "Could not look at plans: {}; trying again", failure.problem().detail
@@ -42,16 +67,53 @@ pub(crate) async fn run(state: AppState) {
     }
 }
 
-async fn look(state: &AppState) -> Answer<()> {
+async fn look(state: &AppState, stands: &mut Stands) -> Answer<()> {
     for task in state.store.overdue_tasks(state.now()).await? {
         report(end(state, &task).await, "task", task.id);
     }
-    for plan in state.store.open_plans().await? {
-        if matches!(plan.state, PlanState::Applying | PlanState::Compensating) {
-            report(step(state, &plan).await, "plan", plan.id);
-        }
+    let mut open = state.store.open_plans().await?;
+    open.retain(|plan| matches!(plan.state, PlanState::Applying | PlanState::Compensating));
+    stands.retain(|id, _| open.iter().any(|plan| plan.id == *id));
+    for plan in open {
+        let id = plan.id;
+        report(go_on(state, stands, plan).await, "plan", id);
     }
     Ok(())
+}
+
+/// Takes the next step with a plan if what it follows from changed.
+async fn go_on(state: &AppState, stands: &mut Stands, plan: store::Plan) -> Answer<()> {
+    let deployments = followed(state, &plan).await?;
+    let is_same = |stand: &Stand| {
+        stand.plan == plan && stand.deployments == deployments && stand.at.elapsed() < STEP_AGAIN
+    };
+    if stands.get(&plan.id).is_some_and(is_same) {
+        return Ok(());
+    }
+    step(state, &plan).await?;
+    let at = Instant::now();
+    stands.insert(
+        plan.id,
+        Stand {
+            plan,
+            deployments,
+            at,
+        },
+    );
+    Ok(())
+}
+
+/// The deployments whose state decides how a plan goes on. Every report is written into them.
+async fn followed(state: &AppState, plan: &store::Plan) -> Answer<Vec<Option<Deployment>>> {
+    let items: Vec<PlanItem> = serde_json::from_value(plan.items.clone()).map_err(Failure::internal)?;
+    let mut found = Vec::new();
+    for item in items {
+        let is_open = matches!(item.state, PlanItemState::Applying | PlanItemState::Compensating);
+        if let Some(id) = item.deployment_id.filter(|_| is_open) {
+            found.push(state.store.deployment(id).await?);
+        }
+    }
+    Ok(found)
 }
 
 /// One that goes wrong must not keep the others waiting.

@@ -138,7 +138,7 @@ async fn found(state: &AppState, id: PlanId) -> Answer<Plan> {
 
 /// The plan as it stands now: the world may have moved since somebody last looked.
 async fn current(state: &AppState, mut row: store::Plan) -> Answer<Plan> {
-    if row.state == store::PlanState::Ready {
+    if row.state == store::PlanState::Ready && plan::may_have_moved(&state.store, &row).await? {
         let mut transaction = state.store.begin(SYSTEM, None, state.now()).await?;
         if let Some(mut kept) = Kept::read(&mut transaction, row.id).await? {
             let is_void = plan::notice_void(&mut transaction, &mut kept).await?;

@@ -70,15 +70,15 @@ impl Affected {
         if self.apis.is_empty() && self.secrets.is_empty() && self.policies.is_empty() {
             return Ok(());
         }
-        let deployments = transaction.all_deployments(&DeploymentFilter::default()).await?;
-        let mut present = deployments
+        let candidates = self.candidates(transaction).await?;
+        let present: Vec<Deployment> = candidates
             .into_iter()
             .filter(|deployment| !deployment.absent)
-            .peekable();
-        if present.peek().is_none() {
+            .collect();
+        if present.is_empty() {
             return Ok(());
         }
-        let apis = metadata_of_apis(transaction).await?;
+        let apis = metadata_of_apis(transaction, &present).await?;
         let mut composer = deploy::Composer::new(transaction, online_since).await?;
         for deployment in present {
             if let Some(api) = apis.get(&deployment.api_id)
@@ -88,6 +88,21 @@ impl Affected {
             }
         }
         Ok(())
+    }
+
+    /// All that can follow: others wait for the writer, so it is asked for no more than that.
+    async fn candidates(&self, transaction: &mut Transaction) -> Answer<Vec<Deployment>> {
+        if !self.policies.is_empty() {
+            return Ok(transaction.all_deployments(&DeploymentFilter::default()).await?);
+        }
+        let apis: Vec<ApiId> = self.apis.iter().copied().collect();
+        let mut found = transaction.deployments_of_apis(&apis).await?;
+        for secret in &self.secrets {
+            found.extend(transaction.deployments_using(secret).await?);
+        }
+        found.sort_by_key(|deployment| deployment.id);
+        found.dedup_by_key(|deployment| deployment.id);
+        Ok(found)
     }
 
     async fn reaches(
@@ -113,9 +128,25 @@ impl Affected {
     }
 }
 
-async fn metadata_of_apis(transaction: &mut Transaction) -> Answer<BTreeMap<ApiId, Metadata>> {
-    let apis = transaction.all_resources(Kind::Api).await?;
-    Ok(apis.into_iter().map(|api| (api.api_id(), api.metadata)).collect())
+/// How many APIs are read one by one before it is better to read them all.
+const ONE_BY_ONE_MAX: usize = 100;
+
+async fn metadata_of_apis(
+    transaction: &mut Transaction,
+    deployments: &[Deployment],
+) -> Answer<BTreeMap<ApiId, Metadata>> {
+    let wanted: BTreeSet<ApiId> = deployments.iter().map(|deployment| deployment.api_id).collect();
+    if wanted.len() > ONE_BY_ONE_MAX {
+        let apis = transaction.all_resources(Kind::Api).await?;
+        return Ok(apis.into_iter().map(|api| (api.api_id(), api.metadata)).collect());
+    }
+    let mut found = BTreeMap::new();
+    for id in wanted {
+        if let Some(api) = transaction.resource_by_id(Kind::Api, id.0).await? {
+            found.insert(id, api.metadata);
+        }
+    }
+    Ok(found)
 }
 
 /// All policy sets, as attaching needs them.

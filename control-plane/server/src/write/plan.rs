@@ -10,7 +10,7 @@ use gatehouse_control_plane_api::{
     problem::FieldError,
 };
 use gatehouse_control_plane_store::{
-    self as store, Desired, Expected, NewPlan, NewTask, PlanPart, PlanUpdate, Transaction,
+    self as store, Desired, Expected, NewPlan, NewTask, PlanPart, PlanUpdate, Store, Transaction,
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
@@ -386,6 +386,38 @@ pub(crate) async fn answered(
     };
     work_out(item, &question, answer);
     kept.settle(transaction).await
+}
+
+/// Whether a plan that could be applied may be void by now, told without keeping those who write waiting.
+pub(crate) async fn may_have_moved(store: &Store, row: &store::Plan) -> Answer<bool> {
+    let items: Vec<PlanItem> = serde_json::from_value(row.items.clone()).map_err(Failure::internal)?;
+    let internals = store.plan_internals(row.id).await?.unwrap_or_default();
+    let mut internals: Vec<ItemInternals> = serde_json::from_value(internals).map_err(Failure::internal)?;
+    internals.resize(items.len(), ItemInternals::default());
+    for (item, internals) in items.iter().zip(&internals) {
+        let environment = store.resource(Kind::Environment, &item.environment).await?;
+        let Some(environment) = environment else {
+            return Ok(true);
+        };
+        if place_moved(item, internals, &environment_spec(&environment)?).is_some() {
+            return Ok(true);
+        }
+        let present = match item.deployment_id {
+            Some(id) => store.deployment(id).await?,
+            None => match store.resource(Kind::Api, &item.api).await? {
+                Some(api) => {
+                    store
+                        .deployment_of(api.api_id(), environment.environment_id())
+                        .await?
+                }
+                None => return Ok(true),
+            },
+        };
+        if generation_moved(item, present.as_ref()).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Notes that a plan which could be applied cannot be any more, as soon as somebody looks. Gives whether it is so.
