@@ -288,7 +288,7 @@ async fn adopting_drift_takes_what_was_seen_and_overwrites_nothing_later() {
         let agent = scene(&control_plane).await;
         let work = crate::scene::renamed(&control_plane, &agent).await;
         let seen = holds_changed(desired(&work), |api| {
-            api.content.display_name = "Bestellungen".to_owned()
+            api.content.display_name = "Bestellungen".to_owned();
         });
         let Observation::Present(seen) = seen else {
             panic!("it is there")
