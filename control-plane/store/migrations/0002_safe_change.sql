@@ -133,6 +133,18 @@ ALTER TABLE api_sources ADD COLUMN name TEXT;
 ALTER TABLE api_sources ADD COLUMN base TEXT;
 ALTER TABLE api_sources ADD COLUMN imported_fingerprint TEXT;
 
+-- The sources of what counts as removed: if it comes back, it is the API it was, with what was imported of it.
+CREATE TABLE removed_sources (
+    api_id TEXT NOT NULL REFERENCES resources (id) ON DELETE CASCADE,
+    environment_id TEXT NOT NULL,
+    external_ref TEXT NOT NULL,
+    name TEXT,
+    base TEXT,
+    imported_fingerprint TEXT,
+    PRIMARY KEY (environment_id, external_ref)
+);
+CREATE INDEX removed_sources_api ON removed_sources (api_id);
+
 CREATE TABLE ignored_apis (
     environment_id TEXT NOT NULL,
     external_ref TEXT NOT NULL,

@@ -106,6 +106,7 @@ impl Transaction {
             "DELETE FROM leases WHERE environment_id = $1",
             "DELETE FROM deployments WHERE environment_id = $1",
             "DELETE FROM api_sources WHERE environment_id = $1",
+            "DELETE FROM removed_sources WHERE environment_id = $1",
             "DELETE FROM deployment_history WHERE environment_id = $1",
             "DELETE FROM tasks WHERE environment_id = $1",
             "DELETE FROM inventory WHERE environment_id = $1",

@@ -129,6 +129,19 @@ impl Transaction {
         self.advance(discovery_id).await
     }
 
+    /// Forgets all but the last finding of what was listed more than once: a listing that moves while it is read, or that
+    /// begins anew, tells one thing twice.
+    pub async fn keep_last_findings(&mut self, discovery_id: DiscoveryId) -> Result<u64> {
+        let done = sqlx::query(
+            "DELETE FROM discovered_items WHERE discovery_id = $1 AND page > 0 AND id NOT IN (SELECT MAX(id) \
+             FROM discovered_items WHERE discovery_id = $1 AND page > 0 GROUP BY external_ref)",
+        )
+        .bind(discovery_id.to_string())
+        .execute(self.connection())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
     pub(crate) async fn count_later_page(&mut self, discovery_id: DiscoveryId) -> Result<()> {
         self.count_page(discovery_id, LATER, LATER_ATTEMPT, PageEnd::default())
             .await

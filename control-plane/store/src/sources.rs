@@ -33,12 +33,16 @@ pub struct ApiSource {
 }
 
 const SUMMARY: &str = "api_id, environment_id, external_ref, name, imported_fingerprint";
+/// All that there is of a source.
+pub(crate) const SOURCE: &str = "api_id, environment_id, external_ref, name, base, imported_fingerprint";
 
 reads! {
     /// Where these APIs were imported from; those that were not are left out.
     api_sources(api_ids: &[ApiId]) -> BTreeMap<ApiId, ApiSource> = of_apis;
     /// What of an environment's gateway is known in the catalog.
     environment_sources(environment_id: EnvironmentId) -> Vec<ApiSource> = in_environment;
+    /// What counts as removed from an environment's gateway, as the catalog knew it.
+    removed_sources(environment_id: EnvironmentId) -> Vec<ApiSource> = removed_from_environment;
     /// Which API of the catalog an object of a gateway is.
     api_source(environment_id: EnvironmentId, external_ref: &ExternalRef) -> Option<ApiSource> = by_reference;
     /// The specs that were last imported from these objects of a gateway, as they were imported.
@@ -68,8 +72,22 @@ async fn in_environment(
     connection: &mut AnyConnection,
     environment_id: EnvironmentId,
 ) -> Result<Vec<ApiSource>> {
-    let statement =
-        format!("SELECT {SUMMARY} FROM api_sources WHERE environment_id = $1 ORDER BY external_ref");
+    listed(connection, environment_id, "api_sources").await
+}
+
+async fn removed_from_environment(
+    connection: &mut AnyConnection,
+    environment_id: EnvironmentId,
+) -> Result<Vec<ApiSource>> {
+    listed(connection, environment_id, "removed_sources").await
+}
+
+async fn listed(
+    connection: &mut AnyConnection,
+    environment_id: EnvironmentId,
+    table: &'static str,
+) -> Result<Vec<ApiSource>> {
+    let statement = format!("SELECT {SUMMARY} FROM {table} WHERE environment_id = $1 ORDER BY external_ref");
     let rows = sqlx::query(AssertSqlSafe(statement))
         .bind(environment_id.to_string())
         .fetch_all(connection)
@@ -130,6 +148,24 @@ impl Transaction {
     /// was imported, the common ground of later merges.
     pub async fn set_api_source(&mut self, source: &ApiSource, base: Option<&Value>) -> Result<()> {
         self.set_api_sources(&[(source.clone(), base.cloned())]).await
+    }
+
+    /// Gives what counted as removed and is on the gateway again back to the APIs that stood for it.
+    pub(crate) async fn give_back_sources(&mut self, environment_id: EnvironmentId) -> Result<()> {
+        const BACK: &str = "FROM removed_sources WHERE environment_id = $1 AND EXISTS (SELECT 1 FROM inventory \
+            WHERE inventory.environment_id = $1 AND inventory.external_ref = removed_sources.external_ref \
+            AND inventory.removed_at IS NULL)";
+        let put = format!(
+            "INSERT INTO api_sources ({SOURCE}) SELECT {SOURCE} {BACK} \
+             ON CONFLICT (environment_id, external_ref) DO NOTHING"
+        );
+        for statement in [put, format!("DELETE {BACK}")] {
+            sqlx::query(AssertSqlSafe(statement))
+                .bind(environment_id.to_string())
+                .execute(self.connection())
+                .await?;
+        }
+        Ok(())
     }
 
     /// Notes many sources at once, each with the spec as it was imported.

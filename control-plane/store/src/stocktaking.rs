@@ -4,7 +4,9 @@
 use gatehouse_schemas::identity::{DiscoveryId, EnvironmentId, ExternalRef};
 use sqlx::AssertSqlSafe;
 
-use crate::{bulk, error::Result, packed::PackedFindings, row::storable, transaction::Transaction};
+use crate::{
+    bulk, error::Result, packed::PackedFindings, row::storable, sources::SOURCE, transaction::Transaction,
+};
 
 /// What a person reads of an API that is missing, and whether somebody must approve its removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl Transaction {
         discovery_id: DiscoveryId,
     ) -> Result<u64> {
         let now = self.now.0;
-        // A gateway that lists one API twice is believed the second time.
+        // A gateway that lists one API twice is believed the last time.
         let statement = format!(
             "INSERT INTO inventory ({COLUMNS}) \
              SELECT $1, external_ref, name, version, fingerprint, content_fingerprint, tags, packed, $3, $3 \
@@ -57,6 +59,7 @@ impl Transaction {
             .bind(now)
             .execute(self.connection())
             .await?;
+        self.give_back_sources(environment_id).await?;
         Ok(done.rows_affected())
     }
 
@@ -94,6 +97,7 @@ impl Transaction {
             }
             written += query.execute(self.connection()).await?.rows_affected();
         }
+        self.give_back_sources(environment_id).await?;
         Ok(written)
     }
 
@@ -164,36 +168,80 @@ impl Transaction {
         .await
     }
 
-    /// Counts these as removed from the gateway: a tombstone is left, the catalog's APIs do not stand for them any more.
-    /// Only what is missing is removed; the catalog's APIs stay. Gives how many went.
+    /// Counts these as removed from the gateway, as [`Transaction::count_each_as_removed`] does, with one message for all.
     pub async fn count_as_removed(
         &mut self,
         environment_id: EnvironmentId,
         references: &[ExternalRef],
         message: &str,
     ) -> Result<u64> {
-        let now = self.now.0;
+        let told = |reference: &ExternalRef| (reference.clone(), message.to_owned());
+        let removals: Vec<_> = references.iter().map(told).collect();
+        self.count_each_as_removed(environment_id, &removals).await
+    }
+
+    /// Counts these as removed from the gateway, each with what people are told: a tombstone is left, the catalog's APIs
+    /// do not stand for them any more. Only what is missing is removed; the catalog's APIs stay. Gives how many went.
+    pub async fn count_each_as_removed(
+        &mut self,
+        environment_id: EnvironmentId,
+        removals: &[(ExternalRef, String)],
+    ) -> Result<u64> {
         let mut removed = 0;
-        for references in bulk::pieces(references) {
-            let listed = bulk::keys(2, references.len());
-            let statement = format!(
-                "UPDATE inventory SET removed_at = {now}, needs_approval = 0, message = $2, removed_api_id = \
-                 (SELECT api_id FROM api_sources WHERE api_sources.environment_id = inventory.environment_id \
-                 AND api_sources.external_ref = inventory.external_ref) \
-                 WHERE missing_runs > 0 AND removed_at IS NULL AND (environment_id, external_ref) IN {listed}"
-            );
-            removed += self
-                .about(environment_id, Some(message), references, statement)
-                .await?;
-            let statement = format!(
-                "DELETE FROM api_sources WHERE (environment_id, external_ref) IN {} AND EXISTS \
-                 (SELECT 1 FROM inventory WHERE inventory.environment_id = $1 \
-                 AND inventory.external_ref = api_sources.external_ref AND removed_at IS NOT NULL)",
-                bulk::keys(1, references.len())
-            );
-            self.about(environment_id, None, references, statement).await?;
+        for removals in removals.chunks(bulk::size(3)) {
+            removed += self.bury(environment_id, removals).await?;
+            let references: Vec<ExternalRef> =
+                removals.iter().map(|(reference, _)| reference.clone()).collect();
+            self.take_sources(environment_id, &references).await?;
         }
         Ok(removed)
+    }
+
+    async fn bury(
+        &mut self,
+        environment_id: EnvironmentId,
+        removals: &[(ExternalRef, String)],
+    ) -> Result<u64> {
+        let now = self.now.0;
+        let statement = format!(
+            "UPDATE inventory SET removed_at = {now}, needs_approval = 0, message = told.column3, removed_api_id = \
+             (SELECT api_id FROM api_sources WHERE api_sources.environment_id = inventory.environment_id \
+             AND api_sources.external_ref = inventory.external_ref) \
+             FROM (VALUES {}) AS told WHERE environment_id = told.column1 AND external_ref = told.column2 \
+             AND missing_runs > 0 AND removed_at IS NULL",
+            bulk::rows(0, 3, removals.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for (reference, message) in removals {
+            query = query
+                .bind(environment_id.to_string())
+                .bind(storable(&reference.0))
+                .bind(storable(message));
+        }
+        Ok(query.execute(self.connection()).await?.rows_affected())
+    }
+
+    /// Takes the sources of what counts as removed away, and keeps them for when it comes back.
+    async fn take_sources(
+        &mut self,
+        environment_id: EnvironmentId,
+        references: &[ExternalRef],
+    ) -> Result<()> {
+        let gone = format!(
+            "FROM api_sources WHERE (environment_id, external_ref) IN {} AND EXISTS \
+             (SELECT 1 FROM inventory WHERE inventory.environment_id = $1 \
+             AND inventory.external_ref = api_sources.external_ref AND removed_at IS NOT NULL)",
+            bulk::keys(1, references.len())
+        );
+        let kept = format!(
+            "INSERT INTO removed_sources ({SOURCE}) SELECT {SOURCE} {gone} \
+             ON CONFLICT (environment_id, external_ref) DO UPDATE SET api_id = excluded.api_id, \
+             name = excluded.name, base = excluded.base, imported_fingerprint = excluded.imported_fingerprint"
+        );
+        for statement in [kept, format!("DELETE {gone}")] {
+            self.about(environment_id, references, statement).await?;
+        }
+        Ok(())
     }
 
     async fn change_entries(
@@ -209,7 +257,7 @@ impl Transaction {
                 "UPDATE inventory SET {change} WHERE {condition} AND (environment_id, external_ref) IN {}",
                 bulk::keys(1, references.len())
             );
-            changed += self.about(environment_id, None, references, statement).await?;
+            changed += self.about(environment_id, references, statement).await?;
         }
         Ok(changed)
     }
@@ -217,14 +265,10 @@ impl Transaction {
     async fn about(
         &mut self,
         environment_id: EnvironmentId,
-        text: Option<&str>,
         references: &[ExternalRef],
         statement: String,
     ) -> Result<u64> {
         let mut query = sqlx::query(AssertSqlSafe(statement)).bind(environment_id.to_string());
-        if let Some(text) = text {
-            query = query.bind(storable(text));
-        }
         for reference in references {
             query = query.bind(storable(&reference.0));
         }

@@ -258,6 +258,7 @@ async fn a_removal_leaves_a_tombstone_and_the_catalogs_api() {
         );
         let sources = store.environment_sources(id).await.expect("a read");
         assert_eq!(sources, [source("b")]);
+        assert_eq!(store.removed_sources(id).await.expect("a read"), [source("a")]);
         let tombstone = entry(store, id, "a").await;
         assert_eq!(
             (tombstone.removed_at, tombstone.api_id),
@@ -286,7 +287,11 @@ async fn a_removal_leaves_a_tombstone_and_the_catalogs_api() {
         transaction.commit().await.expect("committed");
         assert_eq!(run(store, &place, after(30), &apis).await.1, 1);
         let back = entry(store, id, "a").await;
-        assert_eq!((back.removed_at, back.missing, back.api_id), (None, None, None));
+        let api_id = Some(orders.api_id());
+        assert_eq!((back.removed_at, back.missing, back.api_id), (None, None, api_id));
+        let sources = store.environment_sources(id).await.expect("a read");
+        assert_eq!(sources, [source("a"), source("b")], "it is the API it was");
+        assert!(store.removed_sources(id).await.expect("a read").is_empty());
         assert_eq!((back.first_seen_at, back.changed_at), (NOW, after(30)));
     })
     .await;
