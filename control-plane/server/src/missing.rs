@@ -56,7 +56,7 @@ pub(crate) async fn settle(
         missing.iter().map(|it| (&it.external_ref, it)).collect();
     let notes = around.notes(&decided, &by_reference, known);
     transaction.note_missing(environment_id, &notes.changed).await?;
-    let mut messages = notes.messages;
+    let (mut messages, mut gone) = (notes.messages, Vec::with_capacity(decided.remove.len()));
     for reference in &decided.remove {
         let Some(missing) = by_reference.get(reference) else {
             continue;
@@ -65,13 +65,10 @@ pub(crate) async fn settle(
             .get(reference)
             .and_then(|entry| entry.api_id)
             .and_then(&name);
-        let message = removed(missing, api.as_ref());
-        let references = std::slice::from_ref(reference);
-        transaction
-            .count_as_removed(environment_id, references, &message)
-            .await?;
-        messages.insert(reference.clone(), message);
+        gone.push((reference.clone(), removed(missing, api.as_ref())));
     }
+    transaction.count_each_as_removed(environment_id, &gone).await?;
+    messages.extend(gone);
     Ok(Settled {
         removed: decided.remove,
         messages,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gatehouse_control_plane_store::{
-    DeploymentFilter, Desired, MAX_PAGE_SIZE, PageRequest, Resource, ResourceFilter, Store,
+    ApiSource, DeploymentFilter, Desired, MAX_PAGE_SIZE, PageRequest, Resource, ResourceFilter, Store,
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
@@ -44,6 +44,8 @@ impl Known {
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     known: BTreeMap<ExternalRef, Known>,
+    /// What counts as removed from there, and is what it was if it comes back.
+    removed: BTreeMap<ExternalRef, Known>,
     by_api: BTreeMap<ApiId, ExternalRef>,
     names: OnceCell<BTreeMap<ApiId, ResourceName>>,
 }
@@ -62,23 +64,9 @@ impl Catalog {
 
     async fn add_imported(&mut self, store: &Store, environment_id: EnvironmentId) -> Answer<()> {
         let sources = store.environment_sources(environment_id).await?;
-        // What was imported before fingerprints were kept is as its newest revision says.
-        let unsaid = sources.iter().filter(|source| source.imported.is_none());
-        let ids: Vec<ApiId> = unsaid.map(|source| source.api_id).collect();
-        let mut latest = store.latest_revisions(&ids).await?;
-        for source in sources {
-            let latest = latest.remove(&source.api_id).map(|revision| revision.fingerprint);
-            let Some(fingerprint) = source.imported.or(latest) else {
-                continue;
-            };
-            let known = Known {
-                api_id: source.api_id,
-                deployment: None,
-                gateway_name: source.name,
-                fingerprint,
-            };
-            self.known.insert(source.external_ref, known);
-        }
+        self.known = imported(store, sources).await?;
+        let sources = store.removed_sources(environment_id).await?;
+        self.removed = imported(store, sources).await?;
         Ok(())
     }
 
@@ -108,7 +96,14 @@ impl Catalog {
 
     /// The API that an object of the gateway is.
     pub(super) fn find(&self, external_ref: &ExternalRef) -> Option<&Known> {
-        self.known.get(external_ref)
+        let known = self.known.get(external_ref);
+        known.or_else(|| self.removed.get(external_ref))
+    }
+
+    /// Whether an object of the gateway is where an API of the catalog is deployed, with our mark or without.
+    pub(super) fn is_deployed(&self, external_ref: &ExternalRef) -> bool {
+        self.find(external_ref)
+            .is_some_and(|known| known.deployment.is_some())
     }
 
     /// The gateway's own identity for an API.
@@ -134,7 +129,11 @@ impl Catalog {
     /// One API with its content, to say what changed.
     pub(super) async fn entry(&self, store: &Store, api_id: ApiId) -> Answer<Option<CatalogEntry>> {
         self.read_names(store).await?;
-        let reference = self.reference_of(api_id);
+        let was_there = || {
+            let mut removed = self.removed.iter();
+            removed.find_map(|(reference, known)| (known.api_id == api_id).then_some(reference))
+        };
+        let reference = self.reference_of(api_id).or_else(was_there);
         let known = reference.and_then(|reference| self.find(reference));
         let content = match known.and_then(|known| known.deployment) {
             Some(deployment) => match store.desired(deployment).await? {
@@ -183,6 +182,29 @@ impl Catalog {
         }
         Ok(CatalogView::new(entries))
     }
+}
+
+/// What was imported, by the gateway's own identity.
+async fn imported(store: &Store, sources: Vec<ApiSource>) -> Answer<BTreeMap<ExternalRef, Known>> {
+    // What was imported before fingerprints were kept is as its newest revision says.
+    let unsaid = sources.iter().filter(|source| source.imported.is_none());
+    let ids: Vec<ApiId> = unsaid.map(|source| source.api_id).collect();
+    let mut latest = store.latest_revisions(&ids).await?;
+    let mut known = BTreeMap::new();
+    for source in sources {
+        let latest = latest.remove(&source.api_id).map(|revision| revision.fingerprint);
+        let Some(fingerprint) = source.imported.or(latest) else {
+            continue;
+        };
+        let api = Known {
+            api_id: source.api_id,
+            deployment: None,
+            gateway_name: source.name,
+            fingerprint,
+        };
+        known.insert(source.external_ref, api);
+    }
+    Ok(known)
 }
 
 /// Ten thousand contents are in memory at once; policies and texts make up most of them.

@@ -63,6 +63,7 @@ pub(super) async fn compare(
             .map(|ignored| (ignored.external_ref, ignored.reason))
             .collect(),
         view: OnceCell::new(),
+        arrived: BTreeSet::new(),
         compared: Compared::default(),
     };
     comparison.arrived(caller, discovery).await?;
@@ -77,6 +78,8 @@ struct Comparison<'a> {
     ignored: BTreeMap<ExternalRef, String>,
     /// All of the catalog, read when the first finding needs it.
     view: OnceCell<Arc<CatalogView>>,
+    /// What pages brought.
+    arrived: BTreeSet<ExternalRef>,
     compared: Compared,
 }
 
@@ -88,6 +91,8 @@ struct Case<Key> {
     entry: Option<CatalogEntry>,
     /// The catalog's definition, where the gateway's is another one.
     definition: Option<Value>,
+    /// Whether the catalog says that it was deployed there.
+    deployed: bool,
 }
 
 impl Comparison<'_> {
@@ -108,6 +113,7 @@ impl Comparison<'_> {
             let (mut told, mut others) = (Vec::with_capacity(page.items.len()), Vec::new());
             for finding in page.items {
                 self.compared.seen.insert(finding.external_ref.clone());
+                self.arrived.insert(finding.external_ref.clone());
                 match self.at_a_glance(&finding) {
                     Some(status) => told.push((finding.id, status)),
                     None => others.push(finding.id),
@@ -174,6 +180,8 @@ impl Comparison<'_> {
             .seen_unchanged(discovery.id)
             .await?
             .into_iter()
+            // What another page brought whole was compared already.
+            .filter(|reference| !self.arrived.contains(reference))
             .collect();
         if !references.is_empty() && !self.ignored.is_empty() {
             self.catalog.read_names(self.store).await?;
@@ -282,7 +290,9 @@ impl Comparison<'_> {
             Some(entry) => self.definition(&item, entry).await?,
             None => None,
         };
+        let deployed = self.catalog.is_deployed(item.external_ref());
         Ok(Case {
+            deployed,
             key,
             item,
             entry,
@@ -312,13 +322,15 @@ impl Comparison<'_> {
 }
 
 fn told<Key>(case: Case<Key>, all: &CatalogView, environment_id: EnvironmentId) -> (Key, DiscoveredStatus) {
-    let managed = match &case.item {
-        DiscoveredItem::Api(api) => api
-            .mark
-            .as_ref()
-            .is_some_and(|mark| mark.environment_id == environment_id),
-        DiscoveredItem::Unchanged { .. } | DiscoveredItem::Unreadable { .. } => false,
-    };
+    // Whoever takes our mark away beside us does not make it another's.
+    let managed = case.deployed
+        || match &case.item {
+            DiscoveredItem::Api(api) => api
+                .mark
+                .as_ref()
+                .is_some_and(|mark| mark.environment_id == environment_id),
+            DiscoveredItem::Unchanged { .. } | DiscoveredItem::Unreadable { .. } => false,
+        };
     let definition = case.definition.as_ref();
     let (classification, api) = match case.entry {
         Some(entry) => {

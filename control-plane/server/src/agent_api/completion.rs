@@ -60,9 +60,10 @@ pub(crate) async fn complete(
         completion: &completion,
         state: state_of(completion.outcome),
     };
-    let Some((transaction, discovery)) = ending.begin().await? else {
+    let Some((mut transaction, discovery)) = ending.begin().await? else {
         return Ok(StatusCode::NO_CONTENT);
     };
+    transaction.keep_last_findings(id).await?;
     transaction.commit().await?;
     let catalog = Catalog::read(&state.store, discovery.environment_id).await?;
     let compared = compare(&state.store, &caller, &discovery, &catalog).await?;

@@ -198,6 +198,27 @@ async fn only_a_whole_listing_says_that_something_is_gone() {
         );
         control_plane.with_environment("local", "read-write").await;
 
+        // Somebody took our mark away and changed the rest: it is ours all the same, and no import takes that over.
+        let edited = discovery(&control_plane).await;
+        agent
+            .page(edited, 1, &[found("svc-1", "Orders", "/edited")])
+            .await;
+        agent.complete(edited, 1, DiscoveryOutcome::Complete).await;
+        let items = control_plane
+            .get(&format!("discoveries/{edited}/items"))
+            .await
+            .expect(200);
+        assert_eq!(
+            (&items["items"][0]["class"], &items["items"][0]["managed"]),
+            (&json!("changed"), &json!(true)),
+            "{items:#}"
+        );
+        let import = control_plane
+            .post(&format!("discoveries/{edited}/imports"), json!({}))
+            .await
+            .expect(201);
+        assert_eq!(import["results"][0]["action"], "skipped", "{import:#}");
+
         let whole = discovery(&control_plane).await;
         agent.complete(whole, 0, DiscoveryOutcome::Complete).await;
         assert_eq!(told(&classes(&control_plane, whole).await), [("svc-1", "gone")]);

@@ -281,6 +281,24 @@ async fn definitions_of_the_gateway_come_along() {
         assert_eq!(served["paths"]["/orders"]["get"]["operationId"], "list");
         let id = whole(&control_plane, &agent, &[with_definition("d", "Orders", "/orders", Some(document.clone()))]).await;
         assert!(told(&classes(&control_plane, id).await).contains(&("d", "unchanged")));
+
+        // One that cannot be read now takes the place of none that could.
+        let unknown = observed("d", "Orders", "/orders", |api| {
+            api.content.definition = Some(
+                serde_json::from_value(json!({"fingerprint": Fingerprint::of_bytes(b"another"), "format": "openapi-3.0", "title": "Orders", "version": "2"}))
+                    .expect("a summary"),
+            );
+        });
+        let id = whole(&control_plane, &agent, &[unknown]).await;
+        let results = import(&control_plane, id, json!({"select": "status=changed"})).await;
+        assert_eq!(results[0]["action"], "skipped", "{results:#?}");
+        assert_eq!(
+            results[0]["message"],
+            "the gateway's definition cannot be taken along: the agent did not send it; the API keeps the one it has, and \
+             everything that belongs to it"
+        );
+        let orders = api(&control_plane, "orders").await;
+        assert_eq!(orders["spec"]["definition"]["openapi"]["fingerprint"], json!(fingerprint));
     })
     .await;
 }
@@ -384,6 +402,35 @@ async fn what_the_gateway_did_not_change_is_not_read_again() {
         let stranger = Agent::start(&control_plane, descriptor()).await;
         let refused = stranger.client.inventory(&stranger.token, environment).await;
         assert_eq!(crate::agent::refusal(refused).1, "stale");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_ignored_after_it_was_found_is_not_imported() {
+    check(|control_plane| async move {
+        let agent = started(&control_plane).await;
+        let items = [found("a", "Orders", "/orders"), found("b", "Users", "/users")];
+        let id = whole(&control_plane, &agent, &items).await;
+        control_plane
+            .post(
+                "environments/local/ignored",
+                json!({"externalRef": "a", "reason": "theirs"}),
+            )
+            .await
+            .expect(200);
+        let results = import(&control_plane, id, json!({})).await;
+        let told: Vec<_> = results
+            .iter()
+            .map(|result| (&result["action"], &result["message"]))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (&json!("skipped"), &json!("it is on the ignore list")),
+                (&json!("created"), &json!("api `users` is in the catalog now"))
+            ]
+        );
     })
     .await;
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use gatehouse_control_plane_api::agent::{DiscoveryCompletion, DiscoveryOutcome};
 use gatehouse_schemas::{
+    canonical::Fingerprint,
     identity::{DiscoveryId, FencingNumber},
     observed::DiscoveredItem,
 };
@@ -183,11 +184,76 @@ async fn what_is_not_seen_waits_and_then_counts_as_removed_and_the_catalog_keeps
         let fourth = place.whole(apis(1..=2)).await;
         assert!(place.gone(fourth).await.is_empty());
 
-        // It may come back, and is new then; the name is taken by the API that stayed.
+        // It may come back, and is the API that stayed.
         let back = place.whole(apis(1..=3)).await;
         let classes = classes(&control_plane, back).await;
-        assert!(told(&classes).contains(&("ref-003", "conflict")), "{classes:?}");
+        assert!(told(&classes).contains(&("ref-003", "unchanged")), "{classes:?}");
         assert!(place.missing().await.is_empty());
+        let api = control_plane.get("apis/api-003").await.expect(200);
+        assert_eq!(api["status"]["importedFrom"]["externalRef"], "ref-003", "{api:#}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_comes_back_otherwise_keeps_what_people_edited() {
+    check(|control_plane| async move {
+        with_quick_removals(&control_plane, "local", 1, 100).await;
+        let agent = Agent::start(&control_plane, descriptor()).await;
+        let place = Place::of(&control_plane, &agent, "local").await;
+        place.import(place.whole(apis(1..=2)).await).await;
+        place.whole(apis(1..=1)).await;
+        assert_eq!(
+            place.in_state("removed").await,
+            BTreeSet::from(["ref-002".to_owned()])
+        );
+        let mut spec = control_plane.get("apis/api-002").await.expect(200)["spec"].clone();
+        spec["displayName"] = json!("Ours");
+        control_plane
+            .apply(json!([{"kind": "Api", "metadata": {"name": "api-002"}, "spec": spec}]))
+            .await;
+
+        let DiscoveredItem::Api(mut other) = api(2) else {
+            panic!("an API");
+        };
+        other.content.version = "v2".to_owned();
+        other.fingerprint = Fingerprint::of(&other.content).expect("a fingerprint");
+        let id = place.whole(vec![api(1), DiscoveredItem::Api(other)]).await;
+        let classes = classes(&control_plane, id).await;
+        assert!(told(&classes).contains(&("ref-002", "changed")), "{classes:?}");
+        place.import(id).await;
+        let spec = control_plane.get("apis/api-002").await.expect(200)["spec"].clone();
+        assert_eq!(
+            (&spec["displayName"], &spec["version"]),
+            (&json!("Ours"), &json!("v2"))
+        );
+        control_plane.delete("apis/api-002").await.expect(204);
+        let id = place.whole(apis(1..=2)).await;
+        assert!(told(&self::classes(&control_plane, id).await).contains(&("ref-002", "new")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_listed_twice_is_counted_once_and_believed_the_second_time() {
+    check(|control_plane| async move {
+        with_quick_removals(&control_plane, "local", 1, 10).await;
+        let agent = Agent::start(&control_plane, descriptor()).await;
+        let place = Place::of(&control_plane, &agent, "local").await;
+        let DiscoveredItem::Api(mut later) = api(1) else {
+            panic!("an API");
+        };
+        later.content.version = "v2".to_owned();
+        later.fingerprint = Fingerprint::of(&later.content).expect("a fingerprint");
+        let pages = [apis(1..=2), vec![DiscoveredItem::Api(later), api(3)]];
+        let id = place.run(&pages, DiscoveryOutcome::Complete).await;
+        let classes = classes(&control_plane, id).await;
+        assert_eq!(classes.len(), 3, "{classes:?}");
+        let run = control_plane.get(&format!("discoveries/{id}")).await.expect(200);
+        assert_eq!(run["counts"]["new"], 3, "{run:#}");
+        place.import(id).await;
+        let spec = control_plane.get("apis/api-001").await.expect(200)["spec"].clone();
+        assert_eq!(spec["version"], "v2");
     })
     .await;
 }

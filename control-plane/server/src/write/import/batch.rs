@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gatehouse_control_plane_api::admin::{ApplyAction, ImportResult};
 use gatehouse_control_plane_store::{ApiSource, Resource, Transaction};
 use gatehouse_schemas::{
-    identity::{DiscoveredApiId, ResourceName},
+    identity::{DiscoveredApiId, ExternalRef, ResourceName},
     observed::resource_name,
     parse,
     resource::{Kind, Metadata},
@@ -38,13 +38,21 @@ impl Batch {
         environment: &Resource,
         ids: &[DiscoveredApiId],
     ) -> Answer<Self> {
+        let ignored = writer
+            .state
+            .store
+            .ignored_apis(environment.environment_id())
+            .await?;
+        let ignored: BTreeSet<ExternalRef> =
+            ignored.into_iter().map(|ignored| ignored.external_ref).collect();
         let mut rows = writer.state.store.discovered_items_by_id(ids).await?;
         let position = |id: DiscoveredApiId| ids.iter().position(|chosen| *chosen == id);
         rows.sort_by_key(|row| position(row.id));
         let mut decisions = Vec::with_capacity(rows.len());
         for row in rows {
             let id = row.id;
-            let decision = decide(&writer.state, environment.environment_id(), row).await?;
+            let is_ignored = ignored.contains(&row.external_ref);
+            let decision = decide(&writer.state, environment.environment_id(), row, is_ignored).await?;
             decisions.push((id, decision));
         }
         Ok(Self { decisions })

@@ -67,13 +67,17 @@ pub(super) struct Update {
     pub(super) conflicts: Vec<MergeConflict>,
 }
 
-/// Decides about a finding.
+const IGNORED: &str = "it is on the ignore list";
+
+/// Decides about a finding; what was put on the ignore list since it was found is left out, too.
 pub(super) async fn decide(
     state: &AppState,
     environment_id: EnvironmentId,
     row: DiscoveredRow,
+    is_ignored: bool,
 ) -> Answer<Decision> {
     match (row.status, row.item) {
+        (Some(status), _) if is_ignored => Ok(skipped(status.api.map(|(_, name)| name), IGNORED)),
         (Some(status), Some(DiscoveredItem::Api(observed))) => {
             about_api(state, environment_id, status, *observed).await
         }
@@ -127,6 +131,13 @@ async fn update(
     };
     let document = observed.definition.clone();
     let found = definition(store, &mut observed).await?;
+    if let Some(reason) = found.missing.as_ref().filter(|_| content.definition.is_some()) {
+        let message = format!(
+            "the gateway's definition cannot be taken along: {reason}; the API keeps the one it has, and everything that \
+             belongs to it"
+        );
+        return Ok(skipped(Some(name.clone()), &message));
+    }
     let reference = std::slice::from_ref(&observed.external_ref);
     let base = store.imported_bases(environment_id, reference).await?;
     let before = store.api_source(environment_id, &observed.external_ref).await?;
@@ -309,7 +320,7 @@ fn left(status: &DiscoveredStatus) -> Decision {
             api,
             message: "the catalog says the same already".to_owned(),
         }),
-        Classification::Ignored { .. } => skipped(api, "it is on the ignore list"),
+        Classification::Ignored { .. } => skipped(api, IGNORED),
         Classification::Gone { message } => skipped(api, &format!("the gateway does not show it: {message}")),
         Classification::Conflict { reason } | Classification::Error { reason } => skipped(api, reason),
         Classification::New { .. } | Classification::Changed { .. } => skipped(
