@@ -114,8 +114,7 @@ impl Shared {
     }
 
     async fn carry_out(&self, work: &DiscoveryWork, lease: &Lease) {
-        let arrived = work.resume.as_ref().map_or(0, |resume| resume.pages);
-        let mut sender = PageSender::new(self, work.id, arrived);
+        let mut sender = PageSender::new(self, work);
         let delivery = match self.list(work, lease, &mut sender).await {
             Ending::Stopped => Delivery::Stopped,
             Ending::Listed => self.complete(work, lease, sender.pages, None).await,

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use gatehouse_control_plane_api::agent::DiscoveryWork;
 use gatehouse_schemas::{identity::DiscoveryId, observed::DiscoveredItem};
 
 use super::{Ending, Shared};
@@ -31,14 +32,19 @@ pub(super) struct PageSender<'a> {
 }
 
 impl<'a> PageSender<'a> {
-    /// After so many pages that have arrived already.
-    pub(super) fn new(shared: &'a Shared, id: DiscoveryId, pages: u32) -> Self {
+    /// After the pages that have arrived already.
+    pub(super) fn new(shared: &'a Shared, work: &DiscoveryWork) -> Self {
+        let (pages, position) = match &work.resume {
+            Some(resume) => (resume.pages, resume.position.clone()),
+            None => (0, None),
+        };
         Self {
             shared,
-            id,
+            id: work.id,
             lines: Vec::new(),
             begun: Instant::now(),
-            position: None,
+            // A page without a position is the end of the listing: one that breaks off at once must not be told as that.
+            position,
             pages,
         }
     }
