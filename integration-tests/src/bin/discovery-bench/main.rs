@@ -18,7 +18,7 @@ struct Options {
     #[arg(long, default_value_t = 10_000)]
     apis: u64,
     /// By what the intervals of the published quotas are divided in the throttled run, at the vendor and in the agent.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 4)]
     quota_divisor: u32,
     /// Leaves the throttled run out.
     #[arg(long)]

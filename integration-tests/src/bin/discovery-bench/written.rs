@@ -1,6 +1,11 @@
 //! Which tables of the database were written, by their contents before and after.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
 
 use anyhow::{Context as _, ensure};
 use gatehouse_integration_tests::database::Database;
@@ -15,17 +20,7 @@ pub(crate) fn tables(database: Database, folder: &Path, url: &str) -> anyhow::Re
             .args(["-c", SQLITE])
             .arg(folder.join("gatehouse.db"))
             .output(),
-        Database::Postgres => Command::new("psql")
-            .args([
-                url,
-                "--quiet",
-                "--no-psqlrc",
-                "--tuples-only",
-                "--no-align",
-                "--field-separator= ",
-            ])
-            .args(["--command", POSTGRES])
-            .output(),
+        Database::Postgres => psql(url),
     };
     let output = output.context("failed to look into the database")?;
     ensure!(
@@ -40,6 +35,20 @@ pub(crate) fn tables(database: Database, folder: &Path, url: &str) -> anyhow::Re
         .collect())
 }
 
+fn psql(url: &str) -> io::Result<Output> {
+    let mut child = Command::new("psql")
+        .args([url, "--quiet", "--no-psqlrc", "--tuples-only", "--no-align"])
+        .arg("--field-separator= ")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(POSTGRES.as_bytes())?;
+    }
+    child.wait_with_output()
+}
+
 const SQLITE: &str = r#"
 import hashlib, sqlite3, sys
 database = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True)
@@ -51,8 +60,11 @@ for (name,) in names:
     print(name, digest.hexdigest())
 "#;
 
-/// PostgreSQL counts what is written itself.
-const POSTGRES: &str = "SELECT relname, n_tup_ins || '/' || n_tup_upd || '/' || n_tup_del FROM pg_stat_user_tables ORDER BY relname";
+/// One question per table, which `psql` asks by itself.
+const POSTGRES: &str = r"
+SELECT format('SELECT %L, md5(coalesce(string_agg(md5(t::text),  ORDER BY md5(t::text)), )) FROM %I t', relname, relname)
+FROM pg_stat_user_tables ORDER BY relname \gexec
+";
 
 /// The tables that differ.
 pub(crate) fn changed(before: &Tables, after: &Tables) -> Vec<String> {
