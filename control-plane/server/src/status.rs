@@ -1,10 +1,12 @@
 //! The state of deployments: gathers what it follows from, and leaves the telling to
 //! [`gatehouse_schemas::status`].
 
+use std::collections::BTreeMap;
+
 use gatehouse_control_plane_api::agent::DeploymentOutcome;
 use gatehouse_control_plane_store::{
-    self as store, Agent, AgentFilter, Deployment, DeploymentFilter, Desired, PageRequest, PlanState,
-    Transaction,
+    self as store, Agent, AgentFilter, Deployment, DeploymentFilter, Desired, KnownAgent, PageRequest,
+    PlanState, Transaction,
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
@@ -83,15 +85,12 @@ impl Surroundings {
     ) -> Answer<Self> {
         let gateway_type = environment.gateway_type.clone();
         let descriptor = transaction.descriptor(&gateway_type).await?;
-        let agents = transaction.agents_of_type(&gateway_type).await?;
-        let agent = |agent: Agent| {
-            let online = is_online(&agent, online_since);
-            Seen {
-                id: agent.id,
-                name: agent.name,
-                online,
-                last_seen_at: agent.last_seen_at,
-            }
+        let agents = transaction.known_agents(&gateway_type).await?;
+        let agent = |agent: KnownAgent| Seen {
+            id: agent.id,
+            name: agent.name,
+            online: agent.last_seen_at.is_some_and(|seen| seen >= online_since),
+            last_seen_at: agent.last_seen_at,
         };
         Ok(Self {
             mode: environment.mode,
@@ -126,6 +125,8 @@ pub(crate) async fn tell(
     let handed_out_since = subject
         .created_at
         .map(|moment| Timestamp(moment.0 - LONGEST_REQUEST_MS));
+    let by_agent: BTreeMap<AgentId, &store::Report> =
+        reports.iter().map(|report| (report.agent_id, report)).collect();
     let agents: Vec<AgentReport> = surroundings
         .agents
         .iter()
@@ -133,10 +134,7 @@ pub(crate) async fn tell(
             agent: seen.name.clone(),
             online: seen.online,
             heard_since: handed_out_since.is_some_and(|since| seen.last_seen_at >= Some(since)),
-            report: reports
-                .iter()
-                .find(|report| report.agent_id == seen.id)
-                .and_then(report),
+            report: by_agent.get(&seen.id).and_then(|told| report(told)),
         })
         .collect();
     let never_handed_out = match handed_out_since {

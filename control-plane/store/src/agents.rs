@@ -40,6 +40,17 @@ pub struct Agent {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// An agent that is not revoked, as far as the state of deployments follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownAgent {
+    /// Which.
+    pub id: AgentId,
+    /// The name it gave itself.
+    pub name: String,
+    /// When it last asked for work.
+    pub last_seen_at: Option<Timestamp>,
+}
+
 /// Which agents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentFilter {
@@ -71,6 +82,8 @@ reads! {
     agents(filter: &AgentFilter, request: &PageRequest) -> Page<Agent> = list;
     /// All agents of a gateway type that are not revoked, oldest first.
     agents_of_type(gateway_type: &GatewayType) -> Vec<Agent> = of_type;
+    /// The same without what their connectors say of themselves: for a thousand of them that is the most of it.
+    known_agents(gateway_type: &GatewayType) -> Vec<KnownAgent> = known;
     /// Whether any agent of a gateway type, revoked or not, has asked for work since then.
     heard_of(gateway_type: &GatewayType, since: Timestamp) -> bool = any_heard_of;
     /// What the connector of this gateway type last said of itself, in any agent's session.
@@ -114,6 +127,22 @@ async fn of_type(connection: &mut AnyConnection, gateway_type: &GatewayType) -> 
         .fetch_all(connection)
         .await?;
     each(rows, agent)
+}
+
+async fn known(connection: &mut AnyConnection, gateway_type: &GatewayType) -> Result<Vec<KnownAgent>> {
+    let rows = sqlx::query(
+        "SELECT id, name, last_seen_at FROM agents WHERE gateway_type = $1 AND revoked_at IS NULL ORDER BY id",
+    )
+    .bind(gateway_type.to_string())
+    .fetch_all(connection)
+    .await?;
+    each(rows, |row| {
+        Ok(KnownAgent {
+            id: row.parsed("id")?,
+            name: row.text("name")?,
+            last_seen_at: row.optional_time("last_seen_at")?,
+        })
+    })
 }
 
 async fn any_heard_of(

@@ -21,6 +21,7 @@ use crate::{
     changes::Changes,
     error::{Result, StoreError},
     key::EncryptionKey,
+    renewals::Renewals,
     row::Columns as _,
     transaction::Transaction,
     work::Looks,
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) key: EncryptionKey,
     pub(crate) changes: Changes,
     pub(crate) looks: Looks,
+    pub(crate) renewals: Renewals,
     /// SQLite has one writer; waiting here is fairer than its busy handler. PostgreSQL needs none of it.
     pub(crate) writer: Arc<Semaphore>,
 }
@@ -93,6 +95,7 @@ impl Store {
             key,
             changes,
             looks: Looks::default(),
+            renewals: Renewals::default(),
             writer: Arc::new(Semaphore::new(1)),
         };
         let store = Self {

@@ -8,7 +8,6 @@ use sqlx::{AnyConnection, any::AnyRow};
 
 use crate::{
     concern::Concern,
-    database::Store,
     error::Result,
     row::{Columns as _, each, signed},
     transaction::{Transaction, reads},
@@ -64,6 +63,8 @@ impl Claim {
 reads! {
     /// All leases of an environment, ended ones included.
     leases_in(environment_id: EnvironmentId) -> Vec<Lease> = in_environment;
+    /// The leases of one agent in an environment, ended ones included.
+    leases_of(environment_id: EnvironmentId, agent_id: AgentId) -> Vec<Lease> = of_agent;
     /// All leases of all environments, ended ones included.
     all_leases() -> Vec<Lease> = all;
     /// All leases of the environments of a gateway type, ended ones included.
@@ -75,6 +76,20 @@ async fn in_environment(connection: &mut AnyConnection, environment_id: Environm
         .bind(environment_id.to_string())
         .fetch_all(connection)
         .await?;
+    each(rows, lease)
+}
+
+async fn of_agent(
+    connection: &mut AnyConnection,
+    environment_id: EnvironmentId,
+    agent_id: AgentId,
+) -> Result<Vec<Lease>> {
+    let rows =
+        sqlx::query("SELECT * FROM leases WHERE environment_id = $1 AND agent_id = $2 ORDER BY fencing")
+            .bind(environment_id.to_string())
+            .bind(agent_id.to_string())
+            .fetch_all(connection)
+            .await?;
     each(rows, lease)
 }
 
@@ -111,31 +126,17 @@ fn lease(row: &AnyRow) -> Result<Lease> {
     })
 }
 
-impl Store {
-    /// Notes that an agent was heard of and renews the leases it has. Commits by itself, and waits for nobody where the
-    /// engine allows it.
-    pub async fn renew_leases(&self, agent_id: AgentId, now: Timestamp, expires_at: Timestamp) -> Result<()> {
-        let mut transaction = Transaction::begin_unordered(self, "system", now).await?;
-        transaction.touch_agent(agent_id).await?;
-        sqlx::query("UPDATE leases SET expires_at = $2 WHERE agent_id = $1")
-            .bind(agent_id.to_string())
-            .bind(expires_at.0)
-            .execute(transaction.connection())
-            .await?;
-        transaction.commit().await
-    }
-}
-
 impl Transaction {
     /// Takes or renews a lease. Gives the fencing number, or nothing while another agent holds it. The number rises, and
     /// the environment's agents are woken, when the lease comes to an agent that did not hold it last.
     pub async fn claim_lease(&mut self, claim: &Claim) -> Result<Option<FencingNumber>> {
         let now = self.now;
-        let leases = in_environment(self.connection(), claim.environment_id).await?;
-        let standing = leases
-            .iter()
-            .filter(|lease| lease.replicated == claim.replicated)
-            .find(|lease| !claim.replicated || lease.agent_id == claim.agent_id);
+        let standing = sqlx::query("SELECT * FROM leases WHERE environment_id = $1 AND slot = $2")
+            .bind(claim.environment_id.to_string())
+            .bind(claim.slot())
+            .fetch_optional(self.connection())
+            .await?;
+        let standing = standing.as_ref().map(lease).transpose()?;
         match standing {
             Some(lease) if lease.agent_id == claim.agent_id => self.extend_lease(claim, lease.fencing).await,
             Some(lease) if lease.is_live(now) => Ok(None),

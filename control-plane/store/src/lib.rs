@@ -32,6 +32,7 @@ mod observations;
 mod packed;
 mod pages;
 mod plans;
+mod renewals;
 mod reports;
 mod resources;
 mod retention;
@@ -48,7 +49,7 @@ mod tokens;
 mod transaction;
 mod work;
 
-pub use agents::{Agent, AgentFilter, JoinToken};
+pub use agents::{Agent, AgentFilter, JoinToken, KnownAgent};
 pub use applied::{Applied, Restored};
 pub use audit::{AuditEvent, AuditFilter};
 pub use cursor::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page, PageRequest};

@@ -131,4 +131,13 @@ impl Store {
     pub async fn work_view(&self, gateway_type: &GatewayType, after: Generation) -> Result<Arc<WorkView>> {
         self.inner.looks.look(self, gateway_type, after).await
     }
+
+    /// The same where nothing happens, for an agent that begins to wait: while the database still stands at the
+    /// position, a look of a moment ago will do. Only when leases end may be a moment out of date in it.
+    pub async fn resting_view(&self, gateway_type: &GatewayType, after: Generation) -> Result<Arc<WorkView>> {
+        match self.inner.looks.recent(gateway_type, after) {
+            Some(view) if self.generation().await? == after => Ok(view),
+            _ => self.work_view(gateway_type, after).await,
+        }
+    }
 }

@@ -45,7 +45,7 @@ impl<'a> LeaseHolder<'a> {
     /// look at the leases again.
     pub(super) async fn hold(&self, after: Generation) -> Answer<(Arc<WorkView>, Instant)> {
         let gateway_type = &self.caller.agent.gateway_type;
-        let mut view = self.state.store.work_view(gateway_type, after).await?;
+        let mut view = self.state.store.resting_view(gateway_type, after).await?;
         let seen = self.caller.seen_in(&view).await?;
         let now = self.state.now();
         let mut is_outdated = false;

@@ -54,7 +54,9 @@ pub(crate) async fn report(
         transaction.environment_state(deployment.environment_id).await?,
         deployment.environment_id,
     )?;
-    let leases = transaction.leases_in(deployment.environment_id).await?;
+    let leases = transaction
+        .leases_of(deployment.environment_id, caller.id())
+        .await?;
     leases::check_fencing(&leases, &caller, report.fencing)?;
     check(&deployment, &report)?;
     transaction.touch_agent(caller.id()).await?;

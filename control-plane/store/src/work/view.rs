@@ -113,6 +113,17 @@ impl WorkView {
         self.agents.get(&id).copied()
     }
 
+    /// Whether it was asked for this position.
+    pub(super) fn is_of(&self, after: Generation) -> bool {
+        self.after == after
+    }
+
+    /// Whether there is nothing in it for anybody who knows the position it was asked for and has a lease.
+    pub(super) fn is_resting(&self) -> bool {
+        let none_open = self.discoveries.is_empty() && self.tasks.is_empty();
+        self.after == self.generation && self.deployments.is_empty() && none_open
+    }
+
     /// What one agent must look at.
     pub fn of(&self, agent_id: AgentId, now: Timestamp) -> Result<Work> {
         if self.after > self.generation || (self.after.0 > 0 && self.after < self.forgotten) {

@@ -8,7 +8,7 @@ use gatehouse_schemas::{
 };
 use serde_json::json;
 
-use crate::harness::{NOW, after, agent, begin, begin_at, environment, on_every_database};
+use crate::harness::{NOW, after, agent, begin, begin_at, environment, kong, on_every_database};
 
 const LEASE: i64 = 15_000;
 
@@ -183,6 +183,52 @@ async fn an_environment_of_another_gateway_type_is_free_for_its_agents() {
         claim(store, place, now, false, NOW)
             .await
             .expect("agents of the former type do not keep it by renewing their leases");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_agents_renew_at_once_and_each_has_its_lease() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = environment(store, "kong-eu", "kong").await;
+        let mut agents = Vec::new();
+        let mut transaction = begin(store).await;
+        for number in 0..500 {
+            let name = format!("agent-{number}");
+            let id = transaction
+                .create_agent(&name, &kong(), "key")
+                .await
+                .expect("enrolled");
+            let wish = Claim {
+                environment_id: place,
+                agent_id: id,
+                replicated: true,
+                expires_at: after(1_000),
+            };
+            transaction.claim_lease(&wish).await.expect("claimed");
+            agents.push(id);
+        }
+        transaction.commit().await.expect("committed");
+        let (renewing, silent) = agents.split_at(490);
+        let renewals = renewing
+            .iter()
+            .map(|id| store.renew_leases(*id, after(500), after(5_000)));
+        for renewed in futures_util::future::join_all(renewals).await {
+            renewed.expect("renewed");
+        }
+        let leases = store.leases_in(place).await.expect("leases");
+        assert_eq!(leases.len(), 500);
+        for lease in leases {
+            let end = if silent.contains(&lease.agent_id) {
+                1_000
+            } else {
+                5_000
+            };
+            assert_eq!(lease.expires_at, after(end));
+        }
+        let heard = store.agent(renewing[0]).await.expect("read").expect("an agent");
+        assert_eq!(heard.last_seen_at, Some(after(500)));
     })
     .await;
 }

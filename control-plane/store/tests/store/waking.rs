@@ -152,7 +152,11 @@ async fn agents_that_look_at_once_share_a_look_and_none_is_older_than_its_questi
             drop(others);
             let view = store.work_view(&kong(), Generation(0)).await.expect("a view");
             let work = view.of(one, NOW).expect("work");
-            assert!(work.deployments.iter().any(|deployment| deployment.id == placed.id));
+            assert!(
+                work.deployments
+                    .iter()
+                    .any(|deployment| deployment.id == placed.id)
+            );
         }
     })
     .await;

@@ -11,8 +11,9 @@ use gatehouse_connector_sdk::backoff::Backoff;
 use gatehouse_control_plane_api::agent::{
     DeploymentOutcome, DeploymentReport, DeploymentWork, DesiredState, EnvironmentAssignment, WorkResponse,
 };
-use gatehouse_schemas::identity::{
-    DeploymentId, EnvironmentId, ExternalRef, FencingNumber, Generation,
+use gatehouse_schemas::{
+    descriptor::Fidelity,
+    identity::{DeploymentId, EnvironmentId, ExternalRef, FencingNumber, Generation},
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -44,8 +45,8 @@ pub(crate) enum Event {
     GivenAgain,
     /// It was given a discovery.
     Discovery,
-    /// It lost the control plane.
-    Lost,
+    /// It lost the control plane, or was refused.
+    Lost(String),
 }
 
 /// One agent.
@@ -110,7 +111,7 @@ impl Agent {
                 continue;
             }
             if failures == 0 {
-                self.tell(Event::Lost);
+                self.tell(Event::Lost(format!("{error:#}")));
             }
             failures += 1;
             tokio::time::sleep(RECONNECT.pause(failures)).await;
@@ -168,7 +169,7 @@ impl Agent {
                     "replicated": self.replicated,
                 },
                 "settingsSchema": {"type": "object"},
-                "policies": [{"policy": "headers", "fidelity": {"level": "Exact"}}],
+                "policies": [{"policy": "headers", "fidelity": Fidelity::Exact}],
             },
             "protocolMin": gatehouse_control_plane_api::agent::PROTOCOL_MIN,
             "protocolMax": gatehouse_control_plane_api::agent::PROTOCOL_MAX,

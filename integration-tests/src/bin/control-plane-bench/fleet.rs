@@ -28,6 +28,8 @@ const ENROLLING_AT_ONCE: usize = 16;
 pub(crate) struct Fleet {
     size: usize,
     events: UnboundedReceiver<(usize, Event)>,
+    /// Why an agent was last without the control plane.
+    lost: String,
     _agents: JoinSet<()>,
 }
 
@@ -74,6 +76,7 @@ impl Fleet {
         Ok(Self {
             size,
             events,
+            lost: String::new(),
             _agents: running,
         })
     }
@@ -128,9 +131,15 @@ impl Fleet {
 
     async fn next(&mut self) -> anyhow::Result<(usize, Event)> {
         let end = tokio::time::Instant::now() + PATIENCE;
-        let event = timeout_at(end, self.events.recv())
-            .await
-            .context("nothing happens any more")?;
+        let event = timeout_at(end, self.events.recv()).await.with_context(|| {
+            format!(
+                "nothing happens any more; an agent was last lost to: {}",
+                self.lost
+            )
+        })?;
+        if let Some((_, Event::Lost(why))) = &event {
+            self.lost.clone_from(why);
+        }
         event.context("all agents have ended")
     }
 }
@@ -141,7 +150,7 @@ impl Handed {
             Event::Given { .. } => self.given += 1,
             Event::GivenAgain => self.given_again += 1,
             Event::Discovery => self.discoveries += 1,
-            Event::Connected | Event::Lost => {}
+            Event::Connected | Event::Lost(_) => {}
         }
     }
 }
