@@ -37,7 +37,14 @@ pub(crate) fn tables(database: Database, folder: &Path, url: &str) -> anyhow::Re
 
 fn psql(url: &str) -> io::Result<Output> {
     let mut child = Command::new("psql")
-        .args([url, "--quiet", "--no-psqlrc", "--tuples-only", "--no-align"])
+        .args([
+            url,
+            "--quiet",
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--set=ON_ERROR_STOP=1",
+        ])
         .arg("--field-separator= ")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -62,7 +69,7 @@ for (name,) in names:
 
 /// One question per table, which `psql` asks by itself.
 const POSTGRES: &str = r"
-SELECT format('SELECT %L, md5(coalesce(string_agg(md5(t::text),  ORDER BY md5(t::text)), )) FROM %I t', relname, relname)
+SELECT format('SELECT %L, md5(coalesce(string_agg(md5(t::text), '''' ORDER BY md5(t::text)), '''')) FROM %I t', relname, relname)
 FROM pg_stat_user_tables ORDER BY relname \gexec
 ";
 
