@@ -23,6 +23,8 @@ use crate::{
 /// What a deploy will change on the gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+// In the Admin API, a plan is what people ask for and apply; this is the part of it about one gateway.
+#[schema(as = PlannedChanges)]
 pub struct Plan {
     /// What happens to the API as a whole.
     pub action: PlanAction,
