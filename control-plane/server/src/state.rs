@@ -11,7 +11,7 @@ use gatehouse_schemas::time::Timestamp;
 use secrecy::SecretSlice;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
+use crate::{agent_api::ReportsTogether, metrics::Metrics};
 
 /// What every handler can reach; cheap to clone.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) agent_token_key: SecretSlice<u8>,
     /// What the server counts.
     pub(crate) metrics: Arc<Metrics>,
+    /// Reports that wait to be recorded together.
+    pub(crate) reports: ReportsTogether,
     /// Cancelled when the server shuts down; long polls end then.
     pub(crate) shutdown: CancellationToken,
 }
@@ -46,6 +48,7 @@ impl AppState {
             lease,
             agent_token_key,
             metrics: Metrics::new(),
+            reports: ReportsTogether::default(),
             shutdown: CancellationToken::new(),
         })))
     }

@@ -18,6 +18,7 @@ mod leases;
 mod lines;
 mod observations;
 mod pages;
+mod reported;
 mod reports;
 mod secrets;
 mod session;
@@ -25,6 +26,7 @@ mod steps;
 pub(crate) mod tasks;
 mod work;
 
+pub(crate) use reported::ReportsTogether;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::state::AppState;

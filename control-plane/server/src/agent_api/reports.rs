@@ -20,6 +20,7 @@ use tracing::info;
 use super::{
     caller::Caller,
     leases::{self, stale},
+    reported::Reported,
 };
 use crate::{
     extract::{Body, Path},
@@ -46,19 +47,55 @@ pub(crate) async fn report(
     Path(id): Path<DeploymentId>,
     Body(report): Body<DeploymentReport>,
 ) -> Answer<StatusCode> {
-    let mut transaction = caller.begin().await?;
-    let Some(deployment) = transaction.deployment(id).await? else {
-        return already_gone(id, &report);
+    let reported = Reported { caller, report };
+    let record = |reports| record(&state, id, reports);
+    state.reports.add(id, reported, record).await
+}
+
+/// Records reports on one deployment in one transaction, and tells its state once. Each has an answer of its own.
+async fn record(
+    state: &AppState,
+    id: DeploymentId,
+    reports: Vec<Reported>,
+) -> Answer<Vec<Answer<StatusCode>>> {
+    let Some(first) = reports.first() else {
+        return Ok(Vec::new());
     };
-    caller.serves(
-        transaction.environment_state(deployment.environment_id).await?,
-        deployment.environment_id,
-    )?;
-    let leases = transaction
-        .leases_of(deployment.environment_id, caller.id())
-        .await?;
-    leases::check_fencing(&leases, &caller, report.fencing)?;
-    check(&deployment, &report)?;
+    let mut transaction = first.caller.begin().await?;
+    let Some(deployment) = transaction.deployment(id).await? else {
+        let gone = |reported: &Reported| already_gone(id, &reported.report);
+        return Ok(reports.iter().map(gone).collect());
+    };
+    let environment = transaction.environment_state(deployment.environment_id).await?;
+    let mut answers = Vec::new();
+    let mut outcomes = Vec::new();
+    for Reported { caller, report } in &reports {
+        let leases = transaction
+            .leases_of(deployment.environment_id, caller.id())
+            .await?;
+        let checked = caller
+            .serves(environment.clone(), deployment.environment_id)
+            .and_then(|_| leases::check_fencing(&leases, caller, report.fencing))
+            .and_then(|()| check(&deployment, report));
+        if checked.is_ok() {
+            outcomes.extend(take(&mut transaction, &deployment, caller, report).await?);
+        }
+        answers.push(checked.map(|()| StatusCode::NO_CONTENT));
+    }
+    if !outcomes.is_empty() {
+        tell(&mut transaction, state, deployment, &outcomes).await?;
+    }
+    transaction.commit().await?;
+    Ok(answers)
+}
+
+/// Writes a report down; gives its outcome if the deployment's state may follow from it.
+async fn take<'a>(
+    transaction: &mut Transaction,
+    deployment: &Deployment,
+    caller: &Caller,
+    report: &'a DeploymentReport,
+) -> Answer<Option<&'a DeploymentOutcome>> {
     transaction.touch_agent(caller.id()).await?;
     if let DeploymentOutcome::Drifted {
         observation: unknown @ Observation::Unknown { .. },
@@ -66,18 +103,15 @@ pub(crate) async fn report(
     {
         // What is unknown changes nothing but the time of the look.
         transaction
-            .put_observation(id, report.generation, Some(unknown))
+            .put_observation(deployment.id, report.generation, Some(unknown))
             .await?;
-        transaction.commit().await?;
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(None);
     }
     let outcome = serde_json::to_value(&report.outcome).map_err(Failure::internal)?;
     transaction
-        .put_report(id, caller.id(), report.generation, &outcome)
+        .put_report(deployment.id, caller.id(), report.generation, &outcome)
         .await?;
-    record(&mut transaction, &state, deployment, &report.outcome).await?;
-    transaction.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Some(&report.outcome))
 }
 
 /// The answer to a confirmed removal may have been lost; everything else about what is gone is out of date.
@@ -127,11 +161,11 @@ fn check(deployment: &Deployment, report: &DeploymentReport) -> Answer<()> {
 }
 
 /// Tells the deployment's state anew; a removal that everyone confirmed ends it.
-async fn record(
+async fn tell(
     transaction: &mut Transaction,
     state: &AppState,
     deployment: Deployment,
-    outcome: &DeploymentOutcome,
+    outcomes: &[&DeploymentOutcome],
 ) -> Answer<()> {
     let environment = environment_spec(transaction, deployment.environment_id).await?;
     let surroundings = Surroundings::of(transaction, &environment, state.online_since()).await?;
@@ -139,13 +173,17 @@ async fn record(
     if told.removed {
         return status::removed(transaction, &deployment).await;
     }
-    let (external_ref, endpoint_urls) = match outcome {
+    let deployed = outcomes.iter().rev().find_map(|outcome| match outcome {
         DeploymentOutcome::Deployed {
             external_ref,
             endpoint_urls,
             ..
-        } => (Some(external_ref.clone()), endpoint_urls.clone()),
-        _ => (deployment.external_ref.clone(), deployment.endpoint_urls.clone()),
+        } => Some((external_ref.clone(), endpoint_urls.clone())),
+        _ => None,
+    });
+    let (external_ref, endpoint_urls) = match deployed {
+        Some((external_ref, endpoint_urls)) => (Some(external_ref), endpoint_urls),
+        None => (deployment.external_ref.clone(), deployment.endpoint_urls.clone()),
     };
     let status = store::DeploymentStatus {
         observed_generation: told.observed_generation,
@@ -155,16 +193,33 @@ async fn record(
         endpoint_urls,
     };
     transaction.set_deployment_status(deployment.id, &status).await?;
-    remember(transaction, &deployment, told.phase, outcome).await?;
-    let turned = |phase: Phase| told.phase == phase && deployment.phase != phase;
-    if turned(Phase::Deployed) {
-        audit(transaction, &deployment, "deployment.deployed", outcome).await?;
-    } else if turned(Phase::Failed) {
-        audit(transaction, &deployment, "deployment.failed", outcome).await?;
-    } else if let DeploymentOutcome::Drifted { .. } = outcome {
-        audit(transaction, &deployment, "deployment.drifted", outcome).await?;
+    // The same said by many is remembered once.
+    let mut said: Vec<&DeploymentOutcome> = outcomes.to_vec();
+    said.dedup();
+    for outcome in said {
+        remember(transaction, &deployment, told.phase, outcome).await?;
+        if let DeploymentOutcome::Drifted { .. } = outcome {
+            audit(transaction, &deployment, "deployment.drifted", outcome).await?;
+        }
     }
-    Ok(())
+    let turned = |phase: Phase| told.phase == phase && deployment.phase != phase;
+    let last = |wanted: fn(&DeploymentOutcome) -> bool| {
+        let matching = outcomes.iter().rev().find(|outcome| wanted(outcome));
+        matching.or(outcomes.last()).copied()
+    };
+    let (action, outcome) = if turned(Phase::Deployed) {
+        let deployed = |outcome: &_| matches!(outcome, DeploymentOutcome::Deployed { .. });
+        ("deployment.deployed", last(deployed))
+    } else if turned(Phase::Failed) {
+        let failed = |outcome: &_| matches!(outcome, DeploymentOutcome::Failed { .. });
+        ("deployment.failed", last(failed))
+    } else {
+        return Ok(());
+    };
+    match outcome {
+        Some(outcome) => audit(transaction, &deployment, action, outcome).await,
+        None => Ok(()),
+    }
 }
 
 /// What a report says of the gateway: that a generation was carried out by all who had to, and what was seen.

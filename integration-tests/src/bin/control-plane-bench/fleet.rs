@@ -40,8 +40,8 @@ pub(crate) struct Handed {
     pub(crate) given: usize,
     /// Desired state that an agent had settled, and ignores.
     pub(crate) given_again: usize,
-    /// How many agents were given a discovery.
-    pub(crate) discoveries: usize,
+    /// The agents that were given a discovery.
+    pub(crate) runners: HashSet<usize>,
 }
 
 impl Fleet {
@@ -93,7 +93,7 @@ impl Fleet {
                 .with_context(|| format!("{} agents are missing", missing.len()))?
             {
                 (agent, Event::Connected) => drop(missing.remove(&agent)),
-                (_, event) => handed.count(&event),
+                (agent, event) => handed.count(agent, &event),
             }
         }
         Ok((since.elapsed(), handed))
@@ -123,8 +123,8 @@ impl Fleet {
     /// Takes in what is told until nothing more comes for a while.
     pub(crate) async fn settle(&mut self, quiet: Duration) -> Handed {
         let mut handed = Handed::default();
-        while let Ok(Some((_, event))) = tokio::time::timeout(quiet, self.events.recv()).await {
-            handed.count(&event);
+        while let Ok(Some((agent, event))) = tokio::time::timeout(quiet, self.events.recv()).await {
+            handed.count(agent, &event);
         }
         handed
     }
@@ -145,11 +145,11 @@ impl Fleet {
 }
 
 impl Handed {
-    fn count(&mut self, event: &Event) {
+    fn count(&mut self, agent: usize, event: &Event) {
         match event {
             Event::Given { .. } => self.given += 1,
             Event::GivenAgain => self.given_again += 1,
-            Event::Discovery => self.discoveries += 1,
+            Event::Discovery => drop(self.runners.insert(agent)),
             Event::Connected | Event::Lost(_) => {}
         }
     }

@@ -103,7 +103,7 @@ impl Rounds {
         let handed = self.fleet.settle(Duration::from_secs(2)).await;
         println!(
             "  a discovery was given           {} agent(s)",
-            handed.discoveries
+            handed.runners.len()
         );
         self.control_plane.kill();
         // Long enough that every agent has lost it and waits.
@@ -117,7 +117,7 @@ impl Rounds {
         let after = self.fleet.settle(Duration::from_secs(3)).await;
         handed.given += after.given;
         handed.given_again += after.given_again;
-        handed.discoveries += after.discoveries;
+        handed.runners.extend(after.runners);
         println!(
             "  after kill -9 and a new start   all back in {:.1} s (it answered after {:.2} s), CPU {:.1} s, {} MiB",
             took.as_secs_f64(),
@@ -127,7 +127,9 @@ impl Rounds {
         );
         println!(
             "  work handed out again           {} to do once more, {} that agents had settled and ignored; the discovery to {} agent(s)",
-            handed.given, handed.given_again, handed.discoveries
+            handed.given,
+            handed.given_again,
+            handed.runners.len()
         );
         Ok(())
     }
