@@ -168,7 +168,9 @@ async fn spawn(
         // Small answers must not wait for an acknowledgement; without it they are only slower.
         let _ = connection.set_nodelay(true);
     });
-    let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    // Made a service once; a router itself would be copied, route by route, for every connection.
+    let service = router.into_make_service();
+    let serve = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(async move {
         if let Err(error) = serve.await {
             tracing::error!(error = %error, "The listener on `{address}` broke");

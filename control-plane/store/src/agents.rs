@@ -1,5 +1,7 @@
 //! Agents and the one-time tokens they join with.
 
+use std::{collections::HashMap, sync::Arc};
+
 use gatehouse_schemas::{
     descriptor::Descriptor,
     identity::{AgentId, GatewayType, JoinTokenId},
@@ -9,7 +11,9 @@ use sqlx::{AnyConnection, any::AnyRow};
 use uuid::Uuid;
 
 use crate::{
+    bulk,
     cursor::{Page, PageRequest, page},
+    database::Store,
     error::{Result, StoreError},
     row::{Columns as _, each, limit, storable, to_json},
     transaction::{Transaction, reads},
@@ -92,6 +96,33 @@ reads! {
     join_tokens(request: &PageRequest) -> Page<JoinToken> = unspent_join_tokens;
     /// The join token with this SHA-256.
     join_token(sha256: &str) -> Option<JoinToken> = join_token_by_hash;
+}
+
+impl Store {
+    /// The agent that asks, as it is now or later; agents that ask at the same time are looked up together.
+    pub async fn caller(&self, id: AgentId) -> Result<Option<Agent>> {
+        let look_up = |ids: Vec<AgentId>| async move {
+            let mut connection = self.connection().await?;
+            Ok(Arc::new(by_ids(&mut connection, &ids).await?))
+        };
+        let agents = self.inner.callers.ask(id, look_up).await?;
+        Ok(agents.get(&id).cloned())
+    }
+}
+
+async fn by_ids(connection: &mut AnyConnection, ids: &[AgentId]) -> Result<HashMap<AgentId, Agent>> {
+    let mut agents = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(bulk::size(1)) {
+        let listed = bulk::rows(0, 1, ids.len());
+        let statement = format!("SELECT * FROM agents WHERE id IN (VALUES {listed})");
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement));
+        let rows = ids.iter().fold(query, |query, id| query.bind(id.to_string()));
+        for row in rows.fetch_all(&mut *connection).await? {
+            let agent = agent(&row)?;
+            agents.insert(agent.id, agent);
+        }
+    }
+    Ok(agents)
 }
 
 async fn by_id(connection: &mut AnyConnection, id: AgentId) -> Result<Option<Agent>> {
@@ -318,12 +349,19 @@ impl Transaction {
 
     /// Notes that an agent was heard of.
     pub async fn touch_agent(&mut self, id: AgentId) -> Result<()> {
+        self.touch_agents(&[id]).await
+    }
+
+    /// Notes that agents were heard of.
+    pub async fn touch_agents(&mut self, ids: &[AgentId]) -> Result<()> {
         let now = self.now.0;
-        sqlx::query("UPDATE agents SET last_seen_at = $2 WHERE id = $1")
-            .bind(id.to_string())
-            .bind(now)
-            .execute(self.connection())
-            .await?;
+        for ids in ids.chunks(bulk::size(1)) {
+            let listed = bulk::rows(1, 1, ids.len());
+            let statement = format!("UPDATE agents SET last_seen_at = $1 WHERE id IN (VALUES {listed})");
+            let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(now);
+            let query = ids.iter().fold(query, |query, id| query.bind(id.to_string()));
+            query.execute(self.connection()).await?;
+        }
         Ok(())
     }
 

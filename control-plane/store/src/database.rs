@@ -1,11 +1,12 @@
 //! The database: connecting, bringing the schema up to date, checking the key, reading.
 
 use std::{
-    fs, io, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr as _, sync::Arc, time::Duration,
+    collections::HashMap, fs, io, os::unix::fs::OpenOptionsExt as _, path::Path, str::FromStr as _,
+    sync::Arc, time::Duration,
 };
 
 use gatehouse_schemas::{
-    identity::{GatewayType, Generation},
+    identity::{AgentId, GatewayType, Generation},
     time::Timestamp,
 };
 use sqlx::{
@@ -18,11 +19,12 @@ use sqlx::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
+    agents::Agent,
     changes::Changes,
     error::{Result, StoreError},
     key::EncryptionKey,
-    renewals::Renewals,
     row::Columns as _,
+    together::Together,
     transaction::Transaction,
     work::Looks,
 };
@@ -54,7 +56,9 @@ pub(crate) struct Inner {
     pub(crate) key: EncryptionKey,
     pub(crate) changes: Changes,
     pub(crate) looks: Looks,
-    pub(crate) renewals: Renewals,
+    pub(crate) renewals: Together<AgentId, ()>,
+    pub(crate) callers: Together<AgentId, Arc<HashMap<AgentId, Agent>>>,
+    pub(crate) positions: Together<(), Generation>,
     /// SQLite has one writer; waiting here is fairer than its busy handler. PostgreSQL needs none of it.
     pub(crate) writer: Arc<Semaphore>,
 }
@@ -95,7 +99,9 @@ impl Store {
             key,
             changes,
             looks: Looks::default(),
-            renewals: Renewals::default(),
+            renewals: Together::default(),
+            callers: Together::default(),
+            positions: Together::default(),
             writer: Arc::new(Semaphore::new(1)),
         };
         let store = Self {

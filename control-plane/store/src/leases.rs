@@ -7,6 +7,7 @@ use gatehouse_schemas::{
 use sqlx::{AnyConnection, any::AnyRow};
 
 use crate::{
+    bulk,
     concern::Concern,
     error::Result,
     row::{Columns as _, each, signed},
@@ -63,8 +64,8 @@ impl Claim {
 reads! {
     /// All leases of an environment, ended ones included.
     leases_in(environment_id: EnvironmentId) -> Vec<Lease> = in_environment;
-    /// The leases of one agent in an environment, ended ones included.
-    leases_of(environment_id: EnvironmentId, agent_id: AgentId) -> Vec<Lease> = of_agent;
+    /// The leases of some agents in an environment, ended ones included.
+    leases_of(environment_id: EnvironmentId, agents: &[AgentId]) -> Vec<Lease> = of_agents;
     /// All leases of all environments, ended ones included.
     all_leases() -> Vec<Lease> = all;
     /// All leases of the environments of a gateway type, ended ones included.
@@ -79,18 +80,22 @@ async fn in_environment(connection: &mut AnyConnection, environment_id: Environm
     each(rows, lease)
 }
 
-async fn of_agent(
+async fn of_agents(
     connection: &mut AnyConnection,
     environment_id: EnvironmentId,
-    agent_id: AgentId,
+    agents: &[AgentId],
 ) -> Result<Vec<Lease>> {
-    let rows =
-        sqlx::query("SELECT * FROM leases WHERE environment_id = $1 AND agent_id = $2 ORDER BY fencing")
-            .bind(environment_id.to_string())
-            .bind(agent_id.to_string())
-            .fetch_all(connection)
-            .await?;
-    each(rows, lease)
+    let mut leases = Vec::with_capacity(agents.len());
+    for agents in agents.chunks(bulk::size(1)) {
+        let listed = bulk::rows(1, 1, agents.len());
+        let statement = format!(
+            "SELECT * FROM leases WHERE environment_id = $1 AND agent_id IN (VALUES {listed}) ORDER BY fencing"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(environment_id.to_string());
+        let query = agents.iter().fold(query, |query, id| query.bind(id.to_string()));
+        leases.extend(each(query.fetch_all(&mut *connection).await?, lease)?);
+    }
+    Ok(leases)
 }
 
 async fn all(connection: &mut AnyConnection) -> Result<Vec<Lease>> {

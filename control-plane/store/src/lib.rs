@@ -45,6 +45,7 @@ mod steps;
 mod stocktaking;
 mod tasks;
 mod terms;
+mod together;
 mod tokens;
 mod transaction;
 mod work;

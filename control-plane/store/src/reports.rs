@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::{AnyConnection, any::AnyRow};
 
 use crate::{
+    bulk,
     error::Result,
     row::{Columns as _, each, signed, to_json},
     transaction::{Transaction, reads},
@@ -60,19 +61,36 @@ impl Transaction {
         generation: Generation,
         outcome: &Value,
     ) -> Result<()> {
+        let said = [(agent_id, outcome.clone())];
+        self.put_reports(deployment_id, generation, &said).await
+    }
+
+    /// Records what agents say of a deployment, each once, in place of what they said before.
+    pub async fn put_reports(
+        &mut self,
+        deployment_id: DeploymentId,
+        generation: Generation,
+        said: &[(AgentId, Value)],
+    ) -> Result<()> {
         let now = self.now.0;
-        sqlx::query(
-            "INSERT INTO deployment_reports (deployment_id, agent_id, generation, outcome, at) \
-             VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (deployment_id, agent_id) DO UPDATE SET generation = $3, outcome = $4, at = $5",
-        )
-        .bind(deployment_id.to_string())
-        .bind(agent_id.to_string())
-        .bind(signed(generation.0))
-        .bind(to_json(outcome)?)
-        .bind(now)
-        .execute(self.connection())
-        .await?;
+        for said in said.chunks(bulk::size(5)) {
+            let statement = format!(
+                "INSERT INTO deployment_reports (deployment_id, agent_id, generation, outcome, at) VALUES {} \
+                 ON CONFLICT (deployment_id, agent_id) \
+                 DO UPDATE SET generation = excluded.generation, outcome = excluded.outcome, at = excluded.at",
+                bulk::rows(0, 5, said.len())
+            );
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
+            for (agent_id, outcome) in said {
+                query = query
+                    .bind(deployment_id.to_string())
+                    .bind(agent_id.to_string())
+                    .bind(signed(generation.0))
+                    .bind(to_json(outcome)?)
+                    .bind(now);
+            }
+            query.execute(self.connection()).await?;
+        }
         Ok(())
     }
 }

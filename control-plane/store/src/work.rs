@@ -123,11 +123,13 @@ impl Store {
         after: Generation,
         now: Timestamp,
     ) -> Result<Work> {
-        self.work_view(gateway_type, after).await?.of(agent_id, now)
+        self.work_view(gateway_type, after)
+            .await?
+            .of(agent_id, after, now)
     }
 
-    /// What any agent of this gateway type may have to look at since position `after`, as it is now or later. Who
-    /// asks while a look waits for its turn shares it.
+    /// What any agent of this gateway type may have to look at since position `after` or an older one, as it is now or
+    /// later. Who asks while a look waits for its turn shares it.
     pub async fn work_view(&self, gateway_type: &GatewayType, after: Generation) -> Result<Arc<WorkView>> {
         self.inner.looks.look(self, gateway_type, after).await
     }
@@ -136,8 +138,13 @@ impl Store {
     /// position, a look of a moment ago will do. Only when leases end may be a moment out of date in it.
     pub async fn resting_view(&self, gateway_type: &GatewayType, after: Generation) -> Result<Arc<WorkView>> {
         match self.inner.looks.recent(gateway_type, after) {
-            Some(view) if self.generation().await? == after => Ok(view),
+            Some(view) if self.position().await? == after => Ok(view),
             _ => self.work_view(gateway_type, after).await,
         }
+    }
+
+    /// The generation of the last change of desired state; who asks at the same time is answered together.
+    async fn position(&self) -> Result<Generation> {
+        self.inner.positions.ask((), |_| self.generation()).await
     }
 }

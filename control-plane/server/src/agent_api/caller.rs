@@ -49,7 +49,7 @@ fn refused(refusal: Refusal) -> Failure {
 
 /// The agent, if it is one and still may be.
 pub(super) async fn welcome(state: &AppState, id: AgentId) -> Answer<Agent> {
-    match state.store.agent(id).await? {
+    match state.store.caller(id).await? {
         Some(agent) if agent.revoked_at.is_none() => Ok(agent),
         Some(agent) => Err(revoked(&agent)),
         None => Err(unauthenticated(format!(

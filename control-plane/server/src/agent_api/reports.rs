@@ -1,5 +1,7 @@
 //! Reports on deployments: what an agent says became of a desired state.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use gatehouse_control_plane_api::{
     agent::{DeploymentOutcome, DeploymentReport},
@@ -9,7 +11,7 @@ use gatehouse_control_plane_store::{self as store, Deployment, Desired, Transact
 use gatehouse_schemas::{
     condition::Phase,
     environment::EnvironmentSpec,
-    identity::{DeploymentId, EnvironmentId},
+    identity::{AgentId, DeploymentId, EnvironmentId},
     observed::Observation,
     resource::Kind,
 };
@@ -67,51 +69,58 @@ async fn record(
         return Ok(reports.iter().map(gone).collect());
     };
     let environment = transaction.environment_state(deployment.environment_id).await?;
-    let mut answers = Vec::new();
-    let mut outcomes = Vec::new();
-    for Reported { caller, report } in &reports {
-        let leases = transaction
-            .leases_of(deployment.environment_id, caller.id())
-            .await?;
-        let checked = caller
-            .serves(environment.clone(), deployment.environment_id)
-            .and_then(|_| leases::check_fencing(&leases, caller, report.fencing))
-            .and_then(|()| check(&deployment, report));
-        if checked.is_ok() {
-            outcomes.extend(take(&mut transaction, &deployment, caller, report).await?);
-        }
-        answers.push(checked.map(|()| StatusCode::NO_CONTENT));
-    }
+    let callers: Vec<AgentId> = reports.iter().map(|reported| reported.caller.id()).collect();
+    let leases = transaction.leases_of(deployment.environment_id, &callers).await?;
+    let accept = |Reported { caller, report }: &Reported| {
+        caller.serves(environment.clone(), deployment.environment_id)?;
+        leases::check_fencing(&leases, caller, report.fencing)?;
+        check(&deployment, report)
+    };
+    let answers: Vec<Answer<()>> = reports.iter().map(accept).collect();
+    let accepted = reports.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+    let accepted: Vec<&Reported> = accepted.map(|(reported, _)| reported).collect();
+    let outcomes = take(&mut transaction, &deployment, &accepted).await?;
     if !outcomes.is_empty() {
         tell(&mut transaction, state, deployment, &outcomes).await?;
     }
     transaction.commit().await?;
-    Ok(answers)
+    let recorded = |answer: Answer<()>| answer.map(|()| StatusCode::NO_CONTENT);
+    Ok(answers.into_iter().map(recorded).collect())
 }
 
-/// Writes a report down; gives its outcome if the deployment's state may follow from it.
+/// Writes reports down; gives the outcomes from which the deployment's state may follow.
 async fn take<'a>(
     transaction: &mut Transaction,
     deployment: &Deployment,
-    caller: &Caller,
-    report: &'a DeploymentReport,
-) -> Answer<Option<&'a DeploymentOutcome>> {
-    transaction.touch_agent(caller.id()).await?;
-    if let DeploymentOutcome::Drifted {
-        observation: unknown @ Observation::Unknown { .. },
-    } = &report.outcome
-    {
-        // What is unknown changes nothing but the time of the look.
-        transaction
-            .put_observation(deployment.id, report.generation, Some(unknown))
-            .await?;
-        return Ok(None);
+    reports: &[&'a Reported],
+) -> Answer<Vec<&'a DeploymentOutcome>> {
+    let mut heard: Vec<AgentId> = reports.iter().map(|reported| reported.caller.id()).collect();
+    heard.sort_unstable();
+    heard.dedup();
+    transaction.touch_agents(&heard).await?;
+    let mut outcomes = Vec::with_capacity(reports.len());
+    // Who reported twice is recorded with what it said last.
+    let mut said = BTreeMap::new();
+    for Reported { caller, report } in reports {
+        if let DeploymentOutcome::Drifted {
+            observation: unknown @ Observation::Unknown { .. },
+        } = &report.outcome
+        {
+            // What is unknown changes nothing but the time of the look.
+            transaction
+                .put_observation(deployment.id, report.generation, Some(unknown))
+                .await?;
+            continue;
+        }
+        let outcome = serde_json::to_value(&report.outcome).map_err(Failure::internal)?;
+        said.insert(caller.id(), outcome);
+        outcomes.push(&report.outcome);
     }
-    let outcome = serde_json::to_value(&report.outcome).map_err(Failure::internal)?;
+    let said: Vec<_> = said.into_iter().collect();
     transaction
-        .put_report(deployment.id, caller.id(), report.generation, &outcome)
+        .put_reports(deployment.id, deployment.generation, &said)
         .await?;
-    Ok(Some(&report.outcome))
+    Ok(outcomes)
 }
 
 /// The answer to a confirmed removal may have been lost; everything else about what is gone is out of date.

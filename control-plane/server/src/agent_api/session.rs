@@ -42,7 +42,7 @@ pub(crate) async fn session(
         .replicated(replicated)
         .hold(Generation(0))
         .await?;
-    let work = view.of(caller.id(), state.now())?;
+    let work = view.of(caller.id(), Generation(0), state.now())?;
     let environments: Vec<_> = work
         .environments
         .into_iter()

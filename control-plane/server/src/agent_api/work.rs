@@ -92,7 +92,7 @@ impl Poll<'_> {
         loop {
             changes.mark_unchanged();
             let (view, look_again) = LeaseHolder::new(self.state, self.caller).hold(self.after).await?;
-            let work = assignment::permitted(view.of(self.caller.id(), self.state.now())?);
+            let work = assignment::permitted(view.of(self.caller.id(), self.after, self.state.now())?);
             if work.has_news() || self.is_over() {
                 return Ok(work);
             }

@@ -1,7 +1,8 @@
 //! Looking together: a thousand agents that are woken by one commit need one look at the database, not a thousand.
 //!
-//! Every look begins after its asker asked; only one in which there is nothing is kept for a moment. Who asks while another look runs waits for its turn together
-//! with all who ask meanwhile.
+//! Every look begins after its asker asked; only one in which there is nothing is kept for a moment. Who asks while
+//! another look runs waits for its turn together with all who ask meanwhile, whatever their positions are: the look
+//! covers the oldest of them. Only those who want everything wait apart, as it is much more.
 
 use std::{
     collections::HashMap,
@@ -24,14 +25,21 @@ const AT_ONCE: usize = 2;
 /// How long a look in which there was nothing is good for those who begin to wait.
 const MOMENT: Duration = Duration::from_secs(1);
 
-type Key = (GatewayType, Generation);
+/// Who looks together: the agents of a gateway type, those that ask for everything apart.
+type Key = (GatewayType, bool);
 
-/// One look that several wait for; none inside if it failed.
-type Shared = Arc<OnceCell<Option<Arc<WorkView>>>>;
+/// One look that several wait for.
+#[derive(Default)]
+struct Look {
+    /// The oldest position of those who wait.
+    oldest: Mutex<Option<Generation>>,
+    /// What was seen; none inside if looking failed.
+    view: OnceCell<Option<Arc<WorkView>>>,
+}
 
 /// The looks that wait for their turn.
 pub(crate) struct Looks {
-    waiting: Mutex<HashMap<Key, Shared>>,
+    waiting: Mutex<HashMap<Key, Arc<Look>>>,
     /// The last look in which there was nothing, by gateway type.
     resting: Mutex<HashMap<GatewayType, (Instant, Arc<WorkView>)>>,
     turns: Semaphore,
@@ -54,11 +62,11 @@ impl Looks {
         gateway_type: &GatewayType,
         after: Generation,
     ) -> Result<Arc<WorkView>> {
-        let key = (gateway_type.clone(), after);
-        let shared = lock(&self.waiting).entry(key.clone()).or_default().clone();
+        let key = (gateway_type.clone(), after == Generation(0));
+        let look = self.join(&key, after);
         let mut failure = None;
-        let begun = shared.get_or_init(|| async {
-            let looked = self.take_turn(store, &key, &shared).await;
+        let begun = look.view.get_or_init(|| async {
+            let looked = self.take_turn(store, &key, &look).await;
             looked.map_err(|error| failure = Some(error)).ok()
         });
         let view = begun.await.clone();
@@ -66,12 +74,21 @@ impl Looks {
         view.ok_or_else(|| failure.unwrap_or(StoreError::Unavailable(sqlx::Error::PoolTimedOut)))
     }
 
-    async fn take_turn(&self, store: &Store, key: &Key, shared: &Shared) -> Result<Arc<WorkView>> {
+    fn join(&self, key: &Key, after: Generation) -> Arc<Look> {
+        let mut waiting = lock(&self.waiting);
+        let look = waiting.entry(key.clone()).or_default();
+        let mut oldest = lock(&look.oldest);
+        *oldest = Some(oldest.map_or(after, |oldest| oldest.min(after)));
+        drop(oldest);
+        look.clone()
+    }
+
+    async fn take_turn(&self, store: &Store, key: &Key, look: &Arc<Look>) -> Result<Arc<WorkView>> {
         let turn = self.turns.acquire().await;
-        self.close(key, shared);
-        let (gateway_type, after) = key;
+        let oldest = self.close(key, look);
+        let gateway_type = &key.0;
         let mut snapshot = store.snapshot().await?;
-        let view = WorkView::load(snapshot.connection(), gateway_type, *after).await;
+        let view = WorkView::load(snapshot.connection(), gateway_type, oldest).await;
         drop(turn);
         let view = Arc::new(view?);
         if view.is_resting() {
@@ -81,19 +98,20 @@ impl Looks {
         Ok(view)
     }
 
-    /// A look of a moment ago, at this position, in which there was nothing.
+    /// A look of a moment ago that ended at this position and in which there was nothing.
     pub(super) fn recent(&self, gateway_type: &GatewayType, after: Generation) -> Option<Arc<WorkView>> {
         let resting = lock(&self.resting);
         let (at, view) = resting.get(gateway_type)?;
-        (view.is_of(after) && at.elapsed() < MOMENT).then(|| view.clone())
+        (view.ends_at(after) && at.elapsed() < MOMENT).then(|| view.clone())
     }
 
-    /// From now on it may be too old for who asks.
-    fn close(&self, key: &Key, shared: &Shared) {
+    /// From now on it may be too old for who asks. Gives the position it has to cover.
+    fn close(&self, key: &Key, look: &Arc<Look>) -> Generation {
         let mut waiting = lock(&self.waiting);
-        if waiting.get(key).is_some_and(|other| Arc::ptr_eq(other, shared)) {
+        if waiting.get(key).is_some_and(|other| Arc::ptr_eq(other, look)) {
             waiting.remove(key);
         }
+        lock(&look.oldest).unwrap_or_default()
     }
 }
 

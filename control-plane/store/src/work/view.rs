@@ -25,7 +25,7 @@ use crate::{
 /// Everything of one gateway type that any of its agents may have to look at since a position.
 #[derive(Debug)]
 pub struct WorkView {
-    after: Generation,
+    since: Generation,
     generation: Generation,
     forgotten: Generation,
     places: BTreeMap<EnvironmentId, Place>,
@@ -65,12 +65,23 @@ struct Run {
     came_with: Generation,
 }
 
+/// The position of who asks.
+#[derive(Clone, Copy)]
+struct Since(Generation);
+
+impl Since {
+    /// From the beginning, everything is news.
+    fn has(self, generation: Generation) -> bool {
+        self.0.0 == 0 || generation > self.0
+    }
+}
+
 impl WorkView {
     /// Looks. The connection must be in a transaction that sees one state of the database.
     pub(super) async fn load(
         connection: &mut AnyConnection,
         gateway_type: &GatewayType,
-        after: Generation,
+        since: Generation,
     ) -> Result<Self> {
         let generation = Generation(counter(connection, "generation").await?);
         let forgotten = Generation(counter(connection, "forgotten").await?);
@@ -82,10 +93,10 @@ impl WorkView {
         let order = places.iter().map(|place| place.state.id).collect();
         let places = places.into_iter().map(|place| (place.state.id, place)).collect();
         Ok(Self {
-            after,
+            since,
             generation,
             forgotten,
-            deployments: deployments(connection, gateway_type, after, &places).await?,
+            deployments: deployments(connection, gateway_type, since, &places).await?,
             places,
             order,
             leases,
@@ -113,47 +124,53 @@ impl WorkView {
         self.agents.get(&id).copied()
     }
 
-    /// Whether it was asked for this position.
-    pub(super) fn is_of(&self, after: Generation) -> bool {
-        self.after == after
+    /// Whether this is the position that it leads to.
+    pub(super) fn ends_at(&self, position: Generation) -> bool {
+        self.generation == position
     }
 
-    /// Whether there is nothing in it for anybody who knows the position it was asked for and has a lease.
+    /// Whether there is nothing in it for anybody who has a lease and knows the position it leads to.
     pub(super) fn is_resting(&self) -> bool {
-        let none_open = self.discoveries.is_empty() && self.tasks.is_empty();
-        self.after == self.generation && self.deployments.is_empty() && none_open
+        self.deployments.is_empty() && self.discoveries.is_empty() && self.tasks.is_empty()
     }
 
-    /// What one agent must look at.
-    pub fn of(&self, agent_id: AgentId, now: Timestamp) -> Result<Work> {
-        if self.after > self.generation || (self.after.0 > 0 && self.after < self.forgotten) {
+    /// What one agent must look at since the position it names. The position must be one that the look was asked for.
+    pub fn of(&self, agent_id: AgentId, after: Generation, now: Timestamp) -> Result<Work> {
+        let is_unknown = after > self.generation || after < self.since;
+        if is_unknown || (after.0 > 0 && after < self.forgotten) {
             return Err(StoreError::PositionTooOld {
-                after: self.after,
+                after,
                 current: self.generation,
             });
         }
+        let news = Since(after);
         let runs = self.runs(agent_id, now);
         Ok(Work {
             generation: self.generation,
-            environments: self.assigned(agent_id, now),
-            deployments: self.deployments.clone(),
-            discoveries: self.pending_discoveries(&runs),
-            tasks: self.pending_tasks(&runs, now),
+            environments: self.assigned(agent_id, news, now),
+            deployments: self.changed(news),
+            discoveries: self.pending_discoveries(&runs, news),
+            tasks: self.pending_tasks(&runs, news, now),
         })
     }
 
-    fn is_news(&self, generation: Generation) -> bool {
-        self.after.0 == 0 || generation > self.after
+    /// A changed environment brings all its deployments.
+    fn changed(&self, news: Since) -> Vec<WorkDeployment> {
+        let concerns = |deployment: &&WorkDeployment| {
+            let place = self.places.get(&deployment.environment_id);
+            news.has(deployment.generation) || place.is_some_and(|place| news.has(place.state.generation))
+        };
+        self.deployments.iter().filter(concerns).cloned().collect()
     }
 
-    fn assigned(&self, agent_id: AgentId, now: Timestamp) -> Vec<AssignedEnvironment> {
+    fn assigned(&self, agent_id: AgentId, news: Since, now: Timestamp) -> Vec<AssignedEnvironment> {
         let mut assigned = Vec::new();
         for Place { state, spec } in self.order.iter().filter_map(|id| self.places.get(id)) {
             let here = self.leases(state.id);
             // Another gateway's own lease is its own business.
             let concerns_me = |lease: &Lease| !lease.replicated || lease.agent_id == agent_id;
-            let moved = |lease: &Lease| self.is_news(lease.generation) && concerns_me(lease);
-            if !self.is_news(state.generation) && !here.iter().any(moved) {
+            let moved = |lease: &Lease| news.has(lease.generation) && concerns_me(lease);
+            if !news.has(state.generation) && !here.iter().any(moved) {
                 continue;
             }
             let is_mine = |lease: &&Lease| lease.agent_id == agent_id && lease.is_live(now);
@@ -186,11 +203,11 @@ impl WorkView {
         runs
     }
 
-    fn pending_discoveries(&self, runs: &BTreeMap<EnvironmentId, Run>) -> Vec<PendingDiscovery> {
+    fn pending_discoveries(&self, runs: &BTreeMap<EnvironmentId, Run>, news: Since) -> Vec<PendingDiscovery> {
         let pending = |discovery: &Discovery| {
             let run = runs.get(&discovery.environment_id)?;
             Some(PendingDiscovery {
-                is_new: self.is_news(discovery.generation) || self.is_news(run.came_with),
+                is_new: news.has(discovery.generation) || news.has(run.came_with),
                 mode: run.mode,
                 discovery: discovery.clone(),
             })
@@ -198,11 +215,16 @@ impl WorkView {
         self.discoveries.iter().filter_map(pending).collect()
     }
 
-    fn pending_tasks(&self, runs: &BTreeMap<EnvironmentId, Run>, now: Timestamp) -> Vec<PendingTask> {
+    fn pending_tasks(
+        &self,
+        runs: &BTreeMap<EnvironmentId, Run>,
+        news: Since,
+        now: Timestamp,
+    ) -> Vec<PendingTask> {
         let pending = |task: &Task| {
             let run = runs.get(&task.environment_id).filter(|_| task.expires_at > now)?;
             Some(PendingTask {
-                is_new: self.is_news(task.generation) || self.is_news(run.came_with),
+                is_new: news.has(task.generation) || news.has(run.came_with),
                 mode: run.mode,
                 task: task.clone(),
             })

@@ -151,12 +151,40 @@ async fn agents_that_look_at_once_share_a_look_and_none_is_older_than_its_questi
             );
             drop(others);
             let view = store.work_view(&kong(), Generation(0)).await.expect("a view");
-            let work = view.of(one, NOW).expect("work");
+            let work = view.of(one, Generation(0), NOW).expect("work");
             assert!(
                 work.deployments
                     .iter()
                     .any(|deployment| deployment.id == placed.id)
             );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn agents_at_different_positions_share_a_look_and_each_gets_what_is_new_to_it() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = environment(store, "kong-eu", "kong").await;
+        let one = agent(store, "one").await;
+        let mut placed = Vec::new();
+        for number in 0..40 {
+            let orders = create(store, Kind::Api, &format!("api-{number}"), json!({})).await;
+            placed.push(put(store, desired(&orders, place, 1, &format!("/{number}"))).await);
+        }
+        let look = |after| async move { (after, store.work_view(&kong(), after).await.expect("a view")) };
+        let views = join_all(placed.iter().map(|deployment| look(deployment.generation))).await;
+        let mut distinct: Vec<_> = views.iter().map(|(_, view)| Arc::as_ptr(view) as usize).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert!(distinct.len() <= 10, "{} looks for 40 agents", distinct.len());
+        for (after, view) in views {
+            let work = view.of(one, after, NOW).expect("work");
+            let given: Vec<_> = work.deployments.iter().map(|deployment| deployment.id).collect();
+            let newer = placed.iter().filter(|deployment| deployment.generation > after);
+            assert_eq!(given, newer.map(|deployment| deployment.id).collect::<Vec<_>>());
+            assert!(work.environments.is_empty(), "{:?}", work.environments);
         }
     })
     .await;
