@@ -25,11 +25,7 @@ fn fresh_postgres() -> String {
     let server = std::env::var("GATEHOUSE_TEST_POSTGRES").unwrap_or_else(|_| {
         panic!("GATEHOUSE_TEST_POSTGRES is not set; `./test tests` starts a PostgreSQL and sets it")
     });
-    let name = format!(
-        "story_{}_{}",
-        std::process::id(),
-        crate::ports::free_address().port()
-    );
+    let name = format!("story_{}", uuid::Uuid::now_v7().simple());
     let output = Command::new("psql")
         .args([&server, "--quiet", "--no-psqlrc", "--command"])
         .arg(format!("CREATE DATABASE {name}"))
