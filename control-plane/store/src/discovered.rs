@@ -25,7 +25,7 @@ use crate::{
 pub struct DiscoveredRow {
     /// Which.
     pub id: DiscoveredApiId,
-    /// Of which discovery.
+    /// Of which discovery: the first of those that found it, [`Discovery::findings`](crate::Discovery::findings).
     pub discovery_id: DiscoveryId,
     /// The gateway's own identity for it.
     pub external_ref: ExternalRef,
@@ -116,7 +116,8 @@ const LIGHT: &str = "SELECT discovered_items.id AS id, discovered_items.external
     LEFT JOIN inventory ON in_inventory = 1 AND inventory.environment_id = discoveries.environment_id \
     AND inventory.external_ref = discovered_items.external_ref";
 
-const PAGE: &str = "WHERE discovered_items.discovery_id = $1 AND ($2 IS NULL OR class = $2) \
+const PAGE: &str = "WHERE discovered_items.discovery_id = \
+    (SELECT COALESCE(findings_of, id) FROM discoveries AS asked WHERE asked.id = $1) AND ($2 IS NULL OR class = $2) \
     AND ($3 IS NULL OR discovered_items.id > $3) ORDER BY discovered_items.id LIMIT $4";
 
 async fn by_id(connection: &mut AnyConnection, id: DiscoveredApiId) -> Result<Option<DiscoveredRow>> {
@@ -224,7 +225,7 @@ fn summary(row: &AnyRow) -> Result<FindingSummary> {
     })
 }
 
-fn status(row: &AnyRow) -> Result<Option<DiscoveredStatus>> {
+pub(crate) fn status(row: &AnyRow) -> Result<Option<DiscoveredStatus>> {
     let classification: Option<Classification> = row.optional_json("classification")?;
     let api = row.optional_parsed("api_id")?.zip(row.optional_parsed("api")?);
     let managed = row.flag("managed")?;

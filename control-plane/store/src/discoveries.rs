@@ -36,6 +36,8 @@ pub struct Discovery {
     pub counts: DiscoveryCounts,
     /// How many findings have arrived in whole pages, unchanged ones included.
     pub found: u64,
+    /// Whose findings are its own, too: those of an earlier run that found exactly the same.
+    pub findings_of: Option<DiscoveryId>,
     /// Where it goes on if its agent is interrupted; none before the first page has arrived.
     pub resume: Option<ResumePosition>,
     /// Whether the environment's schedule asked for it, not a person.
@@ -48,6 +50,13 @@ pub struct Discovery {
     pub created_by: String,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+impl Discovery {
+    /// The run whose rows its findings are: itself, or an earlier one that found exactly the same.
+    pub fn findings(&self) -> DiscoveryId {
+        self.findings_of.unwrap_or(self.id)
+    }
 }
 
 /// Where an interrupted discovery goes on.
@@ -176,6 +185,7 @@ fn discovery(row: &AnyRow) -> Result<Discovery> {
         message: row.optional_text("message")?,
         counts: row.json("counts")?,
         found: row.count("found")?,
+        findings_of: row.optional_parsed("findings_of")?,
         resume: (pages > 0).then_some(ResumePosition { pages, position }),
         scheduled: row.flag("scheduled")?,
         generation: Generation(row.count("generation")?),

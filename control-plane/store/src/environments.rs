@@ -110,6 +110,7 @@ impl Transaction {
             "DELETE FROM deployment_history WHERE environment_id = $1",
             "DELETE FROM tasks WHERE environment_id = $1",
             "DELETE FROM inventory WHERE environment_id = $1",
+            "DELETE FROM last_runs WHERE environment_id = $1",
             "DELETE FROM ignored_apis WHERE environment_id = $1",
             "DELETE FROM schedules WHERE environment_id = $1",
         ] {

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | ends of environments | as long as the caller says |
 //! | answered and failed tasks | as long as the caller says |
-//! | findings and pages of a discovery that ended | while it is among the newest 10 of its environment |
-//! | discoveries that ended | while they are among the newest 500 of their environment |
+//! | findings and pages of a discovery that ended | while it, or one that found the same, is among the newest 10 of its environment |
+//! | discoveries that ended | while they are among the newest 500 of their environment, or findings of theirs stay |
 //! | plans that nothing has to be done about | 90 days after their last change |
 //! | the history of an API in an environment | the newest 100 entries |
 //! | tombstones of the inventory | 90 days |
@@ -66,8 +66,15 @@ impl Transaction {
              AND (SELECT COUNT(*) FROM discoveries AS newer WHERE newer.environment_id = discoveries.environment_id \
              AND newer.finished_at IS NOT NULL AND newer.id > discoveries.id) >= {RUNS_WITH_FINDINGS} \
              AND EXISTS (SELECT 1 FROM discovery_pages WHERE discovery_id = discoveries.id) \
+             AND NOT EXISTS (SELECT 1 FROM discoveries AS same WHERE same.findings_of = discoveries.id) \
              ORDER BY id LIMIT {RUNS_AT_ONCE}"
         );
+        let statement = format!(
+            "UPDATE discoveries SET findings_of = NULL WHERE findings_of IS NOT NULL AND id IN ({old})"
+        );
+        sqlx::query(AssertSqlSafe(statement))
+            .execute(self.connection())
+            .await?;
         // The pages go last: they say which runs there is something to forget of.
         for table in ["discovered_items", "discovery_pages"] {
             let statement = format!("DELETE FROM {table} WHERE discovery_id IN ({old})");
@@ -78,7 +85,8 @@ impl Transaction {
         self.forget_rows(
             "DELETE FROM discoveries WHERE finished_at IS NOT NULL \
              AND (SELECT COUNT(*) FROM discoveries AS newer WHERE newer.environment_id = discoveries.environment_id \
-             AND newer.finished_at IS NOT NULL AND newer.id > discoveries.id) >= $1",
+             AND newer.finished_at IS NOT NULL AND newer.id > discoveries.id) >= $1 \
+             AND NOT EXISTS (SELECT 1 FROM discoveries AS same WHERE same.findings_of = discoveries.id)",
             RUNS_KEPT,
         )
         .await?;

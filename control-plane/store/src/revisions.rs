@@ -49,6 +49,8 @@ reads! {
     latest_revisions(api_ids: &[ApiId]) -> BTreeMap<ApiId, Revision> = latest_of;
     /// The contents of the newest revisions of these APIs. As large as they are: ask for a few hundred at a time.
     latest_contents(api_ids: &[ApiId]) -> BTreeMap<ApiId, RevisionContent> = latest_contents_of;
+    /// The numbers of the newest revisions of all APIs.
+    newest_revisions() -> BTreeMap<ApiId, RevisionNumber> = newest;
     /// A page of an API's revisions, newest first.
     revisions(api_id: ApiId, request: &PageRequest) -> Page<Revision> = list;
 }
@@ -83,6 +85,15 @@ async fn content(
 
 async fn latest(connection: &mut AnyConnection, api_id: ApiId) -> Result<Option<Revision>> {
     Ok(latest_of(connection, &[api_id]).await?.remove(&api_id))
+}
+
+async fn newest(connection: &mut AnyConnection) -> Result<BTreeMap<ApiId, RevisionNumber>> {
+    let rows = sqlx::query("SELECT api_id, MAX(number) AS number FROM revisions GROUP BY api_id")
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.parsed("api_id")?, RevisionNumber(row.count("number")?))))
+        .collect()
 }
 
 async fn latest_of(connection: &mut AnyConnection, api_ids: &[ApiId]) -> Result<BTreeMap<ApiId, Revision>> {

@@ -97,6 +97,9 @@ impl Transaction {
             }
             written += query.execute(self.connection()).await?.rows_affected();
         }
+        if written > 0 {
+            self.forget_last_run(environment_id).await?;
+        }
         self.give_back_sources(environment_id).await?;
         Ok(written)
     }

@@ -219,12 +219,13 @@ pub(crate) async fn item(
     State(state): State<AppState>,
     Path((id, item)): Path<(DiscoveryId, DiscoveredApiId)>,
 ) -> Answer<Json<DiscoveredApi>> {
-    finished(&find_discovery(&state, id).await?)?;
+    let discovery = find_discovery(&state, id).await?;
+    finished(&discovery)?;
     let found = state
         .store
         .discovered_item(item)
         .await?
-        .filter(|found| found.discovery_id == id);
+        .filter(|found| found.discovery_id == discovery.findings());
     Ok(Json(finding(
         found.ok_or_else(|| Failure::not_found("finding", item))?,
         true,

@@ -14,7 +14,7 @@ use gatehouse_schemas::{
 };
 use tokio::sync::OnceCell;
 
-use crate::failure::Answer;
+use crate::failure::{Answer, Failure};
 
 /// How many contents are read at once.
 const CONTENTS: usize = 500;
@@ -111,6 +111,15 @@ impl Catalog {
         self.by_api.get(&api_id)
     }
 
+    /// A fingerprint of all that decides what becomes of an API that is none of the catalog: which APIs there are, which
+    /// of them this environment has, and what they hold. By other rules, another build may decide otherwise.
+    pub(super) async fn fingerprint(&self, store: &Store) -> Answer<Fingerprint> {
+        let revisions = store.newest_revisions().await?;
+        let all = (env!("CARGO_PKG_VERSION"), revisions, &self.by_api);
+        let text = serde_json::to_vec(&all).map_err(Failure::internal)?;
+        Ok(Fingerprint::of_bytes(&text))
+    }
+
     /// Everything that the environment has.
     pub(super) fn known(&self) -> impl Iterator<Item = (&ExternalRef, &Known)> {
         self.known.iter()
@@ -147,7 +156,7 @@ impl Catalog {
         };
         let fingerprint = match known {
             Some(known) => known.fingerprint.clone(),
-            None => Fingerprint::of(&content).map_err(crate::failure::Failure::internal)?,
+            None => Fingerprint::of(&content).map_err(Failure::internal)?,
         };
         Ok(Some(CatalogEntry {
             api_id,

@@ -15,7 +15,7 @@ use gatehouse_control_plane_store::{
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
-    identity::{DiscoveredApiId, EnvironmentId, ExternalRef},
+    identity::{DiscoveredApiId, DiscoveryId, EnvironmentId, ExternalRef},
     observed::{
         CatalogEntry, CatalogView, Classification, DiscoveredItem, ObservedApi, classify_with,
         needs_definition,
@@ -24,7 +24,7 @@ use gatehouse_schemas::{
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::{caller::Caller, catalog::Catalog};
+use super::{caller::Caller, catalog::Catalog, earlier::Earlier};
 use crate::{
     failure::{Answer, Failure},
     write::off_the_reactor,
@@ -36,7 +36,7 @@ const SUMMARIES: u32 = 500;
 const WHOLE: usize = 100;
 
 /// What came of comparing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Compared {
     /// How many findings there are of each class.
     pub(super) counts: DiscoveryCounts,
@@ -44,6 +44,20 @@ pub(super) struct Compared {
     pub(super) seen: BTreeSet<ExternalRef>,
     /// Findings that no page brought.
     pub(super) later: Vec<LaterFinding>,
+    /// Whether pages brought findings, which have rows by now.
+    pub(super) has_rows: bool,
+    /// What the run before said.
+    pub(super) earlier: Earlier,
+}
+
+impl Compared {
+    /// The run whose findings these are exactly.
+    pub(super) fn same_as_before(&self) -> Option<DiscoveryId> {
+        if self.has_rows {
+            return None;
+        }
+        self.earlier.said(&self.later)
+    }
 }
 
 /// Compares all findings of a discovery, and writes down how those compare that pages brought.
@@ -64,11 +78,26 @@ pub(super) async fn compare(
             .collect(),
         view: OnceCell::new(),
         arrived: BTreeSet::new(),
-        compared: Compared::default(),
+        compared: Compared {
+            counts: DiscoveryCounts::default(),
+            seen: BTreeSet::new(),
+            later: Vec::new(),
+            has_rows: false,
+            earlier: Earlier::read(store, discovery.environment_id).await?,
+        },
     };
     comparison.arrived(caller, discovery).await?;
     comparison.not_read_again(discovery).await?;
-    Ok(comparison.compared)
+    let Comparison {
+        arrived,
+        mut compared,
+        ..
+    } = comparison;
+    compared.has_rows = !arrived.is_empty();
+    if !compared.has_rows && !compared.later.is_empty() {
+        compared.earlier.findings(store).await?;
+    }
+    Ok(compared)
 }
 
 struct Comparison<'a> {
@@ -201,7 +230,10 @@ impl Comparison<'_> {
                             self.compared.counts.unchanged += 1;
                         }
                         Some(status) => self.later(reference, entry.name.clone(), true, status),
-                        None => others.push(reference.clone()),
+                        None => match self.as_before(reference).await? {
+                            Some(status) => self.later(reference, entry.name.clone(), true, status),
+                            None => others.push(reference.clone()),
+                        },
                     },
                 }
             }
@@ -210,6 +242,15 @@ impl Comparison<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the run before said of something that no API of the catalog is, if that holds still.
+    async fn as_before(&self, reference: &ExternalRef) -> Answer<Option<DiscoveredStatus>> {
+        if self.catalog.find(reference).is_some() {
+            return Ok(None);
+        }
+        let earlier = &self.compared.earlier;
+        earlier.verdict(self.store, self.catalog, reference).await
     }
 
     async fn compare_inventory(&mut self, references: &[ExternalRef]) -> Answer<()> {
@@ -316,7 +357,11 @@ impl Comparison<'_> {
         if cases.iter().all(|case| case.entry.is_some()) {
             return Ok(Arc::default());
         }
-        let read = async || Ok::<_, Failure>(Arc::new(self.catalog.view(self.store).await?));
+        let read = async || {
+            // Read before, it is never newer than what is compared with.
+            self.compared.earlier.catalog(self.store, self.catalog).await?;
+            Ok::<_, Failure>(Arc::new(self.catalog.view(self.store).await?))
+        };
         Ok(self.view.get_or_try_init(read).await?.clone())
     }
 }

@@ -105,11 +105,13 @@ impl Ending<'_> {
         let Some((mut transaction, discovery)) = self.begin().await? else {
             return Ok(());
         };
+        let unbroken = compared.earlier.is_still_last(&mut transaction).await?;
         transaction.take_stock(discovery.environment_id, self.id).await?;
         let removed = self
             .take_note(&mut transaction, &discovery, catalog, &mut compared)
             .await?;
-        transaction.add_later_findings(self.id, &compared.later).await?;
+        self.write(&mut transaction, &discovery, &compared, unbroken)
+            .await?;
         let message = self.completion.message.as_deref();
         transaction
             .finish_discovery(self.id, self.state, message, compared.counts)
@@ -124,6 +126,25 @@ impl Ending<'_> {
         if !removed.is_empty() {
             warn!(environment.name = %discovery.environment, "{} APIs count as removed from the gateway of `{}`", removed.len(), discovery.environment);
         }
+        Ok(())
+    }
+
+    /// Writes down what no page brought, unless the run before has just that.
+    async fn write(
+        &self,
+        transaction: &mut Transaction,
+        discovery: &Discovery,
+        compared: &Compared,
+        unbroken: bool,
+    ) -> Answer<()> {
+        match compared.same_as_before().filter(|_| unbroken) {
+            Some(findings) => transaction.share_findings(self.id, findings).await?,
+            None => transaction.add_later_findings(self.id, &compared.later).await?,
+        }
+        let catalog = compared.earlier.compared_with().filter(|_| unbroken);
+        transaction
+            .note_run(discovery.environment_id, self.id, catalog)
+            .await?;
         Ok(())
     }
 

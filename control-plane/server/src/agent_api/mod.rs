@@ -12,6 +12,7 @@ mod catalog;
 mod comparison;
 mod completion;
 mod discovery;
+mod earlier;
 mod enrollment;
 mod inventory;
 mod leases;

@@ -51,7 +51,7 @@ pub(crate) async fn import(
         );
         Failure::new(ProblemKind::WrongState, detail)
     })?;
-    let chosen = choice.findings(store, discovery_id).await?;
+    let chosen = choice.findings(store, &discovery).await?;
     let mut results = Vec::with_capacity(chosen.len());
     for ids in chosen.chunks(AT_ONCE) {
         let batch = Batch::decide(writer, &environment, ids).await?;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// An API that the gateway holds, as a test would like it.
-fn observed(
+pub(crate) fn observed(
     reference: &str,
     name: &str,
     base_path: &str,
@@ -33,7 +33,7 @@ fn observed(
     DiscoveredItem::Api(api)
 }
 
-fn at_version(item: DiscoveredItem, version: &str) -> DiscoveredItem {
+pub(crate) fn at_version(item: DiscoveredItem, version: &str) -> DiscoveredItem {
     match item {
         DiscoveredItem::Api(mut api) => {
             api.version = Some(version.to_owned());
@@ -43,7 +43,7 @@ fn at_version(item: DiscoveredItem, version: &str) -> DiscoveredItem {
     }
 }
 
-fn tagged(item: DiscoveredItem, tag: &str) -> DiscoveredItem {
+pub(crate) fn tagged(item: DiscoveredItem, tag: &str) -> DiscoveredItem {
     match item {
         DiscoveredItem::Api(mut api) => {
             api.tags = vec![tag.to_owned()];
@@ -53,21 +53,21 @@ fn tagged(item: DiscoveredItem, tag: &str) -> DiscoveredItem {
     }
 }
 
-fn unchanged(reference: &str, name: &str) -> DiscoveredItem {
+pub(crate) fn unchanged(reference: &str, name: &str) -> DiscoveredItem {
     DiscoveredItem::Unchanged {
         external_ref: ExternalRef(reference.to_owned()),
         name: name.to_owned(),
     }
 }
 
-async fn whole(control_plane: &ControlPlane, agent: &Agent, items: &[DiscoveredItem]) -> DiscoveryId {
+pub(crate) async fn whole(control_plane: &ControlPlane, agent: &Agent, items: &[DiscoveredItem]) -> DiscoveryId {
     let id = discovery(control_plane).await;
     agent.page(id, 1, items).await;
     agent.complete(id, 1, DiscoveryOutcome::Complete).await;
     id
 }
 
-async fn import(control_plane: &ControlPlane, id: DiscoveryId, request: Value) -> Vec<Value> {
+pub(crate) async fn import(control_plane: &ControlPlane, id: DiscoveryId, request: Value) -> Vec<Value> {
     let import = control_plane
         .post(&format!("discoveries/{id}/imports"), request)
         .await
@@ -79,7 +79,7 @@ async fn api(control_plane: &ControlPlane, name: &str) -> Value {
     control_plane.get(&format!("apis/{name}")).await.expect(200)
 }
 
-async fn started(control_plane: &ControlPlane) -> Agent {
+pub(crate) async fn started(control_plane: &ControlPlane) -> Agent {
     control_plane.with_environment("local", "read-write").await;
     Agent::start(control_plane, descriptor()).await
 }

@@ -21,6 +21,7 @@ mod importing;
 mod leasing;
 mod measuring;
 mod removing;
+mod rerunning;
 mod reporting;
 mod resolving;
 mod resuming;

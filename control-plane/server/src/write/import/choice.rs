@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use gatehouse_control_plane_api::{admin::CreateImportRequest, problem::FieldError};
-use gatehouse_control_plane_store::{FindingSummary, ItemFilter, MAX_PAGE_SIZE, PageRequest, Store};
+use gatehouse_control_plane_store::{
+    Discovery, FindingSummary, ItemFilter, MAX_PAGE_SIZE, PageRequest, Store,
+};
 use gatehouse_schemas::{
     identity::{DiscoveredApiId, DiscoveryId},
     select::{Selectable, Selection},
@@ -42,10 +44,11 @@ impl<'a> Choice<'a> {
     pub(super) async fn findings(
         &self,
         store: &Store,
-        discovery_id: DiscoveryId,
+        discovery: &Discovery,
     ) -> Answer<Vec<DiscoveredApiId>> {
+        let discovery_id = discovery.id;
         match self {
-            Self::Named(items) => named(store, discovery_id, items).await,
+            Self::Named(items) => named(store, discovery, items).await,
             Self::Selected(selection) => {
                 let chosen = |finding: &FindingSummary| {
                     finding.status.as_ref().is_some_and(|status| {
@@ -70,13 +73,15 @@ impl<'a> Choice<'a> {
 
 async fn named(
     store: &Store,
-    discovery_id: DiscoveryId,
+    discovery: &Discovery,
     items: &[DiscoveredApiId],
 ) -> Answer<Vec<DiscoveredApiId>> {
     let (mut known, mut seen, mut errors) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     for ids in items.chunks(super::AT_ONCE) {
         let rows = store.discovered_items_by_id(ids).await?;
-        let ours = rows.into_iter().filter(|row| row.discovery_id == discovery_id);
+        let ours = rows
+            .into_iter()
+            .filter(|row| row.discovery_id == discovery.findings());
         known.extend(ours.map(|row| row.id));
     }
     for (index, id) in items.iter().enumerate() {
@@ -84,7 +89,7 @@ async fn named(
             errors.push(FieldError {
                 document: None,
                 pointer: format!("/items/{index}"),
-                detail: format!("discovery `{discovery_id}` has no finding `{id}`"),
+                detail: format!("discovery `{}` has no finding `{id}`", discovery.id),
             });
         }
     }
