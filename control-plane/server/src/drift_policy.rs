@@ -1,5 +1,4 @@
-//! The reconciler of drift: looks for it by schedule, and does what the environment's drift policy says when it is
-//! seen.
+//! The reconciler of drift: does what the environment's drift policy says when drift is seen.
 //!
 //! What people did on the gateway again and again is a disagreement that no machine settles: after a while it is told
 //! and left, until people decide or the hour is over.
@@ -25,7 +24,6 @@ use tracing::{debug, error, warn};
 
 use crate::{
     bootstrap::SYSTEM,
-    drift_schedule,
     failure::{Answer, chain},
     state::AppState,
     write::{
@@ -77,7 +75,6 @@ async fn look(
     seen: Option<u64>,
     again: bool,
 ) -> Answer<(u64, bool)> {
-    drift_schedule::look(state).await?;
     let changes = *state.store.changes().borrow();
     if seen == Some(changes) && !again {
         return Ok((changes, false));

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    bootstrap, discovery_schedule, drift_policy, health, options::ServerOptions, reconcile, rollouts, routes,
+    bootstrap, drift_policy, health, options::ServerOptions, reconcile, rollouts, routes, schedules,
     state::AppState,
 };
 
@@ -82,7 +82,7 @@ impl Server {
             None => None,
         };
         tasks.spawn(reconcile::run(state.clone()));
-        tasks.spawn(discovery_schedule::run(state.clone()));
+        tasks.spawn(schedules::run(state.clone()));
         tasks.spawn(rollouts::run(state.clone()));
         tasks.spawn(drift_policy::run(state.clone()));
         info!(listen = %address, "The control plane listens on `{address}`");
