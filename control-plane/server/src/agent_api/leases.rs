@@ -25,6 +25,17 @@ pub(super) struct LeaseHolder<'a> {
     replicated: bool,
 }
 
+/// What an agent sees that holds what it can.
+pub(super) struct Held {
+    /// What there is since a position.
+    pub(super) view: Arc<WorkView>,
+    /// The moment for which the leases in it were looked at and renewed. By the time of the answer they may be over in
+    /// the view, and live in the database.
+    pub(super) at: Timestamp,
+    /// When to look at the leases again.
+    pub(super) look_again: Instant,
+}
+
 impl<'a> LeaseHolder<'a> {
     pub(super) fn new(state: &'a AppState, caller: &'a Caller) -> Self {
         let descriptor = caller.agent.descriptor.as_ref();
@@ -41,9 +52,8 @@ impl<'a> LeaseHolder<'a> {
         self
     }
 
-    /// Renews and claims; most of the time there is nothing to write. Gives what there is since a position, and when to
-    /// look at the leases again.
-    pub(super) async fn hold(&self, after: Generation) -> Answer<(Arc<WorkView>, Instant)> {
+    /// Renews and claims; most of the time there is nothing to write.
+    pub(super) async fn hold(&self, after: Generation) -> Answer<Held> {
         let gateway_type = &self.caller.agent.gateway_type;
         let mut view = self.state.store.resting_view(gateway_type, after).await?;
         let seen = self.caller.seen_in(&view).await?;
@@ -69,8 +79,11 @@ impl<'a> LeaseHolder<'a> {
         if is_outdated {
             view = self.state.store.work_view(gateway_type, after).await?;
         }
-        let look_again = self.look_again(&view, now);
-        Ok((view, look_again))
+        Ok(Held {
+            look_again: self.look_again(&view, now),
+            view,
+            at: now,
+        })
     }
 
     fn may_claim(&self, here: &[Lease], now: Timestamp) -> bool {

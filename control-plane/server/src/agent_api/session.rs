@@ -38,11 +38,11 @@ pub(crate) async fn session(
         .await?;
     transaction.commit().await?;
     let replicated = request.descriptor.capabilities.replicated;
-    let (view, _) = LeaseHolder::new(&state, &caller)
+    let held = LeaseHolder::new(&state, &caller)
         .replicated(replicated)
         .hold(Generation(0))
         .await?;
-    let work = view.of(caller.id(), Generation(0), state.now())?;
+    let work = held.view.of(caller.id(), Generation(0), held.at)?;
     let environments: Vec<_> = work
         .environments
         .into_iter()

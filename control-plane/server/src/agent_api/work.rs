@@ -91,13 +91,14 @@ impl Poll<'_> {
         let mut changes = self.state.store.agent_changes(gateway_type);
         loop {
             changes.mark_unchanged();
-            let (view, look_again) = LeaseHolder::new(self.state, self.caller).hold(self.after).await?;
-            let work = assignment::permitted(view.of(self.caller.id(), self.after, self.state.now())?);
+            let held = LeaseHolder::new(self.state, self.caller).hold(self.after).await?;
+            let work = assignment::permitted(held.view.of(self.caller.id(), self.after, held.at)?);
             if work.has_news() || self.is_over() {
                 return Ok(work);
             }
             // Nothing of it is needed while waiting, and a thousand others wait as well.
-            drop((view, work));
+            let look_again = held.look_again;
+            drop((held, work));
             self.wait(&mut changes, look_again.min(self.deadline)).await;
         }
     }

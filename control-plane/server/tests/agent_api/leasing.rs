@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::{
     agent::{Agent, LONG, deployed, refusal, replicated},
-    harness::{check, descriptor},
+    discovering::discovery,
+    harness::{check, check_leasing, descriptor},
 };
 
 #[tokio::test]
@@ -45,6 +46,21 @@ async fn one_of_two_agents_acts_and_the_other_takes_over() {
             .expect("recorded");
         // Back again, it is not the first's turn until the second is gone.
         assert_eq!(first.all().await.1, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_asks_has_the_lease_however_long_the_answer_takes() {
+    check_leasing(Duration::from_millis(1), |control_plane| async move {
+        control_plane.with_environment("local", "read-write").await;
+        let agent = Agent::start(&control_plane, descriptor()).await;
+        let id = discovery(&control_plane).await;
+        for _ in 0..10 {
+            let work = agent.work(0).await;
+            assert!(work.environments[0].fencing.is_some(), "{:?}", work.environments);
+            assert_eq!(work.discoveries.first().map(|it| it.id), Some(id));
+        }
     })
     .await;
 }

@@ -23,6 +23,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+/// How long agents have a lease, unless a test says otherwise.
+const LEASE: Duration = Duration::from_secs(2);
+
 /// A running control plane. Cloning shares it.
 #[derive(Clone)]
 pub(crate) struct ControlPlane(Arc<Inner>);
@@ -85,13 +88,22 @@ where
     Case: Fn(ControlPlane) -> Done,
     Done: Future<Output = ()> + Send + 'static,
 {
-    run(&case, None).await;
+    check_leasing(LEASE, case).await;
+}
+
+/// Runs a case with leases of this length.
+pub(crate) async fn check_leasing<Case, Done>(lease: Duration, case: Case)
+where
+    Case: Fn(ControlPlane) -> Done,
+    Done: Future<Output = ()> + Send + 'static,
+{
+    run(&case, None, lease).await;
     match env::var("GATEHOUSE_TEST_POSTGRES") {
         Ok(admin) => {
             let name = format!("gatehouse_test_{}", Uuid::new_v4().simple());
             psql(&admin, &format!("CREATE DATABASE {name}"));
             let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
-            run(&case, Some(format!("{server}/{name}"))).await;
+            run(&case, Some(format!("{server}/{name}")), lease).await;
             psql(&admin, &format!("DROP DATABASE {name} WITH (FORCE)"));
         }
         Err(_) => eprintln!(
@@ -105,12 +117,12 @@ fn psql(url: &str, statement: &str) {
     assert!(done.expect("psql").success(), "{statement}");
 }
 
-async fn run<Case, Done>(case: &Case, database_url: Option<String>)
+async fn run<Case, Done>(case: &Case, database_url: Option<String>, lease: Duration)
 where
     Case: Fn(ControlPlane) -> Done,
     Done: Future<Output = ()> + Send + 'static,
 {
-    let control_plane = ControlPlane::start(database_url).await;
+    let control_plane = ControlPlane::start(database_url, lease).await;
     let outcome = tokio::spawn(case(control_plane.clone())).await;
     if let Ok(inner) = Arc::try_unwrap(control_plane.0).map_err(drop) {
         inner.server.shutdown(Duration::from_secs(5)).await;
@@ -128,16 +140,18 @@ pub(crate) fn options(folder: &TempDir, database_url: Option<String>) -> ServerO
         database_url: database_url
             .unwrap_or_else(|| format!("sqlite://{}/gatehouse.db", folder.path().display())),
         data_dir: folder.path().to_owned(),
-        lease: Duration::from_secs(2),
+        lease: LEASE,
     }
 }
 
 impl ControlPlane {
-    async fn start(database_url: Option<String>) -> Self {
+    async fn start(database_url: Option<String>, lease: Duration) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let server = Server::start(options(&folder, database_url))
-            .await
-            .expect("a server");
+        let options = ServerOptions {
+            lease,
+            ..options(&folder, database_url)
+        };
+        let server = Server::start(options).await.expect("a server");
         let file = server.admin_token_file().expect("the first token's file");
         let admin = std::fs::read_to_string(file)
             .expect("the first token")
