@@ -4,7 +4,7 @@
 //! |---|---|
 //! | ends of environments | as long as the caller says |
 //! | answered and failed tasks | as long as the caller says |
-//! | findings and pages of a discovery that ended | while it, or one that found the same, is among the newest 10 of its environment |
+//! | findings and pages of a discovery that ended | while it, or one that found the same, is among the newest 10 of its environment, or the last that took stock |
 //! | discoveries that ended | while they are among the newest 500 of their environment, or findings of theirs stay |
 //! | plans that nothing has to be done about | 90 days after their last change |
 //! | the history of an API in an environment | the newest 100 entries |
@@ -21,6 +21,9 @@ const RECORDS_KEPT_MS: i64 = 90 * DAY_MS;
 /// Enough to compare and import; each may have as many findings as its gateway has APIs.
 const RUNS_WITH_FINDINGS: i64 = 10;
 const RUNS_KEPT: i64 = 500;
+/// The next run is compared with the last one, and may be found to be the same.
+const NEEDED_BY_NONE: &str = "NOT EXISTS (SELECT 1 FROM discoveries AS same WHERE same.findings_of = discoveries.id) \
+    AND NOT EXISTS (SELECT 1 FROM last_runs WHERE last_runs.discovery_id = discoveries.id)";
 const HISTORY_KEPT: i64 = 100;
 /// Of how many runs the findings go at once: the single writer is needed by others.
 const RUNS_AT_ONCE: i64 = 20;
@@ -66,8 +69,7 @@ impl Transaction {
              AND (SELECT COUNT(*) FROM discoveries AS newer WHERE newer.environment_id = discoveries.environment_id \
              AND newer.finished_at IS NOT NULL AND newer.id > discoveries.id) >= {RUNS_WITH_FINDINGS} \
              AND EXISTS (SELECT 1 FROM discovery_pages WHERE discovery_id = discoveries.id) \
-             AND NOT EXISTS (SELECT 1 FROM discoveries AS same WHERE same.findings_of = discoveries.id) \
-             ORDER BY id LIMIT {RUNS_AT_ONCE}"
+             AND {NEEDED_BY_NONE} ORDER BY id LIMIT {RUNS_AT_ONCE}"
         );
         let statement = format!(
             "UPDATE discoveries SET findings_of = NULL WHERE findings_of IS NOT NULL AND id IN ({old})"
@@ -82,14 +84,14 @@ impl Transaction {
                 .execute(self.connection())
                 .await?;
         }
-        self.forget_rows(
+        let statement = format!(
             "DELETE FROM discoveries WHERE finished_at IS NOT NULL \
              AND (SELECT COUNT(*) FROM discoveries AS newer WHERE newer.environment_id = discoveries.environment_id \
-             AND newer.finished_at IS NOT NULL AND newer.id > discoveries.id) >= $1 \
-             AND NOT EXISTS (SELECT 1 FROM discoveries AS same WHERE same.findings_of = discoveries.id)",
-            RUNS_KEPT,
-        )
-        .await?;
+             AND newer.finished_at IS NOT NULL AND newer.id > discoveries.id) >= {RUNS_KEPT} AND {NEEDED_BY_NONE}"
+        );
+        sqlx::query(AssertSqlSafe(statement))
+            .execute(self.connection())
+            .await?;
         Ok(())
     }
 

@@ -10,8 +10,8 @@ use std::{
 };
 
 use gatehouse_control_plane_store::{
-    DiscoveredStatus, Discovery, DiscoveryCounts, FindingSummary, ItemFilter, LaterFinding, PageRequest,
-    Store,
+    DiscoveredStatus, Discovery, DiscoveryCounts, FindingSummary, InventoryEntry, ItemFilter, LaterFinding,
+    PageRequest, Store,
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
@@ -225,15 +225,12 @@ impl Comparison<'_> {
                 self.compared.seen.insert(reference.clone());
                 match entries.get(reference).filter(|entry| entry.removed_at.is_none()) {
                     None => self.later(reference, reference.0.clone(), false, unread()),
-                    Some(entry) => match self.glance(reference, Some(&entry.fingerprint), &entry.name) {
+                    Some(entry) => match self.without_content(entry).await? {
                         Some(status) if status.classification == Classification::Unchanged => {
                             self.compared.counts.unchanged += 1;
                         }
                         Some(status) => self.later(reference, entry.name.clone(), true, status),
-                        None => match self.as_before(reference).await? {
-                            Some(status) => self.later(reference, entry.name.clone(), true, status),
-                            None => others.push(reference.clone()),
-                        },
+                        None => others.push(reference.clone()),
                     },
                 }
             }
@@ -244,10 +241,13 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// What the run before said of something that no API of the catalog is, if that holds still.
-    async fn as_before(&self, reference: &ExternalRef) -> Answer<Option<DiscoveredStatus>> {
-        if self.catalog.find(reference).is_some() {
-            return Ok(None);
+    /// How something compares that the gateway did not change, if that can be said without what it holds: at a glance, or
+    /// because what the run before said of something that no API of the catalog is holds still.
+    async fn without_content(&self, entry: &InventoryEntry) -> Answer<Option<DiscoveredStatus>> {
+        let reference = &entry.external_ref;
+        let status = self.glance(reference, Some(&entry.fingerprint), &entry.name);
+        if status.is_some() || self.catalog.find(reference).is_some() {
+            return Ok(status);
         }
         let earlier = &self.compared.earlier;
         earlier.verdict(self.store, self.catalog, reference).await

@@ -141,10 +141,13 @@ impl Ending<'_> {
             Some(findings) => transaction.share_findings(self.id, findings).await?,
             None => transaction.add_later_findings(self.id, &compared.later).await?,
         }
-        let catalog = compared.earlier.compared_with().filter(|_| unbroken);
-        transaction
-            .note_run(discovery.environment_id, self.id, catalog)
-            .await?;
+        // What broke off and brought nothing leaves the inventory as the run before left it.
+        if self.state == DiscoveryState::Complete || compared.has_rows {
+            let catalog = compared.earlier.compared_with().filter(|_| unbroken);
+            transaction
+                .note_run(discovery.environment_id, self.id, catalog)
+                .await?;
+        }
         Ok(())
     }
 

@@ -54,8 +54,8 @@ fn not_read(items: &[DiscoveredItem]) -> Vec<DiscoveredItem> {
 }
 
 async fn listed(control_plane: &ControlPlane, id: DiscoveryId) -> Vec<Value> {
-    let items = control_plane.get(&format!("discoveries/{id}/items?limit=500"));
-    let mut items = items.await.expect(200)["items"]
+    let path = format!("discoveries/{id}/items?limit=500");
+    let mut items = control_plane.get(&path).await.expect(200)["items"]
         .as_array()
         .expect("items")
         .clone();
@@ -125,6 +125,7 @@ async fn findings_of_a_run_that_wrote_none_are_read_and_imported() {
         agent.complete(other, 0, DiscoveryOutcome::Failed).await;
         let second = whole(&control_plane, &agent, &not_read(&gateway())).await;
         let third = whole(&control_plane, &agent, &not_read(&gateway())).await;
+        assert_eq!(written(&control_plane, second).await, 0);
         assert_eq!(written(&control_plane, third).await, 0);
         let items = listed(&control_plane, third).await;
         assert_eq!(items, listed(&control_plane, second).await);
@@ -142,8 +143,10 @@ async fn findings_of_a_run_that_wrote_none_are_read_and_imported() {
         assert_eq!((results.len(), &results[0]["api"]), (1, &json!("orders")));
         let results = import(&control_plane, third, json!({"items": [users]})).await;
         assert_eq!((results.len(), &results[0]["api"]), (1, &json!("users")));
-        let refused = control_plane.post(&format!("discoveries/{other}/imports"), json!({"items": [users]}));
-        refused.await.problem(422);
+        control_plane
+            .post(&format!("discoveries/{other}/imports"), json!({"items": [users]}))
+            .await
+            .problem(422);
         let results = import(&control_plane, third, json!({})).await;
         let created = results.iter().filter(|result| result["action"] == "created");
         assert_eq!(created.count(), 3, "{results:#?}");
@@ -309,6 +312,7 @@ async fn a_run_that_broke_off_lists_what_it_saw_and_no_more() {
             );
         }
         let all = whole(&control_plane, &agent, &not_read(&gateway())).await;
+        assert_eq!(written(&control_plane, all).await, 0);
         assert_eq!(said(&control_plane, all).await, said(&control_plane, first).await);
     })
     .await;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use gatehouse_control_plane_store::{
-    ApiSource, DiscoveredStatus, InventoryEntry, InventoryFilter, ItemFilter, LaterFinding, MissingNote,
-    PackedFindings, PageEnd, PageRequest, Resource, Schedule, Scheduled, Store,
+    ApiSource, DiscoveredStatus, InventoryEntry, InventoryFilter, ItemFilter, LastRun, LaterFinding,
+    MissingNote, PackedFindings, PageEnd, PageRequest, Resource, Schedule, Scheduled, Store,
 };
 use gatehouse_schemas::{
     canonical::Fingerprint,
@@ -373,6 +373,61 @@ async fn what_was_seen_otherwise_is_taken_in_as_well() {
             transaction.commit().await.expect("committed");
             assert_eq!(written, expected);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_last_run_is_known_until_the_inventory_is_another() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = place(store).await;
+        let id = place.environment_id();
+        let last = async || store.last_run(id).await.expect("a read");
+        assert_eq!(last().await, None);
+        let api = observed("a", "/a", "1");
+        let (first, _) = run(store, &place, NOW, std::slice::from_ref(&api)).await;
+        let (second, _) = run(store, &place, NOW, &[]).await;
+        let catalog = Fingerprint::of_bytes(b"all of it");
+        let note = async |run, catalog| {
+            let mut transaction = begin(store).await;
+            transaction.note_run(id, run, catalog).await.expect("noted");
+            transaction.commit().await.expect("committed");
+        };
+        note(first, Some(&catalog)).await;
+        let noted = LastRun {
+            discovery_id: first,
+            findings: first,
+            catalog: Some(catalog.clone()),
+        };
+        assert_eq!(last().await, Some(noted.clone()));
+        let mut transaction = begin(store).await;
+        transaction.share_findings(second, first).await.expect("shared");
+        transaction.commit().await.expect("committed");
+        note(second, None).await;
+        let shared = LastRun {
+            discovery_id: second,
+            catalog: None,
+            ..noted
+        };
+        assert_eq!(last().await, Some(shared.clone()));
+        let told = store.told_findings(shared.findings).await.expect("a read");
+        assert_eq!((told.len(), &told[0].external_ref), (1, &reference("a")));
+        for (version, is_known) in [("1", true), ("2", false)] {
+            let findings = packed(&[observed("a", "/a", version)]).await;
+            let mut transaction = begin(store).await;
+            transaction.put_inventory(id, &findings).await.expect("put");
+            transaction.commit().await.expect("committed");
+            assert_eq!(last().await.is_some(), is_known);
+        }
+        note(second, None).await;
+        let mut transaction = begin(store).await;
+        transaction
+            .delete_resource(Kind::Environment, id.0, None)
+            .await
+            .expect("deleted");
+        transaction.commit().await.expect("committed");
+        assert_eq!(last().await, None);
     })
     .await;
 }

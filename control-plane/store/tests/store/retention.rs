@@ -87,6 +87,61 @@ async fn the_findings_of_old_runs_go_and_the_runs_stay() {
 }
 
 #[tokio::test]
+async fn findings_stay_while_a_newer_run_has_them_too() {
+    on_every_database(|database| async move {
+        let store = &database.store;
+        let place = place(store).await;
+        let holder = run(store, &place).await;
+        let mut sharing = Vec::new();
+        for _ in 0..12 {
+            let id = run(store, &place).await;
+            let mut transaction = begin_at(store, NOW).await;
+            transaction.share_findings(id, holder).await.expect("shared");
+            transaction.commit().await.expect("committed");
+            sharing.push(id);
+        }
+        let findings = async |id: DiscoveryId| {
+            let page = store
+                .discovered_items(id, &ItemFilter::default(), &PageRequest::default())
+                .await
+                .expect("a page");
+            page.items.len()
+        };
+        forget(store, NOW, NOW).await;
+        for (index, id) in sharing.iter().enumerate() {
+            assert_eq!(findings(*id).await, usize::from(index >= 2), "run {index}");
+        }
+        assert_eq!(findings(holder).await, 1);
+        for _ in 0..10 {
+            run(store, &place).await;
+        }
+        let mut transaction = begin_at(store, NOW).await;
+        transaction
+            .note_run(place.environment_id(), sharing[11], None)
+            .await
+            .expect("noted");
+        transaction.commit().await.expect("committed");
+        forget(store, NOW, NOW).await;
+        assert_eq!(findings(sharing[10]).await, 0);
+        assert_eq!(findings(sharing[11]).await, 1, "the last that took stock");
+        let latest = run(store, &place).await;
+        let mut transaction = begin_at(store, NOW).await;
+        transaction
+            .note_run(place.environment_id(), latest, None)
+            .await
+            .expect("noted");
+        transaction.commit().await.expect("committed");
+        // What nobody shares any more goes once that is known.
+        forget(store, NOW, NOW).await;
+        forget(store, NOW, NOW).await;
+        assert_eq!(findings(holder).await, 0);
+        assert_eq!(findings(sharing[11]).await, 0);
+        assert!(store.discovery(holder).await.expect("a read").is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn answered_tasks_go_and_open_ones_stay() {
     on_every_database(|database| async move {
         let store = &database.store;
