@@ -219,7 +219,13 @@ async fn unknown_settings_are_refused() {
     let context = context_with(Mode::ReadWrite, settings);
     let error = connector.check(&context).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.message().contains("`flie`"), "{}", error.message());
+    let told = error.message();
+    let (before, after) = (
+        "the settings of environment `test` are not valid: ",
+        "; correct `spec.settings`",
+    );
+    assert!(told.starts_with(before) && told.ends_with(after), "{told}");
+    assert!(told.contains("`flie`"), "{told}");
 }
 
 #[test]

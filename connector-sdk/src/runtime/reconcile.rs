@@ -254,7 +254,7 @@ fn unknown(mark: &Mark, reason: &str) -> Error {
     Error::new(
         ErrorKind::Unavailable,
         format!(
-            "what the gateway holds of `{}` is not known ({reason}); nothing was changed",
+            "what the gateway holds of `{}` is not known ({reason}); nothing was changed; it is looked at again",
             mark.api_name
         ),
     )
@@ -301,3 +301,6 @@ fn unplannable(error: Unplannable) -> Error {
     };
     Error::new(kind, error.to_string()).with_source(error)
 }
+
+#[cfg(test)]
+mod tests;

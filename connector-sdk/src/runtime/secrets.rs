@@ -107,9 +107,12 @@ async fn one(source: &CredentialSource, secrets: &dyn SecretResolver) -> Result<
         CredentialSource::File(path) => read_file(path).await,
         CredentialSource::SecretRef(name) => {
             let mut values = secrets.resolve(std::slice::from_ref(name)).await?;
-            values
-                .remove(name)
-                .ok_or_else(|| Error::new(ErrorKind::Invalid, format!("secret `{name}` was not given")))
+            values.remove(name).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Invalid,
+                    format!("secret `{name}` was not given; create it with `gatehouse apply`"),
+                )
+            })
         }
     }
 }
@@ -169,18 +172,24 @@ mod tests {
         let message = check(CredentialSource::Env("GATEHOUSE_NO_SUCH_VARIABLE".to_owned()))
             .await
             .unwrap_err();
-        for word in ["adminToken", "kong-eu", "GATEHOUSE_NO_SUCH_VARIABLE"] {
-            assert!(message.contains(word), "{message}");
-        }
-        assert!(
-            check(CredentialSource::File("/nowhere/at/all".to_owned()))
-                .await
-                .is_err()
+        let of = "credential `adminToken` of environment `kong-eu`: ";
+        assert_eq!(
+            message,
+            format!(
+                "{of}the agent's environment variable `GATEHOUSE_NO_SUCH_VARIABLE` is not set; start the agent with it"
+            )
         );
+        let message = check(CredentialSource::File("/nowhere/at/all".to_owned())).await;
+        let message = message.unwrap_err();
+        let before = format!("{of}file `/nowhere/at/all` on the agent's machine cannot be read (");
         assert!(
-            check(CredentialSource::SecretRef("gone".parse().unwrap()))
-                .await
-                .is_err()
+            message.starts_with(&before) && message.ends_with("); put it there"),
+            "{message}"
+        );
+        let message = check(CredentialSource::SecretRef("gone".parse().unwrap())).await;
+        assert_eq!(
+            message.unwrap_err(),
+            format!("{of}secret `gone` was not given; create it with `gatehouse apply`")
         );
     }
 }

@@ -60,7 +60,25 @@ pub(crate) fn choose(text: &str) -> Result<ChosenPlan, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use gatehouse_control_plane_api::admin::{PlanState, PlanStrategy};
+    use gatehouse_schemas::time::Timestamp;
+
     use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            id: PlanId(uuid::Uuid::nil()),
+            fingerprint: Some(Fingerprint("sha256:00".to_owned())),
+            state: PlanState::Ready,
+            strategy: PlanStrategy::BestEffort,
+            accept_loss: false,
+            items: Vec::new(),
+            created_at: Timestamp(0),
+            created_by: "admin".to_owned(),
+            applied_at: None,
+            applied_by: None,
+        }
+    }
 
     #[test]
     fn an_id_is_a_plan_and_a_file_that_is_none_is_told_so() {
@@ -71,8 +89,26 @@ mod tests {
         std::fs::write(&path, "{}").unwrap();
         let text = path.display().to_string();
         let failure = choose(&text).unwrap_err();
-        assert!(failure.detail.contains("is not a plan"), "{}", failure.detail);
-        assert!(failure.detail.contains("gatehouse plan"), "{}", failure.detail);
+        let (before, after) = (
+            format!("`{text}` is not a plan: "),
+            format!("; write one with `gatehouse plan … --out {text}`"),
+        );
+        let told = &failure.detail;
+        assert!(told.starts_with(&before) && told.ends_with(&after), "{told}");
+        let mut plan = plan();
+        write(&path, &plan).unwrap();
+        assert_eq!(choose(&text).unwrap().fingerprint, plan.fingerprint);
+        plan.fingerprint = None;
+        write(&path, &plan).unwrap();
+        assert_eq!(
+            choose(&text).unwrap_err().detail,
+            format!(
+                "the plan in `{text}` was never worked out; make a new one with `gatehouse plan … --out {text}`"
+            )
+        );
+        let failure = write(folder.path(), &plan).unwrap_err().to_string();
+        let before = format!("failed to write the plan to `{}`: ", folder.path().display());
+        assert!(failure.starts_with(&before), "{failure}");
         let missing = choose("nowhere.plan").unwrap_err();
         assert!(
             missing.detail.contains("no file `nowhere.plan`"),

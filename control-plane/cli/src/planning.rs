@@ -29,13 +29,16 @@ pub(crate) async fn make(request: &CreatePlanRequest, client: &Client) -> anyhow
             _ => Look::Done(plan),
         })
     });
-    found.await?.map_err(|state| {
-        let detail = format!(
-            "plan {} was not worked out within {PLANNING_MAX:?}: {state}; look with `gatehouse describe plan {}`",
-            asked.id, asked.id
-        );
-        Failure::new(Exit::TimedOut, detail).into()
-    })
+    found
+        .await?
+        .map_err(|state| not_worked_out(asked.id, &state).into())
+}
+
+fn not_worked_out(id: PlanId, state: &str) -> Failure {
+    let detail = format!(
+        "plan {id} was not worked out within {PLANNING_MAX:?}: {state}; look with `gatehouse describe plan {id}`"
+    );
+    Failure::new(Exit::TimedOut, detail)
 }
 
 fn places(plan: &Plan) -> String {
@@ -65,13 +68,16 @@ pub(crate) async fn follow(plan: &Plan, timeout: Duration, client: &Client) -> a
             _ => Look::Done(plan),
         })
     });
-    found.await?.map_err(|state| {
-        let detail = format!(
-            "plan {} was not carried out within {timeout:?}: {state}; it goes on, look with `gatehouse describe plan {}`",
-            plan.id, plan.id
-        );
-        Failure::new(Exit::TimedOut, detail).into()
-    })
+    found
+        .await?
+        .map_err(|state| not_carried_out(plan.id, timeout, &state).into())
+}
+
+fn not_carried_out(id: PlanId, timeout: Duration, state: &str) -> Failure {
+    let detail = format!(
+        "plan {id} was not carried out within {timeout:?}: {state}; it goes on, look with `gatehouse describe plan {id}`"
+    );
+    Failure::new(Exit::TimedOut, detail)
 }
 
 fn state(plan: &Plan) -> String {
@@ -132,4 +138,32 @@ fn all_void(plan: &Plan) -> bool {
         .filter(|item| matches!(item.state, PlanItemState::Failed | PlanItemState::Void));
     let mut failed = failed.peekable();
     failed.peek().is_some() && failed.all(|item| item.state == PlanItemState::Void)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_over_says_how_it_stands_and_where_to_look() {
+        let id = PlanId(uuid::Uuid::nil());
+        let failure = not_worked_out(id, "looking at kong-eu");
+        assert_eq!(failure.exit, Exit::TimedOut);
+        assert_eq!(
+            failure.detail,
+            "plan 00000000-0000-0000-0000-000000000000 was not worked out within 300s: looking at kong-eu; look with \
+             `gatehouse describe plan 00000000-0000-0000-0000-000000000000`"
+        );
+        let failure = not_carried_out(
+            id,
+            Duration::from_secs(60),
+            "Applying: deploying orders in kong-eu",
+        );
+        assert_eq!(failure.exit, Exit::TimedOut);
+        assert_eq!(
+            failure.detail,
+            "plan 00000000-0000-0000-0000-000000000000 was not carried out within 60s: Applying: deploying orders in kong-eu; \
+             it goes on, look with `gatehouse describe plan 00000000-0000-0000-0000-000000000000`"
+        );
+    }
 }

@@ -167,7 +167,8 @@ async fn alert(transaction: &mut Transaction, deployment: &Deployment, field: &s
     error!(
         environment.name = %environment, deployment.id = %deployment.id,
         "`{field}` of `{api}` in `{environment}` was put back {REPEATS_MAX} times within an hour and came back each time; \
-         find out who changes it, then resolve it with `gatehouse drift resolve {api} --env {environment}`"
+         find out who changes it, then resolve it with `gatehouse drift resolve {api} --env {environment}` and `--revert` or \
+         `--adopt`"
     );
     let details = json!({"api": api, "environment": environment, "fields": [field], "times": REPEATS_MAX});
     transaction

@@ -151,7 +151,7 @@ async fn end(state: &AppState, task: &store::Task) -> Answer<()> {
         None => unanswered(
             "EnvironmentDeleted",
             format!(
-                "environment `{}` was deleted before an agent answered",
+                "environment `{}` was deleted before an agent answered; make it again, then ask again",
                 task.environment
             ),
         ),

@@ -149,3 +149,18 @@ fn stuck() -> Error {
         "the gateway's listing does not advance; report this to the connector's authors",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_that_does_not_advance_is_the_connectors_fault() {
+        let error = stuck();
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+        assert_eq!(
+            error.message(),
+            "the gateway's listing does not advance; report this to the connector's authors"
+        );
+    }
+}

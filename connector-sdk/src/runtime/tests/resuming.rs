@@ -200,7 +200,13 @@ async fn a_finding_too_large_to_send_is_told_as_unreadable() {
     let items: Vec<_> = world.pages.values().flatten().collect();
     match items[..] {
         [DiscoveredItem::Unreadable { reason, .. }] => {
-            assert!(reason.contains("too large"), "{reason}");
+            for part in [
+                "it is too large (",
+                " bytes; at most ",
+                " can be taken); make its definition smaller on the gateway",
+            ] {
+                assert!(reason.contains(part), "{part}: {reason}");
+            }
         }
         _ => panic!("{} items", items.len()),
     }

@@ -147,7 +147,14 @@ async fn a_step_that_cannot_be_recorded_is_not_taken() {
                 reason,
                 message,
                 retrying: true,
-            } => reason == "Unavailable" && message.contains("was not taken"),
+            } => {
+                let parts = [
+                    "step 1 (`",
+                    "`) was not taken, since the control plane could not record it (",
+                    "); it is tried again",
+                ];
+                reason == "Unavailable" && parts.iter().all(|part| message.contains(part))
+            }
             _ => false,
         })
         .await;

@@ -197,7 +197,10 @@ async fn what_is_being_worked_on_is_unknown() {
     until("it has begun", || stage.gateway.calls(Operation::Deploy) == 1).await;
     let result = stage.answer(1, Task::Observe { deployments: None }).await;
     assert_eq!(result, TaskResult::Observed { count: 1 });
-    assert!(matches!(stage.told(1).differs, Some(Observation::Unknown { .. })));
+    let unknown = Observation::Unknown {
+        reason: "it is being deployed, or waits to be tried again".to_owned(),
+    };
+    assert_eq!(stage.told(1).differs, Some(unknown));
 }
 
 #[tokio::test]
@@ -260,7 +263,58 @@ async fn a_check_finds_what_the_mode_lacks_and_what_it_does_not_need() {
     };
     assert!(has(CheckSeverity::Error, "may not change APIs"), "{findings:?}");
     assert!(has(CheckSeverity::Warning, "may look at APIs"), "{findings:?}");
-    assert!(has(CheckSeverity::Error, "`undeploy`"), "{findings:?}");
+    let lacks = "the environment's mode needs `undeploy`, which its connector cannot do; set the mode to `read-only`, or use \
+                 a connector that can";
+    assert!(has(CheckSeverity::Error, lacks), "{findings:?}");
+}
+
+#[tokio::test]
+async fn what_a_connector_cannot_do_is_told_when_it_is_asked() {
+    let stage = Stage::with(
+        |_| {},
+        |connector| {
+            connector.with_descriptor(|descriptor| {
+                descriptor.capabilities.check = false;
+                descriptor.capabilities.observe = false;
+            })
+        },
+    )
+    .await;
+    match stage.answer(1, plan("/orders")).await {
+        TaskResult::Failed { reason, message } => {
+            assert_eq!(reason, "Unsupported");
+            assert_eq!(
+                message,
+                "the connector of environment `kong-eu` cannot look at what the gateway holds, so there is no plan; deploy \
+                 without one"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    let TaskResult::Checked { findings, .. } = stage.answer(2, Task::Check).await else {
+        panic!("not checked");
+    };
+    let told: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "the connector cannot check gateway and credential beforehand; the first deploy or discovery shows whether they are \
+             good",
+            "the connector cannot look at single APIs, so there are no plans and no drift for this environment",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_check_says_that_the_connector_can_do_what_is_needed() {
+    let stage = Stage::new().await;
+    let TaskResult::Checked { findings, .. } = stage.answer(1, Task::Check).await else {
+        panic!("not checked");
+    };
+    assert_eq!(
+        findings.last().unwrap().message,
+        "the connector can do what the environment's mode needs"
+    );
 }
 
 #[tokio::test]

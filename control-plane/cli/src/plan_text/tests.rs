@@ -121,3 +121,112 @@ fn what_a_gateway_says_cannot_write_to_the_terminal() {
     let line = short(&json!("\u{1b}[31mred"));
     assert!(!line.contains('\u{1b}'), "{line:?}");
 }
+
+/// The end of a plan with one item, and what `gatehouse` makes of it.
+fn ended(state: PlanState, item_state: PlanItemState, message: Option<&str>) -> Plan {
+    let mut item = item(PlanAction::Update, item_state);
+    item.message = message.map(str::to_owned);
+    Plan {
+        id: PlanId(Uuid::nil()),
+        fingerprint: None,
+        state,
+        strategy: PlanStrategy::BestEffort,
+        accept_loss: false,
+        items: vec![item],
+        created_at: Timestamp(0),
+        created_by: "admin".to_owned(),
+        applied_at: None,
+        applied_by: None,
+    }
+}
+
+#[test]
+fn the_last_line_says_what_became_of_it() {
+    for (state, advice) in [
+        (
+            PlanState::Void,
+            " The world moved since it was made; make a new plan.",
+        ),
+        (
+            PlanState::Incomplete,
+            " Some of it failed; the lines with `!` say why.",
+        ),
+        (PlanState::Compensated, " It failed, and everything was put back."),
+        (PlanState::Applied, ""),
+    ] {
+        let text = text(
+            &ended(state, PlanItemState::Failed, None),
+            Screen::new(Format::Table),
+        );
+        assert!(
+            text.ends_with(&format!("0 as they are.{advice}\n")),
+            "{state:?}: {text}"
+        );
+    }
+}
+
+#[test]
+fn many_fields_are_counted_and_what_is_taken_over_is_named() {
+    let mut item = item(PlanAction::Update, PlanItemState::Ready);
+    let change = |number: usize| Change {
+        path: format!("/hostnames/{number}"),
+        before: None,
+        after: Some(json!("x.example")),
+    };
+    if let Some(plan) = &mut item.plan {
+        plan.changes = (0..62).map(change).collect();
+    }
+    item.adopt = Some(gatehouse_schemas::identity::ExternalRef("svc-1".to_owned()));
+    let lines = item_lines(&item, Screen::new(Format::Table));
+    assert_eq!(
+        lines[2],
+        "    takes over `svc-1`, which is not marked as ours yet"
+    );
+    assert_eq!(
+        lines.last().unwrap(),
+        "    … and 2 fields more; `-o json` shows all"
+    );
+}
+
+#[test]
+fn why_a_plan_cannot_be_applied_is_said_for_every_item() {
+    use crate::{exit::Exit, verbs::plan::refusal};
+
+    let refused = ended(
+        PlanState::Refused,
+        PlanItemState::Refused,
+        Some("environment `local` is read-only"),
+    );
+    let told = refusal(&refused).unwrap();
+    assert_eq!(told.exit, Exit::Conflict);
+    assert_eq!(
+        told.detail,
+        "the plan cannot be applied: orders in local: environment `local` is read-only"
+    );
+    let void = ended(
+        PlanState::Void,
+        PlanItemState::Void,
+        Some("somebody deployed meanwhile"),
+    );
+    assert_eq!(
+        refusal(&void).unwrap().detail,
+        "the world moved since plan 00000000-0000-0000-0000-000000000000 was made: orders in local: somebody deployed \
+         meanwhile; make a new one"
+    );
+    assert!(refusal(&ended(PlanState::Ready, PlanItemState::Ready, None)).is_none());
+}
+
+#[test]
+fn how_a_plan_ended_decides_the_exit_code() {
+    use crate::{exit::Exit, planning::verdict};
+
+    let failed = verdict(&ended(PlanState::Incomplete, PlanItemState::Failed, None)).unwrap_err();
+    assert_eq!(failed.exit, Exit::Error);
+    assert_eq!(
+        failed.detail,
+        "plan 00000000-0000-0000-0000-000000000000 is Incomplete: orders in local is Failed: it was not carried out"
+    );
+    let void = verdict(&ended(PlanState::Incomplete, PlanItemState::Void, None)).unwrap_err();
+    assert_eq!(void.exit, Exit::Conflict);
+    assert!(verdict(&ended(PlanState::Applied, PlanItemState::Applied, None)).is_ok());
+}

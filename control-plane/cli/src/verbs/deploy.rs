@@ -310,6 +310,11 @@ mod tests {
         check(7, Phase::Failed, Some((False, 7)), "exit 1");
         check(7, Phase::Failed, Some((False, 6)), "not yet: Failed");
         check(8, Phase::Deployed, Some((True, 8)), "exit 4");
+        let overtaken = judge(deployment(8, Phase::Deployed, None), Generation(7));
+        assert_eq!(
+            overtaken.err().unwrap().to_string(),
+            "the deployment was changed meanwhile, it is now revision 2 at generation 8; deploy again if that is wrong"
+        );
     }
 
     #[test]
@@ -323,5 +328,9 @@ mod tests {
         for wrong in ["", "@3", "orders@", "orders@0", "orders@x", "Orders"] {
             assert!(parse_target(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(
+            parse_target("orders@x").unwrap_err(),
+            "`orders@x` has no revision number behind the `@`, as in `orders@3`"
+        );
     }
 }

@@ -96,3 +96,30 @@ fn not_complete(discovery: &Discovery) -> String {
         word(&discovery.state).to_lowercase()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_that_is_not_complete_says_why() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let counts = json!({"new": 0, "changed": 0, "unchanged": 0, "gone": 0, "conflict": 0, "ignored": 0, "error": 0});
+        let mut discovery: Discovery = serde_json::from_value(json!({
+            "id": id, "environment": "kong-eu", "state": "Failed", "found": 0, "counts": counts,
+            "createdAt": "2026-01-01T00:00:00.000Z",
+        }))
+        .unwrap();
+        assert_eq!(
+            not_complete(&discovery),
+            "the discovery is failed: the agent's log says why"
+        );
+        discovery.message = Some("the gateway is away".to_owned());
+        assert_eq!(
+            not_complete(&discovery),
+            "the discovery is failed: the gateway is away"
+        );
+    }
+}

@@ -125,13 +125,16 @@ pub(super) async fn answered(task: &Task, timeout: Duration, client: &Client) ->
             TaskState::Answered | TaskState::Failed => Look::Done(task),
         })
     });
-    found.await?.map_err(|_| {
-        let detail = format!(
-            "no agent of `{}` answered within {timeout:?}; `gatehouse get agents` shows who is online",
-            task.environment
-        );
-        Failure::new(Exit::TimedOut, detail).into()
-    })
+    found
+        .await?
+        .map_err(|_| no_answer(&task.environment, timeout).into())
+}
+
+fn no_answer(environment: &ResourceName, timeout: Duration) -> Failure {
+    let detail = format!(
+        "no agent of `{environment}` answered within {timeout:?}; `gatehouse get agents` shows who is online"
+    );
+    Failure::new(Exit::TimedOut, detail)
 }
 
 fn show(reports: &[DriftReport], screen: Screen) -> anyhow::Result<()> {
@@ -207,4 +210,49 @@ async fn resolve(options: &ResolveArguments, client: &Client, screen: Screen) ->
         screen::note("it goes on; `gatehouse drift` shows how it stands");
     }
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nobody_who_answers_is_a_time_that_is_over() {
+        let failure = no_answer(&"kong-eu".parse().unwrap(), Duration::from_secs(120));
+        assert_eq!(failure.exit, Exit::TimedOut);
+        assert_eq!(
+            failure.detail,
+            "no agent of `kong-eu` answered within 120s; `gatehouse get agents` shows who is online"
+        );
+    }
+
+    #[test]
+    fn drift_is_told_field_by_field_with_what_to_do() {
+        let report: DriftReport = serde_json::from_value(json!({
+            "deploymentId": "01890a5d-ac96-774b-bcce-b302099a8057", "api": "orders", "environment": "kong-eu",
+            "revision": 2, "state": "drifted",
+            "fields": [
+                {"path": "/displayName", "applied": "Orders", "desired": "Ours", "observed": "Theirs", "conflict": true},
+                {"path": "/hostnames/0", "observed": "x.example", "conflict": false},
+            ],
+        }))
+        .unwrap();
+        expect![[r#"
+
+            orders in kong-eu:
+              /displayName  (both sides changed it)
+                last applied  "Orders"
+                desired       "Ours"
+                observed      "Theirs"
+              /hostnames/0
+                last applied  (nothing)
+                desired       (nothing)
+                observed      "x.example"
+              put it right: `gatehouse drift resolve orders --env kong-eu --revert`; keep it: `… --adopt`
+        "#]]
+        .assert_eq(&details(&report, Screen::new(Format::Table)));
+    }
 }

@@ -79,21 +79,22 @@ async fn check(environment: &ResourceName, client: &Client, screen: Screen) -> a
     let asked = client.check_environment(environment).await?;
     let task = answered(&asked, CHECKING_MAX, client).await?;
     screen.show(&task, &[format!("task/{}", task.id)], || text(&task, screen))?;
-    match &task.result {
-        Some(TaskResult::Checked { findings, .. }) if !has_errors(findings) => Ok(Exit::Ok),
-        Some(TaskResult::Failed { message, .. }) => Err(Failure::new(
-            Exit::Error,
-            format!("environment `{environment}` could not be checked: {message}"),
-        )
-        .into()),
-        _ => Err(Failure::new(
-            Exit::Error,
-            format!(
-                "environment `{environment}` does not work as its mode needs; the lines with `✗` say why"
-            ),
-        )
-        .into()),
-    }
+    verdict(environment, task.result.as_ref())?;
+    Ok(Exit::Ok)
+}
+
+/// What the answer to a check means for the command.
+fn verdict(environment: &ResourceName, result: Option<&TaskResult>) -> Result<(), Failure> {
+    let detail = match result {
+        Some(TaskResult::Checked { findings, .. }) if !has_errors(findings) => return Ok(()),
+        Some(TaskResult::Failed { message, .. }) => {
+            format!("environment `{environment}` could not be checked: {message}")
+        }
+        _ => {
+            format!("environment `{environment}` does not work as its mode needs; the lines with `✗` say why")
+        }
+    };
+    Err(Failure::new(Exit::Error, detail))
 }
 
 fn has_errors(findings: &[CheckFinding]) -> bool {
@@ -145,4 +146,42 @@ async fn permissions(
 fn document(permissions: &Permissions) -> String {
     let text = serde_json::to_string_pretty(&permissions.document);
     text.unwrap_or_else(|_| permissions.document.to_string()) + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(result: &TaskResult) -> Option<String> {
+        let verdict = verdict(&"kong-eu".parse().unwrap(), Some(result));
+        verdict.err().map(|failure| failure.detail)
+    }
+
+    fn checked(severity: CheckSeverity) -> TaskResult {
+        TaskResult::Checked {
+            gateway_version: None,
+            findings: vec![CheckFinding {
+                severity,
+                message: "something".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn only_what_stands_in_the_way_is_a_failure() {
+        assert_eq!(told(&checked(CheckSeverity::Ok)), None);
+        assert_eq!(told(&checked(CheckSeverity::Warning)), None);
+        assert_eq!(
+            told(&checked(CheckSeverity::Error)).unwrap(),
+            "environment `kong-eu` does not work as its mode needs; the lines with `✗` say why"
+        );
+        let failed = TaskResult::Failed {
+            reason: "Unavailable".to_owned(),
+            message: "the gateway is away".to_owned(),
+        };
+        assert_eq!(
+            told(&failed).unwrap(),
+            "environment `kong-eu` could not be checked: the gateway is away"
+        );
+    }
 }

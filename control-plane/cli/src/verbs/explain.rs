@@ -152,12 +152,26 @@ mod tests {
             ("GET", "/orders/{id}")
         );
         for wrong in ["", "GET", "/orders", "GET orders"] {
-            assert!(
-                parse_operation(wrong)
-                    .unwrap_err()
-                    .contains("write method and path"),
-                "{wrong}"
+            assert_eq!(
+                parse_operation(wrong).unwrap_err(),
+                format!("`{wrong}` is not an operation; write method and path, like 'GET /orders/{{id}}'")
             );
         }
+    }
+
+    #[test]
+    fn what_is_not_in_force_says_why() {
+        let explanation: PolicyExplanation = serde_json::from_value(serde_json::json!({
+            "api": "orders", "effective": [],
+            "overridden": [{"policy": {"type": "request.size", "with": {"maxBytes": 1}}, "origin": "policy/edge at /policies/0",
+                "reason": "the API says otherwise"}],
+        }))
+        .unwrap();
+        let text = text(&explanation, Screen::new(crate::screen::Format::Table)).unwrap();
+        assert_eq!(
+            text,
+            "orders\n  no policies are in force: every request is let through as it is\n  not in force: request.size from \
+             policy/edge at /policies/0: the API says otherwise\n"
+        );
     }
 }

@@ -33,19 +33,24 @@ pub(super) async fn run(options: ImportArguments, client: &Client, screen: Scree
     };
     let import = client.import(options.discovery, &request).await?;
     screen.show(&import, &[format!("import/{}", import.id)], || text(&import))?;
-    let skipped = import
-        .results
-        .iter()
+    verdict(&import)?;
+    Ok(Exit::Ok)
+}
+
+/// Whether all that was chosen is in the catalog.
+fn verdict(import: &Import) -> Result<(), Failure> {
+    let results = import.results.iter();
+    let skipped = results
         .filter(|result| result.action == ImportAction::Skipped)
         .count();
-    if skipped > 0 {
-        let detail = format!(
-            "{skipped} of {} findings were not imported; the results say why",
-            import.results.len()
-        );
-        return Err(Failure::new(Exit::Error, detail).into());
+    if skipped == 0 {
+        return Ok(());
     }
-    Ok(Exit::Ok)
+    let detail = format!(
+        "{skipped} of {} findings were not imported; the results say why",
+        import.results.len()
+    );
+    Err(Failure::new(Exit::Error, detail))
 }
 
 fn text(import: &Import) -> String {
@@ -97,4 +102,52 @@ fn conflicts(import: &Import) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    fn import(results: serde_json::Value) -> Import {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        serde_json::from_value(json!({
+            "id": id, "discoveryId": id, "createdAt": "2026-01-01T00:00:00.000Z", "createdBy": "admin", "results": results,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_was_left_out_is_an_error_and_what_was_kept_is_told() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8058";
+        let import = import(json!([
+            {"item": id, "action": "skipped", "message": "it is on the ignore list"},
+            {"item": id, "action": "updated", "api": "orders", "message": "revision 2",
+                "conflicts": [{"path": "/displayName", "base": "Orders", "ours": "Ours", "theirs": "Theirs"}]},
+        ]));
+        let failure = verdict(&import).unwrap_err();
+        assert_eq!(failure.exit, Exit::Error);
+        assert_eq!(
+            failure.detail,
+            "1 of 2 findings were not imported; the results say why"
+        );
+        expect![[r#"
+
+            orders: both sides changed these; the catalog's value was kept
+              /displayName: catalog "Ours", gateway "Theirs"
+        "#]]
+        .assert_eq(&conflicts(&import));
+    }
+
+    #[test]
+    fn nothing_to_import_is_no_error() {
+        let import = import(json!([]));
+        assert!(verdict(&import).is_ok());
+        assert_eq!(
+            text(&import),
+            "import/01890a5d-ac96-774b-bcce-b302099a8057: nothing is new or changed\n"
+        );
+    }
 }

@@ -47,17 +47,18 @@ pub(super) async fn run(
     Ok(Exit::Ok)
 }
 
+fn deployed_again(api: &ResourceName) -> Failure {
+    let detail = format!("`{api}` was deployed again meanwhile; undeploy again if that is wrong");
+    Failure::new(Exit::Conflict, detail)
+}
+
 async fn wait(leaving: &Deployment, options: &UndeployArguments, client: &Client) -> anyhow::Result<()> {
     let found = waiting::until(options.waiting.timeout, async || {
         match client.deployment(leaving.id).await {
             Err(error) if error.is_not_found() => Ok(Look::Done(())),
             Err(error) => Err(error.into()),
             Ok(still_there) if still_there.generation > leaving.generation => {
-                let detail = format!(
-                    "`{}` was deployed again meanwhile; undeploy again if that is wrong",
-                    options.api
-                );
-                Err(Failure::new(Exit::Conflict, detail).into())
+                Err(deployed_again(&options.api).into())
             }
             Ok(still_there) if still_there.phase == Phase::Failed => {
                 let detail = format!(
@@ -77,4 +78,19 @@ async fn wait(leaving: &Deployment, options: &UndeployArguments, client: &Client
         );
         Failure::new(Exit::TimedOut, detail).into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_who_deploys_it_again_is_a_conflict() {
+        let failure = deployed_again(&"orders".parse().unwrap());
+        assert_eq!(failure.exit, Exit::Conflict);
+        assert_eq!(
+            failure.detail,
+            "`orders` was deployed again meanwhile; undeploy again if that is wrong"
+        );
+    }
 }

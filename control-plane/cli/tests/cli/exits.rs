@@ -114,10 +114,61 @@ fn a_wrong_token_or_role_ends_with_5() {
 #[test]
 fn a_wait_that_times_out_ends_with_7_and_the_last_condition() {
     let (home, _running) = with_orders();
+    let drift = home.expect("drift staging --last-seen", 0);
+    assert!(
+        drift
+            .stderr
+            .contains("nothing is deployed there, so nothing can have drifted"),
+        "{}",
+        drift.stderr
+    );
+    let accepted = home.ok("deploy orders --to staging");
+    assert!(
+        accepted.starts_with("deployment/")
+            && accepted.ends_with(" accepted: orders revision 1 to staging; `--wait` waits for it\n"),
+        "{accepted}"
+    );
     let outcome = home.expect("deploy orders --to staging --wait --timeout 300ms", 7);
-    assert!(outcome.stderr.contains("Pending"), "{}", outcome.stderr);
+    let told = &outcome.stderr;
+    for part in [
+        "orders revision 1 to staging was not deployed within 300ms: Pending: ",
+        "; it goes on, look with `gatehouse describe deployment ",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     assert_eq!(home.json("get deployment orders/staging")["phase"], "Pending");
-    home.expect("discover staging --wait --timeout 300ms", 7);
+    let outcome = home.expect("undeploy orders --from staging --wait --timeout 300ms", 7);
+    let told = &outcome.stderr;
+    for part in [
+        "`orders` was not undeployed from `staging` within 300ms: ",
+        "; it goes on",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let accepted = home.ok("undeploy orders --from staging");
+    assert!(
+        accepted.contains("accepted for undeployment; `--wait` waits for it"),
+        "{accepted}"
+    );
+    let drift = home.expect("drift staging", 0);
+    let told = "staging was not looked at: no agent for gateway type ";
+    assert!(drift.stderr.contains(told), "{}", drift.stderr);
+    let started = home.ok("discover staging");
+    for part in [
+        "discovery/",
+        " started; `gatehouse discoveries show ",
+        "` shows what it found",
+    ] {
+        assert!(started.contains(part), "{part}: {started}");
+    }
+    let outcome = home.expect("discover staging --wait --timeout 300ms", 7);
+    let told = &outcome.stderr;
+    for part in [
+        "the discovery did not end within 300ms: Pending: ",
+        "; it goes on, look with `gatehouse discoveries show ",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ const CHECK: Ask = Ask {
     task: || agent::Task::Check,
     is_able: |capabilities| capabilities.check,
     what: "checked",
+    instead: "the first deploy or discovery shows whether gateway and credential are good",
 };
 
 /// Has an agent look whether the gateway can be reached, and whether the credential allows what the mode needs.

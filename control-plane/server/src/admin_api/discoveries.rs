@@ -111,8 +111,9 @@ pub(crate) async fn create(writer: Writer, Body(request): Body<CreateDiscoveryRe
         && !descriptor.capabilities.discover
     {
         let detail = format!(
-            "gateways of type `{}` cannot be discovered by their connector",
-            spec.gateway_type
+            "environment `{}` cannot be discovered: the connector for gateway type `{}` is not able to; write its APIs as \
+             documents, and give them with `gatehouse apply`",
+            request.environment, spec.gateway_type
         );
         return Err(Failure::new(ProblemKind::WrongState, detail));
     }
@@ -243,8 +244,9 @@ pub(crate) fn finished(discovery: &store::Discovery) -> Answer<()> {
         return Ok(());
     }
     let detail = format!(
-        "discovery `{}` has not ended; its findings are compared with the catalog then",
-        discovery.id
+        "discovery `{}` has not ended; its findings are compared with the catalog then, so ask again once `gatehouse \
+         discoveries show {}` says that it has",
+        discovery.id, discovery.id
     );
     Err(Failure::new(ProblemKind::WrongState, detail))
 }
@@ -309,7 +311,7 @@ fn finding(row: store::DiscoveredRow, with_content: bool) -> DiscoveredApi {
         // Only what arrived after the discovery ended, which nobody compared.
         None => (
             Classification::Error {
-                reason: "it was not compared with the catalog".to_owned(),
+                reason: "it was not compared with the catalog; run the discovery again".to_owned(),
             },
             None,
             false,

@@ -55,6 +55,7 @@ const OBSERVE: Ask = Ask {
     task: || agent::Task::Observe { deployments: None },
     is_able: |capabilities| capabilities.observe,
     what: "observed",
+    instead: "deploy again what may have drifted",
 };
 
 /// Lists how gateways stand to what was deployed to them, as it was last seen: field by field what was last applied,

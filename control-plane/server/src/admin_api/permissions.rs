@@ -108,7 +108,8 @@ fn not_offered(descriptor: &Descriptor, mode: Mode) -> Failure {
             .map(|set| format!("`{}`", word(set.mode)))
             .collect();
         format!(
-            "the connector for gateway type `{gateway_type}` offers no permission policy for mode `{}`, only for {}",
+            "the connector for gateway type `{gateway_type}` offers no permission policy for mode `{}`, only for {}; ask for \
+             one of those with `--mode` (`mode`)",
             word(mode),
             offered.join(", ")
         )

@@ -104,7 +104,9 @@ async fn revision(
     let missing = || {
         Failure::new(
             ProblemKind::NotFound,
-            format!("api `{name}` has no revision {number}"),
+            format!(
+                "api `{name}` has no revision {number}; `gatehouse get revisions --api {name}` lists those it has"
+            ),
         )
     };
     Ok((api, found.ok_or_else(missing)?))

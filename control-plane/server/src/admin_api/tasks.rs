@@ -54,6 +54,8 @@ pub(crate) struct Ask {
     pub(crate) is_able: fn(&Capabilities) -> bool,
     /// What it cannot do otherwise: `observed`.
     pub(crate) what: &'static str,
+    /// What can be done instead.
+    pub(crate) instead: &'static str,
 }
 
 /// Asks the agents of an environment; the answer does not wait for them.
@@ -65,8 +67,8 @@ pub(crate) async fn ask(writer: &Writer, name: &ResourceName, ask: Ask) -> Answe
         && !(ask.is_able)(&descriptor.capabilities)
     {
         let detail = format!(
-            "gateways of type `{gateway_type}` cannot be {} by their connector",
-            ask.what
+            "environment `{name}` cannot be {}: the connector for gateway type `{gateway_type}` is not able to; {}",
+            ask.what, ask.instead
         );
         return Err(Failure::new(ProblemKind::WrongState, detail));
     }

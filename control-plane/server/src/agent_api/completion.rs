@@ -217,7 +217,7 @@ fn ended_before(discovery: &Discovery, state: DiscoveryState) -> Answer<()> {
         return Ok(());
     }
     Err(wrong_state(format!(
-        "discovery `{}` has ended already: {:?}",
+        "discovery `{}` has ended already: {:?}; ask for work to learn what is to be done",
         discovery.id, discovery.state
     )))
 }

@@ -125,7 +125,7 @@ async fn open(caller: &Caller, id: DiscoveryId) -> Answer<()> {
     let (discovery, _) = of_caller(&mut transaction, caller, id).await?;
     if discovery.state.is_final() {
         return Err(wrong_state(format!(
-            "discovery `{id}` has ended; findings cannot be added to it"
+            "discovery `{id}` has ended; findings cannot be added to it, so ask for work to learn what is to be done"
         )));
     }
     if discovery.state == DiscoveryState::Pending {
@@ -189,7 +189,7 @@ impl Page<'_> {
             transaction.drop_attempt(self.id, self.attempt).await?;
             transaction.commit().await?;
             return Err(wrong_state(format!(
-                "discovery `{}` ended while the page came in",
+                "discovery `{}` ended while the page came in, so nothing was recorded; ask for work to learn what is to be done",
                 self.id
             )));
         }

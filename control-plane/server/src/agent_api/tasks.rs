@@ -119,7 +119,7 @@ fn fits(task: &store::Task, asked: &Task, result: &TaskResult) -> Answer<()> {
     Err(Failure::new(
         ProblemKind::WrongState,
         format!(
-            "task `{}` asks to `{kind}`; the answer is to another question",
+            "task `{}` asks to `{kind}`; the answer is to another question, so answer this one",
             task.id
         ),
     ))

@@ -171,7 +171,7 @@ pub(crate) fn standing(
 fn not_looked(deployment: &Deployment) -> String {
     if deployment.confirmed {
         format!(
-            "nobody has looked since it was deployed; look with `gatehouse drift {} --observe`",
+            "nobody has looked since it was deployed; look with `gatehouse drift {}`",
             deployment.environment
         )
     } else {
@@ -236,7 +236,8 @@ pub(crate) async fn resolve(
     let drifted = Drifted::read(&mut transaction, deployment).await?;
     let drifted = drifted.ok_or_else(|| {
         wrong_state(format!(
-            "api `{api}` is being taken off environment `{place}`; there is no drift to resolve"
+            "api `{api}` is being taken off environment `{place}`, so there is no drift to resolve; deploy it again to keep \
+             it there"
         ))
     })?;
     resolvable(&drifted)?;
@@ -253,10 +254,12 @@ fn resolvable(drifted: &Drifted) -> Answer<()> {
     match drifted.drift.state {
         DriftState::Drifted | DriftState::Missing => Ok(()),
         DriftState::InSync => Err(wrong_state(format!(
-            "api `{api}` in environment `{place}` was last seen as desired; there is no drift to resolve"
+            "api `{api}` in environment `{place}` was last seen as desired, so there is no drift to resolve; `gatehouse drift \
+             {place}` looks again"
         ))),
         DriftState::Unknown => Err(wrong_state(format!(
-            "how api `{api}` in environment `{place}` stands is not known ({}); nothing is changed on that account",
+            "how api `{api}` in environment `{place}` stands is not known ({}); nothing is changed on that account; look \
+             again with `gatehouse drift {place}`, and resolve what it shows",
             drifted.drift.reason.as_deref().unwrap_or("nobody looked")
         ))),
     }

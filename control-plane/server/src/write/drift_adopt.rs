@@ -39,7 +39,7 @@ pub(crate) async fn adopt(
     let api = find(transaction, Kind::Api, &deployment.api).await?;
     let mut composer = Composer::new(transaction, state.online_since()).await?;
     let content = adopted(transaction, &composer, drifted, &api, observed).await?;
-    let number = write(transaction, state, &api, content).await?;
+    let number = write(transaction, state, drifted, &api, content).await?;
     let (number, content) = revision(transaction, &api, number).await?;
     let mark = Mark {
         revision: number,
@@ -106,8 +106,10 @@ fn observed(drifted: &Drifted) -> Answer<&ObservedApi> {
         Some(Observation::Present(observed)) => Ok(observed),
         _ => Err(wrong_state(format!(
             "api `{}` is not on the gateway of environment `{}` any more, so there is nothing to adopt; put it back with \
-             `--revert`, or undeploy it",
-            drifted.deployment.api, drifted.deployment.environment
+             {}, or undeploy it",
+            drifted.deployment.api,
+            drifted.deployment.environment,
+            put_back(drifted)
         ))),
     }
 }
@@ -167,23 +169,32 @@ fn merged(
         });
         return Err(wrong_state(format!(
             "api `{api}` was changed in the catalog and on the gateway of environment `{environment}` at the same places: {}; \
-             nothing was changed; make them agree, or put back what was applied with `--revert`",
-            paths.join(", ")
+             nothing was changed; make them agree, or put back what was applied with {}",
+            paths.join(", "),
+            put_back(drifted)
         ))
         .with_errors(errors.collect()));
     }
     if merged.value == ours_value {
         return Err(wrong_state(format!(
             "what differs of api `{api}` in environment `{environment}` is not a part of the API that the catalog could \
-             take over (a mark or the version of a secret); put it back with `--revert`"
+             take over (a mark or the version of a secret); put it back with {}",
+            put_back(drifted)
         )));
     }
     serde_json::from_value(merged.value).map_err(|error| {
         wrong_state(format!(
             "what the gateway of environment `{environment}` holds of api `{api}` cannot be merged into the catalog: {error}; \
-             put it back with `--revert`, or change the catalog by hand"
+             put it back with {}, or change the catalog by hand",
+            put_back(drifted)
         ))
     })
+}
+
+/// The command that puts back what was applied.
+fn put_back(drifted: &Drifted) -> String {
+    let (api, environment) = (&drifted.deployment.api, &drifted.deployment.environment);
+    format!("`gatehouse drift resolve {api} --env {environment} --revert`")
 }
 
 fn shown(value: Option<&serde_json::Value>) -> String {
@@ -296,10 +307,11 @@ fn belongs_to_sets(drifted: &Drifted, policy: &str, sets: &[&str]) -> Failure {
     let named: Vec<String> = sets.iter().map(|set| format!("`{set}`")).collect();
     wrong_state(format!(
         "the policy `{policy}` of api `{}` was changed on the gateway of environment `{}`, but it comes from {}, which other \
-         APIs share, so it cannot be adopted; change it there, or put back what was applied with `--revert`",
+         APIs share, so it cannot be adopted; change it there, or put back what was applied with {}",
         drifted.deployment.api,
         drifted.deployment.environment,
-        named.join(", ")
+        named.join(", "),
+        put_back(drifted)
     ))
 }
 
@@ -307,6 +319,7 @@ fn belongs_to_sets(drifted: &Drifted, policy: &str, sets: &[&str]) -> Failure {
 async fn write(
     transaction: &mut Transaction,
     state: &AppState,
+    drifted: &Drifted,
     api: &Resource,
     content: RevisionContent,
 ) -> Answer<Option<gatehouse_schemas::identity::RevisionNumber>> {
@@ -329,9 +342,10 @@ async fn write(
     );
     if let Some(first) = problems.first() {
         return Err(wrong_state(format!(
-            "what the gateway holds of api `{}` breaks a rule of the catalog: {first}; put it back with `--revert`, or change \
-             the catalog by hand",
-            api.metadata.name
+            "what the gateway holds of api `{}` breaks a rule of the catalog: {first}; put it back with {}, or change the \
+             catalog by hand",
+            api.metadata.name,
+            put_back(drifted)
         )));
     }
     let written = all(transaction, state, vec![prepared]).await?;

@@ -46,7 +46,7 @@ pub(crate) async fn import(
         .await?;
     let environment = environment.ok_or_else(|| {
         let detail = format!(
-            "environment `{}` was deleted; its findings cannot be imported",
+            "environment `{}` was deleted; its findings cannot be imported; make it again, and discover it anew",
             discovery.environment
         );
         Failure::new(ProblemKind::WrongState, detail)

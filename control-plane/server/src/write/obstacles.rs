@@ -137,7 +137,8 @@ pub(super) fn tolerable(
             ProblemKind::PolicyUnsupported,
             format!(
                 "api `{api}` asks for the security policy `{}`{}, which gateways of type `{gateway_type}` cannot enforce \
-                 ({}); environment `{environment}` would serve it unprotected, so it is not deployed there",
+                 ({}); environment `{environment}` would serve it unprotected, so it is not deployed there; protect \
+                 it with a policy that this gateway can enforce, or deploy it to another",
                 first.policy,
                 place(first),
                 reason(&first.fidelity)

@@ -355,7 +355,7 @@ pub(crate) async fn answered(
     let Some(environment) = environment else {
         item.state = PlanItemState::Refused;
         item.message = Some(format!(
-            "environment `{}` was deleted meanwhile",
+            "environment `{}` was deleted before this was worked out; plan for one that is there",
             item.environment
         ));
         return kept.settle(transaction).await;
@@ -448,7 +448,7 @@ async fn moved(
     let environment = transaction.resource(Kind::Environment, &item.environment).await?;
     let (Some(api), Some(environment)) = (api, environment) else {
         return Ok(Some(format!(
-            "api `{}` or environment `{}` was deleted since the plan was made",
+            "api `{}` or environment `{}` was deleted since the plan was made; make a new plan of what is there",
             item.api, item.environment
         )));
     };

@@ -163,7 +163,7 @@ impl Recorded<'_> {
                 Fate::Applied
             } else {
                 Fate::Failed(format!(
-                    "api `{api}` was taken off environment `{environment}` meanwhile"
+                    "api `{api}` was taken off environment `{environment}` meanwhile; if it should be there, make a new plan"
                 ))
             });
         };
@@ -171,7 +171,8 @@ impl Recorded<'_> {
         let ours = deployment.absent == removes && (removes || item.to_revision == Some(deployment.revision));
         if !ours {
             return Ok(Fate::Failed(format!(
-                "something else was asked for meanwhile: api `{api}` in environment `{environment}` is at generation {} now",
+                "something else was asked for meanwhile: api `{api}` in environment `{environment}` is at generation {} now; make \
+                 a new plan to change that",
                 deployment.generation
             )));
         }
@@ -302,8 +303,9 @@ async fn back(
 
 fn left_as_it_is(item: &PlanItem) -> String {
     format!(
-        "another item failed, but api `{}` in environment `{}` was changed by somebody else meanwhile; it was left as it is",
-        item.api, item.environment
+        "another item failed, but api `{}` in environment `{}` was changed by somebody else meanwhile; it was left as it is, \
+         `gatehouse drift {}` shows how it stands",
+        item.api, item.environment, item.environment
     )
 }
 
@@ -362,10 +364,7 @@ async fn came_back(
     }
     let failure = failure(transaction, deployment).await?;
     Ok(failure.filter(|failure| !failure.retrying).map(|failure| {
-        let message = format!(
-            "{NOT_PUT_BACK}: {}; deploy it by hand once the cause is removed",
-            told(deployment, failure)
-        );
+        let message = format!("{NOT_PUT_BACK}: {}", told(deployment, failure));
         (PlanItemState::Failed, Some(message))
     }))
 }

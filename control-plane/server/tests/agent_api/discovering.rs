@@ -222,6 +222,18 @@ async fn only_a_whole_listing_says_that_something_is_gone() {
         let whole = discovery(&control_plane).await;
         agent.complete(whole, 0, DiscoveryOutcome::Complete).await;
         assert_eq!(told(&classes(&control_plane, whole).await), [("svc-1", "gone")]);
+        let import = control_plane
+            .post(
+                &format!("discoveries/{whole}/imports"),
+                json!({"select": "status=gone"}),
+            )
+            .await
+            .expect(201);
+        let message = import["results"][0]["message"].as_str().expect("a message");
+        assert!(
+            message.starts_with("the gateway does not show it: not seen in 1 complete discovery"),
+            "{message}"
+        );
         // What is desired stays as it is.
         let all = control_plane.get("deployments").await.expect(200);
         assert_eq!(all["items"][0]["phase"], "Deployed");
@@ -236,7 +248,10 @@ async fn a_discovery_does_not_end_while_a_page_is_missing() {
         agent.page(id, 2, &[unreadable("b")]).await;
         let (status, kind, detail) = refusal(agent.try_complete(id, 2, DiscoveryOutcome::Complete).await);
         assert_eq!((status, kind.as_str()), (409, "wrong-state"));
-        assert!(detail.contains("page 1 of 2"), "{detail}");
+        assert_eq!(
+            detail,
+            "page 1 of 2 has not arrived; send it, then finish the discovery"
+        );
         agent.page(id, 1, &[unreadable("a")]).await;
         agent
             .page(id, 3, &[unreadable("left over from a longer listing")])
@@ -250,10 +265,62 @@ async fn a_discovery_does_not_end_while_a_page_is_missing() {
             .client
             .discovery_page(&agent.token, id, 1, lines(&[unreadable("z")]))
             .await;
-        assert_eq!(refusal(late).1, "wrong-state");
+        let (_, kind, detail) = refusal(late);
+        assert_eq!(kind, "wrong-state");
         assert_eq!(
-            refusal(agent.try_complete(id, 2, DiscoveryOutcome::Partial).await).1,
-            "wrong-state"
+            detail,
+            format!(
+                "discovery `{id}` has ended; findings cannot be added to it, so ask for work to learn what is to be done"
+            )
+        );
+        let (_, kind, detail) = refusal(agent.try_complete(id, 2, DiscoveryOutcome::Partial).await);
+        assert_eq!(kind, "wrong-state");
+        assert_eq!(
+            detail,
+            format!("discovery `{id}` has ended already: Complete; ask for work to learn what is to be done")
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_should_be_there_and_was_never_listed_is_gone() {
+    check(|control_plane| async move {
+        control_plane.with_environment("local", "read-write").await;
+        control_plane.with_api("orders", "/orders").await;
+        let agent = Agent::start(&control_plane, descriptor()).await;
+        control_plane.deploy("orders", "local").await.expect(202);
+        let work = agent.work(0).await.deployments.remove(0);
+        agent.report(&work, deployed(&work)).await;
+        let id = discovery(&control_plane).await;
+        agent.complete(id, 0, DiscoveryOutcome::Complete).await;
+        let items = control_plane
+            .get(&format!("discoveries/{id}/items"))
+            .await
+            .expect(200);
+        assert_eq!(items["items"][0]["class"], "gone", "{items:#}");
+        assert_eq!(
+            items["items"][0]["message"],
+            "it should be on the gateway, and the gateway does not list it; `gatehouse drift` says how it stands"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_must_not_be_read_any_more_is_refused() {
+    check(|control_plane| async move {
+        let (agent, id) = started(&control_plane).await;
+        control_plane.with_environment("local", "write-only").await;
+        let page = agent
+            .client
+            .discovery_page(&agent.token, id, 1, lines(&[unreadable("a")]))
+            .await;
+        let (_, kind, detail) = refusal(page);
+        assert_eq!(kind, "mode-forbids");
+        assert_eq!(
+            detail,
+            "environment `local` must not be discovered; set its mode to `read-write` or `read-only` to discover"
         );
     })
     .await;
@@ -275,13 +342,16 @@ async fn a_page_that_cannot_be_read_counts_for_nothing() {
         let ndjson = "application/x-ndjson";
         let not_json = [good.clone(), b"\n{\"result\":".to_vec()].concat();
         let not_a_finding = [good.clone(), b"\n{\"result\": \"other\"}".to_vec()].concat();
+        let (kind, detail) = post("1", "application/json", good.clone()).await.problem(415);
+        assert_eq!(kind, "unsupported-media-type");
         assert_eq!(
-            post("1", "application/json", good.clone()).await.problem(415).0,
-            "unsupported-media-type"
+            detail,
+            "the content type is `application/json`; send `content-type: application/x-ndjson`"
         );
+        let (kind, detail) = post("0", ndjson, good.clone()).await.problem(400);
         assert_eq!(
-            post("0", ndjson, good.clone()).await.problem(400).0,
-            "malformed-request"
+            (kind.as_str(), detail.as_str()),
+            ("malformed-request", "pages are numbered from 1")
         );
         assert_eq!(
             post("x", ndjson, good.clone()).await.problem(400).0,
@@ -289,13 +359,17 @@ async fn a_page_that_cannot_be_read_counts_for_nothing() {
         );
         let (kind, detail) = post("1", ndjson, not_json).await.problem(400);
         assert!(
-            kind == "malformed-request" && detail.contains("line 2"),
+            kind == "malformed-request" && detail.starts_with("line 2 is not a finding: "),
             "{detail}"
         );
         let (kind, detail) = post("1", ndjson, not_a_finding).await.problem(422);
         assert!(kind == "invalid" && detail.contains("line 2"), "{detail}");
         let too_long = vec![b' '; 9 * 1024 * 1024];
-        assert_eq!(post("1", ndjson, too_long).await.problem(413).0, "too-large");
+        let (kind, detail) = post("1", ndjson, too_long).await.problem(413);
+        assert_eq!(
+            (kind.as_str(), detail.as_str()),
+            ("too-large", "the line is larger than the limit of 8 MiB")
+        );
         assert_eq!(
             refusal(agent.try_complete(id, 1, DiscoveryOutcome::Complete).await).1,
             "wrong-state"

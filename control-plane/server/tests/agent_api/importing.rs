@@ -134,6 +134,8 @@ async fn people_keep_what_they_edited_and_the_gateway_leads_in_the_rest() {
         assert_eq!(api(&control_plane, "orders").await["status"]["latestRevision"], 3);
         let fourth = whole(&control_plane, &agent, &[changed]).await;
         assert_eq!(told(&classes(&control_plane, fourth).await), [("a", "unchanged")]);
+        let same = import(&control_plane, fourth, json!({"select": "status=unchanged"})).await;
+        assert_eq!(same[0]["message"], "the catalog says the same already");
     })
     .await;
 }
@@ -165,6 +167,14 @@ async fn a_rename_is_a_rename() {
         assert_eq!(api(&control_plane, "orders").await["status"]["latestRevision"], 1);
         let third = whole(&control_plane, &agent, &[found("a", "Purchases", "/orders")]).await;
         assert_eq!(told(&classes(&control_plane, third).await), [("a", "unchanged")]);
+        // Its entry goes away between the look and the import.
+        let third = whole(&control_plane, &agent, &[found("a", "Acquisitions", "/orders")]).await;
+        control_plane.delete("apis/orders").await.expect(204);
+        let results = import(&control_plane, third, json!({})).await;
+        assert_eq!(
+            results[0]["message"],
+            "its catalogue entry was deleted; run the discovery again"
+        );
     })
     .await;
 }
@@ -233,6 +243,47 @@ async fn findings_are_chosen_by_what_they_are() {
             import(&control_plane, id, json!({"select": "status=gone"}))
                 .await
                 .is_empty()
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_edited_on_both_sides_and_does_not_go_together_is_left_to_people() {
+    check(|control_plane| async move {
+        let agent = started(&control_plane).await;
+        let with_upstream = |upstream: &str| {
+            observed("a", "Orders", "/orders", |api| {
+                let mut content = serde_json::to_value(&api.content).expect("JSON");
+                for another in ["second", "third"] {
+                    content["upstreams"][another] = content["upstreams"]["main"].clone();
+                }
+                content["operations"] =
+                    json!([{"match": {"method": "GET", "path": "/x"}, "upstream": upstream}]);
+                api.content = serde_json::from_value(content).expect("content");
+            })
+        };
+        let first = whole(&control_plane, &agent, &[with_upstream("main")]).await;
+        import(&control_plane, first, json!({})).await;
+        // People take the second upstream away; on the gateway, the operation goes there from now on.
+        let mut spec = api(&control_plane, "orders").await["spec"].clone();
+        spec["upstreams"]
+            .as_object_mut()
+            .expect("upstreams")
+            .remove("second");
+        control_plane
+            .apply(json!([{"kind": "Api", "metadata": {"name": "orders"}, "spec": spec}]))
+            .await;
+        let second = whole(&control_plane, &agent, &[with_upstream("second")]).await;
+        let results = import(&control_plane, second, json!({})).await;
+        let message = results[0]["message"].as_str().expect("a message");
+        let (before, after) = (
+            "what was edited here and what the gateway changed do not go together: ",
+            "; edit the API, and import again",
+        );
+        assert!(
+            message.starts_with(before) && message.ends_with(after),
+            "{message}"
         );
     })
     .await;
@@ -392,12 +443,10 @@ async fn what_the_gateway_did_not_change_is_not_read_again() {
             .await
             .expect(200);
         assert_eq!(read["items"][0]["class"], "error");
-        assert!(
-            read["items"][0]["reason"]
-                .as_str()
-                .expect("a reason")
-                .contains("did not read it"),
-            "{read:#}"
+        assert_eq!(
+            read["items"][0]["reason"],
+            "the agent did not read it, and nothing is known of it; run the discovery again, and if this stays, report it to \
+             the connector's authors"
         );
         let stranger = Agent::start(&control_plane, descriptor()).await;
         let refused = stranger.client.inventory(&stranger.token, environment).await;

@@ -29,8 +29,13 @@ async fn one_of_two_agents_acts_and_the_other_takes_over() {
             "it knows the desired state, and waits"
         );
         let deployment = &work.deployments[0];
-        let (status, kind, _) = refusal(second.try_report(deployment, held, deployed(deployment)).await);
+        let (status, kind, detail) = refusal(second.try_report(deployment, held, deployed(deployment)).await);
         assert_eq!((status, kind.as_str()), (409, "stale"));
+        assert_eq!(
+            detail,
+            "agent `test agent` does not hold a lease of this environment; another agent acts there, or none asked for work \
+             since it was freed"
+        );
 
         // The first is not heard of any more.
         let won = second.try_work(standby.generation.0, LONG).await.expect("work");
@@ -44,6 +49,11 @@ async fn one_of_two_agents_acts_and_the_other_takes_over() {
             .try_report(deployment, taken, deployed(deployment))
             .await
             .expect("recorded");
+        let (_, _, detail) = refusal(second.try_report(deployment, held, deployed(deployment)).await);
+        assert_eq!(
+            detail,
+            format!("the fencing number is {held}, the lease has number {taken}; ask for work to learn it")
+        );
         // Back again, it is not the first's turn until the second is gone.
         assert_eq!(first.all().await.1, None);
     })

@@ -32,7 +32,14 @@ async fn a_report_of_an_older_generation_changes_nothing() {
         let fencing = agent.fencing().await;
         let (status, kind, detail) = refusal(agent.try_report(&old, fencing, deployed(&old)).await);
         assert_eq!((status, kind.as_str()), (409, "stale"));
-        assert!(detail.contains("is desired"), "{detail}");
+        let wanted = agent.work(0).await.deployments.remove(0).generation;
+        assert_eq!(
+            detail,
+            format!(
+                "the report speaks of generation {}, but generation {wanted} is desired; ask for work to get it",
+                old.generation
+            )
+        );
         let future = DeploymentWork {
             generation: Generation(old.generation.0 + 1_000),
             ..old.clone()
@@ -89,8 +96,16 @@ async fn a_report_that_contradicts_what_is_desired_is_refused() {
     check(|control_plane| async move {
         let (agent, work, path) = one_deployment(&control_plane).await;
         let fencing = agent.fencing().await;
-        let (status, kind, _) = refusal(agent.try_report(&work, fencing, DeploymentOutcome::Removed).await);
+        let (status, kind, detail) =
+            refusal(agent.try_report(&work, fencing, DeploymentOutcome::Removed).await);
         assert_eq!((status, kind.as_str()), (409, "wrong-state"));
+        assert_eq!(
+            detail,
+            format!(
+                "`orders` is desired to be there in generation {}; the report says the opposite",
+                work.generation
+            )
+        );
         control_plane.delete(&path).await.expect(202);
         let removal = agent.work(0).await.deployments.remove(0);
         let (status, kind, _) = refusal(agent.try_report(&removal, fencing, deployed(&work)).await);

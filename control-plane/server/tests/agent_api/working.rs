@@ -132,7 +132,16 @@ async fn malformed_requests_for_work_are_refused() {
         ] {
             let path = format!("/agent/v1/work?{query}");
             let answer = send(control_plane.anonymous(Method::GET, &path).bearer_auth(&token)).await;
-            assert_eq!(answer.problem(400).0, "malformed-request", "{query}");
+            let (kind, detail) = answer.problem(400);
+            assert_eq!(kind, "malformed-request", "{query}");
+            if query == "waitSeconds=61" {
+                assert_eq!(detail, "`waitSeconds` is 61; it must be at most 60");
+            } else {
+                assert!(
+                    detail.starts_with("the query is not valid: "),
+                    "{query}: {detail}"
+                );
+            }
         }
     })
     .await;

@@ -75,15 +75,31 @@ async fn what_a_connector_cannot_do_is_not_asked() {
         let mut descriptor = descriptor();
         descriptor.capabilities.check = false;
         descriptor.capabilities.observe = false;
+        descriptor.capabilities.discover = false;
         Agent::start(&control_plane, descriptor).await;
-        for (path, what) in [("checks", "checked"), ("observations", "observed")] {
-            let path = format!("environments/local/{path}");
-            let (kind, detail) = control_plane.post(&path, json!({})).await.problem(409);
-            assert_eq!(kind, "wrong-state");
-            assert_eq!(
-                detail,
-                format!("gateways of type `test` cannot be {what} by their connector")
-            );
+        let request = json!({"environment": "local"});
+        for (path, body, refusal) in [
+            (
+                "environments/local/checks",
+                json!({}),
+                "environment `local` cannot be checked: the connector for gateway type `test` is not able to; the first \
+                 deploy or discovery shows whether gateway and credential are good",
+            ),
+            (
+                "environments/local/observations",
+                json!({}),
+                "environment `local` cannot be observed: the connector for gateway type `test` is not able to; deploy again \
+                 what may have drifted",
+            ),
+            (
+                "discoveries",
+                request,
+                "environment `local` cannot be discovered: the connector for gateway type `test` is not able to; write its \
+                 APIs as documents, and give them with `gatehouse apply`",
+            ),
+        ] {
+            let (kind, detail) = control_plane.post(path, body).await.problem(409);
+            assert_eq!((kind.as_str(), detail.as_str()), ("wrong-state", refusal));
         }
     })
     .await;
@@ -118,9 +134,12 @@ async fn a_task_is_answered_once_by_the_holder_of_the_lease() {
         let (status, kind, detail) =
             refusal(try_answer(&agent, &task, TaskResult::Observed { count: 1 }).await);
         assert_eq!((status, kind.as_str()), (409, "wrong-state"));
-        assert!(
-            detail.contains("asks to `check`; the answer is to another question"),
-            "{detail}"
+        assert_eq!(
+            detail,
+            format!(
+                "task `{}` asks to `check`; the answer is to another question, so answer this one",
+                task.id
+            )
         );
         try_answer(&agent, &task, checked()).await.expect("recorded");
         try_answer(&agent, &task, checked())
@@ -132,9 +151,12 @@ async fn a_task_is_answered_once_by_the_holder_of_the_lease() {
         };
         let (_, kind, detail) = refusal(try_answer(&agent, &task, another).await);
         assert_eq!(kind, "stale");
-        assert!(
-            detail.contains("was answered already, otherwise; the first answer counts"),
-            "{detail}"
+        assert_eq!(
+            detail,
+            format!(
+                "task `{}` was answered already, otherwise; the first answer counts",
+                task.id
+            )
         );
         let nowhere = agent
             .client
@@ -172,11 +194,10 @@ async fn a_task_that_nobody_answers_ends_and_says_why() {
         let ended = control_plane.until(&path, |task| task["state"] == "Failed").await;
         assert_eq!(ended["result"]["reason"], "NoAnswer");
         let message = ended["result"]["message"].as_str().unwrap_or_default();
-        assert!(
-            message.contains(
-                "an agent for gateway type `test` is connected, but did not answer for environment `local`"
-            ) && message.contains("look at the agent's log"),
-            "{message}"
+        assert_eq!(
+            message,
+            "an agent for gateway type `test` is connected, but did not answer for environment `local` within 0 seconds; look at \
+             the agent's log, then ask again"
         );
         let fencing = agent.fencing().await;
         let report = TaskReport {
@@ -185,9 +206,10 @@ async fn a_task_that_nobody_answers_ends_and_says_why() {
         };
         let (_, kind, detail) = refusal(agent.client.task_result(&agent.token, task, &report).await);
         assert_eq!(kind, "stale");
-        assert!(
-            detail.contains("without an answer; there is nothing more to answer"),
-            "{detail}"
+        let expires = ended["expiresAt"].as_str().unwrap_or_default();
+        assert_eq!(
+            detail,
+            format!("task `{task}` ended at {expires} without an answer; there is nothing more to answer")
         );
         control_plane
             .delete(&format!("agents/{}", agent.id))

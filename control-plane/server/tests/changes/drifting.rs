@@ -83,9 +83,10 @@ async fn what_is_unknown_changes_nothing() {
                 .await
                 .problem(409);
             assert_eq!(kind, "wrong-state");
-            assert!(
-                detail.contains("is not known (the gateway timed out); nothing is changed on that account"),
-                "{detail}"
+            assert_eq!(
+                detail,
+                "how api `orders` in environment `local` stands is not known (the gateway timed out); nothing is changed on \
+                 that account; look again with `gatehouse drift local`, and resolve what it shows"
             );
         }
     })
@@ -186,9 +187,12 @@ async fn observations_of_other_generations_and_under_other_leases_are_left_out()
         };
         let (_, kind, detail) = refusal(agent.try_report(&new, agent.fencing().await, early).await);
         assert_eq!(kind, "wrong-state");
-        assert!(
-            detail.contains("was not carried out yet, so it cannot have drifted"),
-            "{detail}"
+        assert_eq!(
+            detail,
+            format!(
+                "generation {} of `orders` was not carried out yet, so it cannot have drifted; carry it out",
+                new.generation
+            )
         );
     })
     .await;

@@ -27,6 +27,7 @@ mod harness;
 mod keeping;
 mod planning;
 mod recording;
+mod refusing;
 mod resolving_drift;
 mod restarting;
 mod scene;

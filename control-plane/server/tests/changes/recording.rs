@@ -67,7 +67,13 @@ async fn recorded_steps_come_back_until_a_generation_is_carried_out() {
         );
         let (status, kind, detail) = refusal(record(&agent, &first, 3, None).await);
         assert_eq!((status, kind.as_str()), (409, "stale"));
-        assert!(detail.contains("do not take it, and ask for work"), "{detail}");
+        assert_eq!(
+            detail,
+            format!(
+                "the step belongs to generation {}, but generation {} is desired; do not take it, and ask for work",
+                first.generation, second.generation
+            )
+        );
         record(&agent, &second, 1, Some("api-1")).await.expect("recorded");
         serve(&agent, id(&made)).await;
         assert!(work_on(&agent, id(&made)).await.steps.is_empty());
@@ -116,10 +122,10 @@ async fn steps_have_bounds() {
         let work = work_on(&agent, id(&made)).await;
         let (status, _, detail) = refusal(record(&agent, &work, 0, None).await);
         assert_eq!(status, 422);
-        assert!(detail.contains("steps are numbered from 1"), "{detail}");
+        assert_eq!(detail, "/step/number: steps are numbered from 1");
         let long = "x".repeat(1001);
         let (_, _, detail) = refusal(record(&agent, &work, 1, Some(&long)).await);
-        assert!(detail.contains("more than 1000 characters"), "{detail}");
+        assert_eq!(detail, "/step/object: it has more than 1000 characters");
         let token = secrecy::ExposeSecret::expose_secret(&agent.token).to_owned();
         let path = format!("/agent/v1/deployments/{}/steps", work.id);
         let body = json!({"fencing": 1, "step": {"generation": Generation(1), "number": 1,

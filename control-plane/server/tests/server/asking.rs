@@ -85,6 +85,10 @@ async fn policies_in_force_are_told_with_their_origin() {
             "api `orders` has no operation `PUT /42`; did you mean `POST /`?"
         );
         assert_eq!(
+            refused("orders/effective-policies?method=GET&path=42", 400).await,
+            "an operation is a method and a path that begins with `/`: `?method=GET&path=/orders/{id}`"
+        );
+        assert_eq!(
             refused("orders/effective-policies?method=GET", 400).await,
             "`method` and `path` belong together: `?method=GET&path=/orders/{id}`; without both, the API as a whole is explained"
         );
@@ -146,7 +150,8 @@ async fn permissions_of_a_mode_are_found_or_refused_with_what_there_is() {
         let (_, detail) = control_plane.get("environments/local/permissions").await.problem(404);
         assert_eq!(
             detail,
-            "the connector for gateway type `test` offers no permission policy for mode `read-write`, only for `read-only`"
+            "the connector for gateway type `test` offers no permission policy for mode `read-write`, only for `read-only`; \
+             ask for one of those with `--mode` (`mode`)"
         );
         let (_, detail) = control_plane.get("environments/bare/permissions").await.problem(409);
         assert_eq!(

@@ -248,8 +248,15 @@ async fn settings_are_checked_once_a_connector_has_said_what_it_takes() {
             json!({"metadata": {"name": "kong"}, "spec": {"gatewayType": "test", "settings": settings}})
         };
         let created = control_plane.post("environments", document(json!({"anything": true}))).await.expect(201);
-        assert_eq!(condition(&created, "SettingsValid")["status"], "Unknown");
-        assert_eq!(condition(&created, "Connected")["reason"], "NeverConnected");
+        assert_eq!(
+            condition(&created, "SettingsValid")["message"],
+            "no agent for gateway type `test` has said yet which settings it takes"
+        );
+        assert_eq!(
+            condition(&created, "Connected")["message"],
+            "no agent for gateway type `test` has served it yet; `gatehouse agent join-token --type test` gives a token to \
+             start one with"
+        );
         let agent = control_plane.with_agent(&descriptor()).await;
         control_plane.with_lease(agent, "kong").await;
         let read = control_plane.get("environments/kong").await.expect(200);
@@ -260,7 +267,18 @@ async fn settings_are_checked_once_a_connector_has_said_what_it_takes() {
         assert_eq!(answer.body["errors"][0]["pointer"], "/spec/settings/adminUrl");
         answer.problem(422);
         let right = control_plane.put("environments/kong", document(json!({"adminUrl": "http://kong"}))).await;
-        assert_eq!(condition(&right.expect(200), "SettingsValid")["status"], "True");
+        assert_eq!(
+            condition(&right.expect(200), "SettingsValid")["message"],
+            "the settings are what the connector for `test` takes"
+        );
+        // Nobody renews the lease.
+        let offline = control_plane
+            .until("environments/kong", |it| condition(it, "Connected")["reason"] == "AgentOffline")
+            .await;
+        let told = condition(&offline, "Connected")["message"].clone();
+        let told = told.as_str().expect("a message");
+        let (before, after) = (format!("agent {agent} has not been heard of since "), "; start it again");
+        assert!(told.starts_with(&before) && told.ends_with(after), "{told}");
     })
     .await;
 }

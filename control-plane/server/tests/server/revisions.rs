@@ -43,7 +43,10 @@ async fn a_change_of_content_makes_a_revision_and_a_label_does_not() {
         assert_eq!(listed["items"][0]["createdBy"], "admin");
         let first = control_plane.get("apis/orders/revisions/1").await.expect(200);
         assert_eq!(first["content"]["basePath"], "/orders");
-        control_plane.get("apis/orders/revisions/3").await.problem(404);
+        assert_eq!(
+            control_plane.get("apis/orders/revisions/3").await.problem(404).1,
+            "api `orders` has no revision 3; `gatehouse get revisions --api orders` lists those it has"
+        );
         control_plane.get("apis/none/revisions").await.problem(404);
         let page = control_plane
             .get("apis/orders/revisions?limit=1")

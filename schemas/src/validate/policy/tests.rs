@@ -206,7 +206,11 @@ fn a_rewritten_path_has_only_parameters_that_its_operation_has() {
     ] {
         assert_eq!(detail(path, operation).as_deref(), Some(words), "{path}");
     }
-    assert_eq!(issues(json!({"type": "rewrite", "with": {}}), None).len(), 1);
+    check(
+        "rewrite",
+        json!({}),
+        &[": needs a `path`, or changes of the `query`"],
+    );
 }
 
 #[test]
