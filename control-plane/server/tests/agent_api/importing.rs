@@ -60,7 +60,11 @@ pub(crate) fn unchanged(reference: &str, name: &str) -> DiscoveredItem {
     }
 }
 
-pub(crate) async fn whole(control_plane: &ControlPlane, agent: &Agent, items: &[DiscoveredItem]) -> DiscoveryId {
+pub(crate) async fn whole(
+    control_plane: &ControlPlane,
+    agent: &Agent,
+    items: &[DiscoveredItem],
+) -> DiscoveryId {
     let id = discovery(control_plane).await;
     agent.page(id, 1, items).await;
     agent.complete(id, 1, DiscoveryOutcome::Complete).await;
