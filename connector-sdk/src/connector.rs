@@ -31,7 +31,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 
     /// Looks whether the gateway can be reached and the credential is good for the environment's mode.
     ///
-    /// Requires `Capabilities::check`.
+    /// Requires `Capabilities::check`. Whether the connector's capabilities serve the mode is added by the runtime.
     ///
     /// # Behaviour
     ///
@@ -39,7 +39,6 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - A gateway that cannot be reached is an `Unavailable` error, not a failed check.
     /// - A permission that the mode needs and the credential lacks is a finding of severity `Error` that names it.
     /// - A permission to change things that a read-only mode does not need is a `Warning`.
-    /// - Whether the connector's capabilities serve the mode is added by the runtime.
     async fn check(&self, context: &Context) -> Result<CheckReport>;
 
     /// Lists one page of the APIs the gateway has, ours and others.
@@ -49,6 +48,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// # Behaviour
     ///
     /// - Following `next` from the first page lists every API exactly once.
+    /// - So it does when there are more than a thousand.
     /// - An API that cannot be read is an `Unreadable` item; the listing goes on.
     /// - A page that cannot be read is an error, never an empty page.
     /// - An API whose version in the listing is the one in `known` is `Unchanged` and costs no call of its own. A
@@ -110,6 +110,9 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - What earlier attempts recorded and this one does not use is removed, whichever generation it was for.
     /// - `Deployed::observed` is what the gateway holds, not what was asked for; if it is not the desired fingerprint,
     ///   the runtime looks once more, and tries again.
+    /// - A gateway that cannot be reached or fails is an `Unavailable` error; one that asks to come back later is
+    ///   `RateLimited`, with the time it says.
+    /// - No secret's value appears in a translation, an observation or an error.
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed>;
 
     /// Removes the API from the gateway.

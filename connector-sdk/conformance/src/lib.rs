@@ -1,0 +1,76 @@
+//! The conformance suite: what a connector must do, proven one behaviour at a time.
+//!
+//! The lists under `# Behaviour` in [`Connector`](gatehouse_connector_sdk::connector::Connector) are the suite: one
+//! line is one test, in the same words. A connector's author provides a [`TestGateway`], which does what other people
+//! and the network do to a gateway, and calls [`run`]. Behaviours of operations that the connector does not declare,
+//! and those that the gateway under test cannot be brought to show, are skipped, and the report says why.
+
+mod behaviour;
+mod behaviours;
+mod gateway;
+mod journal;
+mod memory;
+mod page;
+mod quotas;
+mod report;
+mod sample;
+mod subject;
+mod verdict;
+
+pub use behaviour::{Behaviour, Level, Operation};
+pub use gateway::{Disturbance, Edit, GatewayAnswer, Permission, TestGateway};
+pub use memory::MemoryTestGateway;
+pub use page::page;
+pub use report::{Outcome, Report, Tested};
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+
+use crate::{subject::Subject, verdict::Stop};
+
+/// How long one behaviour may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// All behaviours, in the order of the contract.
+pub fn behaviours() -> Vec<Behaviour> {
+    behaviours::all()
+}
+
+/// Tests every behaviour up to a level, each on a gateway of its own. `fresh` gives an empty gateway at every call.
+pub async fn run(level: Level, fresh: impl Fn() -> Arc<dyn TestGateway>) -> Report {
+    let mut report = Report::of(fresh().connector().descriptor(), level);
+    for behaviour in behaviours()
+        .into_iter()
+        .filter(|behaviour| behaviour.level <= level)
+    {
+        let outcome = test(&behaviour, fresh()).await;
+        report.add(&behaviour, outcome);
+    }
+    report
+}
+
+/// Tests one behaviour on an empty gateway.
+pub async fn test(behaviour: &Behaviour, gateway: Arc<dyn TestGateway>) -> Outcome {
+    let subject = Subject::new(gateway);
+    let capabilities = subject.capabilities();
+    if let Some(missing) = behaviour.missing(&capabilities) {
+        return Outcome::Skipped {
+            reason: format!("the connector does not declare `{missing}`"),
+        };
+    }
+    let tested = AssertUnwindSafe((behaviour.test)(subject)).catch_unwind();
+    match tokio::time::timeout(PATIENCE, tested).await {
+        Ok(Ok(Ok(()))) => Outcome::Passed,
+        Ok(Ok(Err(Stop::Skip(reason)))) => Outcome::Skipped { reason },
+        Ok(Ok(Err(Stop::Fail(reason)))) => Outcome::Failed { reason },
+        Ok(Err(_)) => failed("the connector panicked; return an error instead"),
+        Err(_) => failed("it took more than 30 seconds; a connector makes one attempt and ends"),
+    }
+}
+
+fn failed(reason: &str) -> Outcome {
+    Outcome::Failed {
+        reason: reason.to_owned(),
+    }
+}

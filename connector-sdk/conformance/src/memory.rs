@@ -1,0 +1,125 @@
+//! The in-memory gateway under test.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use gatehouse_connector_sdk::{
+    connector::Connector,
+    error::ErrorKind,
+    memory::{Fault, MemoryConnector, MemoryGateway},
+    operation::Operation,
+};
+use gatehouse_schemas::{identity::ExternalRef, revision::RevisionContent};
+use serde_json::{Map, Value, json};
+
+use crate::gateway::{Disturbance, Edit, GatewayAnswer, Permission, TestGateway};
+
+/// The in-memory gateway, and the connector to it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryTestGateway {
+    gateway: MemoryGateway,
+}
+
+impl MemoryTestGateway {
+    /// An empty gateway.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The gateway itself.
+    pub fn gateway(&self) -> &MemoryGateway {
+        &self.gateway
+    }
+}
+
+#[async_trait]
+impl TestGateway for MemoryTestGateway {
+    fn connector(&self) -> Arc<dyn Connector> {
+        Arc::new(MemoryConnector::new(self.gateway.clone()))
+    }
+
+    fn settings(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    fn settings_with_steps(&self) -> Option<Map<String, Value>> {
+        Some(Map::from_iter([("steps".to_owned(), json!(4))]))
+    }
+
+    fn settings_without(&self, permission: Permission) -> Option<Map<String, Value>> {
+        let setting = match permission {
+            Permission::Read => "credentialMayRead",
+            Permission::Write => "credentialMayWrite",
+        };
+        Some(Map::from_iter([(setting.to_owned(), json!(false))]))
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "it keeps nothing in a file, so nothing can fail"
+    )]
+    async fn add_foreign(&self, name: &str, content: RevisionContent) -> ExternalRef {
+        self.gateway
+            .add_foreign(name, content)
+            .expect("no file is written")
+    }
+
+    async fn edit(&self, api: &ExternalRef, edit: Edit) -> bool {
+        let edited = match edit {
+            Edit::Content => self
+                .gateway
+                .edit(api, |content| "edited".clone_into(&mut content.display_name)),
+            Edit::Name => self.gateway.rename(api, "edited"),
+            Edit::Tags => self.gateway.set_tags(api, &["edited"]),
+        };
+        edited.is_ok()
+    }
+
+    async fn delete(&self, api: &ExternalRef) {
+        // One that is gone already is gone.
+        let _ = self.gateway.delete(api);
+    }
+
+    async fn holds(&self) -> BTreeMap<String, String> {
+        let apis = self.gateway.apis().into_iter();
+        let apis = apis.map(|(external_ref, api)| (external_ref.0, json!(api).to_string()));
+        let parts = self.gateway.parts().into_iter();
+        apis.chain(parts.map(|part| (part, String::new()))).collect()
+    }
+
+    async fn make_unreadable(&self, api: &ExternalRef) -> bool {
+        self.gateway.set_readable(api, false);
+        true
+    }
+
+    async fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool {
+        let fault = match disturbance {
+            Disturbance::Unreachable | Disturbance::ServerError => Fault::Fail(ErrorKind::Unavailable),
+            Disturbance::TooManyRequests { retry_after: None } => Fault::Fail(ErrorKind::RateLimited),
+            Disturbance::TooManyRequests { .. } => return false,
+            Disturbance::LoseReply => Fault::LoseReply,
+            Disturbance::DieBeforeStep(number) => Fault::FailBeforeStep(number),
+            Disturbance::DieAfterStep(number) => Fault::FailAfterStep(number),
+        };
+        self.gateway.inject(operation, [fault]);
+        true
+    }
+
+    async fn hide(&self) -> bool {
+        self.gateway.set_blind(true);
+        true
+    }
+
+    async fn ask(&self, _endpoint_url: &str, _path: &str, _key: Option<&str>) -> Option<GatewayAnswer> {
+        None
+    }
+
+    async fn calls(&self) -> Option<u64> {
+        Some(
+            Operation::ALL
+                .iter()
+                .map(|operation| self.gateway.calls(*operation))
+                .sum(),
+        )
+    }
+}

@@ -1,0 +1,40 @@
+//! Quotas that count what is asked for.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use gatehouse_connector_sdk::{error::Result, scheduler::Quotas};
+use gatehouse_schemas::quota::VendorCalls;
+
+/// Counts permits per operation; clones count together.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CountingQuotas {
+    taken: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl CountingQuotas {
+    pub(crate) fn taken(&self) -> VendorCalls {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Quotas for CountingQuotas {
+    async fn acquire(&self, operation: &str) -> Result<()> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        *taken.entry(operation.to_owned()).or_default() += 1;
+        Ok(())
+    }
+
+    fn throttled(&self, _operation: &str, _retry_after: Option<Duration>) {}
+
+    fn succeeded(&self, _operation: &str) {}
+
+    fn eta_ms(&self, _calls: &VendorCalls) -> u64 {
+        0
+    }
+}

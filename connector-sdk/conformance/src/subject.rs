@@ -1,0 +1,239 @@
+//! One connector on one gateway, with everything a test does to it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use gatehouse_connector_sdk::{
+    connector::{ApiReference, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest},
+    context::{Context, EnvironmentContext, SecretResolver},
+    error::{Error, ErrorKind, Result},
+    operation::Operation,
+};
+use gatehouse_schemas::{
+    descriptor::Capabilities,
+    desired::DesiredApi,
+    environment::Mode,
+    identity::{ExternalRef, ResourceName},
+    observed::{DiscoveredItem, Observation},
+    plan::plan,
+};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    gateway::{Disturbance, TestGateway},
+    journal::TestJournal,
+    quotas::CountingQuotas,
+    sample,
+    verdict::{Stop, require},
+};
+
+/// One connector on one gateway.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    pub(crate) gateway: Arc<dyn TestGateway>,
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) journal: TestJournal,
+    pub(crate) quotas: CountingQuotas,
+    settings: Map<String, Value>,
+    mode: Mode,
+}
+
+impl Subject {
+    pub(crate) fn new(gateway: Arc<dyn TestGateway>) -> Self {
+        Self {
+            connector: gateway.connector(),
+            settings: gateway.settings(),
+            gateway,
+            journal: TestJournal::default(),
+            quotas: CountingQuotas::default(),
+            mode: Mode::ReadWrite,
+        }
+    }
+
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        self.connector.descriptor().capabilities.clone()
+    }
+
+    /// As another process sees it: what is recorded and what the gateway holds is all that it knows.
+    pub(crate) fn restarted(&self) -> Self {
+        Self {
+            connector: self.gateway.connector(),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn in_mode(&self, mode: Mode) -> Self {
+        Self { mode, ..self.clone() }
+    }
+
+    pub(crate) fn with_settings(&self, settings: Map<String, Value>) -> Self {
+        Self {
+            settings,
+            ..self.clone()
+        }
+    }
+
+    /// With settings that make a deploy take several steps.
+    pub(crate) fn with_steps(&self) -> std::result::Result<Self, Stop> {
+        let settings = self.gateway.settings_with_steps();
+        let settings = settings.ok_or_else(|| Stop::Skip("a deploy never takes several steps".to_owned()))?;
+        Ok(self.with_settings(settings))
+    }
+
+    /// With quotas that have counted nothing yet.
+    pub(crate) fn counting(&self) -> Self {
+        Self {
+            quotas: CountingQuotas::default(),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn with_journal(&self, journal: TestJournal) -> Self {
+        Self {
+            journal,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            environment: Arc::new(EnvironmentContext {
+                id: sample::environment_id(),
+                name: sample::name("conformance"),
+                mode: self.mode,
+                settings: self.settings.clone(),
+                credentials: self.gateway.credentials(),
+                endpoints: Vec::new(),
+            }),
+            secrets: Arc::new(OneSecret),
+            journal: Arc::new(self.journal.clone()),
+            quotas: Arc::new(self.quotas.clone()),
+            cancellation: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) async fn disturb(
+        &self,
+        operation: Operation,
+        disturbance: Disturbance,
+    ) -> std::result::Result<(), Stop> {
+        let can = self.gateway.disturb(operation, disturbance).await;
+        require(can, &format!("cannot be brought to `{disturbance:?}`"))
+    }
+
+    pub(crate) async fn observe(
+        &self,
+        desired: &DesiredApi,
+        external_ref: Option<&ExternalRef>,
+    ) -> Result<Observation> {
+        self.connector
+            .observe(&self.context(), &reference(desired, external_ref))
+            .await
+    }
+
+    /// What to ask for to get there from what is there now.
+    pub(crate) async fn request(&self, desired: &DesiredApi) -> std::result::Result<DeployRequest, Stop> {
+        let observed = self.observe(desired, None).await?;
+        let plan = plan(desired, &observed, None)
+            .map_err(|error| Stop::Fail(format!("there is no plan for what is observed: {error}")))?;
+        Ok(DeployRequest {
+            external_ref: match observed {
+                Observation::Present(api) => Some(api.external_ref),
+                _ => None,
+            },
+            desired: desired.clone(),
+            plan,
+            adopt: false,
+        })
+    }
+
+    /// Deploys as the runtime does: looks, plans, and carries it out.
+    pub(crate) async fn deploy(&self, desired: &DesiredApi) -> std::result::Result<Deployed, Stop> {
+        Ok(self.try_deploy(desired).await??)
+    }
+
+    /// The same; the outer error is that of the look before it.
+    pub(crate) async fn try_deploy(
+        &self,
+        desired: &DesiredApi,
+    ) -> std::result::Result<Result<Deployed>, Stop> {
+        let request = self.request(desired).await?;
+        Ok(self.connector.deploy(&self.context(), &request).await)
+    }
+
+    pub(crate) async fn undeploy(
+        &self,
+        desired: &DesiredApi,
+        external_ref: Option<&ExternalRef>,
+    ) -> Result<()> {
+        self.connector
+            .undeploy(&self.context(), &reference(desired, external_ref))
+            .await
+    }
+
+    pub(crate) async fn page(&self, request: PageRequest) -> Result<DiscoveryPage> {
+        self.connector.discover(&self.context(), request).await
+    }
+
+    /// All items of a listing, following `next`.
+    pub(crate) async fn list(&self, first: PageRequest) -> std::result::Result<Vec<DiscoveredItem>, Stop> {
+        let (mut items, mut request) = (Vec::new(), first);
+        for _ in 0..10_000 {
+            let page = self.page(request.clone()).await?;
+            items.extend(page.items);
+            match page.next {
+                None => return Ok(items),
+                position => request.position = position,
+            }
+        }
+        Err(Stop::Fail(
+            "the listing has more than 10,000 pages; following `next` does not end".to_owned(),
+        ))
+    }
+}
+
+/// A listing in pages of a size.
+pub(crate) fn pages_of(limit: usize) -> PageRequest {
+    PageRequest {
+        limit,
+        ..PageRequest::default()
+    }
+}
+
+pub(crate) fn reference(desired: &DesiredApi, external_ref: Option<&ExternalRef>) -> ApiReference {
+    ApiReference {
+        external_ref: external_ref.cloned(),
+        mark: desired.mark.clone(),
+    }
+}
+
+/// What an item is about.
+pub(crate) fn item_ref(item: &DiscoveredItem) -> &ExternalRef {
+    match item {
+        DiscoveredItem::Api(api) => &api.external_ref,
+        DiscoveredItem::Unchanged { external_ref, .. } | DiscoveredItem::Unreadable { external_ref, .. } => {
+            external_ref
+        }
+    }
+}
+
+/// Knows the suite's secret and no other.
+#[derive(Debug)]
+struct OneSecret;
+
+#[async_trait]
+impl SecretResolver for OneSecret {
+    async fn resolve(&self, names: &[ResourceName]) -> Result<BTreeMap<ResourceName, SecretString>> {
+        let (known, value) = sample::SECRET;
+        let resolve = |name: &ResourceName| match name.as_str() == known {
+            true => Ok((name.clone(), SecretString::from(value))),
+            false => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("there is no secret `{name}`"),
+            )),
+        };
+        names.iter().map(resolve).collect()
+    }
+}

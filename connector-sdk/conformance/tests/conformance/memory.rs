@@ -1,0 +1,28 @@
+//! The in-memory connector, the reference implementation.
+
+use std::sync::Arc;
+
+use gatehouse_connector_conformance::{Level, MemoryTestGateway, Outcome, run};
+
+#[tokio::test]
+async fn the_in_memory_connector_passes_core_and_extended() {
+    let report = run(Level::Extended, || Arc::new(MemoryTestGateway::new())).await;
+    let failures: Vec<_> = report.failures().collect();
+    assert!(report.passed(), "{failures:#?}");
+    let skipped: Vec<_> = report
+        .behaviours
+        .iter()
+        .filter(|it| matches!(it.outcome, Outcome::Skipped { .. }))
+        .map(|it| it.id.as_str())
+        .collect();
+    // It answers no requests, and its positions are places in an order.
+    assert_eq!(
+        skipped,
+        [
+            "a_position_that_is_not_taken_begins_anew",
+            "requests_are_answered_by_the_new_revision",
+            "no_request_meets_a_mixture",
+            "never_reachable_without_security",
+        ]
+    );
+}
