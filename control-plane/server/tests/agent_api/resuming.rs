@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     agent::{Agent, environment_id, refusal},
     discovering::{classes, discovery, found, lines, told},
-    harness::{ControlPlane, check, descriptor, now, send},
+    harness::{ControlPlane, PATIENCE, check, descriptor, now, send},
 };
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn another_agent_goes_on_where_the_first_was_interrupted() {
 
         // The first is not heard of again; its lease ends.
         let second = Agent::start(&control_plane, descriptor()).await;
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         let work = loop {
             let work = second.try_work(0, Duration::from_secs(1)).await.expect("work");
             if let Some(work) = work.discoveries.into_iter().next() {
@@ -132,7 +132,7 @@ async fn until_planned(
     control_plane: &ControlPlane,
     so: impl Fn(Option<&Schedule>) -> bool,
 ) -> Option<Schedule> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let found = schedule(control_plane).await;
         if so(found.as_ref()) {

@@ -23,6 +23,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+/// How long a test waits for what must come. Only a test that fails waits that long; others may stand still for a
+/// while on a machine that is busy with something else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// How long agents have a lease, unless a test says otherwise.
 const LEASE: Duration = Duration::from_secs(2);
 
@@ -305,7 +309,7 @@ impl ControlPlane {
 
     /// Waits until something under this path is so.
     pub(crate) async fn until(&self, path: &str, so: impl Fn(&Value) -> bool) -> Value {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let answer = self.get(path).await;
             if so(&answer.body) {
