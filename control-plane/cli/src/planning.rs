@@ -101,7 +101,12 @@ fn item_state(item: &PlanItem) -> String {
         .as_ref()
         .map(|progress| format!(", {}", progress_text(progress)))
         .unwrap_or_default();
-    format!("{what} {} in {}{progress}", item.api, item.environment)
+    let trouble = item
+        .message
+        .as_ref()
+        .map(|message| format!(": {message}"))
+        .unwrap_or_default();
+    format!("{what} {} in {}{progress}{trouble}", item.api, item.environment)
 }
 
 /// What the end of a plan means for the command: nothing if all of it was carried out.

@@ -193,7 +193,8 @@ async fn progress(state: &AppState, item: &mut PlanItem) -> Answer<()> {
     let mut conditions = deployment.conditions.into_iter();
     let deployed = conditions.find(|condition| condition.r#type == ConditionType::Deployed);
     let waits = deployed.as_ref().is_some_and(|it| it.reason == "AgentOffline");
-    if deployment.phase == Phase::Failed || waits {
+    // What the plan itself waits for says more.
+    if item.message.is_none() && (deployment.phase == Phase::Failed || waits) {
         item.message = deployed.map(|condition| condition.message);
     }
     Ok(())

@@ -25,6 +25,8 @@ mod resource;
 mod rollback;
 pub(crate) mod rollout;
 mod rollout_back;
+mod rollout_fate;
+mod rollout_patience;
 pub(crate) mod rollout_progress;
 mod secret_users;
 

@@ -29,6 +29,7 @@ use super::{
     obstacles,
     plan_answer::{Question, fingerprint, work_out},
     plan_item::Intent,
+    rollout_patience::Trouble,
 };
 use crate::{
     agent_api::{assignment::desired_state, tasks},
@@ -59,6 +60,9 @@ pub(crate) struct ItemInternals {
     pub(crate) former: Option<Former>,
     /// The generation in which that was put back.
     pub(crate) back: Option<Generation>,
+    /// What keeps it from getting on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<Trouble>,
 }
 
 /// What was desired of a deployment before a plan changed it.

@@ -3,29 +3,20 @@
 
 use std::collections::BTreeSet;
 
-use gatehouse_control_plane_api::{
-    admin::{PlanItem, PlanItemState},
-    agent::DeploymentOutcome,
-};
+use gatehouse_control_plane_api::admin::{PlanItem, PlanItemState};
 use gatehouse_control_plane_store::{Deployment, PlanState, PlanStrategy, Transaction};
 use gatehouse_schemas::{
-    condition::{ConditionType, Phase},
+    condition::Phase,
     identity::{PlanId, ResourceName},
     time::Timestamp,
 };
 
 use super::{
     plan::{ItemInternals, Kept},
-    rollout::is_of,
     rollout_back::{Back, Undone, Why, make_again, put_back},
+    rollout_fate::{Fate, Hindrance, Recorded, Stand, Waiting, told},
 };
 use crate::failure::Answer;
-
-/// How long an agent may try again before the plan goes on without the item. The agent goes on trying.
-const PATIENCE_MS: i64 = 10 * 60 * 1000;
-
-/// The agent's word for a gateway that moved since a plan was made.
-const PLAN_VOID: &str = "PlanVoid";
 
 /// Takes the next step with a plan, if there is one to take. Gives whether anything changed.
 pub(crate) async fn advance(
@@ -54,7 +45,6 @@ async fn applying(
     kept: &mut Kept,
     online_since: Timestamp,
 ) -> Answer<PlanState> {
-    let since = kept.row.applied_at.unwrap_or(kept.row.updated_at);
     let apis = apis(&kept.items);
     for index in 0..kept.items.len() {
         let (item, internals) = (&kept.items[index], &kept.internals[index]);
@@ -66,8 +56,9 @@ async fn applying(
             item,
             internals,
             plan_id: kept.row.id,
+            strategy: kept.row.strategy,
         };
-        let mut fate = recorded.fate(transaction, deployment.as_ref(), since).await?;
+        let mut fate = recorded.fate(transaction, deployment.as_ref()).await?;
         if let (Fate::Void(told), Some(deployment)) = (&fate, &deployment) {
             let undone = Undone {
                 item,
@@ -80,7 +71,7 @@ async fn applying(
                 Back::Left(reason) => fate = Fate::Failed(format!("{told}; {reason}")),
             }
         }
-        settle(&mut kept.items[index], fate);
+        settle(&mut kept.items[index], &mut kept.internals[index], fate);
     }
     let any = |state| kept.items.iter().any(|item| item.state == state);
     let broken = any(PlanItemState::Failed) || any(PlanItemState::Void);
@@ -108,23 +99,20 @@ fn ended(items: &[PlanItem]) -> PlanState {
     }
 }
 
-/// What became of an item that was recorded.
-enum Fate {
-    Going,
-    Applied,
-    Failed(String),
-    Void(String),
-}
-
-fn settle(item: &mut PlanItem, fate: Fate) {
+fn settle(item: &mut PlanItem, internals: &mut ItemInternals, fate: Fate) {
     let (state, message) = match fate {
-        Fate::Going => return,
+        Fate::Going(waiting) => return wait(item, internals, waiting),
         Fate::Applied => (PlanItemState::Applied, None),
         Fate::Failed(message) => (PlanItemState::Failed, Some(message)),
         Fate::Void(message) => (PlanItemState::Void, Some(message)),
     };
     item.state = state;
     item.message = message;
+}
+
+fn wait(item: &mut PlanItem, internals: &mut ItemInternals, waiting: Waiting) {
+    internals.trouble = waiting.trouble;
+    item.message = waiting.message;
 }
 
 async fn found(transaction: &mut Transaction, item: &PlanItem) -> Answer<Option<Deployment>> {
@@ -134,115 +122,13 @@ async fn found(transaction: &mut Transaction, item: &PlanItem) -> Answer<Option<
     })
 }
 
-/// An item that was recorded.
-#[derive(Clone, Copy)]
-struct Recorded<'a> {
-    item: &'a PlanItem,
-    internals: &'a ItemInternals,
-    plan_id: PlanId,
-}
-
-impl Recorded<'_> {
-    /// Whether what is desired is still the plan's: policies or secrets that were written meanwhile give the same
-    /// another generation.
-    fn is_in(&self, deployment: &Deployment) -> bool {
-        is_of(deployment, self.internals.generation) || deployment.terms.plan_id == Some(self.plan_id)
-    }
-
-    async fn fate(
-        &self,
-        transaction: &mut Transaction,
-        deployment: Option<&Deployment>,
-        since: Timestamp,
-    ) -> Answer<Fate> {
-        let item = self.item;
-        let removes = item.to_revision.is_none();
-        let (api, environment) = (&item.api, &item.environment);
-        let Some(deployment) = deployment else {
-            return Ok(if removes {
-                Fate::Applied
-            } else {
-                Fate::Failed(format!(
-                    "api `{api}` was taken off environment `{environment}` meanwhile; if it should be there, make a new plan"
-                ))
-            });
-        };
-        // Policies or secrets that were written meanwhile give the same revision another generation.
-        let ours = deployment.absent == removes && (removes || item.to_revision == Some(deployment.revision));
-        if !ours {
-            return Ok(Fate::Failed(format!(
-                "something else was asked for meanwhile: api `{api}` in environment `{environment}` is at generation {} now; make \
-                 a new plan to change that",
-                deployment.generation
-            )));
-        }
-        if deployment.phase == Phase::Deployed && !removes {
-            return Ok(Fate::Applied);
-        }
-        let Some(failure) = failure(transaction, deployment).await? else {
-            return Ok(Fate::Going);
-        };
-        if failure.reason == PLAN_VOID && self.is_in(deployment) {
-            return Ok(Fate::Void(format!(
-                "the gateway moved since the plan was made, and nothing was changed there: {}; make a new plan",
-                failure.message
-            )));
-        }
-        let is_over = transaction.now().0 - since.0 > PATIENCE_MS;
-        Ok(if failure.retrying && !is_over {
-            Fate::Going
-        } else {
-            Fate::Failed(told(deployment, failure))
-        })
-    }
-}
-
-struct Failed {
-    reason: String,
-    message: String,
-    retrying: bool,
-}
-
-/// What agents say went wrong with the present generation; what nobody tries again comes first.
-async fn failure(transaction: &mut Transaction, deployment: &Deployment) -> Answer<Option<Failed>> {
-    let reports = transaction.reports(deployment.id).await?;
-    let present = reports
-        .into_iter()
-        .filter(|report| report.generation >= deployment.generation);
-    let mut failures: Vec<Failed> = present
-        .filter_map(|report| match serde_json::from_value(report.outcome) {
-            Ok(DeploymentOutcome::Failed {
-                reason,
-                message,
-                retrying,
-            }) => Some(Failed {
-                reason,
-                message,
-                retrying,
-            }),
-            _ => None,
-        })
-        .collect();
-    failures.sort_by_key(|failure| failure.retrying);
-    Ok(failures.into_iter().next())
-}
-
-/// The condition's sentence says more than the report's: who it was, and what happens next.
-fn told(deployment: &Deployment, failure: Failed) -> String {
-    let mut conditions = deployment.conditions.iter();
-    let deployed = conditions.find(|condition| condition.r#type == ConditionType::Deployed);
-    deployed
-        .filter(|condition| condition.reason == failure.reason)
-        .map_or(failure.message, |condition| condition.message.clone())
-}
-
 /// Begins to put back what the other items changed, and what a failed one may have.
 async fn compensate(
     transaction: &mut Transaction,
     kept: &mut Kept,
     online_since: Timestamp,
 ) -> Answer<PlanState> {
-    let (plan_id, apis) = (kept.row.id, apis(&kept.items));
+    let (plan, apis) = ((kept.row.id, kept.row.strategy), apis(&kept.items));
     for (item, internals) in kept.items.iter_mut().zip(&mut kept.internals) {
         let was_carried = matches!(
             item.state,
@@ -251,11 +137,12 @@ async fn compensate(
         if !was_carried || internals.back.is_some() || internals.generation == item.generation {
             continue;
         }
-        match back(transaction, item, internals, (plan_id, &apis, online_since)).await? {
+        match back(transaction, item, internals, (plan, &apis, online_since)).await? {
             Back::In(generation) => {
                 internals.back = Some(generation);
                 if item.state != PlanItemState::Failed {
                     item.state = PlanItemState::Compensating;
+                    item.message = None;
                 }
             }
             // Why it failed says more.
@@ -274,13 +161,14 @@ async fn back(
     transaction: &mut Transaction,
     item: &mut PlanItem,
     internals: &ItemInternals,
-    (plan_id, apis, online_since): (PlanId, &BTreeSet<ResourceName>, Timestamp),
+    ((plan_id, strategy), apis, online_since): ((PlanId, PlanStrategy), &BTreeSet<ResourceName>, Timestamp),
 ) -> Answer<Back> {
     let deployment = found(transaction, item).await?;
     let recorded = Recorded {
         item,
         internals,
         plan_id,
+        strategy,
     };
     let made = match deployment {
         Some(deployment) if recorded.is_in(&deployment) => {
@@ -310,11 +198,12 @@ fn left_as_it_is(item: &PlanItem) -> String {
 }
 
 async fn compensating(transaction: &mut Transaction, kept: &mut Kept) -> Answer<PlanState> {
-    for (item, internals) in kept.items.iter_mut().zip(&kept.internals) {
+    for (item, internals) in kept.items.iter_mut().zip(&mut kept.internals) {
         if item.state == PlanItemState::Compensating {
             let deployment = found(transaction, item).await?;
-            if let Some(message) = came_back(transaction, item, internals, deployment.as_ref()).await? {
-                (item.state, item.message) = message;
+            match came_back(transaction, item, internals, deployment.as_ref()).await? {
+                Returned::Waiting(waiting) => wait(item, internals, waiting),
+                Returned::Ended(state, message) => (item.state, item.message) = (state, message),
             }
         }
     }
@@ -342,29 +231,66 @@ async fn compensating(transaction: &mut Transaction, kept: &mut Kept) -> Answer<
 
 const NOT_PUT_BACK: &str = "it could not be put back";
 
-type Settled = (PlanItemState, Option<String>);
+/// How putting an item back goes.
+enum Returned {
+    Waiting(Waiting),
+    Ended(PlanItemState, Option<String>),
+}
 
-/// How putting an item back ended; none while it goes on.
+impl Returned {
+    fn as_before() -> Self {
+        Self::Ended(PlanItemState::Compensated, None)
+    }
+
+    fn failed(message: String) -> Self {
+        Self::Ended(PlanItemState::Failed, Some(message))
+    }
+}
+
 async fn came_back(
     transaction: &mut Transaction,
     item: &PlanItem,
     internals: &ItemInternals,
     deployment: Option<&Deployment>,
-) -> Answer<Option<Settled>> {
+) -> Answer<Returned> {
     let removes = internals.former.as_ref().is_none_or(|former| former.absent);
     let Some(deployment) = deployment else {
-        return Ok(Some(if removes {
-            (PlanItemState::Compensated, None)
+        return Ok(if removes {
+            Returned::as_before()
         } else {
-            (PlanItemState::Failed, Some(left_as_it_is(item)))
-        }));
+            Returned::failed(left_as_it_is(item))
+        });
     };
     if deployment.phase == Phase::Deployed && !removes {
-        return Ok(Some((PlanItemState::Compensated, None)));
+        return Ok(Returned::as_before());
     }
-    let failure = failure(transaction, deployment).await?;
-    Ok(failure.filter(|failure| !failure.retrying).map(|failure| {
-        let message = format!("{NOT_PUT_BACK}: {}", told(deployment, failure));
-        (PlanItemState::Failed, Some(message))
-    }))
+    let stand = Stand::of(transaction, deployment, internals.trouble.as_ref()).await?;
+    Ok(returning(deployment, stand))
+}
+
+/// A plan does not wait for ever. What was there before stays desired, so that it comes back in any case.
+fn returning(deployment: &Deployment, stand: Stand) -> Returned {
+    let message = match &stand.hindrance {
+        Some(Hindrance::Failing(failure)) if !failure.retrying => {
+            let told = told(deployment, failure);
+            return Returned::failed(format!("{NOT_PUT_BACK}: {told}"));
+        }
+        None => None,
+        Some(Hindrance::Failing(failure)) => Some(told(deployment, failure)),
+        Some(Hindrance::Unattended(reason)) => Some(reason.clone()),
+    };
+    match message {
+        Some(message) if stand.is_over => Returned::failed(format!(
+            "{NOT_PUT_BACK} so far: {message}; it stays desired as it was before, and is put back once the cause is removed"
+        )),
+        message => Returned::Waiting(Waiting {
+            message: message.map(|message| {
+                format!(
+                    "{message}; the plan waits for it until {}, then ends without it",
+                    stand.until()
+                )
+            }),
+            trouble: stand.trouble,
+        }),
+    }
 }

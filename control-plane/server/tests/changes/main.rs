@@ -32,3 +32,4 @@ mod resolving_drift;
 mod restarting;
 mod scene;
 mod undoing;
+mod waiting;
