@@ -1,5 +1,5 @@
-//! The reconciler of plans and tasks: ends tasks that nobody answered, and takes the next step with every plan that
-//! is being carried out or put back. It looks at state alone, so it may be killed anywhere and run in several replicas.
+//! The reconciler of plans and tasks: ends tasks that nobody answered, takes back adoptions of drift that are void, and
+//! takes the next step with every plan that is being carried out or put back. It looks at state alone, so it may be killed anywhere and run in several replicas.
 
 use std::{
     collections::BTreeMap,
@@ -13,10 +13,10 @@ use gatehouse_control_plane_api::{
 use gatehouse_control_plane_store::{self as store, Deployment, PlanState, TaskState};
 use gatehouse_schemas::{
     environment::EnvironmentSpec,
-    identity::{GatewayType, PlanId},
+    identity::{DeploymentId, GatewayType, PlanId},
     resource::Kind,
 };
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     agent_api::tasks,
@@ -24,7 +24,7 @@ use crate::{
     failure::{Answer, Failure, chain},
     state::AppState,
     status::is_online,
-    write::rollout_progress::advance,
+    write::{drift_void, rollout_progress::advance},
 };
 
 /// How often it looks although nothing happened: tasks end by the clock.
@@ -70,6 +70,13 @@ pub(crate) async fn run(state: AppState) {
 async fn look(state: &AppState, stands: &mut Stands) -> Answer<()> {
     for task in state.store.overdue_tasks(state.now()).await? {
         report(end(state, &task).await, "task", task.id);
+    }
+    let failed = state.store.failed_on_a_look().await?;
+    for deployment in failed
+        .iter()
+        .filter(|deployment| drift_void::says_void(deployment))
+    {
+        report(go_back(state, deployment.id).await, "deployment", deployment.id);
     }
     let mut open = state.store.open_plans().await?;
     open.retain(|plan| matches!(plan.state, PlanState::Applying | PlanState::Compensating));
@@ -133,6 +140,15 @@ async fn step(state: &AppState, plan: &store::Plan) -> Answer<()> {
         debug!(plan.id = %plan.id, "Went on with plan `{}`", plan.id);
     } else {
         transaction.rollback().await?;
+    }
+    Ok(())
+}
+
+async fn go_back(state: &AppState, id: DeploymentId) -> Answer<()> {
+    let mut transaction = state.store.begin(SYSTEM, None, state.now()).await?;
+    if drift_void::go_back(&mut transaction, id, state.online_since()).await? {
+        transaction.commit().await?;
+        info!(deployment.id = %id, "The adoption of drift in deployment `{id}` is void; what was applied is desired again");
     }
     Ok(())
 }

@@ -47,6 +47,13 @@ pub struct Restored {
 reads! {
     /// What was last confirmed to be on the gateway; nothing if nothing ever was.
     applied(id: DeploymentId) -> Option<Applied> = by_id;
+    /// The deployments that failed, were to begin only if the gateway held what was seen there, and belong to no plan.
+    failed_on_a_look() -> Vec<Deployment> = on_a_look;
+}
+
+async fn on_a_look(connection: &mut AnyConnection) -> Result<Vec<Deployment>> {
+    let filter = "phase = $1 AND expected IS NOT NULL AND absent = 0 AND plan_id IS NULL";
+    deployments::matching(connection, filter, to_word(&Phase::Failed)?).await
 }
 
 async fn by_id(connection: &mut AnyConnection, id: DeploymentId) -> Result<Option<Applied>> {

@@ -208,6 +208,20 @@ async fn select(
     each(rows, deployment)
 }
 
+/// The deployments that a condition of this crate's with one parameter lets through.
+pub(crate) async fn matching(
+    connection: &mut AnyConnection,
+    condition: &'static str,
+    parameter: String,
+) -> Result<Vec<Deployment>> {
+    let statement = format!("{} AND {condition} ORDER BY deployments.id", summary!("TRUE"));
+    let rows = sqlx::query(AssertSqlSafe(statement))
+        .bind(parameter)
+        .fetch_all(connection)
+        .await?;
+    each(rows, deployment)
+}
+
 async fn of_apis(connection: &mut AnyConnection, api_ids: &[ApiId]) -> Result<Vec<Deployment>> {
     let mut found = Vec::new();
     for api_ids in api_ids.chunks(100) {

@@ -197,7 +197,10 @@ async fn resolve(options: &ResolveArguments, client: &Client, screen: Screen) ->
     let done: Deployment = if options.waiting.no_wait {
         accepted
     } else {
-        deploy::wait(&accepted, options.waiting.timeout, client).await?
+        match deploy::wait(&accepted, options.waiting.timeout, client).await {
+            Ok(done) => done,
+            Err(error) => return Err(came_to_nothing(&accepted, client).await?.unwrap_or(error)),
+        }
     };
     screen.show(&done, &[format!("deployment/{}", done.id)], || match resolution {
         DriftResolution::Revert => format!("{} in {} is as it was applied\n", done.api, done.environment),
@@ -210,6 +213,20 @@ async fn resolve(options: &ResolveArguments, client: &Client, screen: Screen) ->
         screen::note("it goes on; `gatehouse drift` shows how it stands");
     }
     Ok(Exit::Ok)
+}
+
+/// An adoption is taken back if the gateway is changed once more before it is carried out.
+async fn came_to_nothing(accepted: &Deployment, client: &Client) -> anyhow::Result<Option<anyhow::Error>> {
+    let now = client.deployment(accepted.id).await?;
+    Ok((now.revision < accepted.revision).then(|| {
+        let (api, environment) = (&now.api, &now.environment);
+        let detail = format!(
+            "{api} in {environment} was not adopted: the gateway was changed once more after it was looked at; nothing was \
+             changed there, and revision {} is desired as before; look with `gatehouse drift {environment}`, then decide again",
+            now.revision
+        );
+        Failure::new(Exit::Conflict, detail).into()
+    }))
 }
 
 #[cfg(test)]

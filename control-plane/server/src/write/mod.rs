@@ -14,6 +14,7 @@ mod deletion;
 pub(crate) mod deploy;
 pub(crate) mod drift;
 pub(crate) mod drift_adopt;
+pub(crate) mod drift_void;
 pub(crate) mod import;
 pub(crate) mod obstacles;
 pub(crate) mod plan;

@@ -73,7 +73,10 @@ pub(super) async fn put_back(
 ) -> Answer<Back> {
     let former = undone.internals.former.as_ref();
     match former.filter(|former| !former.absent) {
-        Some(former) => restore(transaction, deployment, former, why, undone).await,
+        Some(former) => {
+            let around = (undone.apis, undone.online_since);
+            restore(transaction, deployment, former, why, around).await
+        }
         None if former.is_none()
             && (why == Why::NothingWasDone || undone.is_refused_adoption())
             && transaction.forget_deployment(deployment.id).await? =>
@@ -105,15 +108,14 @@ fn adopted(item: &PlanItem) -> String {
 async fn taken(
     transaction: &mut Transaction,
     desired: &DesiredApi,
-    undone: Undone<'_>,
+    environment: &ResourceName,
+    apis: &BTreeSet<ResourceName>,
 ) -> Answer<Option<String>> {
     let around = transaction
         .desired_around(desired.mark.environment_id, &desired.content.base_path)
         .await?;
-    let others = around
-        .iter()
-        .filter(|other| !undone.apis.contains(&other.mark.api_name));
-    let conflict = obstacles::conflict_with(desired, &undone.item.environment, others);
+    let others = around.iter().filter(|other| !apis.contains(&other.mark.api_name));
+    let conflict = obstacles::conflict_with(desired, environment, others);
     Ok(conflict.map(|conflict| {
         format!(
             "what was desired before cannot be put back: {}; then deploy it by hand",
@@ -131,18 +133,18 @@ fn rollback_terms() -> DeploymentTerms {
     }
 }
 
-async fn restore(
+/// Desires again what was desired before. These APIs are put back with it, and are not in its way.
+pub(super) async fn restore(
     transaction: &mut Transaction,
     deployment: &Deployment,
     former: &Former,
     why: Why,
-    undone: Undone<'_>,
+    (apis, online_since): (&BTreeSet<ResourceName>, Timestamp),
 ) -> Answer<Back> {
-    let online_since = undone.online_since;
     let composer = Composer::new(transaction, online_since).await?;
     let place = (deployment.api_id, deployment.environment_id);
     let desired = former_state(transaction, &composer, place, former).await?;
-    if let Some(reason) = taken(transaction, &desired, undone).await? {
+    if let Some(reason) = taken(transaction, &desired, &deployment.environment, apis).await? {
         return Ok(Back::Left(reason));
     }
     let untouched = why == Why::NothingWasDone && former.confirmed;
@@ -259,13 +261,7 @@ pub(super) async fn make_again(
     }
     let mut composer = Composer::new(transaction, online_since).await?;
     let desired = former_state(transaction, &composer, place, former).await?;
-    let undone = Undone {
-        item,
-        internals,
-        apis,
-        online_since,
-    };
-    if let Some(reason) = taken(transaction, &desired, undone).await? {
+    if let Some(reason) = taken(transaction, &desired, &item.environment, apis).await? {
         return Ok(Some(Back::Left(reason)));
     }
     let made = composer

@@ -32,4 +32,5 @@ mod resolving_drift;
 mod restarting;
 mod scene;
 mod undoing;
+mod voided_adoption;
 mod waiting;
