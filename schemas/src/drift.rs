@@ -1,9 +1,12 @@
 //! Drift: what a gateway holds, compared with what was last applied and with what is desired.
 
+mod overwritten;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use self::overwritten::{Overwritten, overwritten};
 use crate::{
     desired::DesiredApi,
     named::{self, Named},

@@ -110,7 +110,7 @@ impl Transaction {
     }
 
     /// Puts a former desired state in place again, under a new generation. What was applied, and the steps that were
-    /// recorded, stay as they are.
+    /// recorded, stay as they are. If the gateway holds it still, nothing was overwritten there.
     pub async fn restore_desired(&mut self, id: DeploymentId, former: &Restored) -> Result<Deployment> {
         let mark = match &former.desired {
             Desired::Present(api) => &api.mark,
@@ -129,7 +129,8 @@ impl Transaction {
         sqlx::query(
             "UPDATE deployments SET absent = $2, desired = $3, revision = $4, base_path = COALESCE($5, base_path), \
              generation = $6, confirmed = $7, phase = $8, conditions = $9, updated_at = $10, expected = $11, \
-             adopt = $12, accept_loss = $13, priority = $14, plan_id = $15, requested_by = $16 WHERE id = $1",
+             adopt = $12, accept_loss = $13, priority = $14, plan_id = $15, requested_by = $16, \
+             overwritten = CASE WHEN $7 = 1 THEN NULL ELSE overwritten END WHERE id = $1",
         )
         .bind(id.to_string())
         .bind(i64::from(matches!(former.desired, Desired::Absent(_))))

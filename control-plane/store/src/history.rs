@@ -1,6 +1,7 @@
 //! The history of deployments: which revision was confirmed where, one after the other.
 
 use gatehouse_schemas::{
+    drift::Overwritten,
     identity::{ApiId, DeploymentId, EnvironmentId, Generation, RevisionNumber},
     time::Timestamp,
 };
@@ -9,7 +10,7 @@ use sqlx::{AnyConnection, any::AnyRow};
 use crate::{
     cursor::{Page, PageRequest, page},
     error::{Result, StoreError},
-    row::{Columns as _, each, limit, signed},
+    row::{Columns as _, each, limit, signed, to_json},
     transaction::{Transaction, reads},
 };
 
@@ -24,6 +25,8 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// Who asked for it.
     pub requested_by: String,
+    /// What somebody had changed on the gateway, and was overwritten by it.
+    pub overwritten: Vec<Overwritten>,
 }
 
 reads! {
@@ -45,7 +48,7 @@ async fn list(
         .transpose()
         .map_err(|_| StoreError::BadCursor)?;
     let rows = sqlx::query(
-        "SELECT revision, generation, at, requested_by FROM deployment_history \
+        "SELECT revision, generation, at, requested_by, overwritten FROM deployment_history \
          WHERE api_id = $1 AND environment_id = $2 AND ($3 IS NULL OR generation < $3) \
          ORDER BY generation DESC LIMIT $4",
     )
@@ -67,6 +70,7 @@ fn entry(row: &AnyRow) -> Result<HistoryEntry> {
         generation: Generation(row.count("generation")?),
         at: row.time("at")?,
         requested_by: row.text("requested_by")?,
+        overwritten: row.optional_json("overwritten")?.unwrap_or_default(),
     })
 }
 
@@ -93,11 +97,28 @@ impl Transaction {
     pub(crate) async fn note_confirmation(&mut self, id: DeploymentId) -> Result<()> {
         self.note(
             id,
-            "INSERT INTO deployment_history (api_id, environment_id, generation, revision, at, requested_by) \
-             SELECT api_id, environment_id, generation, revision, $2, requested_by FROM deployments \
+            "INSERT INTO deployment_history \
+             (api_id, environment_id, generation, revision, at, requested_by, overwritten) \
+             SELECT api_id, environment_id, generation, revision, $2, requested_by, overwritten FROM deployments \
              WHERE id = $1 AND absent = 0 ON CONFLICT (api_id, environment_id, generation) DO NOTHING",
         )
-        .await
+        .await?;
+        sqlx::query("UPDATE deployments SET overwritten = NULL WHERE id = $1 AND overwritten IS NOT NULL")
+            .bind(id.to_string())
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Notes what the present generation of a deployment overwrites on the gateway. It stays with the deployment, through
+    /// further generations, until one is confirmed; from then on it is in the history.
+    pub async fn note_overwritten(&mut self, id: DeploymentId, overwritten: &[Overwritten]) -> Result<()> {
+        sqlx::query("UPDATE deployments SET overwritten = $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(to_json(&overwritten)?)
+            .execute(self.connection())
+            .await?;
+        Ok(())
     }
 
     pub(crate) async fn note_removal(&mut self, id: DeploymentId) -> Result<()> {

@@ -299,3 +299,52 @@ proptest! {
         prop_assert_eq!(drift.state, DriftState::InSync);
     }
 }
+
+/// What is overwritten where this was applied, this was seen, and this is deployed.
+fn lost(applied: &Value, seen: &Value, deployed: &Value) -> Vec<String> {
+    let lost = overwritten(
+        Some(&content(applied)),
+        &desired(content(deployed)),
+        &observed(content(seen)),
+    );
+    lost.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_was_changed_by_hand_is_overwritten_and_nothing_else() {
+    let renamed = json!({"/displayName": "Bestellungen"});
+    let newer = json!({"/version": "v2"});
+    assert_eq!(
+        lost(&json!({}), &renamed, &newer),
+        ["`/displayName` was \"Bestellungen\""],
+        "the catalog alone changed the version"
+    );
+    assert!(lost(&json!({}), &renamed, &renamed).is_empty(), "it is adopted");
+    assert!(lost(&json!({}), &json!({}), &newer).is_empty());
+    assert_eq!(
+        lost(&json!({}), &renamed, &json!({"/displayName": "Commandes"})),
+        ["`/displayName` was \"Bestellungen\""],
+        "both changed it"
+    );
+    let long = json!({"/displayName": "x".repeat(200)});
+    let shown = lost(&json!({}), &long, &json!({})).remove(0);
+    assert!(shown.ends_with('…') && shown.len() < 160, "{shown}");
+}
+
+#[test]
+fn what_was_taken_off_is_put_there_again() {
+    let told = |observation: &Observation| {
+        let lost = overwritten(None, &desired(content(&json!({}))), observation);
+        lost.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&Observation::Absent), ["the API was not there"]);
+    let unknown = Observation::Unknown {
+        reason: "away".to_owned(),
+    };
+    assert!(told(&unknown).is_empty());
+    let without = json!({"/operations/2": null});
+    assert_eq!(
+        lost(&json!({}), &without, &json!({})),
+        ["`/operations/2` was not there"]
+    );
+}

@@ -2,6 +2,7 @@
 
 use gatehouse_schemas::{
     canonical::Fingerprint,
+    drift::Overwritten,
     fidelity::PolicyFidelity,
     identity::{DeploymentId, ExternalRef, Generation, PlanId, ResourceName, RevisionNumber},
     plan,
@@ -232,4 +233,7 @@ pub struct DeploymentHistoryEntry {
     pub at: Timestamp,
     /// Who asked for it: `token/NAME` or `system`.
     pub requested_by: String,
+    /// What somebody had changed on the gateway, and was overwritten by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overwritten: Vec<Overwritten>,
 }

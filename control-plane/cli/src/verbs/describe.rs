@@ -3,8 +3,8 @@
 use clap::Args;
 use gatehouse_control_plane_api::{
     admin::{
-        Agent, ApiResource, AuditEvent, Discovery, EnvironmentResource, Import, Plan, PolicyResource,
-        ProjectResource, Revision, SecretResource, Token,
+        Agent, ApiResource, AuditEvent, DeploymentHistoryEntry, Discovery, EnvironmentResource, Import, Plan,
+        PolicyResource, ProjectResource, Revision, SecretResource, Token,
     },
     client::{Client, ListOptions},
 };
@@ -88,7 +88,23 @@ async fn deployment(name: &str, client: &Client, screen: Screen) -> anyhow::Resu
     let history = client.deployment_history(deployment.id).await?;
     let table = table_of(&history, moment::now());
     let rows: String = table.lines().map(|line| format!("  {line}\n")).collect();
-    show(&deployment, &format!("History:\n{rows}"), screen)
+    let text = format!("History:\n{rows}{}", overwritten(&history));
+    show(&deployment, &text, screen)
+}
+
+/// What was changed on the gateway by hand and is not there any more, value by value.
+fn overwritten(history: &[DeploymentHistoryEntry]) -> String {
+    let lines: Vec<String> = history
+        .iter()
+        .flat_map(|entry| {
+            let line = |field| format!("  generation {}: {field}\n", entry.generation);
+            entry.overwritten.iter().map(line)
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("Overwritten on the gateway:\n{}", lines.concat())
 }
 
 fn show<T: Listed + Serialize>(value: &T, more: &str, screen: Screen) -> anyhow::Result<()> {
@@ -100,4 +116,31 @@ async fn audit_event(id: &str, client: &Client) -> anyhow::Result<AuditEvent> {
     let events: Vec<AuditEvent> = client.list(&["audit-events"], &ListOptions::default()).await?;
     let found = events.into_iter().find(|event| event.id.to_string() == id);
     found.ok_or_else(|| Failure::new(Exit::NotFound, format!("there is no audit event `{id}`")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_overwritten_is_shown_by_generation() {
+        let entry = |generation: u64, overwritten: serde_json::Value| {
+            let entry = json!({"revision": 1, "generation": generation, "at": "2026-01-01T00:00:00Z",
+                "requestedBy": "system", "overwritten": overwritten});
+            serde_json::from_value(entry).expect("an entry")
+        };
+        let history = [
+            entry(9, json!([{"path": "/displayName", "observed": "Bestellungen"}])),
+            entry(7, json!([])),
+            entry(5, json!([{"path": "/operations/0"}])),
+        ];
+        assert_eq!(
+            overwritten(&history),
+            "Overwritten on the gateway:\n  generation 9: `/displayName` was \"Bestellungen\"\n  generation 5: \
+             `/operations/0` was not there\n"
+        );
+        assert_eq!(overwritten(&history[1..2]), "");
+    }
 }

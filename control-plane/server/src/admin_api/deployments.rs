@@ -152,6 +152,7 @@ pub(crate) async fn history(
         generation: entry.generation,
         at: entry.at,
         requested_by: entry.requested_by,
+        overwritten: entry.overwritten,
     })))
 }
 

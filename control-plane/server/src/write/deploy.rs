@@ -22,7 +22,7 @@ use gatehouse_schemas::{
 };
 use serde_json::json;
 
-use super::{Writer, obstacles, policy_sets};
+use super::{Writer, obstacles, overwriting, policy_sets};
 use crate::{
     failure::{Answer, Failure},
     status::{Subject, Surroundings, removed, tell},
@@ -148,7 +148,13 @@ impl Composer {
             conditions: told.conditions,
             terms,
         };
-        Ok(transaction.put_deployment(&new).await?)
+        let overwritten = match existing {
+            Some(existing) => overwriting::seen(transaction, existing, &new.desired).await?,
+            None => Vec::new(),
+        };
+        let recorded = transaction.put_deployment(&new).await?;
+        overwriting::note(transaction, &recorded, &overwritten).await?;
+        Ok(recorded)
     }
 
     /// Refuses what the connector itself says it cannot enforce, and losses that nobody accepted.

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use gatehouse_control_plane_api::agent;
-use gatehouse_control_plane_store::{Applied, Deployment, Transaction};
+use gatehouse_control_plane_store::{Applied, Deployment, Desired, Transaction};
 use gatehouse_schemas::{
     condition::ConditionType,
+    drift::overwritten,
     identity::{AgentId, DeploymentId, Generation, RevisionNumber},
     observed::Observation,
     resource::Kind,
@@ -17,6 +18,7 @@ use serde_json::json;
 use super::{
     deploy::{environment_spec, find, object},
     drift::{self, Look},
+    overwriting,
     plan::Former,
     rollout_back::{Back, Why, restore},
     rollout_fate::{PLAN_VOID, failure},
@@ -64,6 +66,8 @@ pub(crate) async fn go_back(
         let restored = restored.ok_or_else(|| Failure::not_found("deployment", id))?;
         if restored.confirmed {
             still_drifted(transaction, restored, (speaker.agent_id, &seen), online_since).await?;
+        } else {
+            overwrites(transaction, &restored, &applied, &seen).await?;
         }
     }
     look_again(transaction, &deployment).await?;
@@ -103,6 +107,20 @@ fn former(deployment: &Deployment, applied: &Applied) -> Former {
         expected: None,
         adopt: None,
     }
+}
+
+/// What is desired changed meanwhile, so it is not what was applied any more, and is carried out.
+async fn overwrites(
+    transaction: &mut Transaction,
+    restored: &Deployment,
+    applied: &Applied,
+    seen: &Observation,
+) -> Answer<()> {
+    let Some(Desired::Present(desired)) = transaction.desired(restored.id).await? else {
+        return Ok(());
+    };
+    let lost = overwritten(Some(&applied.api.content), &desired, seen);
+    overwriting::note(transaction, restored, &lost).await
 }
 
 /// The gateway was last seen to hold something else than what was applied, and nobody has put that right.

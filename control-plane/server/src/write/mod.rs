@@ -17,6 +17,7 @@ pub(crate) mod drift_adopt;
 pub(crate) mod drift_void;
 pub(crate) mod import;
 pub(crate) mod obstacles;
+mod overwriting;
 pub(crate) mod plan;
 mod plan_answer;
 mod plan_item;

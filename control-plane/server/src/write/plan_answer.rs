@@ -7,6 +7,7 @@ use gatehouse_control_plane_api::{
 use gatehouse_schemas::{
     canonical::Fingerprint,
     desired::DesiredApi,
+    drift::overwritten,
     fidelity::losses,
     identity::{ExternalRef, GatewayType},
     observed::Observation,
@@ -14,7 +15,7 @@ use gatehouse_schemas::{
 };
 use serde_json::json;
 
-use super::obstacles;
+use super::{obstacles, overwriting::in_words};
 
 /// What working out one item needs to know besides the answer.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +118,7 @@ fn warnings(
     }
     if item.action != PlanItemAction::Revert
         && let Some(applied) = question.applied
-        && let Some(what) = moved(applied, observation)
+        && let Some(what) = moved(applied, question.desired, observation)
     {
         warnings.push(format!(
             "the gateway was changed beside Gatehouse since the last deploy: {what}; this plan undoes that"
@@ -135,12 +136,19 @@ fn warnings(
     warnings
 }
 
-fn moved(applied: &DesiredApi, observation: &Observation) -> Option<&'static str> {
+fn moved(applied: &DesiredApi, desired: &DesiredState, observation: &Observation) -> Option<String> {
     match observation {
         Observation::Present(observed) if observed.fingerprint != applied.fingerprint => {
-            Some("it holds something else than was deployed")
+            let fields = match desired {
+                DesiredState::Present { api } => overwritten(Some(&applied.content), api, observation),
+                DesiredState::Absent { .. } => Vec::new(),
+            };
+            Some(match fields.as_slice() {
+                [] => "it holds something else than was deployed".to_owned(),
+                fields => format!("what it holds is overwritten: {}", in_words(fields)),
+            })
         }
-        Observation::Absent => Some("what was deployed is not there any more"),
+        Observation::Absent => Some("what was deployed is not there any more".to_owned()),
         Observation::Present(_) | Observation::Unknown { .. } => None,
     }
 }

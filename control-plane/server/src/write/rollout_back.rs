@@ -17,7 +17,7 @@ use gatehouse_schemas::{
 use super::{
     deploy::{self, Composer, environment_spec, find},
     drift::as_desired,
-    obstacles,
+    obstacles, overwriting,
     plan::{Former, ItemInternals},
 };
 use crate::{
@@ -159,6 +159,7 @@ pub(super) async fn restore(
             ..DeploymentTerms::default()
         },
     };
+    let lost = overwriting::seen(transaction, deployment, &desired).await?;
     let restored = Restored {
         desired: Desired::Present(Box::new(desired)),
         confirmed,
@@ -169,6 +170,8 @@ pub(super) async fn restore(
     let written = transaction.restore_desired(deployment.id, &restored).await?;
     if confirmed {
         still_deployed(transaction, deployment, &written).await?;
+    } else {
+        overwriting::note(transaction, &written, &lost).await?;
     }
     retell(transaction, &written, online_since).await?;
     deploy::audit(transaction, "deployment.restored", &written).await?;

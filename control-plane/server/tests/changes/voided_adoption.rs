@@ -123,6 +123,16 @@ async fn policies_written_meanwhile_are_in_force_after_a_void_adoption() {
         let back = work_on(&agent, &before.id.to_string()).await;
         assert!(!back.confirmed && back.expected.is_none(), "{back:?}");
         assert_eq!(desired(&back).content.policies.len(), 1, "{back:?}");
+        let path = format!(
+            "audit-events?object=deployment/{}&action=drift.overwritten",
+            before.id
+        );
+        let kept = control_plane.get(&path).await.expect(200);
+        assert_eq!(
+            kept["items"][0]["details"]["overwritten"],
+            json!([{"path": "/displayName", "observed": "Bestellungen"}]),
+            "{kept:#}"
+        );
     })
     .await;
 }
