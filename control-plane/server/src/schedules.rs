@@ -275,11 +275,11 @@ mod tests {
                 .collect();
             told
         };
-        let drift = (Scheduled::Drift, HOURLY.to_owned());
-        assert_eq!(of("write-only"), [drift.clone()]);
+        let drift = || (Scheduled::Drift, HOURLY.to_owned());
+        assert_eq!(of("write-only"), [drift()]);
         assert_eq!(
             of("read-only"),
-            [(Scheduled::Discovery, "5 * * * *".to_owned()), drift]
+            [(Scheduled::Discovery, "5 * * * *".to_owned()), drift()]
         );
     }
 }
