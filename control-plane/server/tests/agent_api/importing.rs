@@ -267,7 +267,7 @@ async fn what_was_edited_on_both_sides_and_does_not_go_together_is_left_to_peopl
                 api.content = serde_json::from_value(content).expect("content");
             })
         };
-        let first = whole(&control_plane, &agent, &[with_upstream("main")]).await;
+        let first = whole(&control_plane, &agent, &[with_upstream("third")]).await;
         import(&control_plane, first, json!({})).await;
         // People take the second upstream away; on the gateway, the operation goes there from now on.
         let mut spec = api(&control_plane, "orders").await["spec"].clone();
