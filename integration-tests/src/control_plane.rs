@@ -6,6 +6,9 @@ use crate::{
     admin::Admin, binaries::binary, database::Database, ports::free_address, process::Process, wait,
 };
 
+/// What it logs: its story, and each step with a plan.
+const LOG: &str = "info,gatehouse_control_plane_server::rollouts=debug";
+
 /// A control plane that can be killed and started again at the same address, with the same data.
 #[derive(Debug)]
 pub struct ControlPlane {
@@ -31,6 +34,23 @@ impl ControlPlane {
         control_plane
     }
 
+    /// Starts another on the same database, as operators do: with a copy of the key file, in a folder of its own.
+    pub async fn replica(&self, folder: PathBuf) -> Self {
+        fs::create_dir_all(&folder).unwrap();
+        for file in ["key", "admin-token"] {
+            fs::copy(self.folder.join(file), folder.join(file)).unwrap();
+        }
+        let mut replica = Self {
+            address: free_address(),
+            admin_address: free_address(),
+            database: self.database.clone(),
+            folder,
+            process: None,
+        };
+        replica.restart().await;
+        replica
+    }
+
     /// Starts it again and waits until it answers.
     pub async fn restart(&mut self) {
         self.launch();
@@ -47,6 +67,7 @@ impl ControlPlane {
             .args(["--listen", &self.address.to_string()])
             .args(["--admin-listen", &self.admin_address.to_string()])
             .env("HOME", &self.folder)
+            .env("RUST_LOG", LOG)
             .env("NO_COLOR", "1");
         let log = self.folder.join("control-plane.log");
         self.process = Some(Process::start("gatehouse serve", command, &log));
@@ -75,6 +96,16 @@ impl ControlPlane {
     /// The running process.
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("it is running")
+    }
+
+    /// Everything it has logged so far, also before it was killed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("control-plane.log")).unwrap_or_default()
+    }
+
+    /// The address of the Admin API and the Agent API.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where the Admin API and the Agent API are.

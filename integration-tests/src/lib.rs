@@ -9,6 +9,7 @@
 )]
 
 pub mod admin;
+pub mod balancer;
 pub mod binaries;
 pub mod cli;
 pub mod control_plane;

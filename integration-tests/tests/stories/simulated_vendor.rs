@@ -23,17 +23,18 @@ super::on_both_databases! {
     quotas_slow_work_down_and_nobody_hears_of_a_refusal
 }
 
-struct World {
-    vendor: Vendor,
+/// A vendor, an agent that serves the environment `vendor` there, and a user.
+pub(super) struct World {
+    pub(super) vendor: Vendor,
     agent: Agent,
-    _control_plane: ControlPlane,
-    admin: Admin,
-    cli: Cli,
-    _folder: TempDir,
+    pub(super) control_plane: ControlPlane,
+    pub(super) admin: Admin,
+    pub(super) cli: Cli,
+    pub(super) folder: TempDir,
 }
 
 impl World {
-    async fn start(database: Database, environment: Value) -> Self {
+    pub(super) async fn start(database: Database, environment: Value) -> Self {
         Self::start_with(database, environment, 0).await
     }
 
@@ -63,15 +64,15 @@ impl World {
         Self {
             vendor,
             agent,
-            _control_plane: control_plane,
+            control_plane,
             admin,
             cli,
-            _folder: folder,
+            folder,
         }
     }
 
     /// An API whose callers need a key, deployed by an approved plan.
-    async fn deployed(&self) -> Value {
+    pub(super) async fn deployed(&self) -> Value {
         let mut orders = api("orders", "http://127.0.0.1:9");
         orders["spec"]["displayName"] = json!("Orders");
         orders["spec"]["policies"] = json!([api_key_policy("shop", "shop-key")]);
@@ -122,7 +123,7 @@ impl World {
     }
 
     /// Has the agent look, and gives how the one deployment stands.
-    async fn drift(&self) -> Value {
+    pub(super) async fn drift(&self) -> Value {
         let asked = self
             .admin
             .post("/environments/vendor/observations", json!({}))
