@@ -285,7 +285,7 @@ async fn what_a_connector_cannot_do_is_told_when_it_is_asked() {
             assert_eq!(reason, "Unsupported");
             assert_eq!(
                 message,
-                "the connector of environment `kong-eu` cannot look at what the gateway holds, so there is no plan; deploy \
+                "the connector of environment `test` cannot look at what the gateway holds, so there is no plan; deploy \
                  without one"
             );
         }
