@@ -71,18 +71,46 @@ async fn wait(leaving: &Deployment, options: &UndeployArguments, client: &Client
             Ok(still_there) => Ok(Look::NotYet(deploy::state(&still_there))),
         }
     });
-    found.await?.map_err(|state| {
-        let detail = format!(
-            "`{}` was not undeployed from `{}` within {:?}: {state}; it goes on",
-            options.api, options.environment, options.waiting.timeout
-        );
-        Failure::new(Exit::TimedOut, detail).into()
-    })
+    found.await?.map_err(|state| not_in_time(options, &state).into())
+}
+
+fn not_in_time(options: &UndeployArguments, state: &str) -> Failure {
+    let UndeployArguments {
+        api,
+        environment,
+        waiting,
+    } = options;
+    let detail = format!(
+        "`{api}` was not undeployed from `{environment}` within {:?}: {state}; it goes on, look with `gatehouse describe \
+         deployment {api}/{environment}`",
+        waiting.timeout
+    );
+    Failure::new(Exit::TimedOut, detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_is_over_says_how_it_stands_and_where_to_look() {
+        let options = UndeployArguments {
+            api: "orders".parse().unwrap(),
+            environment: "staging".parse().unwrap(),
+            waiting: WaitOptions {
+                wait: true,
+                no_wait: false,
+                timeout: std::time::Duration::from_secs(60),
+            },
+        };
+        let failure = not_in_time(&options, "Undeploying");
+        assert_eq!(failure.exit, Exit::TimedOut);
+        assert_eq!(
+            failure.detail,
+            "`orders` was not undeployed from `staging` within 60s: Undeploying; it goes on, look with `gatehouse describe \
+             deployment orders/staging`"
+        );
+    }
 
     #[test]
     fn somebody_who_deploys_it_again_is_a_conflict() {

@@ -137,14 +137,6 @@ fn a_wait_that_times_out_ends_with_7_and_the_last_condition() {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert_eq!(home.json("get deployment orders/staging")["phase"], "Pending");
-    let outcome = home.expect("undeploy orders --from staging --wait --timeout 300ms", 7);
-    let told = &outcome.stderr;
-    for part in [
-        "`orders` was not undeployed from `staging` within 300ms: ",
-        "; it goes on",
-    ] {
-        assert!(told.contains(part), "{part}: {told}");
-    }
     let accepted = home.ok("undeploy orders --from staging");
     assert!(
         accepted.contains("accepted for undeployment; `--wait` waits for it"),
