@@ -1,7 +1,7 @@
 //! Texts that need no example, and why.
 
 /// How a text begins, and why no test holds it.
-pub const EXCEPTIONS: &[(&str, &str)] = &[
+pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("what is known of environment", "a part of a line of the log"),
     ("an agent looks at {}", "progress, written over by the next line"),
     ("a plan takes off `{}`", NEVER),

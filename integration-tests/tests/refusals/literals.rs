@@ -2,17 +2,17 @@
 
 /// A string literal.
 #[derive(Debug)]
-pub struct Literal {
+pub(crate) struct Literal {
     /// The line it begins at, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What it stands for: without line continuations and escapes.
-    pub text: String,
+    pub(crate) text: String,
     /// The code before it, up to the beginning of the statement or of the attribute.
-    pub before: String,
+    pub(crate) before: String,
 }
 
 /// All string literals of a source, comments left out.
-pub fn literals(source: &str) -> Vec<Literal> {
+pub(crate) fn literals(source: &str) -> Vec<Literal> {
     let mut reader = Reader {
         rest: source,
         line: 1,

@@ -10,18 +10,18 @@ const FILLED_MAX: usize = 600;
 
 /// A text of the product.
 #[derive(Debug)]
-pub struct Sentence {
+pub(crate) struct Sentence {
     /// The file, from the root of the repository.
-    pub file: String,
+    pub(crate) file: String,
     /// The line it begins at, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The text, with its placeholders.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// Whether a literal is a sentence that a user may read, and not a part of a log, of a document or of a promise
 /// that the code makes to itself.
-pub fn is_sentence(literal: &Literal) -> bool {
+pub(crate) fn is_sentence(literal: &Literal) -> bool {
     let fixed: String = parts(&literal.text).join(" ");
     let words = fixed
         .split_whitespace()
@@ -45,7 +45,7 @@ fn closed(attribute: &str) -> bool {
 }
 
 /// Whether the tests hold an example: all fixed parts of the sentence, in this order.
-pub fn has_example(sentence: &Sentence, tests: &[String]) -> bool {
+pub(crate) fn has_example(sentence: &Sentence, tests: &[String]) -> bool {
     let parts = parts(&sentence.text);
     tests.iter().any(|test| holds(test, &parts))
 }
@@ -98,6 +98,6 @@ fn push(parts: &mut [String], next: char) {
 }
 
 /// All white space as single spaces, none at the ends.
-pub fn one_space(text: &str) -> String {
+pub(crate) fn one_space(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -93,7 +93,7 @@ const CRATES: [&str; 6] = [
 ];
 
 /// Every sentence of the product.
-pub fn sentences() -> Vec<Sentence> {
+pub(crate) fn sentences() -> Vec<Sentence> {
     let mut sentences = Vec::new();
     for file in PRODUCT.iter().flat_map(|place| rust_files(&root().join(place))) {
         let name = file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
@@ -113,7 +113,7 @@ pub fn sentences() -> Vec<Sentence> {
 }
 
 /// What each test file says in its literals, with single spaces.
-pub fn texts_of_tests() -> Vec<String> {
+pub(crate) fn texts_of_tests() -> Vec<String> {
     let files = CRATES.iter().flat_map(|place| rust_files(&root().join(place)));
     let texts = files.map(|file| {
         let name = file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
