@@ -26,18 +26,22 @@ fn fresh_postgres() -> String {
         panic!("GATEHOUSE_TEST_POSTGRES is not set; `./test tests` starts a PostgreSQL and sets it")
     });
     let name = format!("story_{}", uuid::Uuid::now_v7().simple());
-    let output = Command::new("psql")
-        .args([&server, "--quiet", "--no-psqlrc", "--command"])
-        .arg(format!("CREATE DATABASE {name}"))
-        .output()
-        .expect("`psql` is installed");
-    assert!(
-        output.status.success(),
-        "failed to create a database: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    execute(&server, &format!("CREATE DATABASE {name}"));
     let (base, _) = server
         .rsplit_once('/')
         .expect("the server's URL ends with /DATABASE");
     format!("{base}/{name}")
+}
+
+/// Carries out a statement on PostgreSQL.
+pub fn execute(url: &str, statement: &str) {
+    let output = Command::new("psql")
+        .args([url, "--quiet", "--no-psqlrc", "--command", statement])
+        .output()
+        .expect("`psql` is installed");
+    assert!(
+        output.status.success(),
+        "`{statement}` failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -8,13 +8,7 @@ use serde_json::json;
 use crate::{
     agent::{Agent, LONG, deployed, refusal, replicated},
     discovering::discovery,
-    harness::{check, check_leasing, descriptor},
-    })
-    .await;
-}
-
-#[tokio::test]
-    harness::{check, condition, descriptor},
+    harness::{check, check_leasing, condition, descriptor},
 };
 
 #[tokio::test]
@@ -67,7 +61,6 @@ async fn one_of_two_agents_acts_and_the_other_takes_over() {
 }
 
 #[tokio::test]
-<<<<<<< HEAD
 async fn who_asks_has_the_lease_however_long_the_answer_takes() {
     check_leasing(Duration::from_millis(1), |control_plane| async move {
         control_plane.with_environment("local", "read-write").await;
@@ -78,7 +71,11 @@ async fn who_asks_has_the_lease_however_long_the_answer_takes() {
             assert!(work.environments[0].fencing.is_some(), "{:?}", work.environments);
             assert_eq!(work.discoveries.first().map(|it| it.id), Some(id));
         }
-=======
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_environment_says_since_when_nobody_serves_it() {
     check(|control_plane| async move {
         control_plane.with_environment("local", "read-write").await;
@@ -96,7 +93,6 @@ async fn an_environment_says_since_when_nobody_serves_it() {
             "; start it again",
         );
         assert!(told.starts_with(&before) && told.ends_with(after), "{told}");
->>>>>>> b3febc6 (server: Test what people are told of edits that do not go together, and of an agent that is gone)
     })
     .await;
 }
