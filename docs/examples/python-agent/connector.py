@@ -29,12 +29,15 @@ DESCRIPTOR: Json = {
         "properties": {
             "adminUrl": {"type": "string", "format": "uri", "pattern": "^https?://",
                          "description": "Where the gateway's Admin API listens."},
+            "proxyUrl": {"type": "string", "format": "uri", "pattern": "^https?://",
+                         "description": "Where consumers reach the gateway, unless the environment has endpoints."},
         },
     },
-    # What is not listed is unsupported.
+    # At best: the control plane refuses by this before it knows of a single policy, and each one is looked at later
+    # (`translate.fidelity_report`). What is not listed is unsupported.
     "policies": [
         {"policy": "auth.apiKey", "fidelity": {"level": "exact"}},
-        {"policy": "headers", "fidelity": {"level": "approximated", "difference": "only `response.set` is carried out"}},
+        {"policy": "headers", "fidelity": {"level": "exact"}},
     ],
 }
 

@@ -176,9 +176,12 @@ def use_for(expires_at: str) -> float:
 
 
 def deliver(what: str, stop: threading.Event, send: Callable[[], None]) -> Delivery:
-    """Sends a report until there is an answer. It may arrive twice, since the answer to the first may be lost."""
+    """Sends a report until there is an answer. It may arrive twice, since the answer to the first may be lost.
+
+    When the agent stops, it is sent once all the same: something was done, and that is worth telling.
+    """
     failures = 0
-    while not stop.is_set():
+    while True:
         try:
             send()
             return Delivery.ACKNOWLEDGED
@@ -190,8 +193,8 @@ def deliver(what: str, stop: threading.Event, send: Callable[[], None]) -> Deliv
             # Who is revoked learns it from the session, which ends everything.
             log("debug", f"The report of {what} did not arrive; it is sent again", error=str(error))
         failures += 1
-        stop.wait(RECONNECT.pause(failures))
-    return Delivery.STOPPED
+        if stop.wait(RECONNECT.pause(failures)):
+            return Delivery.STOPPED
 
 
 def verdict(what: str, problem: Problem) -> Delivery | None:

@@ -206,4 +206,4 @@ class Deployments:
             slot.settled, slot.is_refused = (work["generation"], lease.fencing), outcome["result"] == "failed"
             if outcome["result"] == "deployed":
                 # As the control plane knows it now, until it says so itself.
-                work["externalRef"], work["confirmed"] = outcome["externalRef"], True
+                work["externalRef"] = outcome["externalRef"]

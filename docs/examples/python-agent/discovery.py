@@ -40,6 +40,7 @@ class Run:
         self._pages: int = resume.get("pages", 0)
         self._position: str | None = resume.get("position")
         self._lines: list[bytes] = []
+        self._unchanged = 0
 
     def run(self) -> Delivery:
         """Lists, sends, completes; gives what became of the completion."""
@@ -61,6 +62,7 @@ class Run:
             self._go_on()
             page = connector.discover(self._lease, self._work["filter"], known, self._position)
             self._lines += [line_of(item) for item in page.items]
+            self._unchanged += sum(item["result"] == "unchanged" for item in page.items)
             if page.next is not None and page.next == self._position:
                 raise GatewayError("Unexpected", "the gateway's listing does not advance")
             # A page sent always ends where one of the gateway ended: only from there a listing can go on.
@@ -109,7 +111,8 @@ class Run:
     def _complete(self, outcome: str, message: str | None) -> Delivery:
         completion = {"fencing": self._lease.fencing, "outcome": outcome, "pages": self._pages}
         completion |= {} if message is None else {"message": message}
-        log("info", f"Discovery of `{self._lease.environment_name}`: {outcome}", pages=self._pages)
+        log("info", f"Discovery of `{self._lease.environment_name}`: {outcome}", pages=self._pages,
+            unchanged=self._unchanged)
         return self._deliver(lambda: self._control_plane.complete(self._work["id"], completion))
 
     def _deliver(self, send: Any) -> Delivery:

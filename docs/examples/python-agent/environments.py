@@ -42,7 +42,9 @@ class Lease:
 
     @property
     def endpoints(self) -> list[str]:
-        return [endpoint["url"] for endpoint in self.assignment["endpoints"]]
+        """Where consumers reach the gateway: as people said, or else as the settings do."""
+        said = [endpoint["url"] for endpoint in self.assignment["endpoints"]]
+        return said or [url for url in [self.assignment["settings"].get("proxyUrl")] if url]
 
     def client(self) -> GatewayClient:
         """The gateway's client. The credential is resolved at the first use and kept in memory."""
