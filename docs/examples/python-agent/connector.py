@@ -139,8 +139,8 @@ def finding(lease: Lease, summary: Json, known: dict[str, str]) -> Json | None:
     try:
         api = lease.client().read(api_id)
     except GatewayError as error:
-        # The gateway answered, and not with this one. If it does not answer at all, the page cannot be read.
-        if error.status is None:
+        # Damaged is what the gateway says of this one. If it is not able to answer now, the page cannot be read.
+        if error.status != 500:
             raise
         return {"result": "unreadable", "externalRef": api_id, "name": name, "reason": error.message}
     # Removed between the listing and now.

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import connector
+from backoff import retried
 from control_plane import ControlPlane, Delivery, Problem, Revoked, Unreachable, deliver
 from environments import Lease
 from gateway_client import GatewayError
@@ -14,8 +15,8 @@ from log import log
 
 Json = dict[str, Any]
 
-# A page is sent on when it has grown to this size, and at the end of the listing.
-PAGE_BYTES = 1 << 20
+# A page is sent on when it has grown to this size, and at the end of the listing: an interrupted run need not do much again.
+PAGE_BYTES = 128 << 10
 # The control plane takes no longer findings.
 FINDING_BYTES = 7 << 20
 
@@ -60,7 +61,8 @@ class Run:
         known = self._known_versions()
         while True:
             self._go_on()
-            page = connector.discover(self._lease, self._work["filter"], known, self._position)
+            page = retried(lambda: connector.discover(self._lease, self._work["filter"], known, self._position),
+                           self._stopping)
             self._lines += [line_of(item) for item in page.items]
             self._unchanged += sum(item["result"] == "unchanged" for item in page.items)
             if page.next is not None and page.next == self._position:

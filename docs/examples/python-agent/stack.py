@@ -122,7 +122,8 @@ class Tap(BaseHTTPRequestHandler):
     # Called before and after each change is passed on; the answer is lost if one says so.
     before: Callable[[str, str], bool] = staticmethod(lambda method, path: True)
     after: Callable[[str, str], bool] = staticmethod(lambda method, path: True)
-    changes: list[tuple[str, str]] = []
+    # Called before each page of the listing is passed on.
+    listing: Callable[[str], bool] = staticmethod(lambda path: True)
 
     def handle_request(self) -> None:
         length = int(self.headers.get("content-length", "0"))
@@ -130,14 +131,14 @@ class Tap(BaseHTTPRequestHandler):
         is_change = self.command != "GET"
         if is_change and not type(self).before(self.command, self.path):
             return self._cut()
+        if self.path.startswith("/apis?") and "label=" not in self.path and not type(self).listing(self.path):
+            return self._cut()
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() in
                        ("authorization", "if-match", "if-none-match")}
             status, answer, sent = request(self.command, self.gateway + self.path, body, headers)
         except (OSError, http.client.HTTPException):
             return self._cut()
-        if is_change:
-            type(self).changes.append((self.command, self.path))
         if is_change and not type(self).after(self.command, self.path):
             return self._cut()
         data = b"" if answer is None else json.dumps(answer).encode()
@@ -173,7 +174,7 @@ class Stack:
             [sys.executable, str(HERE / "tiny_gateway.py"), "--admin-listen", gateway_admin, "--listen", proxy,
              "--state-file", str(self.state_file)],
             folder / "gateway.log", {"TINY_GATEWAY_ADMIN_TOKEN": ADMIN_TOKEN})
-        self.tap = type("TapOfStack", (Tap,), {"gateway": self.gateway_admin, "changes": []})
+        self.tap = type("TapOfStack", (Tap,), {"gateway": self.gateway_admin})
         self._listeners = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (Upstream, self.tap)]
         self.upstream, self.tapped = ("http://%s:%d" % listener.server_address[:2] for listener in self._listeners)
         self._token = ""
@@ -183,15 +184,18 @@ class Stack:
         for listener in self._listeners:
             listener.daemon_threads = True
             threading.Thread(target=listener.serve_forever, daemon=True).start()
-        self.control_plane.start()
+        self.start_control_plane()
         self.start_gateway()
-        until("the control plane answers", lambda: request("GET", self.url + "/api/v1/openapi.json")[0] == 200)
         self._token = (self.folder / "server/admin-token").read_text().strip()
         join_token = self.ok("POST", "/join-tokens", {"gatewayType": "tiny"})["token"]
         self.agent = Process(
             [sys.executable, str(HERE / "agent.py"), "--control-plane", self.url, "--state-dir", str(self.folder / "agent")],
             self.folder / "agent.log", {"GATEHOUSE_JOIN_TOKEN": join_token})
         self.agent.start()
+
+    def start_control_plane(self) -> None:
+        self.control_plane.start()
+        until("the control plane answers", lambda: request("GET", self.url + "/api/v1/openapi.json")[0] == 200)
 
     def start_gateway(self) -> None:
         self.gateway.start()
@@ -265,7 +269,9 @@ class Stack:
         return until("the check is done", lambda: self._ended(task))["result"]
 
     def discover(self, environment: str = "tiny") -> Json:
-        discovery = self.ok("POST", "/discoveries", {"environment": environment})
+        return self.discovered(self.ok("POST", "/discoveries", {"environment": environment}))
+
+    def discovered(self, discovery: Json) -> Json:
         def look() -> Json | None:
             now = self.ok("GET", f"/discoveries/{discovery['id']}")
             return now if now["state"] in ("Complete", "Partial", "Failed") else None

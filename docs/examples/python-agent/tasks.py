@@ -7,6 +7,7 @@ from typing import Any
 import connector
 import reconcile
 import translate
+from backoff import retried
 from control_plane import ControlPlane, Delivery, deliver
 from deployments import Deployments
 from environments import Lease
@@ -31,7 +32,7 @@ class Run:
     def run(self) -> Delivery:
         """Works it out and answers."""
         try:
-            result = self._result(self._work["task"])
+            result = retried(lambda: self._result(self._work["task"]), self._stopping)
         except GatewayError as error:
             if error.kind == "Unauthorized":
                 self._lease.forget_credential()
@@ -73,7 +74,7 @@ class Run:
 
     def _look(self, work: Json) -> Json:
         try:
-            return connector.observe(self._lease, work.get("externalRef"), mark_of(work))
+            return retried(lambda: connector.observe(self._lease, work.get("externalRef"), mark_of(work)), self._stopping)
         except GatewayError as error:
             return unknown(error.message)
 

@@ -9,6 +9,7 @@ import json
 import shutil
 import stat
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import reconcile
 import translate
 from backoff import Backoff
 from canonical import canonical_json, desired_fingerprint, fingerprint
+from control_plane import Delivery, Problem, Unreachable, deliver
 from gateway_client import GatewayError
-from stack import ADMIN_TOKEN, Json, Stack, request, until
+from stack import ADMIN_TOKEN, Json, Stack, until
 
 FOREIGN = 1_050
 KEY = "open-sesame-0123456789"
@@ -301,9 +303,54 @@ class Discovering(Story):
         self.assertGreater(told[-1]["unchanged"], FOREIGN - 10)
 
 
+    def test_a_listing_that_breaks_off_is_partial_and_an_interrupted_one_goes_on(self) -> None:
+        pages: list[str] = []
+        def breaks_off(path: str) -> bool:
+            pages.append(path)
+            return len(pages) < 8
+        self.addCleanup(setattr, stack.tap, "listing", staticmethod(lambda path: True))
+        stack.tap.listing = staticmethod(breaks_off)
+        discovery = stack.discover("tiny-revert")
+        self.assertEqual((discovery["state"], discovery["counts"]["gone"]), ("Partial", 0), discovery)
+        self.assertGreater(discovery["counts"]["new"], 100)
+
+        pages.clear()
+        def kills(path: str) -> bool:
+            pages.append(path)
+            if len(pages) == 8:
+                stack.agent.kill()
+            return len(pages) != 8
+        stack.tap.listing = staticmethod(kills)
+        asked = stack.ok("POST", "/discoveries", {"environment": "tiny-read-only"})
+        until("the agent is killed", lambda: stack.agent.process is None)
+        stack.agent.start()
+        discovery = stack.discovered(asked)
+        self.assertEqual((discovery["state"], discovery["counts"]["error"]), ("Complete", 1), discovery)
+        found = {item["externalRef"] for item in stack.findings(discovery)}
+        self.assertEqual(len([reference for reference in found if reference.startswith("team-")]), FOREIGN)
+        self.assertIn("after=", pages[8], "it goes on after the last page that arrived")
+
+    def test_filters_hold_together(self) -> None:
+        summary = {"name": "Team [7]", "tags": ["public", "eu"]}
+        for selection, expected in (
+            ({}, True), ({"names": ["Team *"]}, True), ({"names": ["team *"]}, False), ({"names": ["Team [?]"]}, True),
+            ({"names": ["Team [7-9]"]}, False), ({"tags": ["eu", "us"]}, True), ({"names": ["T*"], "tags": ["us"]}, False),
+        ):
+            self.assertEqual(connector.admits(selection, summary), expected, selection)
+
+
 class Crashing(Story):
     def tearDown(self) -> None:
         stack.tap.before = stack.tap.after = staticmethod(lambda method, path: True)
+
+    def test_an_agent_survives_its_control_plane(self) -> None:
+        deployment = self.deployed("surviving")
+        stack.control_plane.kill()
+        self.assertEqual(stack.call("/surviving/1", KEY)[0], 200)
+        stack.start_control_plane()
+        stack.until_drift(deployment, "inSync")
+        self.deployed("surviving", operations=[])
+        self.assertEqual(stack.call("/surviving/1/2", KEY)[0], 200)
 
     def kill_once(self, moment: str) -> None:
         """Kills the agent at the next change, right before or right after the gateway takes it."""
@@ -381,6 +428,23 @@ class Deciding(unittest.TestCase):
         for failures, ceiling in ((1, 1), (2, 2), (4, 8), (9_999, 8)):
             pauses = [backoff.pause(failures) for _ in range(100)]
             self.assertTrue(all(0 <= pause <= ceiling for pause in pauses) and max(pauses) > ceiling / 2)
+
+    def test_a_report_is_sent_until_there_is_an_answer(self) -> None:
+        away = Unreachable("away")
+        for answers, expected in (
+            ([away, Problem(503, "unavailable", ""), None], Delivery.ACKNOWLEDGED),
+            ([away, Problem(409, "stale", "")], Delivery.STALE),
+            ([Problem(409, "wrong-state", "")], Delivery.REFUSED),
+            ([Problem(404, "not-found", "")], Delivery.REFUSED),
+        ):
+            send = mock.Mock(side_effect=answers)
+            self.assertIs(deliver("a test", threading.Event(), send), expected)
+            self.assertEqual(send.call_count, len(answers))
+        stopping = threading.Event()
+        stopping.set()
+        send = mock.Mock(side_effect=[away, None])
+        self.assertIs(deliver("a test", stopping, send), Delivery.STOPPED)
+        self.assertEqual(send.call_count, 1, "what was done is told once, also at the end")
 
     def test_an_approved_plan_covers_what_it_saw_and_nothing_else(self) -> None:
         lease, mark = mock.Mock(environment_name="tiny"), {"apiName": "orders"}
