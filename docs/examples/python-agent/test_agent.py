@@ -188,6 +188,10 @@ class Planning(Story):
         now = stack.ok("GET", f"/plans/{plan['id']}")
         return now if now["state"] != "Pending" else None
 
+    def back_at(self, before: Json) -> Json | None:
+        now = stack.deployment(before["id"])
+        return now if now["revision"] == before["revision"] and now["generation"] > before["generation"] else None
+
     def test_a_plan_is_carried_out(self) -> None:
         stack.apply(api("planned"))
         plan = self.plan("planned")
@@ -204,9 +208,11 @@ class Planning(Story):
         self.assertEqual(plan["state"], "Ready", plan)
         edited = stack.edit(deployment, responseHeaders={"x-edited": "yes"})
         stack.ok("POST", f"/plans/{plan['id']}/apply", {})
-        until("the deployment tells that the plan is void",
-              lambda: "PlanVoid" in json.dumps(stack.deployment(deployment["id"])["conditions"]))
+        until("the plan is void", lambda: stack.ok("GET", f"/plans/{plan['id']}")["state"] == "Void")
+        self.assertIn('"PlanVoid"', (folder / "agent.log").read_text())
         self.assertEqual(stack.held(deployment), edited, "nothing was touched")
+        now = until("what was there is desired again", lambda: self.back_at(deployment))
+        stack.until_drift(now, "drifted")
 
 
 class Drifting(Story):
@@ -438,12 +444,14 @@ class Deciding(unittest.TestCase):
             ([Problem(404, "not-found", "")], Delivery.REFUSED),
         ):
             send = mock.Mock(side_effect=answers)
-            self.assertIs(deliver("a test", threading.Event(), send), expected)
+            with mock.patch("control_plane.log"):
+                self.assertIs(deliver("a test", threading.Event(), send), expected)
             self.assertEqual(send.call_count, len(answers))
         stopping = threading.Event()
         stopping.set()
         send = mock.Mock(side_effect=[away, None])
-        self.assertIs(deliver("a test", stopping, send), Delivery.STOPPED)
+        with mock.patch("control_plane.log"):
+            self.assertIs(deliver("a test", stopping, send), Delivery.STOPPED)
         self.assertEqual(send.call_count, 1, "what was done is told once, also at the end")
 
     def test_an_approved_plan_covers_what_it_saw_and_nothing_else(self) -> None:
