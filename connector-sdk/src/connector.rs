@@ -101,7 +101,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - While it runs, each request is answered by the old revision or the new one, never by a mixture.
     /// - The API is never reachable without its security policies.
     /// - What does not carry our mark stays untouched; if it is in the way, that is a `Conflict`. The one exception
-    ///   is the object that the request says to adopt, which is marked and changed in place.
+    ///   is the object that the request says to adopt, which is marked and changed in place; a connector that cannot
+    ///   do so refuses it as `Unsupported`.
     /// - After a failure, the old revision still serves.
     /// - What one attempt made and did not finish, the next one finds, by mark, name or recorded step, and uses or
     ///   removes; there is never a second one of it.

@@ -123,8 +123,9 @@ impl Connector for NativeConnector {
     }
 
     async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        refuse_selector(&page, context)?;
         // The gateway keeps no tags, so a filter by tags lets nothing through.
-        if !page.filter.is_empty() {
+        if !page.filter.tags.is_empty() {
             return Ok(DiscoveryPage {
                 items: Vec::new(),
                 next: None,
@@ -150,8 +151,10 @@ impl Connector for NativeConnector {
     }
 
     async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
-        let external_ref = translate::external_ref(&api.mark);
-        Ok(match self.gateway.api(&external_ref) {
+        let named = api.external_ref.as_ref();
+        let named = named.and_then(|external_ref| self.gateway.api(external_ref));
+        let found = named.or_else(|| self.gateway.api(&translate::external_ref(&api.mark)));
+        Ok(match found {
             None => Observation::Absent,
             Some(config) => {
                 let urls = self.endpoint_urls(&config, &context.environment.endpoints);
@@ -178,6 +181,7 @@ impl Connector for NativeConnector {
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
         let desired = &request.desired;
         settings::read::<NativeSettings>(&context.environment)?;
+        refuse_adoption(request)?;
         self.refuse_conflicts(desired)?;
         let config = translate::config(desired, self.secret_hashes(context, desired).await?);
         let deployed = Deployed {
@@ -201,6 +205,33 @@ impl Connector for NativeConnector {
                 format!("`{external_ref}` does not carry our mark and stays as it is"),
             )),
         }
+    }
+}
+
+fn refuse_selector(page: &PageRequest, context: &Context) -> Result<()> {
+    let Some(name) = page.filter.selector.keys().next() else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Invalid,
+        format!(
+            "a native gateway has no selector `{name}`; filter the discovery of `{}` by names",
+            context.environment.name
+        ),
+    ))
+}
+
+/// What is not ours comes from a file beside the gateway, and would come back from there.
+fn refuse_adoption(request: &DeployRequest) -> Result<()> {
+    match &request.external_ref {
+        Some(external_ref) if request.adopt => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "`{external_ref}` comes from the gateway's own file and cannot be adopted; deploy `{}`, and remove it from the file",
+                request.desired.mark.api_name
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 

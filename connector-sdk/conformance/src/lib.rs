@@ -38,13 +38,13 @@ pub fn behaviours() -> Vec<Behaviour> {
 }
 
 /// Tests every behaviour up to a level, each on a gateway of its own. `fresh` gives an empty gateway at every call.
-pub async fn run(level: Level, fresh: impl Fn() -> Arc<dyn TestGateway>) -> Report {
-    let mut report = Report::of(fresh().connector().descriptor(), level);
+pub async fn run<Gateway: TestGateway + 'static>(level: Level, fresh: impl AsyncFn() -> Gateway) -> Report {
+    let mut report = Report::of(fresh().await.connector().descriptor(), level);
     for behaviour in behaviours()
         .into_iter()
         .filter(|behaviour| behaviour.level <= level)
     {
-        let outcome = test(&behaviour, fresh()).await;
+        let outcome = test(&behaviour, Arc::new(fresh().await)).await;
         report.add(&behaviour, outcome);
     }
     report

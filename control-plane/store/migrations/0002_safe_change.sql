@@ -162,16 +162,6 @@ ALTER TABLE discoveries ADD COLUMN scheduled BIGINT NOT NULL DEFAULT 0;
 UPDATE discoveries SET found = (SELECT COALESCE(SUM(items), 0) FROM discovery_pages
     WHERE discovery_pages.discovery_id = discoveries.id);
 
--- A run that found exactly what the one before it found has no findings of its own, but those of that run.
-ALTER TABLE discoveries ADD COLUMN findings_of TEXT;
-CREATE INDEX discoveries_findings_of ON discoveries (findings_of);
--- The run that took stock of an environment last, and a fingerprint of the catalog that it compared with.
-CREATE TABLE last_runs (
-    environment_id TEXT PRIMARY KEY,
-    discovery_id TEXT NOT NULL REFERENCES discoveries (id) ON DELETE CASCADE,
-    catalog TEXT
-);
-
 -- `seen` holds the references of what arrived as unchanged: a deflated JSON array per page.
 ALTER TABLE discovery_pages ADD COLUMN seen BYTEA;
 ALTER TABLE discovery_pages ADD COLUMN position TEXT;

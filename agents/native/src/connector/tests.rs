@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
+mod conformance;
+
 /// A gateway, the connector to it, and an upstream behind it.
 struct Stage {
     gateway: Arc<Gateway>,

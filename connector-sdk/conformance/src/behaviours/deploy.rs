@@ -22,7 +22,7 @@ pub(super) fn behaviours() -> Vec<Behaviour> {
         Deploy Core requests_are_answered_by_the_new_revision [Observe] "On success, requests are answered by the new revision.";
         Deploy Extended no_request_meets_a_mixture [Observe] "While it runs, each request is answered by the old revision or the new one, never by a mixture.";
         Deploy Extended interrupted::never_reachable_without_security [Observe] "The API is never reachable without its security policies.";
-        Deploy Core ownership::what_is_not_ours_stays_untouched [Observe] "What does not carry our mark stays untouched; if it is in the way, that is a `Conflict`. The one exception is the object that the request says to adopt, which is marked and changed in place.";
+        Deploy Core ownership::what_is_not_ours_stays_untouched [Observe] "What does not carry our mark stays untouched; if it is in the way, that is a `Conflict`. The one exception is the object that the request says to adopt, which is marked and changed in place; a connector that cannot do so refuses it as `Unsupported`.";
         Deploy Core interrupted::after_a_failure_the_old_revision_serves [Observe] "After a failure, the old revision still serves.";
         Deploy Core interrupted::there_is_never_a_second_one [Observe] "What one attempt made and did not finish, the next one finds, by mark, name or recorded step, and uses or removes; there is never a second one of it.";
         Deploy Extended interrupted::steps_are_recorded_before_they_are_taken [Observe] "With more than one step, each is recorded with `context.journal` before it is taken. When a record is refused, the attempt ends there with that error.";

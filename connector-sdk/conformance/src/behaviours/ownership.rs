@@ -1,7 +1,7 @@
 //! What is not ours.
 
 use gatehouse_connector_sdk::{connector::DeployRequest, error::ErrorKind};
-use gatehouse_schemas::{observed::Observation, plan::plan};
+use gatehouse_schemas::{identity::ExternalRef, observed::Observation, plan::plan};
 
 use crate::{
     sample,
@@ -50,7 +50,7 @@ pub(super) async fn what_is_not_ours_stays_untouched(subject: Subject) -> Verdic
 }
 
 /// The object that the request says to adopt keeps its identity and gets the mark.
-async fn adopts(subject: &Subject, foreign: &gatehouse_schemas::identity::ExternalRef) -> Verdict {
+async fn adopts(subject: &Subject, foreign: &ExternalRef) -> Verdict {
     let desired = sample::updated(1);
     let observed = subject.observe(&desired, Some(foreign)).await?;
     let plan = plan(&desired, &observed, Some(foreign))
@@ -61,7 +61,10 @@ async fn adopts(subject: &Subject, foreign: &gatehouse_schemas::identity::Extern
         external_ref: Some(foreign.clone()),
         adopt: true,
     };
-    let deployed = subject.connector.deploy(&subject.context(), &request).await?;
+    let deployed = match subject.connector.deploy(&subject.context(), &request).await {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return is_foreign(subject, foreign).await,
+        deployed => deployed?,
+    };
     ensure(deployed.external_ref == *foreign, || {
         format!(
             "`{foreign}` was to be adopted, and became `{}`",
@@ -71,4 +74,13 @@ async fn adopts(subject: &Subject, foreign: &gatehouse_schemas::identity::Extern
     let adopted = subject.observe(&desired, Some(foreign)).await?;
     let is_ours = matches!(&adopted, Observation::Present(api) if api.mark.as_ref().map(|mark| mark.api_id) == Some(desired.mark.api_id));
     ensure(is_ours, || format!("`{foreign}` was adopted, and is {adopted:?}"))
+}
+
+/// A refused adoption changes nothing.
+async fn is_foreign(subject: &Subject, foreign: &ExternalRef) -> Verdict {
+    let observed = subject.observe(&sample::updated(1), Some(foreign)).await?;
+    ensure(
+        matches!(&observed, Observation::Present(api) if api.mark.is_none()),
+        || format!("the adoption of `{foreign}` was refused, and it is {observed:?}"),
+    )
 }

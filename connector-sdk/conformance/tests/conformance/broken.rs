@@ -192,7 +192,7 @@ async fn each_breach_is_caught_by_the_tests_it_breaks_and_by_no_other() {
 
 #[tokio::test]
 async fn without_a_breach_everything_passes() {
-    let report = run(Level::Extended, || Arc::new(BrokenGateway::new(None))).await;
+    let report = run(Level::Extended, async || BrokenGateway::new(None)).await;
     let failures: Vec<_> = report.failures().collect();
     assert!(report.passed(), "{failures:#?}");
 }

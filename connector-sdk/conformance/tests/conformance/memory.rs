@@ -1,12 +1,10 @@
 //! The in-memory connector, the reference implementation.
 
-use std::sync::Arc;
-
 use gatehouse_connector_conformance::{Level, MemoryTestGateway, Outcome, run};
 
 #[tokio::test]
 async fn the_in_memory_connector_passes_core_and_extended() {
-    let report = run(Level::Extended, || Arc::new(MemoryTestGateway::new())).await;
+    let report = run(Level::Extended, async || MemoryTestGateway::new()).await;
     let failures: Vec<_> = report.failures().collect();
     assert!(report.passed(), "{failures:#?}");
     let skipped: Vec<_> = report
