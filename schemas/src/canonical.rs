@@ -10,7 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// The hash of a canonical form: `sha256:` and 64 hexadecimal digits. Equal means equal.
+/// The hash of a canonical form: `sha256:` and 64 hexadecimal digits, those of the SHA-256 of its text in
+/// UTF-8. Equal means equal.
+///
+/// The canonical form of a JSON value is its text without white space between tokens, with the keys of objects
+/// sorted by code point and arrays as they are. In strings, `"`, `\` and control characters are escaped (as
+/// `\b`, `\t`, `\n`, `\f`, `\r` where there is such a short form, else as `\u001f`), and nothing else is. A
+/// number without a fraction whose absolute value is below 2^53 is an integer (`1.0` is `1`). Fields that are
+/// absent stay absent, and those that hold a default stay: a value that was received is hashed as it came.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]

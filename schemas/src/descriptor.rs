@@ -75,7 +75,9 @@ pub struct Capabilities {
 pub struct PolicySupport {
     /// The canonical policy type, for example `auth.apiKey`.
     pub policy: String,
-    /// How faithfully.
+    /// How faithfully at best. Before a deploy is recorded, it is refused by this; how faithfully each single
+    /// policy is expressed, the agent says in its answers to `plan` tasks, and looks again before it changes
+    /// anything.
     pub fidelity: Fidelity,
 }
 

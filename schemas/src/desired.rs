@@ -26,7 +26,7 @@ pub struct DesiredApi {
     /// The secrets its policies refer to, at their versions, sorted by name.
     #[serde(default)]
     pub secrets: Vec<SecretVersion>,
-    /// The fingerprint of `content` and `secrets`.
+    /// The fingerprint of the object `{"content": …, "secrets": …}`, with both as they are here.
     pub fingerprint: Fingerprint,
 }
 

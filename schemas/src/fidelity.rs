@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use crate::{api::OperationMatch, descriptor::Fidelity, desired::DesiredApi, policy::Policy};
 
-/// How faithfully one policy at one place is expressed.
+/// How faithfully one policy at one place is expressed. A policy of which a report says nothing counts as
+/// unsupported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyFidelity {

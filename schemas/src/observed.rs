@@ -64,12 +64,15 @@ pub struct ObservedApi {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub definition: Option<Value>,
-    /// The fingerprint of what the gateway holds: for a managed API, that of the desired state it
-    /// expresses; otherwise that of `content`.
+    /// The fingerprint of what the gateway holds. For an API with our mark, that of the desired state it
+    /// expresses: the one that was deployed, as long as nobody changed anything of it, and otherwise that of
+    /// the object `{"content": …, "secrets": …}`, in which a secret has version 0 if nobody knows which the
+    /// gateway holds. For any other API, that of `content`.
     pub fingerprint: Fingerprint,
 }
 
-/// One finding of a discovery as an agent sends it: an API, or one that could not be read.
+/// One finding of a discovery as an agent sends it: an API, or one that could not be read. It has at most 8 MiB
+/// as JSON; one that is larger is sent as unreadable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", tag = "result")]
 pub enum DiscoveredItem {

@@ -53,7 +53,8 @@ pub struct EnrollRequest {
     /// The name people see for this agent, for example the host's.
     #[schema(max_length = 200)]
     pub name: String,
-    /// SHA-256, in hexadecimal, of a random key of at least 32 bytes that the agent made and keeps.
+    /// SHA-256, in hexadecimal, of the key's text in UTF-8. The agent made the key from at least 32 random
+    /// bytes and keeps it; its text is sent as `key` for each token.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     pub key_sha256: String,
 }
@@ -104,7 +105,9 @@ pub struct SessionRequest {
 pub struct SessionResponse {
     /// The protocol version both speak.
     pub protocol: u32,
-    /// How long a lease lasts after the last request for work, in milliseconds.
+    /// How long a lease lasts after the last request for work, in milliseconds. The agent counts from when it
+    /// sent the request. When the time is over without an answer, it changes nothing on the gateways until
+    /// there is one, and then asks for everything.
     pub lease_ms: u64,
     /// The environments of the agent's type.
     pub environments: Vec<EnvironmentAssignment>,
@@ -118,7 +121,8 @@ pub struct EnvironmentAssignment {
     pub id: EnvironmentId,
     /// Its name.
     pub name: ResourceName,
-    /// What may be done there.
+    /// What may be done there. The agent holds it, too: it changes nothing in a read-only environment and discovers
+    /// nothing in a write-only one. Looking at deployments is part of deploying, and is allowed in all.
     pub mode: Mode,
     /// The connection's parameters.
     #[schema(value_type = Object)]
@@ -146,14 +150,17 @@ pub struct EnvironmentAssignment {
 pub struct WorkResponse {
     /// The position to name next time.
     pub generation: Generation,
-    /// Environments that are new, changed or deleted, or whose lease moved. With `after=0`: all.
+    /// Environments that are new, changed or deleted, or whose lease moved. With `after=0`: all. When the agent
+    /// may act in one that it could not act in before, or its settings changed, it asks for everything next:
+    /// the desired state there may be older than its position.
     pub environments: Vec<EnvironmentAssignment>,
     /// Deployments whose desired state changed. With `after=0`: all that are not confirmed removed. What is
     /// not listed is unchanged; absence from this list never means removal.
     pub deployments: Vec<DeploymentWork>,
-    /// Discoveries waiting for this agent; listed until they are completed.
+    /// Discoveries waiting for this agent; listed in every answer until they are completed. As long as there
+    /// are any, requests for work are answered at once, and an agent that is at them pauses between requests.
     pub discoveries: Vec<DiscoveryWork>,
-    /// Tasks waiting for this agent; listed until they are answered or end.
+    /// Tasks waiting for this agent; listed in every answer until they are answered or end, with the same effect.
     #[serde(default)]
     pub tasks: Vec<TaskWork>,
 }
@@ -178,9 +185,9 @@ pub struct DeploymentWork {
     /// agent is a gateway of its own, which holds nothing that people could have changed).
     #[serde(default)]
     pub confirmed: bool,
-    /// What the gateway must hold for this generation to be begun, if it comes from an approved plan. If it holds
-    /// something else (and not what is desired), nothing is done and the outcome is `Failed` with reason `PlanVoid`.
-    /// Once a step of this generation is recorded, it is finished whatever is seen.
+    /// What the gateway must hold for this generation to be begun, if it comes from an approved plan. If it
+    /// holds something else (and not what is desired), nothing is done and the outcome is `Failed` with reason
+    /// `PlanVoid`. Once a step of this generation is recorded, it is finished whatever is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<ExpectedState>,
     /// The one object without our mark that may be taken over and marked.
@@ -250,7 +257,7 @@ pub struct Step {
     pub state: StepState,
 }
 
-/// How far a step is.
+/// How far a step is. `intended`: it is about to be taken, or was; nobody knows. `done`: it was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum StepState {
@@ -287,20 +294,22 @@ pub struct TaskWork {
 
 /// What an agent is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+// Fields are renamed one by one: the generated document does not follow serde's `rename_all_fields`.
+#[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Task {
     /// What bringing a deployment to this desired state would change and cost.
     Plan {
         /// What should be there.
         desired: DesiredState,
         /// The gateway's own identity for the API, once reported.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, rename = "externalRef", skip_serializing_if = "Option::is_none")]
         external_ref: Option<ExternalRef>,
         /// The one object without our mark that may be taken over.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         adopt: Option<ExternalRef>,
     },
-    /// Look at deployments and tell what is there; each is told in `observations`, then the task is answered.
+    /// Look at deployments and tell what is there; each is told with `POST
+    /// /agent/v1/environments/{id}/observations`, then the task is answered.
     Observe {
         /// Which; absent means all of the environment.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -309,6 +318,7 @@ pub enum Task {
     /// Look at an object of the gateway, ours or not: for adopting and moving it.
     Inspect {
         /// The gateway's own identity for it.
+        #[serde(rename = "externalRef")]
         external_ref: ExternalRef,
     },
     /// Look whether the gateway can be reached and the credential is good for the environment's mode.
@@ -327,7 +337,8 @@ pub struct TaskReport {
 
 /// What came of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+// Fields are renamed one by one: the generated document does not follow serde's `rename_all_fields`.
+#[serde(rename_all = "camelCase", tag = "kind")]
 pub enum TaskResult {
     /// Of `plan`.
     Planned {
@@ -339,6 +350,7 @@ pub enum TaskResult {
         calls: VendorCalls,
         /// How long until it would be done if it began now, in milliseconds, with what else is waiting for the
         /// account's quotas.
+        #[serde(rename = "etaMs")]
         eta_ms: u64,
     },
     /// Of `observe`: how many deployments were looked at.
@@ -354,14 +366,16 @@ pub enum TaskResult {
     /// Of `check`.
     Checked {
         /// The gateway's version, as far as it tells.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, rename = "gatewayVersion", skip_serializing_if = "Option::is_none")]
         gateway_version: Option<String>,
         /// What was looked at, one by one.
         findings: Vec<CheckFinding>,
     },
     /// It could not be worked out.
     Failed {
-        /// One word in PascalCase for programs.
+        /// One word in PascalCase for programs: `NotFound`, `Conflict` (what is not ours is in the way, or
+        /// changed meanwhile), `Invalid` (the gateway refuses it), `Unauthorized`, `Forbidden`, `RateLimited`,
+        /// `Unavailable`, `Unsupported`, `Unexpected`.
         reason: String,
         /// A sentence for people: what happened and what to do.
         message: String,
@@ -378,7 +392,8 @@ pub struct CheckFinding {
     pub message: String,
 }
 
-/// How a finding of a check stands.
+/// How a finding of a check stands. `ok`: it is well. `warning`: it works, and should be looked at.
+/// `error`: it keeps the mode from working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CheckSeverity {
@@ -410,7 +425,8 @@ pub struct DeploymentObservation {
     pub deployment_id: DeploymentId,
     /// The generation whose desired state it was compared with.
     pub generation: Generation,
-    /// What was seen; absent if it was exactly what is desired.
+    /// What was seen; absent if it was exactly what is desired: its mark's revision and its fingerprint are. Of
+    /// what is just being deployed, and of what could not be looked at, `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differs: Option<Observation>,
 }
@@ -495,7 +511,8 @@ pub struct DeploymentReport {
 
 /// What became of a deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "result")]
+// Fields are renamed one by one: the generated document does not follow serde's `rename_all_fields`.
+#[serde(rename_all = "camelCase", tag = "result")]
 pub enum DeploymentOutcome {
     /// Work has begun.
     Deploying,
@@ -504,11 +521,13 @@ pub enum DeploymentOutcome {
         /// What it holds.
         observation: Observation,
     },
-    /// The gateway serves it; traffic flows.
+    /// The gateway serves it; traffic flows. Also told of what is found there as it is desired, without a change.
     Deployed {
         /// The gateway's own identity for the API.
+        #[serde(rename = "externalRef")]
         external_ref: ExternalRef,
         /// Where consumers reach it, best first.
+        #[serde(rename = "endpointUrls")]
         endpoint_urls: Vec<String>,
         /// What the gateway was seen to hold afterwards.
         observed: Fingerprint,
@@ -517,7 +536,10 @@ pub enum DeploymentOutcome {
     Removed,
     /// The attempt failed.
     Failed {
-        /// One word in PascalCase for programs.
+        /// One word in PascalCase for programs: `NotFound`, `Conflict` (what is not ours is in the way, or
+        /// changed meanwhile), `Invalid` (the gateway refuses it), `Unauthorized`, `Forbidden`, `RateLimited`,
+        /// `Unavailable`, `Unsupported`, `Unexpected`; or why nothing was begun: `PlanVoid`,
+        /// `PolicyUnsupported` (a security policy would not be enforced), `LossNotAccepted`.
         reason: String,
         /// A sentence for people: what happened and what to do.
         message: String,
@@ -541,7 +563,9 @@ pub struct DiscoveryCompletion {
     pub message: Option<String>,
 }
 
-/// How far a discovery came. Only a complete one says anything about absence.
+/// How far a discovery came. Only a complete one says anything about absence. `complete`: every API of the
+/// gateway was listed, single ones may be unreadable. `partial`: the listing broke off. `failed`: nothing
+/// could be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DiscoveryOutcome {

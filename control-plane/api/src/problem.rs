@@ -13,7 +13,10 @@ pub const PROBLEM_TYPE_PREFIX: &str = "https://gatehouse.dev/problems/";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// A stable URI that names the kind of problem; programs decide by it.
+    /// A stable URI that names the kind of problem; programs decide by it. Of reports, `…/stale` says that
+    /// generation or lease are out of date, and the next answer to a request for work has the present ones;
+    /// after `…/wrong-state`, `…/not-found` and other refusals, sending the same again does not help. After
+    /// 5xx, 429 and no answer at all, it does.
     #[schema(example = "https://gatehouse.dev/problems/not-found")]
     pub r#type: String,
     /// The kind of problem, for people.

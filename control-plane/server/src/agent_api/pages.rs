@@ -58,7 +58,7 @@ impl PositionQuery {
 /// Sends a page of findings, one JSON value per line.
 ///
 /// Pages are numbered from 1. The same page may be sent again and replaces what was there of it; a page that breaks off
-/// counts for nothing.
+/// counts for nothing. A page has at most 64 MiB, a position 16 KiB.
 #[utoipa::path(post, path = "/agent/v1/discoveries/{id}/pages/{number}", operation_id = "discoveryPage", tag = "agent",
     params(
         ("id" = DiscoveryId, Path, description = "Which discovery"),

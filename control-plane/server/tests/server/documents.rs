@@ -54,3 +54,24 @@ fn every_operation_is_described() {
         }
     }
 }
+
+/// Fields are sent in camelCase; a document that calls one otherwise misleads whoever writes a client from it.
+#[test]
+fn fields_are_called_as_they_are_sent() {
+    for document in [openapi::admin_document(), openapi::agent_document()] {
+        let mut wrong = Vec::new();
+        collect_snake_case(&document, &mut wrong);
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}
+
+fn collect_snake_case(value: &Value, wrong: &mut Vec<String>) {
+    if let Some(properties) = value.get("properties").and_then(Value::as_object) {
+        wrong.extend(properties.keys().filter(|name| name.contains('_')).cloned());
+    }
+    match value {
+        Value::Object(fields) => fields.values().for_each(|field| collect_snake_case(field, wrong)),
+        Value::Array(items) => items.iter().for_each(|item| collect_snake_case(item, wrong)),
+        _ => {}
+    }
+}
