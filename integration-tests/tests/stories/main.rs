@@ -13,6 +13,7 @@ mod dev;
 mod discovery;
 mod docs;
 mod main_job;
+mod python_agent;
 mod replicas;
 mod rollback;
 mod safe_change;
