@@ -182,8 +182,9 @@ class Deployments:
         if delivery in (Delivery.STALE, Delivery.STOPPED):
             return None
         slot.told = outcome
-        log("warn" if outcome["result"] in ("failed", "drifted") else "info", f"Deployment `{work['id']}`: {outcome['result']}",
-            environment=lease.environment_name, generation=work["generation"], reason=outcome.get("reason"))
+        level = "warn" if outcome["result"] in ("failed", "drifted") else "info"
+        log(level, f"Deployment `{work['id']}`: {outcome['result']}", environment=lease.environment_name,
+            generation=work["generation"], reason=outcome.get("reason"))
         if pause is None:
             self._settle(slot, work, lease, outcome)
         return pause

@@ -52,7 +52,8 @@ class Lease:
             if self._client is None:
                 admin_url = self.assignment["settings"].get("adminUrl")
                 if not isinstance(admin_url, str):
-                    raise GatewayError("Invalid", f"environment `{self.environment_name}` has no setting `adminUrl`; set it")
+                    environment = f"environment `{self.environment_name}`"
+                    raise GatewayError("Invalid", f"{environment} has no setting `adminUrl`; set it")
                 self._client = GatewayClient(admin_url, self._credential("adminToken"))
             return self._client
 

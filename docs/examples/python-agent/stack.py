@@ -27,7 +27,7 @@ def gatehouse_binary() -> str:
     return os.environ.get("GATEHOUSE_BIN") or str(HERE.parents[2] / "target/debug/gatehouse")
 
 
-def until(what: str, look: Callable[[], T], seconds: float = 20) -> T:
+def until(what: str, look: Callable[[], T | None], seconds: float = 20) -> T:
     """Waits until something is so; gives what was seen."""
     ends = time.monotonic() + seconds
     last: Any = None
@@ -87,6 +87,10 @@ class Process:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def exit_code(self) -> int | None:
+        """None as long as it runs."""
+        return None if self.process is None else self.process.poll()
 
     def terminate(self) -> int:
         """Asks it to end; gives its exit code."""
@@ -174,9 +178,9 @@ class Stack:
             [sys.executable, str(HERE / "tiny_gateway.py"), "--admin-listen", gateway_admin, "--listen", proxy,
              "--state-file", str(self.state_file)],
             folder / "gateway.log", {"TINY_GATEWAY_ADMIN_TOKEN": ADMIN_TOKEN})
-        self.tap = type("TapOfStack", (Tap,), {"gateway": self.gateway_admin})
+        self.tap: Any = type("TapOfStack", (Tap,), {"gateway": self.gateway_admin})
         self._listeners = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (Upstream, self.tap)]
-        self.upstream, self.tapped = ("http://%s:%d" % listener.server_address[:2] for listener in self._listeners)
+        self.upstream, self.tapped = (f"http://127.0.0.1:{listener.server_address[1]}" for listener in self._listeners)
         self._token = ""
         self.agent: Process
 
@@ -187,11 +191,16 @@ class Stack:
         self.start_control_plane()
         self.start_gateway()
         self._token = (self.folder / "server/admin-token").read_text().strip()
-        join_token = self.ok("POST", "/join-tokens", {"gatewayType": "tiny"})["token"]
-        self.agent = Process(
-            [sys.executable, str(HERE / "agent.py"), "--control-plane", self.url, "--state-dir", str(self.folder / "agent")],
-            self.folder / "agent.log", {"GATEHOUSE_JOIN_TOKEN": join_token})
+        self.agent = self.another_agent("agent")
         self.agent.start()
+
+    def another_agent(self, name: str) -> Process:
+        """An agent with a folder and a join token of its own."""
+        join_token = self.ok("POST", "/join-tokens", {"gatewayType": "tiny"})["token"]
+        state = str(self.folder / name)
+        return Process(
+            [sys.executable, str(HERE / "agent.py"), "--control-plane", self.url, "--state-dir", state],
+            self.folder / f"{name}.log", {"GATEHOUSE_JOIN_TOKEN": join_token})
 
     def start_control_plane(self) -> None:
         self.control_plane.start()

@@ -9,22 +9,18 @@ import json
 import shutil
 import stat
 import tempfile
-import threading
 import unittest
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-import connector
-import reconcile
 import translate
-from backoff import Backoff
-from canonical import canonical_json, desired_fingerprint, fingerprint
-from control_plane import Delivery, Problem, Unreachable, deliver
-from gateway_client import GatewayError
+from canonical import desired_fingerprint
 from stack import ADMIN_TOKEN, Json, Stack, until
 
 FOREIGN = 1_050
+folder: Path
+stack: Stack
+
 KEY = "open-sesame-0123456789"
 NEW_KEY = "another-key-0123456789"
 
@@ -121,6 +117,12 @@ class Deploying(Story):
         self.assertEqual(stack.call("/rotated/1", KEY)[0], 401)
         self.assertNotIn(NEW_KEY, json.dumps(stack.held(deployment)))
 
+    def test_a_desired_state_has_the_fingerprint_that_the_control_plane_gives_it(self) -> None:
+        stack.apply(api("fingerprints"))
+        deployment = stack.deploy_and_wait("fingerprints")
+        applied = json.loads(stack.held(deployment)["labels"][translate.APPLIED_LABEL])
+        self.assertEqual(desired_fingerprint(applied["content"], applied["secrets"]), applied["fingerprint"])
+
     def test_what_is_gone_already_is_taken_off(self) -> None:
         deployment = self.deployed("gone")
         self.assertEqual(stack.on_gateway("DELETE", f"/apis/{deployment['externalRef']}")[0], 204)
@@ -159,16 +161,10 @@ class Deploying(Story):
         stack.apply(api("by-header", operations=by_header))
         stack.settled(stack.deploy("by-header"), "Failed", "Unsupported")
 
-    def test_a_read_only_environment_refuses_at_both_ends(self) -> None:
+    def test_a_read_only_environment_refuses(self) -> None:
         stack.apply(api("read-only"))
         status, problem = stack.admin("POST", "/deployments", {"api": "read-only", "environment": "tiny-read-only"})
         self.assertEqual((status, problem["type"].rsplit("/", 1)[-1]), (409, "mode-forbids"))
-        lease = mock.Mock(mode="read-only", environment_name="tiny-read-only")
-        for act in (lambda: connector.deploy(lease, {}, {}), lambda: connector.undeploy(lease, {})):
-            with self.assertRaises(GatewayError) as refused:
-                act()
-            self.assertEqual(refused.exception.kind, "Forbidden")
-        lease.client.assert_not_called()
 
     def test_the_check_tells_of_a_permission_that_the_mode_does_not_need(self) -> None:
         severities = [finding["severity"] for finding in stack.check("tiny-read-only")["findings"]]
@@ -180,13 +176,17 @@ class Deploying(Story):
 
 
 class Planning(Story):
-    def plan(self, name: str) -> Json:
-        plan = stack.ok("POST", "/plans", {"items": [{"api": name, "environment": "tiny"}]})
-        return until("the plan is made", lambda: self.made(plan))
+    @staticmethod
+    def made_plan(asked: Json) -> Json:
+        plan = stack.ok("POST", "/plans", asked)
 
-    def made(self, plan: Json) -> Json | None:
-        now = stack.ok("GET", f"/plans/{plan['id']}")
-        return now if now["state"] != "Pending" else None
+        def look() -> Json | None:
+            now = stack.ok("GET", f"/plans/{plan['id']}")
+            return now if now["state"] != "Pending" else None
+        return until("the plan is made", look)
+
+    def plan(self, name: str) -> Json:
+        return self.made_plan({"items": [{"api": name, "environment": "tiny"}]})
 
     def back_at(self, before: Json) -> Json | None:
         now = stack.deployment(before["id"])
@@ -273,6 +273,7 @@ class Discovering(Story):
         self.assertIn("damaged", findings["zz-damaged"]["reason"])
         self.check_content(findings["team-0007"])
         self.check_import(discovery, findings["team-0007"])
+        self.check_adoption()
         self.check_second_run()
 
     def check_content(self, finding: Json) -> None:
@@ -294,6 +295,18 @@ class Discovering(Story):
         stack.apply(secret("team-7-seven-key", "seven's key"))
         result = take_in()["results"][0]
         self.assertEqual(result["action"], "created", result)
+
+    def check_adoption(self) -> None:
+        """Taken over where it is: its identity stays, and from now on it carries our mark."""
+        request = {"items": [{"action": "adopt", "api": "team-7", "environment": "tiny"}]}
+        plan = Planning.made_plan(request)
+        self.assertEqual(plan["state"], "Ready", plan)
+        stack.ok("POST", f"/plans/{plan['id']}/apply", {})
+        until("the plan is applied", lambda: stack.ok("GET", f"/plans/{plan['id']}")["state"] == "Applied")
+        held = stack.held({"externalRef": "team-0007"})
+        self.assertEqual(held["labels"][translate.NAME_LABEL], "team-7")
+        self.assertEqual((held["basePath"], held["tags"], len(held["routes"])), ("/team/7", ["public"], 2))
+        self.assertEqual(stack.on_gateway("GET", "/apis/team-0008")[1]["labels"], {}, "others are left alone")
 
     def check_second_run(self) -> None:
         """What changed is read, and nothing else is."""
@@ -335,14 +348,6 @@ class Discovering(Story):
         found = {item["externalRef"] for item in stack.findings(discovery)}
         self.assertEqual(len([reference for reference in found if reference.startswith("team-")]), FOREIGN)
         self.assertIn("after=", pages[8], "it goes on after the last page that arrived")
-
-    def test_filters_hold_together(self) -> None:
-        summary = {"name": "Team [7]", "tags": ["public", "eu"]}
-        for selection, expected in (
-            ({}, True), ({"names": ["Team *"]}, True), ({"names": ["team *"]}, False), ({"names": ["Team [?]"]}, True),
-            ({"names": ["Team [7-9]"]}, False), ({"tags": ["eu", "us"]}, True), ({"names": ["T*"], "tags": ["us"]}, False),
-        ):
-            self.assertEqual(connector.admits(selection, summary), expected, selection)
 
 
 class Crashing(Story):
@@ -391,6 +396,19 @@ class Crashing(Story):
                 until("it is gone", lambda: stack.admin("GET", f"/deployments/{deployment['id']}")[0] == 404)
                 self.assertEqual(self.on_gateway(name), [])
 
+    def test_a_second_agent_does_nothing_beside_the_first_and_ends_when_it_is_revoked(self) -> None:
+        first = {agent["id"] for agent in stack.ok("GET", "/agents")["items"]}
+        second = stack.another_agent("second")
+        second.start()
+        self.addCleanup(second.kill)
+        until("it is connected", lambda: "Connected" in second.log.read_text())
+        deployment = self.deployed("contended")
+        stack.undeploy_and_wait(deployment)
+        self.assertNotIn("Serving environment", second.log.read_text())
+        added = next(agent["id"] for agent in stack.ok("GET", "/agents")["items"] if agent["id"] not in first)
+        stack.ok("DELETE", f"/agents/{added}")
+        until("it ends", lambda: second.exit_code() == 1)
+
     def test_an_agent_that_is_asked_to_stop_stops_and_has_told_no_secret(self) -> None:
         deployment = self.deployed("stopping")
         self.assertEqual(stack.agent.terminate(), 0)
@@ -403,69 +421,6 @@ class Crashing(Story):
             self.assertIn("message", json.loads(told))
         for kept in (KEY, ADMIN_TOKEN, json.loads(key_file.read_text())["key"]):
             self.assertNotIn(kept, log)
-
-
-class Deciding(unittest.TestCase):
-    """What needs no gateway."""
-
-    def test_the_canonical_form_is_that_of_the_control_plane(self) -> None:
-        value = {"b": 1.0, "a": [1.5, -0.0, 9_007_199_254_740_993, 1e300], "ü": "\n\u2028/"}
-        self.assertEqual(canonical_json(value), '{"a":[1.5,0,9007199254740993,1e+300],"b":1,"ü":"\\n\u2028/"}')
-        self.assertEqual(fingerprint({}), "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")
-
-    def test_a_desired_state_has_the_fingerprint_that_the_control_plane_gives_it(self) -> None:
-        stack.apply(api("fingerprints"))
-        deployment = stack.deploy_and_wait("fingerprints")
-        applied = json.loads(stack.held(deployment)["labels"][translate.APPLIED_LABEL])
-        self.assertEqual(desired_fingerprint(applied["content"], applied["secrets"]), applied["fingerprint"])
-
-    def test_policies_that_add_up_are_not_taken_for_one(self) -> None:
-        policies = [api_key(), api_key("other-key"), {"type": "cors", "with": {}}]
-        operation = {"match": {"method": "GET", "path": "/"}, "policies": [api_key()]}
-        report = translate.fidelity_report({"policies": policies, "operations": [operation]})
-        self.assertEqual([(entry["pointer"], entry["fidelity"]["level"]) for entry in report], [
-            ("/policies/0", "exact"), ("/policies/1", "unsupported"), ("/policies/2", "unsupported"),
-            ("/operations/0/policies/0", "unsupported")])
-        unenforced, others = translate.losses({"policies": policies, "operations": [operation]})
-        self.assertEqual((len(unenforced), len(others)), (2, 1))
-
-    def test_pauses_grow_to_a_ceiling(self) -> None:
-        backoff = Backoff(first_seconds=1, longest_seconds=8)
-        for failures, ceiling in ((1, 1), (2, 2), (4, 8), (9_999, 8)):
-            pauses = [backoff.pause(failures) for _ in range(100)]
-            self.assertTrue(all(0 <= pause <= ceiling for pause in pauses) and max(pauses) > ceiling / 2)
-
-    def test_a_report_is_sent_until_there_is_an_answer(self) -> None:
-        away = Unreachable("away")
-        for answers, expected in (
-            ([away, Problem(503, "unavailable", ""), None], Delivery.ACKNOWLEDGED),
-            ([away, Problem(409, "stale", "")], Delivery.STALE),
-            ([Problem(409, "wrong-state", "")], Delivery.REFUSED),
-            ([Problem(404, "not-found", "")], Delivery.REFUSED),
-        ):
-            send = mock.Mock(side_effect=answers)
-            with mock.patch("control_plane.log"):
-                self.assertIs(deliver("a test", threading.Event(), send), expected)
-            self.assertEqual(send.call_count, len(answers))
-        stopping = threading.Event()
-        stopping.set()
-        send = mock.Mock(side_effect=[away, None])
-        with mock.patch("control_plane.log"):
-            self.assertIs(deliver("a test", stopping, send), Delivery.STOPPED)
-        self.assertEqual(send.call_count, 1, "what was done is told once, also at the end")
-
-    def test_an_approved_plan_covers_what_it_saw_and_nothing_else(self) -> None:
-        lease, mark = mock.Mock(environment_name="tiny"), {"apiName": "orders"}
-        seen = {"state": "present", "fingerprint": "sha256:1", "externalRef": "x"}
-        for expected, observation, is_void in (
-            ({"state": "present", "fingerprint": "sha256:1"}, seen, False),
-            ({"state": "present", "fingerprint": "sha256:2"}, seen, True),
-            ({"state": "present", "fingerprint": "sha256:1"}, {"state": "absent"}, True),
-            ({"state": "absent"}, {"state": "absent"}, False),
-            ({"state": "absent"}, seen, True),
-        ):
-            outcome = reconcile.moved({"expected": expected}, mark, lease, observation)
-            self.assertEqual(outcome is not None and outcome["reason"] == "PlanVoid", is_void)
 
 
 if __name__ == "__main__":

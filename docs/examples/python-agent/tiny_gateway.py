@@ -246,8 +246,8 @@ def main() -> None:
     ends = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ends.set())
-    print(json.dumps({"admin": "http://%s:%d" % admin.server_address[:2],
-                      "proxy": "http://%s:%d" % proxy.server_address[:2]}), flush=True)
+    admin_port, proxy_port = (listener.server_address[1] for listener in (admin, proxy))
+    print(json.dumps({"adminPort": admin_port, "proxyPort": proxy_port}), flush=True)
     ends.wait()
 
 

@@ -42,7 +42,7 @@ def checked(body: Any) -> Json:
     for name, kind in FIELDS.items():
         if name in body and (not isinstance(body[name], kind) or isinstance(body[name], bool)):
             raise Refused(400, f"`{name}` has the wrong type")
-    api = {"labels": {}, "tags": [], "hosts": [], "routes": [], "timeoutMs": 30_000, "apiKey": None,
+    api: Json = {"labels": {}, "tags": [], "hosts": [], "routes": [], "timeoutMs": 30_000, "apiKey": None,
            "responseHeaders": {}} | {key: body[key] for key in FIELDS if key in body}
     check_places(api)
     check_texts(api)

@@ -104,7 +104,8 @@ def check_expressible(api_name: str, content: Json) -> None:
         obstacles.append(f"APIs of type `{content['type']}`")
     for operation in content.get("operations", []):
         if operation["match"].get("headers") or operation["match"].get("query"):
-            obstacles.append(f"operations by header or query (`{operation['match']['method']} {operation['match']['path']}`)")
+            named = f"`{operation['match']['method']} {operation['match']['path']}`"
+            obstacles.append(f"operations by header or query ({named})")
     if obstacles:
         raise GatewayError("Unsupported", f"the tiny gateway cannot serve `{api_name}`: it does not know "
                            f"{', '.join(obstacles)}; deploy it to another gateway")
