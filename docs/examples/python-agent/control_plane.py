@@ -1,6 +1,6 @@
 """The Agent API: every request of it that this agent makes, with a token that is always fresh.
 
-Written from `schemas/generated/openapi/agent.json` alone.
+Its requests and answers are those of `schemas/generated/openapi/agent.json`.
 """
 
 from __future__ import annotations

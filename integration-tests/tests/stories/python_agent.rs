@@ -5,7 +5,7 @@ use std::process::Command;
 use gatehouse_integration_tests::{binaries::binary, documents::repository};
 
 #[test]
-fn an_agent_written_in_python_from_the_document_alone_does_all_that_is_asked() {
+fn an_agent_written_in_python_does_all_that_is_asked() {
     let output = Command::new("python3")
         .args(["-m", "unittest", "discover", "-s"])
         .arg(repository().join("docs/examples/python-agent"))

@@ -10,7 +10,7 @@ use gatehouse_control_plane_api::{
 };
 use gatehouse_schemas::{
     drift::{DriftField, DriftState},
-    identity::ResourceName,
+    identity::{ResourceName, RevisionNumber},
 };
 use serde_json::Value;
 
@@ -218,15 +218,16 @@ async fn resolve(options: &ResolveArguments, client: &Client, screen: Screen) ->
 /// An adoption is taken back if the gateway is changed once more before it is carried out.
 async fn came_to_nothing(accepted: &Deployment, client: &Client) -> anyhow::Result<Option<anyhow::Error>> {
     let now = client.deployment(accepted.id).await?;
-    Ok((now.revision < accepted.revision).then(|| {
-        let (api, environment) = (&now.api, &now.environment);
-        let detail = format!(
-            "{api} in {environment} was not adopted: the gateway was changed once more after it was looked at; nothing was \
-             changed there, and revision {} is desired as before; look with `gatehouse drift {environment}`, then decide again",
-            now.revision
-        );
-        Failure::new(Exit::Conflict, detail).into()
-    }))
+    Ok((now.revision < accepted.revision)
+        .then(|| not_adopted(&now.api, &now.environment, now.revision).into()))
+}
+
+fn not_adopted(api: &ResourceName, environment: &ResourceName, revision: RevisionNumber) -> Failure {
+    let detail = format!(
+        "{api} in {environment} was not adopted: the gateway was changed once more after it was looked at; nothing was \
+         changed there, and revision {revision} is desired as before; look with `gatehouse drift {environment}`, then decide again"
+    );
+    Failure::new(Exit::Conflict, detail)
 }
 
 #[cfg(test)]
@@ -243,6 +244,21 @@ mod tests {
         assert_eq!(
             failure.detail,
             "no agent of `kong-eu` answered within 120s; `gatehouse get agents` shows who is online"
+        );
+    }
+
+    #[test]
+    fn an_adoption_that_came_to_nothing_is_a_conflict() {
+        let failure = not_adopted(
+            &"orders".parse().unwrap(),
+            &"local".parse().unwrap(),
+            RevisionNumber(1),
+        );
+        assert_eq!(failure.exit, Exit::Conflict);
+        assert_eq!(
+            failure.detail,
+            "orders in local was not adopted: the gateway was changed once more after it was looked at; nothing was changed \
+             there, and revision 1 is desired as before; look with `gatehouse drift local`, then decide again"
         );
     }
 

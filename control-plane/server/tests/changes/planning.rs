@@ -118,8 +118,8 @@ async fn a_plan_says_what_it_would_undo_on_the_gateway() {
         let warning = plan["items"][0]["warnings"][0].as_str().unwrap_or_default();
         assert_eq!(
             warning,
-            "the gateway was changed beside Gatehouse since the last deploy: it holds something else than was deployed; this \
-             plan undoes that"
+            "the gateway was changed beside Gatehouse since the last deploy: what it holds is overwritten: \
+             `/displayName` was \"Bestellungen\"; this plan undoes that"
         );
         let asked = plan_of(&control_plane).await;
         answer(&agent, |_| planned(Observation::Absent)).await;
@@ -127,6 +127,15 @@ async fn a_plan_says_what_it_would_undo_on_the_gateway() {
         assert_eq!(
             plan["items"][0]["warnings"][0],
             "the gateway was changed beside Gatehouse since the last deploy: what was deployed is not there any more; this \
+             plan undoes that"
+        );
+        let removal = json!([{"action": "undeploy", "api": "orders", "environment": "local"}]);
+        let asked = crate::scene::plan(&control_plane, removal).await;
+        answer(&agent, |_| planned(seen.clone())).await;
+        let plan = read_plan(&control_plane, &asked).await;
+        assert_eq!(
+            plan["items"][0]["warnings"][0],
+            "the gateway was changed beside Gatehouse since the last deploy: it holds something else than was deployed; this \
              plan undoes that"
         );
     })
