@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use gatehouse_connector_sdk::{error::Result, operation::Operation};
-use gatehouse_schemas::observed::Observation;
+use gatehouse_connector_sdk::{connector::Deployed, error::Result, operation::Operation};
+use gatehouse_schemas::{desired::DesiredApi, observed::Observation};
 
 use super::deploy::{ask, is_served};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     journal::{REFUSED, TestJournal},
     sample,
     subject::Subject,
-    verdict::{Stop, Verdict, ensure},
+    verdict::{Stop, Verdict, ensure, require},
 };
 
 /// Where a deploy in several steps can end too early; nowhere if it never takes several.
@@ -30,6 +30,7 @@ async fn deaths(subject: &Subject) -> std::result::Result<Vec<Disturbance>, Stop
 pub(super) async fn after_a_failure_the_old_revision_serves(subject: Subject) -> Verdict {
     let old = sample::desired(1);
     subject.deploy(&old).await?;
+    let mut seen = 0;
     let disturbances = [Disturbance::Unreachable, Disturbance::ServerError];
     for disturbance in disturbances.into_iter().chain(deaths(&subject).await?) {
         let subject = match disturbance {
@@ -42,6 +43,7 @@ pub(super) async fn after_a_failure_the_old_revision_serves(subject: Subject) ->
         if !subject.gateway.disturb(Operation::Deploy, disturbance).await {
             continue;
         }
+        seen += 1;
         if subject.try_deploy(&sample::updated(1)).await?.is_ok() {
             // It takes fewer steps; the old revision comes back for the next case.
             subject.deploy(&old).await?;
@@ -63,7 +65,7 @@ pub(super) async fn after_a_failure_the_old_revision_serves(subject: Subject) ->
         })?;
         subject.restarted().deploy(&old).await?;
     }
-    Ok(())
+    require(seen > 0, "cannot be brought to fail")
 }
 
 pub(super) async fn there_is_never_a_second_one(subject: Subject) -> Verdict {
@@ -161,7 +163,7 @@ pub(super) async fn leftovers_of_other_generations_are_removed(subject: Subject)
         .gateway
         .disturb(Operation::Deploy, Disturbance::DieAfterStep(1))
         .await;
-    crate::verdict::require(can, "cannot be brought to end between two steps")?;
+    require(can, "cannot be brought to end between two steps")?;
     let attempt = first.try_deploy(&sample::desired(1)).await?;
     ensure(attempt.is_err(), || {
         "the process ended, and the deploy succeeded".to_owned()
@@ -192,6 +194,16 @@ pub(super) async fn never_reachable_without_security(subject: Subject) -> Verdic
             answer.status
         )
     })?;
+    for number in 901..906 {
+        let desired = sample::guarded(number);
+        let url = below(&like, &desired);
+        tokio::select! {
+            deployed = subject.deploy(&desired) => drop(deployed?),
+            () = opened(&subject, &url) => return Err(Stop::Fail(
+                "while it is deployed the API answers without a key".to_owned(),
+            )),
+        }
+    }
     let mut number = 0;
     for disturbance in [Disturbance::LoseReply]
         .into_iter()
@@ -204,12 +216,8 @@ pub(super) async fn never_reachable_without_security(subject: Subject) -> Verdic
             continue;
         }
         let desired = sample::guarded(number);
-        let url = like
-            .endpoint_urls
-            .first()
-            .map(|url| url.replace("/api-900", &desired.content.base_path));
+        let url = below(&like, &desired);
         let attempt = subject.try_deploy(&desired).await?;
-        let Some(url) = url else { continue };
         let answer = subject.gateway.ask(&url, "/items/7", None).await;
         let open = answer.as_ref().is_some_and(is_served);
         ensure(!open, || {
@@ -217,4 +225,21 @@ pub(super) async fn never_reachable_without_security(subject: Subject) -> Verdic
         })?;
     }
     Ok(())
+}
+
+/// Where an API answers, if another one answers there.
+fn below(like: &Deployed, desired: &DesiredApi) -> String {
+    let url = like.endpoint_urls.first().map_or("", String::as_str);
+    url.replace("/api-900", &desired.content.base_path)
+}
+
+/// Ends when an API answers without a key.
+async fn opened(subject: &Subject, url: &str) {
+    loop {
+        let answer = subject.gateway.ask(url, "/items/7", None).await;
+        if answer.as_ref().is_some_and(is_served) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
 }

@@ -1,6 +1,7 @@
 //! The in-memory connector, the reference implementation.
 
-use gatehouse_connector_conformance::{Level, MemoryTestGateway, Outcome, run};
+use expect_test::expect_file;
+use gatehouse_connector_conformance::{Level, MemoryTestGateway, Outcome, page, run};
 
 #[tokio::test]
 async fn the_in_memory_connector_passes_core_and_extended() {
@@ -23,4 +24,5 @@ async fn the_in_memory_connector_passes_core_and_extended() {
             "never_reachable_without_security",
         ]
     );
+    expect_file!["../../../../docs/conformance/memory.md"].assert_eq(&page(&[report]));
 }

@@ -1,7 +1,7 @@
 //! The conformance suite on a gateway that carries real requests.
 
 use gatehouse_connector_conformance::{
-    Disturbance, Edit, GatewayAnswer, Level, Outcome, Permission, TestGateway, run,
+    Disturbance, Edit, GatewayAnswer, Level, Outcome, Permission, TestGateway, page, run,
 };
 use gatehouse_connector_sdk::operation::Operation;
 use gatehouse_schemas::revision::RevisionContent;
@@ -112,6 +112,7 @@ async fn the_native_connector_passes_core_and_extended() {
         .iter()
         .filter(|it| it.outcome == Outcome::Passed);
     assert!(passed.count() >= 20, "{:#?}", report.behaviours);
+    expect_test::expect_file!["../../../../../docs/conformance/native.md"].assert_eq(&page(&[report]));
 }
 
 #[tokio::test]
