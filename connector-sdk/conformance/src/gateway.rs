@@ -15,27 +15,27 @@ pub trait TestGateway: Send + Sync {
     /// A connector, as another process would make it: it shares nothing with the ones before but the gateway.
     fn connector(&self) -> Arc<dyn Connector>;
 
-    /// `Environment.spec.settings` that lead to the gateway.
-    fn settings(&self) -> Map<String, Value>;
+    /// What leads to the gateway.
+    fn connection(&self) -> Connection;
 
-    /// The credentials, by the connector's name for each.
-    fn credentials(&self) -> BTreeMap<String, SecretString> {
-        BTreeMap::new()
-    }
-
-    /// Settings that make a deploy take several steps, if the connector ever takes several.
-    fn settings_with_steps(&self) -> Option<Map<String, Value>> {
+    /// One with which a deploy takes several steps, if the connector ever takes several.
+    fn connection_with_steps(&self) -> Option<Connection> {
         None
     }
 
-    /// Settings whose credential lacks a permission.
-    fn settings_without(&self, permission: Permission) -> Option<Map<String, Value>>;
+    /// One whose credential lacks a permission.
+    fn connection_without(&self, permission: Permission) -> Option<Connection>;
 
     /// Somebody else makes an API.
     async fn add_foreign(&self, name: &str, content: RevisionContent) -> ExternalRef;
 
     /// Somebody else changes an API.
     async fn edit(&self, api: &ExternalRef, edit: Edit) -> bool;
+
+    /// Lets somebody else change what an API is, right before the next deploy has its effect.
+    async fn edit_during_next_deploy(&self, _api: &ExternalRef) -> bool {
+        false
+    }
 
     /// Somebody else deletes an API.
     async fn delete(&self, api: &ExternalRef);
@@ -50,6 +50,9 @@ pub trait TestGateway: Send + Sync {
     /// Lets the next call of an operation meet with something.
     async fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool;
 
+    /// Ends what is left of disturbances of an operation. The suite says so after each call of it.
+    async fn calm(&self, _operation: Operation) {}
+
     /// Lets every look from now on end without an answer.
     async fn hide(&self) -> bool;
 
@@ -58,6 +61,36 @@ pub trait TestGateway: Send + Sync {
 
     /// How many calls of its own operations the gateway has taken so far; none if it does not count.
     async fn calls(&self) -> Option<u64>;
+
+    /// What the connector's process has logged so far, where it is not the suite's own.
+    async fn log(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether the connector runs in the process of the suite. Behind the Agent API a runtime stands between them, which
+    /// retries what can be retried, and tells less than a connector's errors do.
+    fn is_in_process(&self) -> bool {
+        true
+    }
+}
+
+/// What leads to a gateway.
+#[derive(Debug, Clone, Default)]
+pub struct Connection {
+    /// `Environment.spec.settings`.
+    pub settings: Map<String, Value>,
+    /// The credentials, by the connector's name for each.
+    pub credentials: BTreeMap<String, SecretString>,
+}
+
+impl Connection {
+    /// Settings alone.
+    pub fn of(settings: Map<String, Value>) -> Self {
+        Self {
+            settings,
+            credentials: BTreeMap::new(),
+        }
+    }
 }
 
 /// What somebody else changes.
@@ -94,6 +127,8 @@ pub enum Disturbance {
     },
     /// The call has its effect, and the answer is lost.
     LoseReply,
+    /// No answer comes, for as long as anybody waits; the call has no effect.
+    Silence,
     /// The process ends when a step is recorded and not taken.
     DieBeforeStep(u32),
     /// The process ends when a step is taken and not recorded as done.
@@ -101,10 +136,8 @@ pub enum Disturbance {
 }
 
 /// What a consumer is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GatewayAnswer {
-    /// The HTTP status.
+    /// The HTTP status; 0 if no answer came.
     pub status: u16,
-    /// The values of the response headers that samples set, by name.
-    pub headers: BTreeMap<String, String>,
 }

@@ -5,22 +5,26 @@
 //! and the network do to a gateway, and calls [`run`]. Behaviours of operations that the connector does not declare,
 //! and those that the gateway under test cannot be brought to show, are skipped, and the report says why.
 
+mod ask;
 mod behaviour;
 mod behaviours;
 mod gateway;
 mod journal;
 mod memory;
 mod page;
+mod proxy;
 mod quotas;
 mod report;
 mod sample;
 mod subject;
 mod verdict;
 
+pub use ask::ask;
 pub use behaviour::{Behaviour, Level, Operation};
-pub use gateway::{Disturbance, Edit, GatewayAnswer, Permission, TestGateway};
+pub use gateway::{Connection, Disturbance, Edit, GatewayAnswer, Permission, TestGateway};
 pub use memory::MemoryTestGateway;
 pub use page::page;
+pub use proxy::FaultProxy;
 pub use report::{Outcome, Report, Tested};
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};

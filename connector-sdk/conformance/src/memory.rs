@@ -1,6 +1,6 @@
 //! The in-memory gateway under test.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
@@ -12,7 +12,7 @@ use gatehouse_connector_sdk::{
 use gatehouse_schemas::{identity::ExternalRef, revision::RevisionContent};
 use serde_json::{Map, Value, json};
 
-use crate::gateway::{Disturbance, Edit, GatewayAnswer, Permission, TestGateway};
+use crate::gateway::{Connection, Disturbance, Edit, GatewayAnswer, Permission, TestGateway};
 
 /// The in-memory gateway, and the connector to it.
 #[derive(Debug, Clone, Default)]
@@ -38,20 +38,20 @@ impl TestGateway for MemoryTestGateway {
         Arc::new(MemoryConnector::new(self.gateway.clone()))
     }
 
-    fn settings(&self) -> Map<String, Value> {
-        Map::new()
+    fn connection(&self) -> Connection {
+        Connection::default()
     }
 
-    fn settings_with_steps(&self) -> Option<Map<String, Value>> {
-        Some(Map::from_iter([("steps".to_owned(), json!(4))]))
+    fn connection_with_steps(&self) -> Option<Connection> {
+        Some(setting("steps", json!(4)))
     }
 
-    fn settings_without(&self, permission: Permission) -> Option<Map<String, Value>> {
-        let setting = match permission {
+    fn connection_without(&self, permission: Permission) -> Option<Connection> {
+        let name = match permission {
             Permission::Read => "credentialMayRead",
             Permission::Write => "credentialMayWrite",
         };
-        Some(Map::from_iter([(setting.to_owned(), json!(false))]))
+        Some(setting(name, json!(false)))
     }
 
     #[expect(
@@ -98,6 +98,7 @@ impl TestGateway for MemoryTestGateway {
             Disturbance::TooManyRequests { retry_after: None } => Fault::Fail(ErrorKind::RateLimited),
             Disturbance::TooManyRequests { .. } => return false,
             Disturbance::LoseReply => Fault::LoseReply,
+            Disturbance::Silence => Fault::Delay(Duration::from_secs(3_600)),
             Disturbance::DieBeforeStep(number) => Fault::FailBeforeStep(number),
             Disturbance::DieAfterStep(number) => Fault::FailAfterStep(number),
         };
@@ -122,4 +123,8 @@ impl TestGateway for MemoryTestGateway {
                 .sum(),
         )
     }
+}
+
+fn setting(name: &str, value: Value) -> Connection {
+    Connection::of(Map::from_iter([(name.to_owned(), value)]))
 }

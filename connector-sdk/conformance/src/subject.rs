@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
-    connector::{ApiReference, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest},
+    connector::{ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest},
     context::{Context, EnvironmentContext, SecretResolver},
     error::{Error, ErrorKind, Result},
     operation::Operation,
@@ -18,11 +18,10 @@ use gatehouse_schemas::{
     plan::plan,
 };
 use secrecy::SecretString;
-use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    gateway::{Disturbance, TestGateway},
+    gateway::{Connection, Disturbance, TestGateway},
     journal::TestJournal,
     quotas::CountingQuotas,
     sample,
@@ -36,7 +35,7 @@ pub(crate) struct Subject {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) journal: TestJournal,
     pub(crate) quotas: CountingQuotas,
-    settings: Map<String, Value>,
+    connection: Connection,
     mode: Mode,
 }
 
@@ -44,7 +43,7 @@ impl Subject {
     pub(crate) fn new(gateway: Arc<dyn TestGateway>) -> Self {
         Self {
             connector: gateway.connector(),
-            settings: gateway.settings(),
+            connection: gateway.connection(),
             gateway,
             journal: TestJournal::default(),
             quotas: CountingQuotas::default(),
@@ -68,18 +67,19 @@ impl Subject {
         Self { mode, ..self.clone() }
     }
 
-    pub(crate) fn with_settings(&self, settings: Map<String, Value>) -> Self {
+    pub(crate) fn through(&self, connection: Connection) -> Self {
         Self {
-            settings,
+            connection,
             ..self.clone()
         }
     }
 
-    /// With settings that make a deploy take several steps.
+    /// Through a connection with which a deploy takes several steps.
     pub(crate) fn with_steps(&self) -> std::result::Result<Self, Stop> {
-        let settings = self.gateway.settings_with_steps();
-        let settings = settings.ok_or_else(|| Stop::Skip("a deploy never takes several steps".to_owned()))?;
-        Ok(self.with_settings(settings))
+        let connection = self.gateway.connection_with_steps();
+        let connection =
+            connection.ok_or_else(|| Stop::Skip("a deploy never takes several steps".to_owned()))?;
+        Ok(self.through(connection))
     }
 
     /// With quotas that have counted nothing yet.
@@ -103,8 +103,8 @@ impl Subject {
                 id: sample::environment_id(),
                 name: sample::name("conformance"),
                 mode: self.mode,
-                settings: self.settings.clone(),
-                credentials: self.gateway.credentials(),
+                settings: self.connection.settings.clone(),
+                credentials: self.connection.credentials.clone(),
                 endpoints: Vec::new(),
             }),
             secrets: Arc::new(OneSecret),
@@ -128,9 +128,18 @@ impl Subject {
         desired: &DesiredApi,
         external_ref: Option<&ExternalRef>,
     ) -> Result<Observation> {
-        self.connector
+        let observed = self
+            .connector
             .observe(&self.context(), &reference(desired, external_ref))
-            .await
+            .await;
+        self.gateway.calm(Operation::Observe).await;
+        observed
+    }
+
+    pub(crate) async fn check(&self) -> Result<CheckReport> {
+        let checked = self.connector.check(&self.context()).await;
+        self.gateway.calm(Operation::Check).await;
+        checked
     }
 
     /// What to ask for to get there from what is there now.
@@ -160,7 +169,9 @@ impl Subject {
         desired: &DesiredApi,
     ) -> std::result::Result<Result<Deployed>, Stop> {
         let request = self.request(desired).await?;
-        Ok(self.connector.deploy(&self.context(), &request).await)
+        let deployed = self.connector.deploy(&self.context(), &request).await;
+        self.gateway.calm(Operation::Deploy).await;
+        Ok(deployed)
     }
 
     pub(crate) async fn undeploy(
@@ -168,13 +179,18 @@ impl Subject {
         desired: &DesiredApi,
         external_ref: Option<&ExternalRef>,
     ) -> Result<()> {
-        self.connector
+        let removed = self
+            .connector
             .undeploy(&self.context(), &reference(desired, external_ref))
-            .await
+            .await;
+        self.gateway.calm(Operation::Undeploy).await;
+        removed
     }
 
     pub(crate) async fn page(&self, request: PageRequest) -> Result<DiscoveryPage> {
-        self.connector.discover(&self.context(), request).await
+        let page = self.connector.discover(&self.context(), request).await;
+        self.gateway.calm(Operation::Discover).await;
+        page
     }
 
     /// All items of a listing, following `next`.

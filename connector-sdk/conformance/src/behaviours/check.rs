@@ -23,7 +23,7 @@ pub(super) fn behaviours() -> Vec<Behaviour> {
 
 async fn a_check_changes_nothing(subject: Subject) -> Verdict {
     let before = subject.gateway.holds().await;
-    subject.connector.check(&subject.context()).await?;
+    subject.check().await?;
     let after = subject.gateway.holds().await;
     ensure(before == after, || {
         format!("before the check the gateway held {before:?}, after it {after:?}")
@@ -34,7 +34,7 @@ async fn an_unreachable_gateway_is_no_failed_check(subject: Subject) -> Verdict 
     subject
         .disturb(Operation::Check, Disturbance::Unreachable)
         .await?;
-    match subject.connector.check(&subject.context()).await {
+    match subject.check().await {
         Ok(report) => Err(Stop::Fail(format!(
             "nothing answered, and the check told: {:?}",
             report.findings
@@ -46,17 +46,17 @@ async fn an_unreachable_gateway_is_no_failed_check(subject: Subject) -> Verdict 
 }
 
 async fn a_missing_permission_is_named(subject: Subject) -> Verdict {
-    let lacking = subject.gateway.settings_without(Permission::Write);
+    let lacking = subject.gateway.connection_without(Permission::Write);
     let lacking = lacking.ok_or_else(without_permissions)?;
-    let report = subject.connector.check(&subject.context()).await?;
+    let report = subject.check().await?;
     ensure(!report.findings.iter().any(is_error), || {
         format!(
             "the credential may do everything, and the check told: {:?}",
             report.findings
         )
     })?;
-    let subject = subject.with_settings(lacking);
-    let report = subject.connector.check(&subject.context()).await?;
+    let subject = subject.through(lacking);
+    let report = subject.check().await?;
     let mut errors = report.findings.iter().filter(|finding| is_error(finding));
     let named = errors
         .next()
@@ -70,10 +70,10 @@ async fn a_missing_permission_is_named(subject: Subject) -> Verdict {
 }
 
 async fn a_permission_too_many_is_a_warning(subject: Subject) -> Verdict {
-    let fitting = subject.gateway.settings_without(Permission::Write);
+    let fitting = subject.gateway.connection_without(Permission::Write);
     let fitting = fitting.ok_or_else(without_permissions)?;
     let reading = subject.in_mode(Mode::ReadOnly);
-    let report = reading.connector.check(&reading.context()).await?;
+    let report = reading.check().await?;
     let warned = report
         .findings
         .iter()
@@ -84,8 +84,8 @@ async fn a_permission_too_many_is_a_warning(subject: Subject) -> Verdict {
             report.findings
         )
     })?;
-    let reading = reading.with_settings(fitting);
-    let report = reading.connector.check(&reading.context()).await?;
+    let reading = reading.through(fitting);
+    let report = reading.check().await?;
     let fine = report
         .findings
         .iter()

@@ -1,11 +1,10 @@
 //! The conformance suite on a gateway that carries real requests.
 
 use gatehouse_connector_conformance::{
-    Disturbance, Edit, GatewayAnswer, Level, Outcome, Permission, TestGateway, page, run,
+    Connection, Disturbance, Edit, GatewayAnswer, Level, Outcome, Permission, TestGateway, page, run,
 };
 use gatehouse_connector_sdk::operation::Operation;
 use gatehouse_schemas::revision::RevisionContent;
-use serde_json::Map;
 
 use super::*;
 
@@ -47,12 +46,12 @@ impl TestGateway for NativeTestGateway {
         Arc::new(NativeConnector::new(self.gateway.clone()))
     }
 
-    fn settings(&self) -> Map<String, Value> {
-        Map::new()
+    fn connection(&self) -> Connection {
+        Connection::default()
     }
 
     /// It has no credential: it is in the same process.
-    fn settings_without(&self, _permission: Permission) -> Option<Map<String, Value>> {
+    fn connection_without(&self, _permission: Permission) -> Option<Connection> {
         None
     }
 
@@ -93,7 +92,6 @@ impl TestGateway for NativeTestGateway {
         }
         Some(GatewayAnswer {
             status: request.send().await.unwrap().status().as_u16(),
-            headers: BTreeMap::new(),
         })
     }
 

@@ -4,11 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gatehouse_connector_conformance::{
-    Disturbance, Edit, GatewayAnswer, MemoryTestGateway, Permission, TestGateway,
+    Connection, Disturbance, Edit, GatewayAnswer, MemoryTestGateway, Permission, TestGateway,
 };
 use gatehouse_connector_sdk::{connector::Connector, operation::Operation};
 use gatehouse_schemas::{identity::ExternalRef, policy::Policy, revision::RevisionContent};
-use serde_json::{Map, Value};
 
 use super::connector::{Breach, BrokenConnector};
 
@@ -37,16 +36,16 @@ impl TestGateway for BrokenGateway {
         ))
     }
 
-    fn settings(&self) -> Map<String, Value> {
-        self.memory.settings()
+    fn connection(&self) -> Connection {
+        self.memory.connection()
     }
 
-    fn settings_with_steps(&self) -> Option<Map<String, Value>> {
-        self.memory.settings_with_steps()
+    fn connection_with_steps(&self) -> Option<Connection> {
+        self.memory.connection_with_steps()
     }
 
-    fn settings_without(&self, permission: Permission) -> Option<Map<String, Value>> {
-        self.memory.settings_without(permission)
+    fn connection_without(&self, permission: Permission) -> Option<Connection> {
+        self.memory.connection_without(permission)
     }
 
     async fn add_foreign(&self, name: &str, content: RevisionContent) -> ExternalRef {
@@ -100,10 +99,7 @@ impl TestGateway for BrokenGateway {
             Some(api) if api.content.policies.iter().any(wants_key) && key.is_none() => 401,
             Some(_) => 502,
         };
-        Some(GatewayAnswer {
-            status,
-            headers: BTreeMap::new(),
-        })
+        Some(GatewayAnswer { status })
     }
 
     async fn calls(&self) -> Option<u64> {
