@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use gatehouse_connector_sdk::{connector::Connector, operation::Operation};
 use gatehouse_schemas::{identity::ExternalRef, revision::RevisionContent};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A gateway under test, empty at first. What it cannot be brought to is answered with `false` or nothing; the
@@ -94,7 +95,8 @@ impl Connection {
 }
 
 /// What somebody else changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Edit {
     /// What the API is.
     Content,

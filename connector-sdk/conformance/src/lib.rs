@@ -8,6 +8,7 @@
 mod ask;
 mod behaviour;
 mod behaviours;
+pub mod driver;
 mod gateway;
 mod journal;
 mod memory;
