@@ -5,6 +5,7 @@
 //! and the network do to a gateway, and calls [`run`]. Behaviours of operations that the connector does not declare,
 //! and those that the gateway under test cannot be brought to show, are skipped, and the report says why.
 
+pub mod agent;
 mod ask;
 mod behaviour;
 mod behaviours;

@@ -74,14 +74,14 @@ impl Report {
         }
     }
 
-    pub(crate) fn add(&mut self, behaviour: &Behaviour, outcome: Outcome) {
-        self.behaviours.push(Tested {
+    pub(crate) fn add(&mut self, behaviour: &Behaviour, outcome: Outcome) -> &Tested {
+        self.behaviours.push_mut(Tested {
             operation: behaviour.operation,
             id: behaviour.id.to_owned(),
             sentence: behaviour.sentence.to_owned(),
             level: behaviour.level,
             outcome,
-        });
+        })
     }
 
     /// Whether nothing failed. What was skipped is not claimed.

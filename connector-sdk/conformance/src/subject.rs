@@ -99,18 +99,9 @@ impl Subject {
 
     pub(crate) fn context(&self) -> Context {
         Context {
-            environment: Arc::new(EnvironmentContext {
-                id: sample::environment_id(),
-                name: sample::name("conformance"),
-                mode: self.mode,
-                settings: self.connection.settings.clone(),
-                credentials: self.connection.credentials.clone(),
-                endpoints: Vec::new(),
-            }),
-            secrets: Arc::new(OneSecret),
             journal: Arc::new(self.journal.clone()),
             quotas: Arc::new(self.quotas.clone()),
-            cancellation: CancellationToken::new(),
+            ..context(&self.connection, self.mode)
         }
     }
 
@@ -207,6 +198,24 @@ impl Subject {
         Err(Stop::Fail(
             "the listing has more than 10,000 pages; following `next` does not end".to_owned(),
         ))
+    }
+}
+
+/// The surroundings of an operation whose steps and calls nobody counts.
+pub(crate) fn context(connection: &Connection, mode: Mode) -> Context {
+    Context {
+        environment: Arc::new(EnvironmentContext {
+            id: sample::environment_id(),
+            name: sample::name("conformance"),
+            mode,
+            settings: connection.settings.clone(),
+            credentials: connection.credentials.clone(),
+            endpoints: Vec::new(),
+        }),
+        secrets: Arc::new(OneSecret),
+        journal: Arc::new(TestJournal::default()),
+        quotas: Arc::new(CountingQuotas::default()),
+        cancellation: CancellationToken::new(),
     }
 }
 
