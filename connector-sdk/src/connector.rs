@@ -109,11 +109,16 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - With more than one step, each is recorded with `context.journal` before it is taken. When a record is refused,
     ///   the attempt ends there with that error.
     /// - What earlier attempts recorded and this one does not use is removed, whichever generation it was for.
+    /// - Cut off anywhere, by its deadline or by the end of the agent, it leaves what the next attempt puts right.
+    /// - Two attempts at once leave one object; the one that came too late finds its work done or ends in an error.
+    /// - When somebody else changes the API meanwhile, that is a `Conflict`, or `Deployed::observed` tells what the
+    ///   gateway holds in the end.
     /// - `Deployed::observed` is what the gateway holds, not what was asked for; if it is not the desired fingerprint,
     ///   the runtime looks once more, and tries again.
     /// - A gateway that cannot be reached or fails is an `Unavailable` error; one that asks to come back later is
     ///   `RateLimited`, with the time it says.
-    /// - No secret's value appears in a translation, an observation or an error.
+    /// - An error says what it is about: the API's name, path or identity, or else the environment or the setting.
+    /// - No secret's value appears in a translation, an observation, an error or the log, nor does a credential's.
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed>;
 
     /// Removes the API from the gateway.

@@ -12,6 +12,7 @@ mod behaviours;
 pub mod driver;
 mod gateway;
 mod journal;
+mod log;
 mod memory;
 mod page;
 mod proxy;

@@ -75,6 +75,11 @@ impl TestGateway for MemoryTestGateway {
         edited.is_ok()
     }
 
+    async fn edit_during_next_deploy(&self, _api: &ExternalRef) -> bool {
+        self.gateway.inject(Operation::Deploy, [Fault::EditFirst]);
+        true
+    }
+
     async fn delete(&self, api: &ExternalRef) {
         // One that is gone already is gone.
         let _ = self.gateway.delete(api);
@@ -96,7 +101,9 @@ impl TestGateway for MemoryTestGateway {
         let fault = match disturbance {
             Disturbance::Unreachable | Disturbance::ServerError => Fault::Fail(ErrorKind::Unavailable),
             Disturbance::TooManyRequests { retry_after: None } => Fault::Fail(ErrorKind::RateLimited),
-            Disturbance::TooManyRequests { .. } => return false,
+            Disturbance::TooManyRequests {
+                retry_after: Some(time),
+            } => Fault::SlowDown(time),
             Disturbance::LoseReply => Fault::LoseReply,
             Disturbance::Silence => Fault::Delay(Duration::from_secs(3_600)),
             Disturbance::DieBeforeStep(number) => Fault::FailBeforeStep(number),

@@ -29,7 +29,7 @@ use crate::{
         Translation,
     },
     context::Context,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Result, Retry},
     fidelity,
     operation::Operation,
     settings,
@@ -111,9 +111,14 @@ impl MemoryConnector {
         match fault {
             Some(Fault::Fail(ErrorKind::RateLimited)) => {
                 context.quotas.throttled(vendor_operation(operation), None);
-                return Err(injected(operation, ErrorKind::RateLimited));
+                return Err(injected(context, operation, ErrorKind::RateLimited));
             }
-            Some(Fault::Fail(kind)) => return Err(injected(operation, kind)),
+            Some(Fault::SlowDown(time)) => {
+                context.quotas.throttled(vendor_operation(operation), Some(time));
+                let error = injected(context, operation, ErrorKind::RateLimited);
+                return Err(error.with_retry(Retry::After(time)));
+            }
+            Some(Fault::Fail(kind)) => return Err(injected(context, operation, kind)),
             Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
             _ => {}
         }

@@ -32,7 +32,7 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     pub(super) fn end<T>(&self, value: T) -> Result<T> {
         if self.fault == Some(Fault::LoseReply) {
-            return Err(injected(self.operation, ErrorKind::Unavailable));
+            return Err(injected(self.context, self.operation, ErrorKind::Unavailable));
         }
         Ok(value)
     }
@@ -151,6 +151,12 @@ impl Call<'_> {
             self.step(intent, PUT_PART, || self.gateway.make_part(name))
                 .await?;
         }
+        if let (Some(Fault::EditFirst), Some((external_ref, _))) = (&self.fault, &place) {
+            let edited = self.gateway.edit(external_ref, |content| {
+                "edited".clone_into(&mut content.display_name);
+            });
+            edited.map_err(|error| self.file_error(error))?;
+        }
         let stored = StoredApi::desired(desired, place.as_ref().map(|(_, present)| present));
         let publish = || match &place {
             Some((external_ref, _)) => self
@@ -197,7 +203,7 @@ impl Call<'_> {
         }
         match self.fault.as_ref() {
             Some(fault) if fault == fails || fault == hangs => {
-                Err(injected(self.operation, ErrorKind::Unavailable))
+                Err(injected(self.context, self.operation, ErrorKind::Unavailable))
             }
             _ => Ok(()),
         }
@@ -249,11 +255,12 @@ pub(super) fn not_ours(external_ref: &str, api: &StoredApi) -> Error {
     )
 }
 
-pub(super) fn injected(operation: Operation, kind: ErrorKind) -> Error {
+pub(super) fn injected(context: &Context, operation: Operation, kind: ErrorKind) -> Error {
     Error::new(
         kind,
         format!(
-            "the {operation} failed as the in-memory gateway was told to ({})",
+            "the {operation} in environment `{}` failed as the in-memory gateway was told to ({})",
+            context.environment.name,
             kind.as_str()
         ),
     )

@@ -14,6 +14,8 @@ use crate::{error::ErrorKind, operation::Operation};
 pub enum Fault {
     /// It fails with this kind and has no effect.
     Fail(ErrorKind),
+    /// It is refused for the rate of calls, and told when to come back.
+    SlowDown(Duration),
     /// It has its effect, and then its answer is lost: the caller sees `Unavailable`.
     LoseReply,
     /// It takes this long, and then goes on.
@@ -24,6 +26,8 @@ pub enum Fault {
     Misreport,
     /// A deploy has no effect, and tells so only by what it says that the gateway holds.
     Ignore,
+    /// Right before a deploy has its effect, somebody else changes what the API is.
+    EditFirst,
     /// A deploy in several steps fails when this step is recorded and not taken.
     FailBeforeStep(u32),
     /// A deploy in several steps fails when this step is taken and not recorded as done.

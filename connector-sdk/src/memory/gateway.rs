@@ -144,10 +144,18 @@ impl MemoryGateway {
             .map(|(external_ref, api)| (external_ref.clone(), api.clone()))
     }
 
-    /// Puts in an API, which takes in its parts.
+    /// Puts in an API, which takes in its parts. If another attempt has put it in meanwhile, it takes that one's place.
     pub(super) fn create(&self, mut api: StoredApi, parts: &[String]) -> io::Result<ExternalRef> {
         self.change(|contents| {
             contents.take_in(parts);
+            let carries = |there: &StoredApi| api.mark.as_ref().is_some_and(|mark| there.carries(mark));
+            let mut apis = contents.apis.iter_mut();
+            if let Some((external_ref, there)) = apis.find(|(_, there)| carries(there)) {
+                contents.updated += 1;
+                api.version = there.version + 1;
+                *there = api;
+                return external_ref.clone();
+            }
             contents.created += 1;
             let external_ref = ExternalRef(format!("memory-{}", contents.created));
             api.version = 1;

@@ -35,7 +35,7 @@ use gatehouse_schemas::{
     quota::VendorCalls,
 };
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard, oneshot};
 use uuid::Uuid;
 
 use self::{listing::Listing, session::Session};
@@ -124,9 +124,23 @@ impl AgentConnector {
         }
     }
 
-    /// Lets the agent bring one API to a desired state.
+    /// Lets the agent bring one API to a desired state. If this is cut off, so is the agent.
     async fn reach(&self, context: &Context, work: Wanted) -> Result<DeploymentOutcome> {
-        let mut session = self.session.lock().await;
+        let mut attempt = Attempt {
+            session: self.session.lock().await,
+            is_over: false,
+        };
+        let outcome = self.reached(context, work, &mut attempt.session).await;
+        attempt.is_over = true;
+        outcome
+    }
+
+    async fn reached(
+        &self,
+        context: &Context,
+        work: Wanted,
+        session: &mut Session,
+    ) -> Result<DeploymentOutcome> {
         session.begin(context).await?;
         let id = DeploymentId(work.mark.api_id.0);
         let generation = session.change(|world, generation| {
@@ -163,7 +177,7 @@ impl AgentConnector {
                     }
                 }
                 Told::Step(told, report) if told == id && report.step.generation == generation => {
-                    if let Some(refusal) = self.step(context, &mut session, report, event.reply).await {
+                    if let Some(refusal) = self.step(context, session, report, event.reply).await {
                         return Err(refusal);
                     }
                 }
@@ -222,6 +236,20 @@ impl AgentConnector {
         };
         let asking = self.planned(&context, state, None);
         tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(asking))
+    }
+}
+
+/// An attempt under way.
+struct Attempt<'a> {
+    session: MutexGuard<'a, Session>,
+    is_over: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.session.cut_off();
+        }
     }
 }
 

@@ -46,8 +46,14 @@ async fn an_unreachable_gateway_is_no_failed_check(subject: Subject) -> Verdict 
 }
 
 async fn a_missing_permission_is_named(subject: Subject) -> Verdict {
-    let lacking = subject.gateway.connection_without(Permission::Write);
-    let lacking = lacking.ok_or_else(without_permissions)?;
+    let without = |permission| subject.gateway.connection_without(permission);
+    let lacking: Vec<_> = [Permission::Read, Permission::Write]
+        .into_iter()
+        .filter_map(without)
+        .collect();
+    if lacking.is_empty() {
+        return Err(without_permissions());
+    }
     let report = subject.check().await?;
     ensure(!report.findings.iter().any(is_error), || {
         format!(
@@ -55,7 +61,13 @@ async fn a_missing_permission_is_named(subject: Subject) -> Verdict {
             report.findings
         )
     })?;
-    let subject = subject.through(lacking);
+    for connection in lacking {
+        names_what_is_missing(&subject.through(connection)).await?;
+    }
+    Ok(())
+}
+
+async fn names_what_is_missing(subject: &Subject) -> Verdict {
     let report = subject.check().await?;
     let mut errors = report.findings.iter().filter(|finding| is_error(finding));
     let named = errors
@@ -63,7 +75,7 @@ async fn a_missing_permission_is_named(subject: Subject) -> Verdict {
         .is_some_and(|finding| !finding.message.trim().is_empty());
     ensure(named, || {
         format!(
-            "the credential may not change APIs, and the check told: {:?}",
+            "the credential lacks a permission that the mode needs, and the check told: {:?}",
             report.findings
         )
     })

@@ -1,16 +1,12 @@
 //! What `deploy` must do when nothing interrupts it.
 
-use gatehouse_connector_sdk::{
-    connector::Deployed,
-    error::{Error, ErrorKind, Retry},
-    operation::Operation,
-};
+use gatehouse_connector_sdk::connector::Deployed;
 use gatehouse_schemas::observed::Observation;
 
-use super::{behaviours, interrupted, ownership};
+use super::{behaviours, interrupted, ownership, rivals, telling};
 use crate::{
     behaviour::Behaviour,
-    gateway::{Disturbance, GatewayAnswer},
+    gateway::GatewayAnswer,
     sample,
     subject::Subject,
     verdict::{Stop, Verdict, ensure},
@@ -27,9 +23,13 @@ pub(super) fn behaviours() -> Vec<Behaviour> {
         Deploy Core interrupted::there_is_never_a_second_one [Observe] "What one attempt made and did not finish, the next one finds, by mark, name or recorded step, and uses or removes; there is never a second one of it.";
         Deploy Extended interrupted::steps_are_recorded_before_they_are_taken [Observe] "With more than one step, each is recorded with `context.journal` before it is taken. When a record is refused, the attempt ends there with that error.";
         Deploy Extended interrupted::leftovers_of_other_generations_are_removed [Observe] "What earlier attempts recorded and this one does not use is removed, whichever generation it was for.";
+        Deploy Extended rivals::cut_off_anywhere_the_next_attempt_puts_it_right [Observe] "Cut off anywhere, by its deadline or by the end of the agent, it leaves what the next attempt puts right.";
+        Deploy Extended rivals::attempts_at_once_leave_one_object [Observe] "Two attempts at once leave one object; the one that came too late finds its work done or ends in an error.";
+        Deploy Extended rivals::an_edit_meanwhile_is_told [Observe] "When somebody else changes the API meanwhile, that is a `Conflict`, or `Deployed::observed` tells what the gateway holds in the end.";
         Deploy Core what_is_told_is_what_the_gateway_holds [Observe] "`Deployed::observed` is what the gateway holds, not what was asked for; if it is not the desired fingerprint, the runtime looks once more, and tries again.";
-        Deploy Core trouble_is_told_by_its_kind [Observe] "A gateway that cannot be reached or fails is an `Unavailable` error; one that asks to come back later is `RateLimited`, with the time it says.";
-        Deploy Core no_secret_is_told [Observe] "No secret's value appears in a translation, an observation or an error.";
+        Deploy Core telling::trouble_is_told_by_its_kind [Observe] "A gateway that cannot be reached or fails is an `Unavailable` error; one that asks to come back later is `RateLimited`, with the time it says.";
+        Deploy Core telling::errors_say_what_they_are_about [Observe] "An error says what it is about: the API's name, path or identity, or else the environment or the setting.";
+        Deploy Core telling::no_secret_is_told [Observe] "No secret's value appears in a translation, an observation, an error or the log, nor does a credential's.";
     ]
 }
 
@@ -135,74 +135,4 @@ async fn what_is_told_is_what_the_gateway_holds(subject: Subject) -> Verdict {
             )
         },
     )
-}
-
-async fn trouble_is_told_by_its_kind(subject: Subject) -> Verdict {
-    let wait = std::time::Duration::from_secs(7);
-    let cases = [
-        (Disturbance::Unreachable, ErrorKind::Unavailable, None),
-        (Disturbance::ServerError, ErrorKind::Unavailable, None),
-        (
-            Disturbance::TooManyRequests { retry_after: None },
-            ErrorKind::RateLimited,
-            None,
-        ),
-        (
-            Disturbance::TooManyRequests {
-                retry_after: Some(wait),
-            },
-            ErrorKind::RateLimited,
-            Some(Retry::After(wait)),
-        ),
-    ];
-    let mut seen = 0;
-    for (disturbance, kind, retry) in cases {
-        if !subject.gateway.disturb(Operation::Deploy, disturbance).await {
-            continue;
-        }
-        seen += 1;
-        let error = failure(&subject, disturbance).await?;
-        ensure(error.kind() == kind, || {
-            format!("{disturbance:?} was told as {error:?}")
-        })?;
-        ensure(retry.is_none_or(|retry| error.retry() == retry), || {
-            format!("{disturbance:?} was told with the advice {:?}", error.retry())
-        })?;
-    }
-    match seen {
-        0 => Err(Stop::Skip(
-            "the gateway under test cannot be disturbed".to_owned(),
-        )),
-        _ => Ok(()),
-    }
-}
-
-async fn failure(subject: &Subject, disturbance: Disturbance) -> Result<Error, Stop> {
-    match subject.try_deploy(&sample::desired(1)).await? {
-        Err(error) => Ok(error),
-        Ok(_) => Err(Stop::Fail(format!(
-            "the deploy met with {disturbance:?} and succeeded; retries belong to the runtime"
-        ))),
-    }
-}
-
-async fn no_secret_is_told(subject: Subject) -> Verdict {
-    let desired = sample::guarded(1);
-    let mut told = vec![format!("{:?}", subject.connector.translate(&desired))];
-    let deployed = subject.deploy(&desired).await?;
-    let observed = subject.observe(&desired, Some(&deployed.external_ref)).await?;
-    told.push(format!("{deployed:?} {observed:?}"));
-    if subject
-        .gateway
-        .disturb(Operation::Deploy, Disturbance::ServerError)
-        .await
-        && let Err(error) = subject.try_deploy(&sample::guarded(2)).await?
-    {
-        told.push(format!("{error:?}"));
-    }
-    let leak = told.into_iter().find(|text| text.contains(sample::SECRET.1));
-    ensure(leak.is_none(), || {
-        let text = leak.unwrap_or_default().replace(sample::SECRET.1, "(THE SECRET)");
-        format!("the value of a secret is told: {text}")
-    })
 }

@@ -108,14 +108,14 @@ pub(super) async fn there_is_never_a_second_one(subject: Subject) -> Verdict {
 }
 
 /// How many objects a deploy of the like leaves behind that nothing interrupts.
-async fn uninterrupted(subject: &Subject, number: u128) -> std::result::Result<usize, Stop> {
+pub(super) async fn uninterrupted(subject: &Subject, number: u128) -> std::result::Result<usize, Stop> {
     let before = names(subject).await;
     let subject = subject.with_journal(TestJournal::default());
     subject.deploy(&sample::desired(number + 1_000)).await?;
     Ok(names(&subject).await.difference(&before).count())
 }
 
-async fn names(subject: &Subject) -> BTreeSet<String> {
+pub(super) async fn names(subject: &Subject) -> BTreeSet<String> {
     subject.gateway.holds().await.into_keys().collect()
 }
 

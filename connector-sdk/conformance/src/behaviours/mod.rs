@@ -7,6 +7,8 @@ mod estimate;
 mod interrupted;
 mod observe;
 mod ownership;
+mod rivals;
+mod telling;
 mod translate;
 mod undeploy;
 

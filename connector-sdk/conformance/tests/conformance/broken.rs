@@ -76,7 +76,10 @@ const BREACHES: [Row; 32] = [
     (
         Breach::ObservationForgetsRevisions,
         "what_was_deployed_is_observed",
-        &["after_a_failure_the_old_revision_serves"],
+        &[
+            "after_a_failure_the_old_revision_serves",
+            "an_edit_meanwhile_is_told",
+        ],
     ),
     (
         Breach::NothingIsUnknown,
@@ -101,7 +104,7 @@ const BREACHES: [Row; 32] = [
     (
         Breach::UpdateHasNoEffect,
         "requests_are_answered_by_the_new_revision",
-        &["what_was_deployed_is_observed"],
+        &["what_was_deployed_is_observed", "an_edit_meanwhile_is_told"],
     ),
     (
         Breach::UpdateRemovesFirst,
@@ -126,6 +129,7 @@ const BREACHES: [Row; 32] = [
         Breach::DraftsHaveRandomNames,
         "there_is_never_a_second_one",
         &[
+            "cut_off_anywhere_the_next_attempt_puts_it_right",
             "steps_are_recorded_before_they_are_taken",
             "leftovers_of_other_generations_are_removed",
             "what_is_unfinished_is_removed",
@@ -144,12 +148,12 @@ const BREACHES: [Row; 32] = [
     (
         Breach::TellsWhatWasAskedFor,
         "what_is_told_is_what_the_gateway_holds",
-        &[],
+        &["an_edit_meanwhile_is_told"],
     ),
     (Breach::TroubleIsUnexpected, "trouble_is_told_by_its_kind", &[]),
 ];
 
-const MORE_BREACHES: [Row; 4] = [
+const MORE_BREACHES: [Row; 9] = [
     (Breach::SecretIsTold, "no_secret_is_told", &[]),
     (
         Breach::GoneIsNotFound,
@@ -158,6 +162,15 @@ const MORE_BREACHES: [Row; 4] = [
     ),
     (Breach::UnfinishedStays, "what_is_unfinished_is_removed", &[]),
     (Breach::RemovesWhatTheIdentityNames, "others_are_not_removed", &[]),
+    (
+        Breach::CutOffLeavesADraft,
+        "cut_off_anywhere_the_next_attempt_puts_it_right",
+        &[],
+    ),
+    (Breach::RivalsMakeTwo, "attempts_at_once_leave_one_object", &[]),
+    (Breach::EditMeanwhileIsHidden, "an_edit_meanwhile_is_told", &[]),
+    (Breach::ErrorsAreVague, "errors_say_what_they_are_about", &[]),
+    (Breach::SecretIsLogged, "no_secret_is_told", &[]),
 ];
 
 fn breaches() -> impl Iterator<Item = Row> {

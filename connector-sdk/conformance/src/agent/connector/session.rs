@@ -111,12 +111,23 @@ impl Session {
         if let Some(process) = self.process.take() {
             process.kill().await;
         }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.listing = None;
         self.change(|world, _| {
             world.deployment = None;
             world.task = None;
             world.discovery = None;
         });
+    }
+
+    /// Ends the agent's process at once, and what there was to do.
+    pub(super) fn cut_off(&mut self) {
+        // It is killed when it is dropped.
+        self.process = None;
+        self.forget();
     }
 
     /// Ends the agent's process as the suite wanted it.

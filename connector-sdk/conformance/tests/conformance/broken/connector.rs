@@ -4,9 +4,8 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -16,7 +15,7 @@ use gatehouse_connector_sdk::{
         Translation,
     },
     context::Context,
-    error::{Error, ErrorKind, Result, Retry},
+    error::{Error, ErrorKind, Result},
     journal::{Journal, Step, StepIntent},
     memory::MemoryGateway,
 };
@@ -71,6 +70,36 @@ pub(super) enum Breach {
     GoneIsNotFound,
     UnfinishedStays,
     RemovesWhatTheIdentityNames,
+    CutOffLeavesADraft,
+    RivalsMakeTwo,
+    EditMeanwhileIsHidden,
+    ErrorsAreVague,
+    SecretIsLogged,
+}
+
+/// What the connectors to one gateway share.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    /// How many deploys are under way.
+    pub(super) under_way: AtomicU64,
+    /// Whether somebody edits the API while the next deploy is under way.
+    pub(super) is_edited: AtomicBool,
+}
+
+/// A deploy that is under way until this is dropped.
+struct UnderWay<'a>(&'a Surroundings);
+
+impl<'a> UnderWay<'a> {
+    fn begin(surroundings: &'a Surroundings) -> (Self, u64) {
+        let before = surroundings.under_way.fetch_add(1, Ordering::Relaxed);
+        (Self(surroundings), before)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -79,6 +108,7 @@ pub(super) struct BrokenConnector {
     gateway: MemoryGateway,
     breach: Option<Breach>,
     given: Mutex<BTreeSet<String>>,
+    surroundings: Arc<Surroundings>,
 }
 
 /// What litter is; its base path comes with its name.
@@ -94,8 +124,14 @@ fn draft() -> RevisionContent {
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 impl BrokenConnector {
-    pub(super) fn new(inner: Arc<dyn Connector>, gateway: MemoryGateway, breach: Option<Breach>) -> Self {
+    pub(super) fn new(
+        inner: Arc<dyn Connector>,
+        gateway: MemoryGateway,
+        breach: Option<Breach>,
+        surroundings: Arc<Surroundings>,
+    ) -> Self {
         Self {
+            surroundings,
             inner,
             gateway,
             breach,
@@ -187,6 +223,25 @@ impl BrokenConnector {
         self.inner.deploy(context, &open).await.map(drop)
     }
 
+    /// The attempt, and what comes of it if others are at the API, too.
+    async fn beside_others(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        let (_under_way, others) = UnderWay::begin(&self.surroundings);
+        if self.is(Breach::RivalsMakeTwo) {
+            tokio::task::yield_now().await;
+            if others > 0 {
+                self.litter("rival");
+            }
+        }
+        let deployed = self.attempt(context, request).await?;
+        let is_edited = self.surroundings.is_edited.swap(false, Ordering::Relaxed);
+        if is_edited && self.is(Breach::EditMeanwhileIsHidden) {
+            let edited = |content: &mut RevisionContent| "edited".clone_into(&mut content.display_name);
+            let edited = self.gateway.edit(&deployed.external_ref, edited);
+            edited.expect("it is there");
+        }
+        Ok(deployed)
+    }
+
     async fn attempt(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
         match self.breach {
             Some(Breach::UpdateRemovesFirst) => self.update_by_removal(context, request).await?,
@@ -244,6 +299,12 @@ impl BrokenConnector {
             Some(Breach::DeployAlwaysWrites) => {
                 let written = self.gateway.edit(&deployed.external_ref, |_| ());
                 written.expect("it is there");
+            }
+            Some(Breach::SecretIsLogged) => {
+                let name = "conformance-key".parse().expect("a name");
+                for value in context.secrets.resolve(&[name]).await?.values() {
+                    tracing::debug!(key = secrecy::ExposeSecret::expose_secret(value), "Writing a key");
+                }
             }
             Some(Breach::SecretIsTold) => {
                 let name = "conformance-key".parse().expect("a name");
@@ -382,17 +443,18 @@ impl Connector for BrokenConnector {
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
         let context = self.misled(context);
-        let draft = self
-            .is(Breach::DraftsHaveRandomNames)
-            .then(|| self.litter("draft"));
-        let deployed = self.attempt(&context, request).await;
+        let has_draft = self.is(Breach::DraftsHaveRandomNames) || self.is(Breach::CutOffLeavesADraft);
+        let draft = has_draft.then(|| self.litter("draft"));
+        let deployed = self.beside_others(&context, request).await;
+        if let Some(draft) = draft
+            && (deployed.is_ok() || self.is(Breach::CutOffLeavesADraft))
+        {
+            self.gateway.delete(&draft).expect("it is there");
+        }
         let deployed = match deployed {
             Ok(deployed) => deployed,
             Err(error) => return Err(self.reworded(error)),
         };
-        if let Some(draft) = draft {
-            self.gateway.delete(&draft).expect("it is there");
-        }
         self.tell(&context, deployed).await
     }
 
@@ -433,10 +495,13 @@ impl BrokenConnector {
 
     fn reworded(&self, error: Error) -> Error {
         match error.kind() {
-            ErrorKind::Unavailable if self.is(Breach::TroubleIsUnexpected) => {
-                Error::new(ErrorKind::Unexpected, "something went wrong")
+            // A record that was refused is told as it is.
+            kind if self.is(Breach::ErrorsAreVague) && !error.message().contains("records") => {
+                Error::new(kind, "something went wrong").with_retry(error.retry())
             }
-            ErrorKind::RateLimited => error.with_retry(Retry::After(Duration::from_secs(7))),
+            ErrorKind::Unavailable if self.is(Breach::TroubleIsUnexpected) => {
+                Error::new(ErrorKind::Unexpected, format!("something went wrong: {error}"))
+            }
             _ => error,
         }
     }

@@ -1,6 +1,9 @@
 //! An in-memory gateway that answers requests, with a connector that breaks one promise.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use async_trait::async_trait;
 use gatehouse_connector_conformance::{
@@ -9,12 +12,13 @@ use gatehouse_connector_conformance::{
 use gatehouse_connector_sdk::{connector::Connector, operation::Operation};
 use gatehouse_schemas::{identity::ExternalRef, policy::Policy, revision::RevisionContent};
 
-use super::connector::{Breach, BrokenConnector};
+use super::connector::{Breach, BrokenConnector, Surroundings};
 
 /// The gateway, and which promise its connector breaks.
 pub(super) struct BrokenGateway {
     memory: MemoryTestGateway,
     breach: Option<Breach>,
+    surroundings: Arc<Surroundings>,
 }
 
 impl BrokenGateway {
@@ -22,6 +26,7 @@ impl BrokenGateway {
         Self {
             memory: MemoryTestGateway::new(),
             breach,
+            surroundings: Arc::default(),
         }
     }
 }
@@ -33,6 +38,7 @@ impl TestGateway for BrokenGateway {
             self.memory.connector(),
             self.memory.gateway().clone(),
             self.breach,
+            self.surroundings.clone(),
         ))
     }
 
@@ -56,6 +62,11 @@ impl TestGateway for BrokenGateway {
         self.memory.edit(api, edit).await
     }
 
+    async fn edit_during_next_deploy(&self, api: &ExternalRef) -> bool {
+        self.surroundings.is_edited.store(true, Ordering::Relaxed);
+        self.memory.edit_during_next_deploy(api).await
+    }
+
     async fn delete(&self, api: &ExternalRef) {
         self.memory.delete(api).await;
     }
@@ -69,20 +80,6 @@ impl TestGateway for BrokenGateway {
     }
 
     async fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool {
-        // Its connector adds the time itself.
-        if let Disturbance::TooManyRequests {
-            retry_after: Some(time),
-        } = disturbance
-        {
-            assert_eq!(time, Duration::from_secs(7));
-            return self
-                .memory
-                .disturb(operation, Disturbance::TooManyRequests { retry_after: None })
-                .await;
-        }
-        if matches!(disturbance, Disturbance::TooManyRequests { .. }) {
-            return false;
-        }
         self.memory.disturb(operation, disturbance).await
     }
 
