@@ -61,7 +61,7 @@ impl Operation {
         }
     }
 
-    fn is_declared(self, capabilities: &Capabilities) -> bool {
+    pub(crate) fn is_declared(self, capabilities: &Capabilities) -> bool {
         match self {
             Self::Check => capabilities.check,
             Self::Discover => capabilities.discover,

@@ -28,7 +28,7 @@ pub use gateway::{Connection, Disturbance, Edit, GatewayAnswer, Permission, Test
 pub use memory::MemoryTestGateway;
 pub use page::page;
 pub use proxy::FaultProxy;
-pub use report::{Outcome, Report, Tested};
+pub use report::{Outcome, Report, ReportError, Tested};
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 

@@ -1,56 +1,86 @@
-//! The page that people read: a matrix of connectors and behaviours, and one of connectors and policies.
+//! The page that people read: matrices of connectors and behaviours, and of connectors and policies.
 
 use std::fmt::Write as _;
 
 use gatehouse_schemas::{descriptor::Fidelity, policy::Policy};
 
-use crate::report::{Outcome, Report, Tested};
+use crate::{
+    behaviour::Behaviour,
+    behaviours,
+    report::{Outcome, Report, Tested},
+};
+
+const INTRODUCTION: &str = "# Conformance
+
+What each connector was seen to do by the [conformance suite](../connectors.md#proving-it). ✓ passed, ✗ failed, – skipped,
+empty: not tested at that level. Why something was skipped is below the tables. This page is made of the reports beside it.
+";
 
 /// The reports of several connectors on one page, in Markdown.
 pub fn page(reports: &[Report]) -> String {
-    let mut page = String::from("# Conformance\n\n");
-    page.push_str(
-        "What each connector was seen to do. ✓ passed, ✗ failed, – skipped; why something was skipped is below the table.\n\n## Behaviours\n",
-    );
-    behaviours(&mut page, reports);
-    skipped(&mut page, reports);
+    let mut page = INTRODUCTION.to_owned();
+    connectors(&mut page, reports);
+    matrix(&mut page, reports);
     policies(&mut page, reports);
+    skipped(&mut page, reports);
     page
 }
 
-fn behaviours(page: &mut String, reports: &[Report]) {
-    let Some(first) = reports.first() else { return };
-    let mut operation = None;
-    for (row, behaviour) in first.behaviours.iter().enumerate() {
-        if operation.replace(behaviour.operation) != Some(behaviour.operation) {
-            heading(page, &format!("`{}`", behaviour.operation.as_str()), reports);
-        }
-        let cells = reports
-            .iter()
-            .map(|report| report.behaviours.get(row).map_or("", sign));
-        let cells: Vec<_> = cells.collect();
-        // Writing to a string never fails.
-        let _ = writeln!(
+/// A line of a table. Writing to a string never fails.
+fn row(page: &mut String, cells: &[String]) {
+    let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    let _ = writeln!(page, "| {} |", cells.join(" | "));
+}
+
+fn heading(page: &mut String, cells: &[String]) {
+    page.push('\n');
+    row(page, cells);
+    let _ = writeln!(page, "|{}", "---|".repeat(cells.len()));
+}
+
+fn connectors(page: &mut String, reports: &[Report]) {
+    page.push_str("\n## Connectors\n");
+    let titles = ["gateway type", "connector", "level", "outcome", "reproduce with"];
+    heading(page, &titles.map(str::to_owned));
+    for report in reports {
+        row(
             page,
-            "| {} | {} | {} |",
-            behaviour.sentence,
-            behaviour.level,
-            cells.join(" | ")
+            &[
+                format!("`{}`", report.gateway_type),
+                format!("{} {}", report.display_name, report.version),
+                report.level.to_string(),
+                report.summary(),
+                format!("`{}`", report.reproduce),
+            ],
         );
     }
 }
 
-fn heading(page: &mut String, first: &str, reports: &[Report]) {
-    let names: Vec<_> = reports
-        .iter()
-        .map(|report| format!("{} {}", report.gateway_type, report.version))
-        .collect();
-    let _ = write!(
-        page,
-        "\n| {first} | level | {} |\n|---|---|{}\n",
-        names.join(" | "),
-        "---|".repeat(names.len())
-    );
+fn matrix(page: &mut String, reports: &[Report]) {
+    page.push_str("\n## Behaviours\n");
+    let mut operation = None;
+    for behaviour in behaviours() {
+        if operation.replace(behaviour.operation) != Some(behaviour.operation) {
+            let titles = [format!("`{}`", behaviour.operation.as_str()), "level".to_owned()];
+            heading(
+                page,
+                &titles.into_iter().chain(names(reports)).collect::<Vec<_>>(),
+            );
+        }
+        let signs = reports
+            .iter()
+            .map(|report| find(report, &behaviour).map_or("", sign).to_owned());
+        let titles = [behaviour.sentence.to_owned(), behaviour.level.to_string()];
+        row(page, &titles.into_iter().chain(signs).collect::<Vec<_>>());
+    }
+}
+
+fn names(reports: &[Report]) -> impl Iterator<Item = String> {
+    reports.iter().map(|report| report.gateway_type.clone())
+}
+
+fn find<'a>(report: &'a Report, behaviour: &Behaviour) -> Option<&'a Tested> {
+    report.behaviours.iter().find(|tested| tested.id == behaviour.id)
 }
 
 fn sign(tested: &Tested) -> &'static str {
@@ -61,43 +91,24 @@ fn sign(tested: &Tested) -> &'static str {
     }
 }
 
-fn skipped(page: &mut String, reports: &[Report]) {
-    page.push_str("\n## Skipped and failed\n");
-    for report in reports {
-        let _ = writeln!(page, "\n**{}**\n", report.display_name);
-        let mut is_empty = true;
-        for tested in &report.behaviours {
-            let (word, reason) = match &tested.outcome {
-                Outcome::Passed => continue,
-                Outcome::Skipped { reason } => ("skipped", reason),
-                Outcome::Failed { reason } => ("failed", reason),
-            };
-            is_empty = false;
-            let _ = writeln!(
-                page,
-                "- `{}` {}: {word}, {reason}",
-                tested.operation.as_str(),
-                tested.id.replace('_', " ")
-            );
-        }
-        if is_empty {
-            page.push_str("Nothing.\n");
-        }
-    }
-}
-
 fn policies(page: &mut String, reports: &[Report]) {
     page.push_str("\n## Policies, as the connectors declare them\n");
-    let names: Vec<_> = reports.iter().map(|report| report.gateway_type.clone()).collect();
-    let _ = write!(
+    heading(
         page,
-        "\n| policy | {} |\n|---|{}\n",
-        names.join(" | "),
-        "---|".repeat(names.len())
+        &["policy".to_owned()]
+            .into_iter()
+            .chain(names(reports))
+            .collect::<Vec<_>>(),
     );
     for policy in Policy::TYPES {
-        let cells: Vec<_> = reports.iter().map(|report| fidelity(report, policy)).collect();
-        let _ = writeln!(page, "| `{policy}` | {} |", cells.join(" | "));
+        let cells = reports.iter().map(|report| fidelity(report, policy));
+        row(
+            page,
+            &[format!("`{policy}`")]
+                .into_iter()
+                .chain(cells)
+                .collect::<Vec<_>>(),
+        );
     }
 }
 
@@ -109,4 +120,30 @@ fn fidelity(report: &Report, policy: &str) -> String {
         Some(Fidelity::Unsupported { reason }) => format!("unsupported: {reason}"),
         None => "unsupported".to_owned(),
     }
+}
+
+fn skipped(page: &mut String, reports: &[Report]) {
+    page.push_str("\n## Skipped and failed\n");
+    for report in reports {
+        let _ = writeln!(page, "\n**{}**\n", report.display_name);
+        if !tell_skipped(page, report) {
+            page.push_str("Nothing.\n");
+        }
+    }
+}
+
+/// What did not pass; whether there was any.
+fn tell_skipped(page: &mut String, report: &Report) -> bool {
+    let mut any = false;
+    for tested in &report.behaviours {
+        let (word, reason) = match &tested.outcome {
+            Outcome::Passed => continue,
+            Outcome::Skipped { reason } => ("skipped", reason),
+            Outcome::Failed { reason } => ("failed", reason),
+        };
+        any = true;
+        let (operation, name) = (tested.operation.as_str(), tested.id.replace('_', " "));
+        let _ = writeln!(page, "- `{operation}` {name}: {word}, {reason}");
+    }
+    any
 }

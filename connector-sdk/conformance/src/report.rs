@@ -5,10 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::behaviour::{Behaviour, Level, Operation};
 
+/// The version of the suite: its behaviours are the contract's, so it is the SDK's.
+const SUITE: &str = env!("CARGO_PKG_VERSION");
+
 /// What a run of the suite found about one connector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Report {
+    /// The version of the suite.
+    pub suite: String,
+    /// The command that makes this report.
+    pub reproduce: String,
     /// The gateway type.
     pub gateway_type: String,
     /// The connector's name for people.
@@ -60,10 +67,17 @@ pub enum Outcome {
     },
 }
 
+/// A report that cannot be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it is not a report of the conformance suite: {0}")]
+pub struct ReportError(String);
+
 impl Report {
     /// An empty report about a connector.
     pub(crate) fn of(descriptor: &Descriptor, level: Level) -> Self {
         Self {
+            suite: SUITE.to_owned(),
+            reproduce: String::new(),
             gateway_type: descriptor.gateway_type.to_string(),
             display_name: descriptor.display_name.clone(),
             version: descriptor.version.clone(),
@@ -82,6 +96,67 @@ impl Report {
             level: behaviour.level,
             outcome,
         })
+    }
+
+    /// With the command that makes it.
+    #[must_use]
+    pub fn reproduced_by(mut self, command: impl Into<String>) -> Self {
+        self.reproduce = command.into();
+        self
+    }
+
+    /// As it is checked in.
+    pub fn to_yaml(&self) -> Result<String, ReportError> {
+        // Quoted scalars come back exactly as they were, whatever their line breaks and their length.
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+        let mut text = serde_saphyr::to_string_with_options(self, options)
+            .map_err(|error| ReportError(error.to_string()))?;
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    /// One that was checked in.
+    pub fn from_yaml(text: &str) -> Result<Self, ReportError> {
+        serde_saphyr::from_str(text).map_err(|error| ReportError(error.to_string()))
+    }
+
+    /// How many behaviours came out like this.
+    pub fn count(&self, like: impl Fn(&Outcome) -> bool) -> usize {
+        self.behaviours
+            .iter()
+            .filter(|tested| like(&tested.outcome))
+            .count()
+    }
+
+    /// What came out in numbers: `38 passed, 3 skipped, 0 failed`.
+    pub fn summary(&self) -> String {
+        format!(
+            "{} passed, {} skipped, {} failed",
+            self.count(|outcome| *outcome == Outcome::Passed),
+            self.count(|outcome| matches!(outcome, Outcome::Skipped { .. })),
+            self.count(|outcome| matches!(outcome, Outcome::Failed { .. })),
+        )
+    }
+
+    /// The operations that the connector declares and that nothing was seen of: all their behaviours were skipped.
+    pub fn unproven(&self) -> Vec<Operation> {
+        let mut operations: Vec<Operation> = Vec::new();
+        for tested in &self.behaviours {
+            let operation = tested.operation;
+            let of_it = || {
+                self.behaviours
+                    .iter()
+                    .filter(|tested| tested.operation == operation)
+            };
+            let is_proven = of_it().any(|tested| tested.outcome == Outcome::Passed);
+            let is_new = !operations.contains(&operation);
+            if is_new && !is_proven && operation.is_declared(&self.capabilities) {
+                operations.push(operation);
+            }
+        }
+        operations
     }
 
     /// Whether nothing failed. What was skipped is not claimed.

@@ -6,9 +6,9 @@ use crate::{
     screen::Format,
     target::TargetOptions,
     verbs::{
-        adopt, agent, api, apply, completion, context, delete, deploy, describe, dev, diff, discover,
-        discoveries, drift, environment, explain, get, ignore, import, move_api, plan, rollback, serve,
-        token, undeploy,
+        adopt, agent, api, apply, completion, connector, context, delete, deploy, describe, dev, diff,
+        discover, discoveries, drift, environment, explain, get, ignore, import, move_api, plan, rollback,
+        serve, token, undeploy,
     },
 };
 
@@ -98,6 +98,9 @@ pub(crate) enum Command {
     /// Lets agents join, and throws them out
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    /// Tests connectors and agents, and shows what they were seen to do
+    #[command(subcommand)]
+    Connector(connector::ConnectorCommand),
     /// Makes and revokes API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),

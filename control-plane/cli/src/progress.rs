@@ -41,6 +41,14 @@ impl Progress {
             None => crate::screen::note(message),
         }
     }
+
+    /// Lets something else be shown meanwhile.
+    pub(crate) fn pause<T>(&self, show: impl FnOnce() -> T) -> T {
+        match &self.spinner {
+            Some(spinner) => spinner.suspend(show),
+            None => show(),
+        }
+    }
 }
 
 impl Drop for Progress {

@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod api;
 pub(crate) mod apply;
 pub(crate) mod completion;
+pub(crate) mod connector;
 pub(crate) mod context;
 pub(crate) mod delete;
 pub(crate) mod deploy;
@@ -53,6 +54,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Context(command) => context::run(command, &target, screen),
         Command::Completion(options) => completion::run(&options, screen),
         Command::Version => version::run(screen),
+        Command::Connector(command) => on(
+            &mut runtime::Builder::new_multi_thread(),
+            connector::run(command, screen),
+        ),
         command => {
             let client = target.client()?;
             on(&mut runtime::Builder::new_current_thread(), ask(command, &client, screen))
@@ -98,6 +103,7 @@ async fn ask(command: Command, client: &Client, screen: Screen) -> anyhow::Resul
         Command::Whoami => whoami::run(client, screen).await,
         Command::Dev(_)
         | Command::Serve(_)
+        | Command::Connector(_)
         | Command::Context(_)
         | Command::Completion(_)
         | Command::Version => Ok(Exit::Ok),

@@ -41,6 +41,12 @@ class Slot:
         return self.settled is None or self.settled[1] != fencing or self.settled[0] < self.work["generation"]
 
 
+def about(work: Json, lease: Lease, error: GatewayError) -> str:
+    """What went wrong, and with which API: the gateway speaks of identities that nobody chose."""
+    name = reconcile.mark_of(work)["apiName"]
+    return error.message if f"`{name}`" in error.message else f"`{name}` in `{lease.environment_name}`: {error.message}"
+
+
 @dataclass
 class Deployments:
     """All deployments that this agent has heard of."""
@@ -159,7 +165,7 @@ class Deployments:
         except reconcile.Stopped:
             return None
         except GatewayError as error:
-            outcome = reconcile.failed(error.kind, error.message, retrying=error.is_temporary)
+            outcome = reconcile.failed(error.kind, about(work, lease, error), retrying=error.is_temporary)
             pause = self._pause(slot, error)
             if error.kind == "Unauthorized":
                 lease.forget_credential()

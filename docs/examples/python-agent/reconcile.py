@@ -29,6 +29,12 @@ def attempt(work: Json, lease: Lease, is_wanted: Callable[[], bool]) -> Json:
     return undeploy(work, desired["mark"], lease, is_wanted)
 
 
+def mark_of(work: Json) -> Json:
+    """The mark of what a deployment is about, wherever it says so."""
+    desired = work["desired"]
+    return desired["api"]["mark"] if desired["state"] == "present" else desired["mark"]
+
+
 def only_looks(work: Json, lease: Lease) -> bool:
     """Whether the gateway is not touched: this was carried out, and what differs since then is somebody else's."""
     is_present = work["desired"]["state"] == "present"

@@ -74,7 +74,7 @@ class Run:
 
     def _look(self, work: Json) -> Json:
         try:
-            return retried(lambda: connector.observe(self._lease, work.get("externalRef"), mark_of(work)), self._stopping)
+            return retried(lambda: connector.observe(self._lease, work.get("externalRef"), reconcile.mark_of(work)), self._stopping)
         except GatewayError as error:
             return unknown(error.message)
 
@@ -93,11 +93,6 @@ def plan(lease: Lease, task: Json) -> Json:
     fidelity = translate.fidelity_report(desired["api"]["content"]) if is_present else []
     # The gateway has no quotas: its calls are not counted, and wait for nothing.
     return {"kind": "planned", "observation": observation, "fidelity": fidelity, "calls": {}, "etaMs": 0}
-
-
-def mark_of(work: Json) -> Json:
-    desired = work["desired"]
-    return desired["api"]["mark"] if desired["state"] == "present" else desired["mark"]
 
 
 def is_as_desired(work: Json, observation: Json) -> bool:

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod catalog;
+mod conformance;
 mod crash_matrix;
 mod crashes;
 mod dev;
