@@ -29,6 +29,19 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::NotFound,
+        Self::Conflict,
+        Self::Invalid,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::Unsupported,
+        Self::Unexpected,
+    ];
+
     /// The kind as one word in PascalCase, as conditions carry it.
     pub fn as_str(self) -> &'static str {
         match self {

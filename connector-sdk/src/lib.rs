@@ -9,6 +9,9 @@ pub mod fidelity;
 pub mod journal;
 pub mod layers;
 pub mod memory;
+#[cfg(test)]
+mod misbehaving;
+pub mod monitor;
 pub mod operation;
 pub mod runtime;
 pub mod scheduler;

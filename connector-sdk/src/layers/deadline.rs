@@ -31,6 +31,8 @@ pub struct Deadlines {
     pub deploy: Duration,
     /// One attempt to undeploy.
     pub undeploy: Duration,
+    /// One translation, or one estimate.
+    pub translate: Duration,
 }
 
 impl Default for Deadlines {
@@ -41,6 +43,7 @@ impl Default for Deadlines {
             observe: Duration::from_secs(30),
             deploy: Duration::from_secs(300),
             undeploy: Duration::from_secs(300),
+            translate: Duration::from_secs(30),
         }
     }
 }

@@ -1,39 +1,57 @@
 //! Wrappers around a connector, never inside it. Each is a connector itself, so they can be put around
-//! each other in any order; [`reading`] and [`writing`] are the orders the runtime uses.
+//! each other in any order; `Layered` holds the orders that the runtime uses.
 
 mod capability;
 mod deadline;
+mod isolation;
 mod mode;
+mod pure;
 mod retry;
 mod trace;
 
 pub use capability::CapabilityLayer;
 pub use deadline::{DeadlineLayer, Deadlines};
+pub use isolation::{Isolation, IsolationLayer};
 pub use mode::ModeLayer;
+pub use pure::PureFunctions;
 pub use retry::{RetryLayer, RetryPolicy};
 pub use trace::TraceLayer;
 
 use std::sync::Arc;
 
-use crate::connector::Connector;
+use crate::{connector::Connector, monitor::TypeMonitor, runtime::Tuning};
 
-/// Around operations that only look: short trouble is retried at once, a few times.
-pub fn reading(
-    connector: Arc<dyn Connector>,
-    deadlines: Deadlines,
-    retry: RetryPolicy,
-) -> Arc<dyn Connector> {
-    let attempt = TraceLayer::new(DeadlineLayer::new(connector, deadlines));
-    Arc::new(ModeLayer::new(CapabilityLayer::new(RetryLayer::new(
-        attempt, retry,
-    ))))
+/// A connector in the layers that the runtime uses.
+#[derive(Debug)]
+pub(crate) struct Layered {
+    /// For operations that only look: short trouble is retried at once, a few times.
+    pub(crate) reading: Arc<dyn Connector>,
+    /// For the steps of a deploy. No retry layer: between attempts, whoever drives it looks again at what is
+    /// desired and what is there.
+    pub(crate) writing: Arc<dyn Connector>,
+    /// For `translate` and `estimate`.
+    pub(crate) pure: PureFunctions,
 }
 
-/// Around the steps of a deploy. No retry layer: between attempts, whoever drives it looks again at what
-/// is desired and what is there.
-pub fn writing(connector: Arc<dyn Connector>, deadlines: Deadlines) -> Arc<dyn Connector> {
-    let attempt = TraceLayer::new(DeadlineLayer::new(connector, deadlines));
-    Arc::new(ModeLayer::new(CapabilityLayer::new(attempt)))
+impl Layered {
+    /// Around a connector.
+    pub(crate) fn new(
+        connector: &Arc<dyn Connector>,
+        tuning: &Tuning,
+        isolation: &Isolation,
+        monitor: &TypeMonitor,
+    ) -> Self {
+        let attempt = || {
+            let isolated = IsolationLayer::new(connector.clone(), isolation.clone());
+            TraceLayer::new(DeadlineLayer::new(isolated, tuning.deadlines)).counted(monitor.clone())
+        };
+        let retried = RetryLayer::new(attempt(), tuning.retry);
+        Self {
+            reading: Arc::new(ModeLayer::new(CapabilityLayer::new(retried))),
+            writing: Arc::new(ModeLayer::new(CapabilityLayer::new(attempt()))),
+            pure: PureFunctions::new(connector.clone(), isolation.clone(), tuning.deadlines.translate),
+        }
+    }
 }
 
 #[cfg(test)]

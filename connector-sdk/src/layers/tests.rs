@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     error::{ErrorKind, Result, Retry},
     memory::{Fault, MemoryConnector, MemoryGateway, test_support},
+    monitor::Monitor,
     operation::Operation,
 };
 
@@ -30,6 +31,7 @@ const SHORT: Deadlines = Deadlines {
     observe: Duration::from_millis(10),
     deploy: Duration::from_millis(10),
     undeploy: Duration::from_millis(10),
+    translate: Duration::from_millis(10),
 };
 
 fn context(mode: Mode) -> Context {
@@ -201,8 +203,12 @@ async fn what_takes_too_long_ends_and_names_operation_environment_and_time() {
 async fn the_stacks_pass_everything_through_that_is_allowed() {
     let gateway = MemoryGateway::new();
     let connector: Arc<dyn Connector> = Arc::new(MemoryConnector::new(gateway.clone()));
-    let reading = reading(connector.clone(), Deadlines::default(), QUICK);
-    let writing = writing(connector, Deadlines::default());
+    let tuning = Tuning {
+        retry: QUICK,
+        ..Tuning::default()
+    };
+    let monitor = Monitor::new().of(connector.descriptor());
+    let Layered { reading, writing, .. } = Layered::new(&connector, &tuning, &Isolation::default(), &monitor);
     let context = context(Mode::ReadWrite);
     for operation in Operation::ALL {
         call(reading.as_ref(), operation, &context).await.unwrap();

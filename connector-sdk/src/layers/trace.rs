@@ -1,10 +1,14 @@
-//! Makes operations visible: a span around each, one line for each failure.
+//! Makes operations visible: a span around each, one line for each failure, and metrics.
 
-use std::{future::Future, time::Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use gatehouse_schemas::{
-    descriptor::Descriptor, desired::DesiredApi, observed::Observation, plan::Plan, quota::VendorCalls,
+    descriptor::Descriptor, desired::DesiredApi, identity::ResourceName, observed::Observation, plan::Plan,
+    quota::VendorCalls,
 };
 use tracing::{Instrument as _, debug, info_span, warn};
 
@@ -14,7 +18,8 @@ use crate::{
         Translation,
     },
     context::Context,
-    error::{Result, chain},
+    error::{Error, Result, chain},
+    monitor::TypeMonitor,
     operation::Operation,
 };
 
@@ -22,12 +27,25 @@ use crate::{
 #[derive(Debug)]
 pub struct TraceLayer<C> {
     inner: C,
+    monitor: Option<TypeMonitor>,
 }
 
 impl<C: Connector> TraceLayer<C> {
     /// Around a connector.
     pub fn new(inner: C) -> Self {
-        Self { inner }
+        Self { inner, monitor: None }
+    }
+
+    /// Counts operations, too.
+    pub(crate) fn counted(mut self, monitor: TypeMonitor) -> Self {
+        self.monitor = Some(monitor);
+        self
+    }
+
+    fn count(&self, operation: Operation, environment: &ResourceName, error: Option<&Error>, took: Duration) {
+        if let Some(monitor) = &self.monitor {
+            monitor.operation(environment, operation, error.map(Error::kind), took);
+        }
     }
 
     async fn traced<T>(
@@ -40,7 +58,9 @@ impl<C: Connector> TraceLayer<C> {
         let span = info_span!("connector", operation = %operation, environment.name = %environment);
         let began = Instant::now();
         let result = run.instrument(span.clone()).await;
-        let elapsed_ms = began.elapsed().as_millis();
+        let took = began.elapsed();
+        let elapsed_ms = took.as_millis();
+        self.count(operation, environment, result.as_ref().err(), took);
         span.in_scope(|| match &result {
             Ok(_) => debug!(elapsed_ms, "The {operation} in `{environment}` succeeded"),
             Err(error) => warn!(

@@ -2,18 +2,27 @@
 
 use std::{
     ffi::OsString,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context as _;
 use clap::{Args, Command, CommandFactory as _, Parser};
 use gatehouse_schemas::{descriptor::Descriptor, identity::GatewayType};
-use secrecy::SecretString;
 use tracing::error;
 
-use super::{Agent, AgentOptions, LogFormat, start_logging, stop_signal};
-use crate::connector::Connector;
+use super::{
+    Agent, AgentOptions, Agents, JoinToken, LogFormat,
+    join_token::token_for,
+    listener::{self, parse_address},
+    start_logging, stop_signal,
+};
+use crate::{connector::Connector, monitor::Monitor};
+
+/// Connectors have threads of their own; what is left for the runtime is waiting.
+const WORKERS: usize = 2;
 
 /// The exit code for a command line that is not understood (`EX_USAGE`).
 const USAGE: u8 = 64;
@@ -24,15 +33,18 @@ pub struct AgentArguments {
     /// The control plane's address.
     #[arg(long, value_name = "URL", env = "GATEHOUSE_CONTROL_PLANE")]
     pub control_plane: String,
-    /// The one-time token to join with, from `gatehouse agent join-token`; not needed after the first start.
+    /// The one-time token to join with, from `gatehouse agent join-token`; not needed after the first start. An
+    /// agent of several gateway types takes one for each, as TYPE=TOKEN.
     #[arg(
-        long,
-        value_name = "TOKEN",
+        long = "join-token",
+        value_name = "[TYPE=]TOKEN",
         env = "GATEHOUSE_JOIN_TOKEN",
-        hide_env_values = true
+        hide_env_values = true,
+        value_delimiter = ','
     )]
-    pub join_token: Option<SecretString>,
-    /// The folder of the agent's identity [default: below $XDG_STATE_HOME or ~/.local/state].
+    pub join_tokens: Vec<JoinToken>,
+    /// The folder of the agent's identity, with several gateway types one below it for each [default: below
+    /// $XDG_STATE_HOME or ~/.local/state].
     #[arg(long, value_name = "DIR", env = "GATEHOUSE_STATE_DIR")]
     pub state_dir: Option<PathBuf>,
     /// The name people see for this agent [default: the host's].
@@ -55,18 +67,38 @@ pub struct AgentArguments {
 impl AgentArguments {
     /// The folder of the agent's state: as given, or the usual place for its gateway type.
     pub fn state_folder(&self, gateway_type: &GatewayType) -> anyhow::Result<PathBuf> {
-        if let Some(folder) = &self.state_dir {
-            return Ok(folder.clone());
+        match &self.state_dir {
+            Some(folder) => Ok(folder.clone()),
+            None => self.state_folder_among_others(gateway_type),
         }
-        usual_state_folder(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))
+    }
+
+    /// Where several agents share what is given, each has a folder of its own.
+    fn state_folder_among_others(&self, gateway_type: &GatewayType) -> anyhow::Result<PathBuf> {
+        let usual = || usual_state_folder(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"));
+        let parent = self.state_dir.clone().or_else(usual);
+        parent
             .map(|folder| folder.join(format!("agent-{gateway_type}")))
             .context("there is no home folder to keep the agent's identity in; name one with --state-dir")
     }
 
-    /// The options they stand for.
+    /// The options they stand for, for the agent of one gateway type.
     pub fn options(&self, gateway_type: &GatewayType) -> anyhow::Result<AgentOptions> {
-        let mut options = AgentOptions::new(&self.control_plane, self.state_folder(gateway_type)?);
-        options.join_token.clone_from(&self.join_token);
+        self.options_among(gateway_type, std::slice::from_ref(gateway_type))
+    }
+
+    /// The options they stand for, for one of the gateway types that one process serves.
+    pub fn options_among(
+        &self,
+        gateway_type: &GatewayType,
+        served: &[GatewayType],
+    ) -> anyhow::Result<AgentOptions> {
+        let folder = match served.len() {
+            1 => self.state_folder(gateway_type),
+            _ => self.state_folder_among_others(gateway_type),
+        };
+        let mut options = AgentOptions::new(&self.control_plane, folder?);
+        options.join_token = token_for(&self.join_tokens, gateway_type, served)?;
         options.name.clone_from(&self.name);
         options.allow_insecure_http = self.allow_insecure_http;
         Ok(options)
@@ -100,32 +132,79 @@ fn parse<A: Parser>(command: Command) -> Result<A, ExitCode> {
         })
 }
 
-/// The command line of an agent that is called after its gateway type and has its connector's version.
-fn command(descriptor: &Descriptor) -> Command {
+/// The command line of an agent. One of a single gateway type is called after it and has its connector's version.
+fn command(descriptors: &[&Descriptor]) -> Command {
+    let (name, version) = match descriptors {
+        [descriptor] => (
+            format!("gatehouse-agent-{}", descriptor.gateway_type),
+            descriptor.version.clone(),
+        ),
+        several => ("gatehouse-agent".to_owned(), versions(several)),
+    };
     // Needed for as long as the process lives, and made once.
-    let name: &'static str = format!("gatehouse-agent-{}", descriptor.gateway_type).leak();
-    let version: &'static str = descriptor.version.clone().leak();
+    let (name, version): (&'static str, &'static str) = (name.leak(), version.leak());
     Arguments::command().name(name).version(version)
+}
+
+fn versions(descriptors: &[&Descriptor]) -> String {
+    let named = descriptors.iter();
+    let versions: Vec<_> = named
+        .map(|descriptor| format!("{} {}", descriptor.gateway_type, descriptor.version))
+        .collect();
+    versions.join(", ")
 }
 
 #[derive(Debug, Parser)]
 #[command(
     version,
-    about = "An agent of Gatehouse: brings a gateway in line with what its control plane desires"
+    about = "An agent of Gatehouse: brings gateways in line with what its control plane desires"
 )]
 struct Arguments {
     #[command(flatten)]
     agent: AgentArguments,
+    /// Where health and metrics are served, without credentials; a port alone is one of this machine only
+    /// [default: nowhere].
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GATEHOUSE_AGENT_METRICS_LISTEN",
+        value_parser = parse_address
+    )]
+    metrics_listen: Option<SocketAddr>,
 }
 
 /// The whole of an agent's `main`: command line, logging, signals, and the agent for a connector.
 pub fn run_agent(connector: impl Connector) -> ExitCode {
-    let arguments = match parse::<Arguments>(command(connector.descriptor())) {
-        Ok(arguments) => arguments.agent,
+    run_agents(vec![Arc::new(connector)])
+}
+
+/// The whole of the `main` of an agent that serves several gateway types, one with each connector. Each has an
+/// identity of its own, and one that ends leaves the others alone.
+///
+/// ```no_run
+/// use std::{process::ExitCode, sync::Arc};
+///
+/// use gatehouse_connector_sdk::{
+///     memory::{MemoryConnector, MemoryGateway},
+///     runtime::run_agents,
+/// };
+///
+/// fn main() -> ExitCode {
+///     let memory = MemoryConnector::new(MemoryGateway::new());
+///     run_agents(vec![Arc::new(memory)])
+/// }
+/// ```
+pub fn run_agents(connectors: Vec<Arc<dyn Connector>>) -> ExitCode {
+    let descriptors: Vec<_> = connectors
+        .iter()
+        .map(|connector| connector.descriptor())
+        .collect();
+    let arguments = match parse::<Arguments>(command(&descriptors)) {
+        Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    start_logging(arguments.log_format);
-    match run(connector, &arguments) {
+    start_logging(arguments.agent.log_format);
+    match run(connectors, &arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("{error:#}");
@@ -134,17 +213,43 @@ pub fn run_agent(connector: impl Connector) -> ExitCode {
     }
 }
 
-fn run(connector: impl Connector, arguments: &AgentArguments) -> anyhow::Result<()> {
-    let options = arguments.options(&connector.descriptor().gateway_type)?;
+fn run(connectors: Vec<Arc<dyn Connector>>, arguments: &Arguments) -> anyhow::Result<()> {
+    let monitor = Monitor::new();
+    let agents = agents(connectors, &arguments.agent, &monitor)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
         .enable_all()
         .build()
         .context("cannot start")?;
     runtime.block_on(async {
         let stop = stop_signal().context("cannot listen for signals")?;
-        Agent::builder(connector).run(options, stop).await?;
+        if let Some(address) = arguments.metrics_listen {
+            listener::start(address, monitor).await?;
+        }
+        agents.run(stop).await?;
         Ok(())
     })
+}
+
+/// An agent for each connector, as the command line says.
+fn agents(
+    connectors: Vec<Arc<dyn Connector>>,
+    arguments: &AgentArguments,
+    monitor: &Monitor,
+) -> anyhow::Result<Agents> {
+    let served: Vec<_> = connectors
+        .iter()
+        .map(|connector| connector.descriptor().gateway_type.clone())
+        .collect();
+    let mut agents = Agents::new();
+    for (connector, gateway_type) in connectors.into_iter().zip(&served) {
+        if served.iter().filter(|other| *other == gateway_type).count() > 1 {
+            anyhow::bail!("there are two connectors of gateway type `{gateway_type}`; give each type one");
+        }
+        let options = arguments.options_among(gateway_type, &served)?;
+        agents = agents.with(Agent::builder(connector).monitored(monitor), options);
+    }
+    Ok(agents)
 }
 
 #[cfg(test)]
@@ -169,10 +274,36 @@ mod tests {
     #[test]
     fn an_agent_is_called_after_its_gateway_type() {
         let connector = MemoryConnector::new(MemoryGateway::new());
-        let version = command(connector.descriptor()).render_version();
+        let version = command(&[connector.descriptor()]).render_version();
         assert_eq!(
             version.trim(),
             concat!("gatehouse-agent-memory ", env!("CARGO_PKG_VERSION"))
+        );
+    }
+
+    #[test]
+    fn an_agent_of_several_gateway_types_has_a_folder_for_each() {
+        let parse = |text: &str| Arguments::try_parse_from(text.split(' ')).unwrap().agent;
+        let types: Vec<GatewayType> = ["memory", "other"].map(|it| it.parse().unwrap()).to_vec();
+        let arguments = parse("agent --control-plane http://127.0.0.1:9090 --state-dir /s");
+        let folder = |served: &[GatewayType]| arguments.options_among(&types[1], served).unwrap().state_dir;
+        assert_eq!(folder(&types), PathBuf::from("/s/agent-other"));
+        assert_eq!(folder(&types[1..]), PathBuf::from("/s"));
+        let arguments =
+            parse("agent --control-plane http://127.0.0.1:9090 --join-token memory=a,other=b --state-dir /s");
+        assert_eq!(arguments.join_tokens.len(), 2);
+        assert!(arguments.options(&types[0]).is_err(), "one of them is for nobody");
+    }
+
+    #[test]
+    fn two_connectors_of_one_gateway_type_are_refused() {
+        let connector = || -> Arc<dyn Connector> { Arc::new(MemoryConnector::new(MemoryGateway::new())) };
+        let text = "agent --control-plane http://127.0.0.1:9090 --state-dir /s";
+        let arguments = Arguments::try_parse_from(text.split(' ')).unwrap().agent;
+        let error = agents(vec![connector(), connector()], &arguments, &Monitor::new()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there are two connectors of gateway type `memory`; give each type one"
         );
     }
 

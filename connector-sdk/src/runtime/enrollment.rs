@@ -13,59 +13,36 @@ use super::{
     AgentOptions, RunError,
     identity::{Identity, StateFolder},
 };
-use crate::error::chain;
+use crate::{
+    error::chain,
+    monitor::{Session, TypeMonitor},
+};
 
-/// The identity from the state folder, or a new one through the join token. None when cancelled.
-pub(super) async fn identity(
-    client: &AgentClient,
-    options: &AgentOptions,
-    gateway_type: &GatewayType,
-    state: &StateFolder,
-    cancellation: &CancellationToken,
-) -> Result<Option<Identity>, RunError> {
-    match state.identity()? {
-        Some(identity) if identity.agent_id.is_some() => Ok(Some(identity)),
-        kept => {
-            let join = Join {
-                client,
-                options,
-                gateway_type,
-                state,
-                cancellation,
-            };
-            join.join(kept).await
-        }
-    }
-}
-
-/// Joins anew although there was an identity, because the control plane does not accept it any more.
-pub(super) async fn again(
-    client: &AgentClient,
-    options: &AgentOptions,
-    gateway_type: &GatewayType,
-    state: &StateFolder,
-    cancellation: &CancellationToken,
-) -> Result<Option<Identity>, RunError> {
-    let join = Join {
-        client,
-        options,
-        gateway_type,
-        state,
-        cancellation,
-    };
-    // The old identity stays in the folder until the new one is there.
-    join.enroll(Identity::unknown()?).await
-}
-
-struct Join<'a> {
-    client: &'a AgentClient,
-    options: &'a AgentOptions,
-    gateway_type: &'a GatewayType,
-    state: &'a StateFolder,
-    cancellation: &'a CancellationToken,
+/// How an agent becomes one that its control plane knows.
+pub(super) struct Join<'a> {
+    pub(super) client: &'a AgentClient,
+    pub(super) options: &'a AgentOptions,
+    pub(super) gateway_type: &'a GatewayType,
+    pub(super) state: &'a StateFolder,
+    pub(super) monitor: &'a TypeMonitor,
+    pub(super) cancellation: &'a CancellationToken,
 }
 
 impl Join<'_> {
+    /// The identity from the state folder, or a new one through the join token. None when cancelled.
+    pub(super) async fn identity(&self) -> Result<Option<Identity>, RunError> {
+        match self.state.identity()? {
+            Some(identity) if identity.agent_id.is_some() => Ok(Some(identity)),
+            kept => self.join(kept).await,
+        }
+    }
+
+    /// Joins anew although there was an identity, because the control plane does not accept it any more.
+    pub(super) async fn again(&self) -> Result<Option<Identity>, RunError> {
+        // The old identity stays in the folder until the new one is there.
+        self.enroll(Identity::unknown()?).await
+    }
+
     /// The key is on disk before the control plane hears of it, so that a crash between its answer and our
     /// writing it down does not lose the key that the join token was spent on.
     async fn join(&self, kept: Option<Identity>) -> Result<Option<Identity>, RunError> {
@@ -106,6 +83,7 @@ impl Join<'_> {
 
     async fn pause(&self, failures: u32, error: &AgentApiError) -> u32 {
         let pause = self.options.tuning.reconnect.pause(failures + 1);
+        self.monitor.session(Session::Down(chain(error)));
         if failures == 0 {
             warn!(error = %chain(error), "Cannot join the control plane yet; it is asked again with growing pauses");
         } else {

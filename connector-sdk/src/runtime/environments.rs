@@ -8,7 +8,7 @@ use std::{
 use gatehouse_control_plane_api::agent::{EnvironmentAssignment, Priority};
 use gatehouse_schemas::{
     environment::CredentialSource,
-    identity::{EnvironmentId, FencingNumber},
+    identity::{EnvironmentId, FencingNumber, ResourceName},
 };
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
@@ -117,6 +117,15 @@ impl Environments {
     /// The lease of an environment, if this agent has it.
     pub(super) fn lease(&self, environment: EnvironmentId) -> Option<Arc<Lease>> {
         self.lock().get(&environment).cloned()
+    }
+
+    /// All environments that this agent may act in.
+    pub(super) fn leased(&self) -> Vec<(EnvironmentId, ResourceName)> {
+        let leases = self.lock();
+        let named = leases.values().map(|lease| &lease.assignment);
+        named
+            .map(|assignment| (assignment.id, assignment.name.clone()))
+            .collect()
     }
 
     /// Takes in what the control plane says of an environment.

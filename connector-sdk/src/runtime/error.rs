@@ -70,4 +70,14 @@ pub enum RunError {
         #[source]
         source: AgentApiError,
     },
+    /// The agent's own code panicked.
+    #[error(
+        "the agent of gateway type `{gateway_type}` panicked ({text}); report it, and start the agent again"
+    )]
+    Panicked {
+        /// The connector's gateway type.
+        gateway_type: GatewayType,
+        /// What is known of it.
+        text: String,
+    },
 }

@@ -67,8 +67,11 @@ impl AgentOptions {
 /// Times and limits of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
-    /// How many deployments are worked on at the same time.
+    /// How many deployments of one environment are worked on at the same time, at most.
     pub concurrency: usize,
+    /// How many deployments of all environments together are worked on at the same time, beside one of each
+    /// environment, which never waits for another environment's.
+    pub common_concurrency: usize,
     /// Work that takes longer than this is reported as begun.
     pub slow: Duration,
     /// Pauses before the control plane is asked again after an outage.
@@ -89,6 +92,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             concurrency: 8,
+            common_concurrency: 64,
             slow: Duration::from_millis(300),
             reconnect: Backoff {
                 first: Duration::from_millis(250),

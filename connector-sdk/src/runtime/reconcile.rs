@@ -19,6 +19,7 @@ use crate::{
     connector::{ApiReference, Connector, DeployRequest, Deployed},
     context::Context,
     error::{Error, ErrorKind, Result, Retry},
+    layers::PureFunctions,
 };
 
 /// How many fields a message names.
@@ -38,6 +39,7 @@ pub(super) enum Ending {
 /// One attempt at one deployment.
 pub(super) struct Attempt<'a, Wanted> {
     pub(super) connector: &'a dyn Connector,
+    pub(super) pure: &'a PureFunctions,
     pub(super) context: &'a Context,
     pub(super) work: &'a DeploymentWork,
     /// What earlier attempts recorded.
@@ -77,7 +79,7 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
             return Ok(Ending::Outcome(DeploymentOutcome::Drifted { observation }));
         }
         let plan = plan.map_err(unplannable)?;
-        match self.refusal(desired, &observation) {
+        match self.refusal(desired, &observation).await? {
             Some(refusal) => Ok(Ending::Outcome(refusal)),
             None => self.deploy(desired, plan, observation).await,
         }
@@ -90,12 +92,22 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
     }
 
     /// Why nothing may be done, if nothing may.
-    fn refusal(&self, desired: &DesiredApi, observation: &Observation) -> Option<DeploymentOutcome> {
-        let environment = &self.context.environment.name;
-        self.moved(&desired.mark, observation).or_else(|| {
-            let report = self.connector.translate(desired).fidelity;
-            refusals::losses(desired, &report, environment, self.work.accept_loss)
-        })
+    async fn refusal(
+        &self,
+        desired: &DesiredApi,
+        observation: &Observation,
+    ) -> Result<Option<DeploymentOutcome>> {
+        if let Some(refusal) = self.moved(&desired.mark, observation) {
+            return Ok(Some(refusal));
+        }
+        let environment = &self.context.environment;
+        let report = self.pure.translate(environment, desired).await?.fidelity;
+        Ok(refusals::losses(
+            desired,
+            &report,
+            &environment.name,
+            self.work.accept_loss,
+        ))
     }
 
     /// Refuses if the plan this comes from saw something else. What was begun is finished all the same.
@@ -116,8 +128,7 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
             let (api, environment) = (&desired.mark.api_name, &self.context.environment.name);
             warn!(environment.name = %environment, api.name = %api, fields = plan.changes.len(), "`{api}` in `{environment}` is not as it was deployed; putting it right");
         }
-        self.tally
-            .expect(self.connector.estimate(Some(desired), Some(&plan)));
+        self.expect(Some(desired), Some(&plan)).await?;
         let observed = match observation {
             Observation::Present(observed) => Some(*observed),
             _ => None,
@@ -183,13 +194,21 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
         if !(self.is_wanted)() {
             return Ok(Ending::Stopped);
         }
-        self.tally.expect(self.connector.estimate(None, None));
+        self.expect(None, None).await?;
         let api = ApiReference {
             external_ref,
             mark: mark.clone(),
         };
         self.connector.undeploy(self.context, &api).await?;
         Ok(Ending::Outcome(DeploymentOutcome::Removed))
+    }
+
+    /// Notes how much the work is estimated to take.
+    async fn expect(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> Result<()> {
+        let environment = &self.context.environment;
+        let calls = self.pure.estimate(environment, desired, plan).await?;
+        self.tally.expect(calls);
+        Ok(())
     }
 
     async fn look(&self, mark: &Mark) -> Result<Observation> {

@@ -18,6 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     AgentOptions, RunError, Tuning,
+    census::Served,
     connection::{Connection, ConnectionError},
     deployments::Deployments,
     discovery::Discoveries,
@@ -26,22 +27,40 @@ use super::{
     identity::{Identity, StateFolder},
     tasks::{Tasks, Tools},
 };
-use crate::{connector::Connector, error::chain, layers, scheduler::Scheduler};
+use crate::{
+    connector::Connector,
+    error::chain,
+    layers::{Isolation, Layered},
+    monitor::{Census, Session, TypeMonitor},
+    scheduler::Scheduler,
+};
 
 /// Runs an agent until cancelled, or until it is told that it is not known.
 pub(super) async fn run(
     connector: Arc<dyn Connector>,
     options: AgentOptions,
     caught_up: CancellationToken,
+    monitor: TypeMonitor,
     cancellation: CancellationToken,
 ) -> Result<(), RunError> {
     let client = options.client()?;
     let state = StateFolder::open(&options.state_dir)?;
     let gateway_type = connector.descriptor().gateway_type.clone();
-    let mut identity = enrollment::identity(&client, &options, &gateway_type, &state, &cancellation).await?;
+    let join = enrollment::Join {
+        client: &client,
+        options: &options,
+        gateway_type: &gateway_type,
+        state: &state,
+        monitor: &monitor,
+        cancellation: &cancellation,
+    };
+    let mut identity = join.identity().await?;
     let mut may_join_again = options.join_token.is_some();
-    // Of the process, not of one enrollment: the vendor counts calls whoever makes them.
-    let scheduler = Arc::new(Scheduler::new(connector.descriptor()));
+    let process = OfProcess {
+        scheduler: Arc::new(Scheduler::new(connector.descriptor()).counted(monitor.clone())),
+        isolation: Isolation::default(),
+        monitor: monitor.clone(),
+    };
     while let Some(Identity {
         agent_id: Some(agent_id),
         key,
@@ -52,7 +71,7 @@ pub(super) async fn run(
             connector.clone(),
             connection,
             options.tuning,
-            scheduler.clone(),
+            &process,
             caught_up.clone(),
             cancellation.clone(),
         );
@@ -69,13 +88,20 @@ pub(super) async fn run(
         }
         warn!(agent.id = %agent_id, error = %chain(&source), "The control plane does not accept agent `{agent_id}`; joining again with the token given");
         may_join_again = false;
-        identity = match enrollment::again(&client, &options, &gateway_type, &state, &cancellation).await {
+        identity = match join.again().await {
             // Most often the token is the one from long ago that is still on the command line.
             Err(RunError::EnrollmentRefused { .. }) => return Err(revoked(source)),
             result => result?,
         };
     }
     Ok(())
+}
+
+/// What outlasts an enrollment: the vendor counts calls whoever makes them, and what hangs goes on hanging.
+struct OfProcess {
+    scheduler: Arc<Scheduler>,
+    isolation: Isolation,
+    monitor: TypeMonitor,
 }
 
 /// An enrolled agent.
@@ -87,6 +113,9 @@ struct RunningAgent {
     discoveries: Discoveries,
     tasks: Tasks,
     tuning: Tuning,
+    monitor: TypeMonitor,
+    /// Counted as long as this lives.
+    _served: Arc<Served>,
     caught_up: CancellationToken,
     cancellation: CancellationToken,
 }
@@ -105,17 +134,39 @@ impl RunningAgent {
         connector: Arc<dyn Connector>,
         connection: Connection,
         tuning: Tuning,
-        scheduler: Arc<Scheduler>,
+        process: &OfProcess,
         caught_up: CancellationToken,
         cancellation: CancellationToken,
     ) -> Self {
         let connection = Arc::new(connection);
-        let environments = Arc::new(Environments::new(scheduler));
-        let writing = layers::writing(connector.clone(), tuning.deadlines);
-        let reading = layers::reading(connector.clone(), tuning.deadlines, tuning.retry);
-        let deployments = Deployments::new(writing, connection.clone(), environments.clone(), tuning);
+        let OfProcess {
+            scheduler,
+            isolation,
+            monitor,
+        } = process;
+        let environments = Arc::new(Environments::new(scheduler.clone()));
+        let Layered {
+            writing,
+            reading,
+            pure,
+        } = Layered::new(&connector, &tuning, isolation, monitor);
+        let deployments = Deployments::new(
+            writing,
+            pure.clone(),
+            connection.clone(),
+            environments.clone(),
+            tuning,
+        );
+        let served = Arc::new(Served {
+            environments: environments.clone(),
+            deployments: deployments.clone(),
+            isolation: isolation.clone(),
+        });
+        let census: Arc<dyn Census> = served.clone();
+        monitor.watch(Arc::downgrade(&census));
         let tools = Tools {
             connector: reading.clone(),
+            pure,
             connection: connection.clone(),
             environments: environments.clone(),
             deployments: deployments.clone(),
@@ -129,6 +180,8 @@ impl RunningAgent {
             connection,
             environments,
             tuning,
+            monitor: monitor.clone(),
+            _served: served,
             caught_up,
             cancellation,
         }
@@ -148,6 +201,7 @@ impl RunningAgent {
                 Some(ConnectionError::Revoked(error)) => break Err(ConnectionError::Revoked(error)),
                 Some(ConnectionError::Api(error)) => {
                     failures += 1;
+                    self.monitor.session(Session::Down(chain(&error)));
                     let pause = self.tuning.reconnect.pause(failures);
                     tell_outage(&error, failures, self.connection.base(), pause);
                     self.rest(pause, leased_until).await;
@@ -176,6 +230,7 @@ impl RunningAgent {
             leased_until: asked + lease,
             idle_answers: 0,
         };
+        self.monitor.session(Session::Up);
         self.deployments.forget_refusals();
         self.environments.retain(&session.environments);
         self.take_environments(session.environments);
@@ -270,6 +325,9 @@ impl RunningAgent {
         let mut look = false;
         for assignment in environments {
             let (id, name) = (assignment.id, assignment.name.clone());
+            if assignment.deleted {
+                self.monitor.forget(&name);
+            }
             if self.environments.apply(assignment) == Change::Look {
                 info!(environment.name = %name, "Serving environment `{name}`");
                 self.deployments.forget(id);

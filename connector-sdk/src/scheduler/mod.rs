@@ -31,9 +31,10 @@ use gatehouse_schemas::{
     quota::{Quota, VendorCalls},
 };
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::{error::Result, monitor::TypeMonitor};
 
 /// The name under which a vendor publishes a quota for all operations of an account together.
 const ALL_OPERATIONS: &str = "*";
@@ -80,6 +81,7 @@ pub struct Scheduler {
     published: Vec<Quota>,
     account_settings: Vec<String>,
     accounts: Mutex<HashMap<AccountKey, Arc<Account>>>,
+    monitor: Option<TypeMonitor>,
 }
 
 /// What tells one account of the vendor from another.
@@ -98,7 +100,14 @@ impl Scheduler {
             published: descriptor.quotas.clone(),
             account_settings: descriptor.account_settings.clone(),
             accounts: Mutex::default(),
+            monitor: None,
         }
+    }
+
+    /// Counts waits and refusals, too.
+    pub(crate) fn counted(mut self, monitor: TypeMonitor) -> Self {
+        self.monitor = Some(monitor);
+        self
     }
 
     /// The quotas of an environment's account, for one piece of work there. Waiting ends with the cancellation.
@@ -114,6 +123,7 @@ impl Scheduler {
             environment,
             priority,
             cancellation,
+            monitor: self.monitor.clone(),
         })
     }
 
@@ -143,18 +153,26 @@ struct AccountQuotas {
     environment: EnvironmentId,
     priority: Priority,
     cancellation: CancellationToken,
+    monitor: Option<TypeMonitor>,
 }
 
 #[async_trait]
 impl Quotas for AccountQuotas {
     async fn acquire(&self, operation: &str) -> Result<()> {
         let turn = self.account.turn(operation, self.priority, self.environment);
+        let asked = Instant::now();
         let permit = self.cancellation.run_until_cancelled(turn).await;
+        if let Some(monitor) = &self.monitor {
+            monitor.waited(operation, asked.elapsed());
+        }
         permit.ok_or_else(|| cancelled(operation))
     }
 
     fn throttled(&self, operation: &str, retry_after: Option<Duration>) {
         self.account.throttled(operation, retry_after);
+        if let Some(monitor) = &self.monitor {
+            monitor.throttled(operation);
+        }
     }
 
     fn succeeded(&self, operation: &str) {

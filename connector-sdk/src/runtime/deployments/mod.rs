@@ -22,9 +22,9 @@ use gatehouse_schemas::{
 use held::Held;
 pub(super) use held::HeldDeployment;
 use slots::{Settled, Slots};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, info_span, warn};
 
 use super::{
     Tuning,
@@ -32,12 +32,14 @@ use super::{
     environments::{Environments, Lease},
     reconcile::{Attempt, Ending},
     report::{Delivery, deliver},
+    shares::Shares,
     steps::{ControlPlaneJournal, StepRecord},
     tally::Tally,
 };
 use crate::{
     connector::Connector,
     error::{Error, ErrorKind, Result, Retry},
+    layers::PureFunctions,
 };
 
 /// All deployments this agent has heard of. Cheap to clone.
@@ -53,10 +55,11 @@ struct Shared {
     /// What is recorded of deployments that are not finished.
     records: Mutex<HashMap<DeploymentId, Arc<StepRecord>>>,
     connector: Arc<dyn Connector>,
+    pure: PureFunctions,
     connection: Arc<Connection>,
     environments: Arc<Environments>,
     tuning: Tuning,
-    permits: Semaphore,
+    places: Shares,
     /// Counts attempts that have come to an end.
     tried: watch::Sender<u64>,
     tasks: TaskTracker,
@@ -69,6 +72,7 @@ struct Shared {
 impl Deployments {
     pub(super) fn new(
         connector: Arc<dyn Connector>,
+        pure: PureFunctions,
         connection: Arc<Connection>,
         environments: Arc<Environments>,
         tuning: Tuning,
@@ -78,10 +82,11 @@ impl Deployments {
             held: Mutex::default(),
             records: Mutex::default(),
             connector,
+            pure,
             connection,
             environments,
             tuning,
-            permits: Semaphore::new(tuning.concurrency.max(1)),
+            places: Shares::new(tuning.concurrency, tuning.common_concurrency),
             tried: watch::Sender::new(0),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -97,12 +102,14 @@ impl Deployments {
         let id = work.id;
         self.shared.held().note(&work);
         let lease = self.shared.environments.lease(work.environment_id);
+        let span = span(&work, lease.as_deref());
         let must_start = self.shared.lock().accept(work, lease.map(|lease| lease.fencing));
         if !must_start || self.shared.stopping.is_cancelled() {
             return;
         }
         let shared = self.shared.clone();
-        self.shared.tasks.spawn(async move { shared.work_off(id).await });
+        let worker = async move { shared.work_off(id).await };
+        self.shared.tasks.spawn(worker.instrument(span));
     }
 
     /// Triggers a token once each of these deployments has been tried, or needs no work.
@@ -130,6 +137,12 @@ impl Deployments {
         of: Option<&[DeploymentId]>,
     ) -> Vec<HeldDeployment> {
         self.shared.held().of(environment, of)
+    }
+
+    /// How many deployments of an environment are worked on or wait to be tried again, and of how many the last
+    /// attempt failed.
+    pub(super) fn counts(&self, environment: EnvironmentId) -> (usize, usize) {
+        self.shared.lock().counts(environment)
     }
 
     /// Whether somebody is at a deployment, or waits to try it again.
@@ -172,8 +185,8 @@ impl Shared {
         self.lock().take(id).filter(|_| !self.stopping.is_cancelled())
     }
 
-    fn mark_tried(&self, id: DeploymentId) {
-        self.lock().mark_tried(id);
+    fn mark_tried(&self, id: DeploymentId, failed: bool) {
+        self.lock().mark_tried(id, failed);
         self.tried.send_modify(|count| *count += 1);
     }
 
@@ -186,7 +199,7 @@ impl Shared {
                 return;
             }
             let result = self.attempt(work, &lease).await;
-            self.mark_tried(work.id);
+            self.mark_tried(work.id, is_failure(&result));
             let (outcome, pause) = match result {
                 Ok(Ending::Stopped) => return,
                 Ok(Ending::LeftAlone) => return self.settle(work, &lease, false),
@@ -209,7 +222,7 @@ impl Shared {
     }
 
     async fn attempt(&self, work: &DeploymentWork, lease: &Lease) -> Result<Ending> {
-        let Ok(_permit) = self.permits.acquire().await else {
+        let Ok(_place) = self.places.place(work.environment_id).await else {
             return Ok(Ending::Stopped);
         };
         let mut context = lease.context(&self.connection, work.priority).await?;
@@ -226,6 +239,7 @@ impl Shared {
         context.journal = journal.clone();
         let attempt = Attempt {
             connector: self.connector.as_ref(),
+            pure: &self.pure,
             context: &context,
             work,
             steps: &record,
@@ -423,6 +437,19 @@ fn report(work: &DeploymentWork, lease: &Lease, outcome: DeploymentOutcome) -> D
         fencing: lease.fencing,
         outcome,
     }
+}
+
+/// What everything that is done for a deployment is told under.
+fn span(work: &DeploymentWork, lease: Option<&Lease>) -> tracing::Span {
+    let environment = lease.map(|lease| tracing::field::display(&lease.assignment.name));
+    info_span!("deployment", environment.name = environment, deployment.id = %work.id)
+}
+
+fn is_failure(result: &Result<Ending>) -> bool {
+    matches!(
+        result,
+        Err(_) | Ok(Ending::Outcome(DeploymentOutcome::Failed { .. }))
+    )
 }
 
 /// The message carries no cause: causes are vendors' words and stay in the agent's log.

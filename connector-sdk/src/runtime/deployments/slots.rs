@@ -27,6 +27,8 @@ struct Slot {
     settled: Option<Settled>,
     /// Whether an attempt has come to an end.
     tried: bool,
+    /// Whether the last one failed.
+    failed: bool,
     /// Wakes a worker that waits between attempts.
     news: Arc<Notify>,
 }
@@ -47,6 +49,7 @@ impl Slots {
             active: false,
             settled: None,
             tried: false,
+            failed: false,
             news: Arc::default(),
         });
         let newer = |pending: &DeploymentWork| pending.generation > work.generation;
@@ -116,11 +119,21 @@ impl Slots {
         }
     }
 
-    /// Notes that an attempt has come to an end.
-    pub(super) fn mark_tried(&mut self, id: DeploymentId) {
+    /// Notes that an attempt has come to an end, and whether it failed.
+    pub(super) fn mark_tried(&mut self, id: DeploymentId, failed: bool) {
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.tried = true;
+            slot.failed = failed;
         }
+    }
+
+    /// How many deployments of an environment a worker is at, and of how many the last attempt failed.
+    pub(super) fn counts(&self, environment: EnvironmentId) -> (usize, usize) {
+        let slots = self.slots.values();
+        let slots = slots.filter(|slot| slot.environment_id == environment);
+        slots.fold((0, 0), |(open, failed), slot| {
+            (open + usize::from(slot.active), failed + usize::from(slot.failed))
+        })
     }
 
     /// Whether each of these has been tried, or needs no work.

@@ -15,7 +15,7 @@ use gatehouse_schemas::identity::{DiscoveryId, ExternalRef};
 use listing::Listing;
 use pages::PageSender;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, info_span, warn};
 
 use super::{
     Tuning,
@@ -79,9 +79,10 @@ impl Discoveries {
         let any = !fresh.is_empty();
         for (work, lease) in fresh {
             let shared = self.shared.clone();
-            self.shared
-                .tasks
-                .spawn(async move { shared.carry_out(&work, &lease).await });
+            let environment = &lease.assignment.name;
+            let span = info_span!("discovery", environment.name = %environment, discovery.id = %work.id);
+            let discovery = async move { shared.carry_out(&work, &lease).await };
+            self.shared.tasks.spawn(discovery.instrument(span));
         }
         any
     }

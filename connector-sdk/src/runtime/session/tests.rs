@@ -9,19 +9,26 @@ use gatehouse_schemas::{
 use uuid::Uuid;
 
 use super::*;
-use crate::memory::{MemoryConnector, MemoryGateway, test_support};
+use crate::{
+    memory::{MemoryConnector, MemoryGateway, test_support},
+    monitor::Monitor,
+};
 
 /// An agent whose control plane is nowhere.
 fn agent(replicated: bool) -> RunningAgent {
     let connector = MemoryConnector::new(MemoryGateway::new())
         .with_descriptor(|descriptor| descriptor.capabilities.replicated = replicated);
     let client = AgentClient::new("http://127.0.0.1:9").unwrap();
-    let scheduler = Arc::new(Scheduler::new(connector.descriptor()));
+    let process = OfProcess {
+        scheduler: Arc::new(Scheduler::new(connector.descriptor())),
+        isolation: Isolation::default(),
+        monitor: Monitor::new().of(connector.descriptor()),
+    };
     RunningAgent::new(
         Arc::new(connector),
         Connection::new(client, AgentId(Uuid::nil()), "key".into()),
         Tuning::default(),
-        scheduler,
+        &process,
         CancellationToken::new(),
         CancellationToken::new(),
     )

@@ -16,11 +16,12 @@ use crate::{
     connector::{ApiReference, CheckReport, Connector},
     context::Context,
     error::{Error, ErrorKind, Result},
+    layers::PureFunctions,
 };
 
 /// What bringing a deployment to this state would change and cost.
 pub(super) async fn planned(
-    connector: &dyn Connector,
+    (connector, pure): (&dyn Connector, &PureFunctions),
     context: &Context,
     desired: &DesiredState,
     known: Option<&ExternalRef>,
@@ -44,18 +45,21 @@ pub(super) async fn planned(
         mark: mark.clone(),
     };
     let observation = connector.observe(context, &api).await?;
+    let environment = &context.environment;
     let (fidelity, calls) = match desired {
         DesiredState::Present { api } => {
             let calls = match plan(api, &observation, adopt) {
-                Ok(plan) if plan.action != PlanAction::Nothing => connector.estimate(Some(api), Some(&plan)),
+                Ok(plan) if plan.action != PlanAction::Nothing => {
+                    pure.estimate(environment, Some(api), Some(&plan)).await?
+                }
                 // Nothing to do, or nothing that may be done: the control plane says so from the same observation.
                 _ => VendorCalls::new(),
             };
-            (connector.translate(api).fidelity, calls)
+            (pure.translate(environment, api).await?.fidelity, calls)
         }
         DesiredState::Absent { .. } => {
             let calls = match observation {
-                Observation::Present(_) => connector.estimate(None, None),
+                Observation::Present(_) => pure.estimate(environment, None, None).await?,
                 _ => VendorCalls::new(),
             };
             (Vec::new(), calls)

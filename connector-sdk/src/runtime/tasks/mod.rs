@@ -11,9 +11,8 @@ use std::{
 
 use gatehouse_control_plane_api::agent::{Priority, Task, TaskReport, TaskResult, TaskWork};
 use gatehouse_schemas::identity::TaskId;
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use super::{
     Tuning,
@@ -21,15 +20,19 @@ use super::{
     deployments::Deployments,
     environments::{Environments, Lease},
     report::{Delivery, deliver},
+    shares::Shares,
 };
 use crate::{
     connector::Connector,
     context::Context,
     error::{Error, ErrorKind, Result, chain},
+    layers::PureFunctions,
 };
 
-/// How many tasks that somebody waits for run at the same time.
+/// How many tasks that somebody waits for run at the same time in one environment.
 const CONCURRENCY: usize = 4;
+/// How many of all environments together, beside one of each.
+const COMMON_CONCURRENCY: usize = 32;
 
 /// The tasks this agent works on. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,6 +44,7 @@ pub(super) struct Tasks {
 #[derive(Debug)]
 pub(super) struct Tools {
     pub(super) connector: Arc<dyn Connector>,
+    pub(super) pure: PureFunctions,
     pub(super) connection: Arc<Connection>,
     pub(super) environments: Arc<Environments>,
     pub(super) deployments: Deployments,
@@ -51,9 +55,9 @@ pub(super) struct Tools {
 struct Shared {
     tools: Tools,
     known: Mutex<Known>,
-    permits: Semaphore,
-    /// Looks at whole environments take long; one at a time, beside what somebody waits for.
-    looks: Semaphore,
+    places: Shares,
+    /// Looks at whole environments take long; one at a time in each, beside what somebody waits for.
+    looks: Shares,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -70,8 +74,8 @@ impl Tasks {
         let shared = Shared {
             tools,
             known: Mutex::default(),
-            permits: Semaphore::new(CONCURRENCY),
-            looks: Semaphore::new(1),
+            places: Shares::new(CONCURRENCY, COMMON_CONCURRENCY),
+            looks: Shares::new(1, 0),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         };
@@ -86,9 +90,10 @@ impl Tasks {
         let any = !fresh.is_empty();
         for (work, lease) in fresh {
             let shared = self.shared.clone();
-            self.shared
-                .tasks
-                .spawn(async move { shared.carry_out(&work, &lease).await });
+            let environment = &lease.assignment.name;
+            let span = info_span!("task", environment.name = %environment, task.id = %work.id);
+            let task = async move { shared.carry_out(&work, &lease).await };
+            self.shared.tasks.spawn(task.instrument(span));
         }
         any
     }
@@ -138,11 +143,11 @@ impl Shared {
     }
 
     async fn work_out(&self, work: &TaskWork, lease: &Lease) -> TaskResult {
-        let permits = match work.task {
+        let places = match work.task {
             Task::Observe { .. } => &self.looks,
-            _ => &self.permits,
+            _ => &self.places,
         };
-        let _permit = permits.acquire().await;
+        let _place = places.place(work.environment_id).await;
         let result = self.result(work, lease).await;
         if let Err(error) = &result
             && error.kind() == ErrorKind::Unauthorized
@@ -166,7 +171,8 @@ impl Shared {
             } => {
                 let context = self.context(lease, Priority::Normal).await?;
                 let known = adopt.as_ref().or(external_ref.as_ref());
-                answers::planned(connector, &context, desired, known, adopt.as_ref()).await
+                let tools = (connector, &self.tools.pure);
+                answers::planned(tools, &context, desired, known, adopt.as_ref()).await
             }
             Task::Observe { deployments } => self.observe(work, lease, deployments.as_deref()).await,
             Task::Inspect { external_ref } => {

@@ -1,0 +1,76 @@
+//! A connector's pure functions, where they can do no harm.
+
+use std::{sync::Arc, time::Duration};
+
+use gatehouse_schemas::{desired::DesiredApi, plan::Plan, quota::VendorCalls};
+
+use super::Isolation;
+use crate::{
+    connector::{Connector, Translation},
+    context::EnvironmentContext,
+    error::{Error, ErrorKind, Result},
+};
+
+/// Calls `translate` and `estimate`. One that panics or takes too long is an error here, as with every operation.
+#[derive(Debug, Clone)]
+pub struct PureFunctions {
+    connector: Arc<dyn Connector>,
+    isolation: Isolation,
+    limit: Duration,
+}
+
+impl PureFunctions {
+    /// Those of a connector; each call may take this long.
+    pub fn new(connector: Arc<dyn Connector>, isolation: Isolation, limit: Duration) -> Self {
+        Self {
+            connector,
+            isolation,
+            limit,
+        }
+    }
+
+    /// A desired API in the gateway's words.
+    pub async fn translate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+    ) -> Result<Translation> {
+        let (connector, desired) = (self.connector.clone(), desired.clone());
+        let call = move || connector.translate(&desired);
+        self.call("translation", environment, call).await
+    }
+
+    /// The vendor's calls that carrying out a plan takes.
+    pub async fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> Result<VendorCalls> {
+        let connector = self.connector.clone();
+        let (desired, plan) = (desired.cloned(), plan.cloned());
+        let call = move || connector.estimate(desired.as_ref(), plan.as_ref());
+        self.call("estimate", environment, call).await
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        environment: &EnvironmentContext,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let ended = self.isolation.run(name, environment, async move { call() });
+        let within = tokio::time::timeout(self.limit, ended).await;
+        within.unwrap_or_else(|_| Err(too_long(name, environment, self.limit)))
+    }
+}
+
+fn too_long(name: &str, environment: &EnvironmentContext, limit: Duration) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!(
+            "the {name} for environment `{}` did not finish within {limit:?}; report it to the connector's authors",
+            environment.name
+        ),
+    )
+}
