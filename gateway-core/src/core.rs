@@ -1,7 +1,7 @@
 //! What is served and how it changes: compile, write, swap.
 
 use std::{
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,6 +27,15 @@ use crate::{
     worker::Shared,
 };
 
+/// Metrics that are not the gateway's, in the same text format.
+struct MoreMetrics(Box<dyn Fn() -> String + Send + Sync>);
+
+impl fmt::Debug for MoreMetrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("MoreMetrics").finish_non_exhaustive()
+    }
+}
+
 /// The state of a gateway, shared by its embedder's calls, its workers and its admin listener.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -34,6 +43,8 @@ pub(crate) struct Core {
     endpoints: Endpoints,
     compiler: Compiler,
     metrics: Registry,
+    /// What the embedder tells beside them.
+    more_metrics: Mutex<Option<MoreMetrics>>,
     /// Held while a change is made, so that changes happen one after the other.
     store: Mutex<Option<Store>>,
     ready: AtomicBool,
@@ -54,6 +65,7 @@ impl Core {
             endpoints: Endpoints::default(),
             compiler: Compiler::new(runtime),
             metrics,
+            more_metrics: Mutex::default(),
             store: Mutex::default(),
             ready: AtomicBool::new(false),
         }
@@ -125,7 +137,17 @@ impl Core {
             "# HELP gatehouse_gateway_apis APIs being served.\n# TYPE gatehouse_gateway_apis gauge\n",
         );
         text.push_str(&format!("gatehouse_gateway_apis {apis}\n"));
+        let more = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(MoreMetrics(more)) = more.as_ref() {
+            text.push_str(&more());
+        }
         text
+    }
+
+    /// Tells of more metrics; of those from the last such source.
+    pub(crate) fn add_metrics(&self, more: impl Fn() -> String + Send + Sync + 'static) {
+        let mut held = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = Some(MoreMetrics(Box::new(more)));
     }
 
     pub(crate) fn mark_ready(&self) {

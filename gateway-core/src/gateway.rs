@@ -143,6 +143,12 @@ impl Gateway {
         self.core.metrics_text()
     }
 
+    /// Has `/metrics` tell, beside the gateway's own, what the embedder counts: lines in Prometheus' text format, of
+    /// the last source that was given.
+    pub fn add_metrics(&self, more: impl Fn() -> String + Send + Sync + 'static) {
+        self.core.add_metrics(more);
+    }
+
     /// Says that the embedder has put in everything it knows of, so that `/readyz` answers 200 even
     /// though no snapshot was found at the start.
     pub fn mark_ready(&self) {

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use gatehouse_connector_sdk::runtime::{Agent, AgentOptions, RunError};
+use gatehouse_connector_sdk::{
+    monitor::Monitor,
+    runtime::{Agent, AgentOptions, RunError},
+};
 use gatehouse_gateway_core::Gateway;
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +78,9 @@ impl NativeGateway {
         options: AgentOptions,
         cancellation: CancellationToken,
     ) -> Result<(), RunError> {
-        let agent = Agent::builder(self.connector());
+        let monitor = Monitor::new();
+        let agent = Agent::builder(self.connector()).monitored(&monitor);
+        self.gateway.add_metrics(move || monitor.metrics());
         let caught_up = agent.caught_up();
         let ready = async {
             caught_up.cancelled().await;

@@ -4,11 +4,13 @@ mod control_plane;
 mod deploys;
 mod discoveries;
 mod drift;
+mod isolation;
 mod joining;
 mod leases;
 mod outages;
 mod plans;
 mod resuming;
+mod several;
 mod steps;
 mod tasks;
 
@@ -86,8 +88,11 @@ fn start(options: AgentOptions, gateway: &MemoryGateway) -> Running {
 }
 
 fn start_with(options: AgentOptions, connector: MemoryConnector) -> Running {
+    start_agent(options, Agent::builder(connector))
+}
+
+fn start_agent(options: AgentOptions, agent: Agent) -> Running {
     let cancellation = CancellationToken::new();
-    let agent = Agent::builder(connector);
     let threads = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
