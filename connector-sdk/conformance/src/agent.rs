@@ -6,6 +6,8 @@ mod connector;
 mod control_plane;
 mod gateway;
 mod process;
+mod running;
+pub(crate) mod stage;
 mod test_file;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -13,12 +15,13 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use gatehouse_schemas::descriptor::Descriptor;
 
 use self::{
-    control_plane::{ControlPlane, JOIN_TOKEN, Mistakes},
+    control_plane::{ControlPlane, Mistakes},
     gateway::AgentTestGateway,
-    process::{Log, Place},
+    process::Log,
 };
 pub use self::{
     process::AgentCommand,
+    running::{AgentPlace, RunningAgent},
     test_file::{ProgramSpec, TestFile},
 };
 use crate::{
@@ -132,11 +135,7 @@ async fn introduce(command: &AgentCommand) -> Result<Descriptor, AgentTestError>
     let state = tempfile::tempdir().map_err(AgentTestError::Suite)?;
     let log = Log::default();
     let url = control_plane.url();
-    let place = Place {
-        control_plane: &url,
-        join_token: JOIN_TOKEN,
-        state_dir: state.path(),
-    };
+    let place = AgentPlace::of(&control_plane, state.path());
     let mut process = command
         .start(&place, &log)
         .map_err(|source| AgentTestError::Start {

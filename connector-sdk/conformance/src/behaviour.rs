@@ -45,6 +45,8 @@ pub enum Operation {
     Deploy,
     /// `undeploy`.
     Undeploy,
+    /// No method of the connector's: what an agent owes around it.
+    Agent,
 }
 
 impl Operation {
@@ -58,6 +60,7 @@ impl Operation {
             Self::Estimate => "estimate",
             Self::Deploy => "deploy",
             Self::Undeploy => "undeploy",
+            Self::Agent => "agent",
         }
     }
 
@@ -66,7 +69,7 @@ impl Operation {
             Self::Check => capabilities.check,
             Self::Discover => capabilities.discover,
             Self::Observe => capabilities.observe,
-            Self::Translate | Self::Estimate => true,
+            Self::Translate | Self::Estimate | Self::Agent => true,
             Self::Deploy => capabilities.deploy,
             Self::Undeploy => capabilities.undeploy,
         }

@@ -1,6 +1,6 @@
 //! What other people and the network do to a gateway: the part of a test that only the connector's author can write.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{connector::Connector, operation::Operation};
@@ -8,6 +8,8 @@ use gatehouse_schemas::{identity::ExternalRef, revision::RevisionContent};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::agent::{AgentPlace, RunningAgent};
 
 /// A gateway under test, empty at first. What it cannot be brought to is answered with `false` or nothing; the
 /// behaviours that need it are skipped.
@@ -72,6 +74,12 @@ pub trait TestGateway: Send + Sync {
     /// retries what can be retried, and tells less than a connector's errors do.
     fn is_in_process(&self) -> bool {
         true
+    }
+
+    /// Starts an agent, as a process would be started that knows nothing but its place. Unless the gateway under test comes
+    /// with an agent of its own, it is the SDK's runtime around a connector.
+    fn start_agent(&self, place: &AgentPlace) -> io::Result<RunningAgent> {
+        RunningAgent::of_connector(self.connector(), place)
     }
 }
 

@@ -87,6 +87,11 @@ pub(crate) fn guarded(number: u128) -> DesiredApi {
     desired_as(number, 1, content)
 }
 
+/// A desired API in its first revision, whose policies need no secret.
+pub(crate) fn without_secrets(number: u128, content: RevisionContent) -> DesiredApi {
+    with_secrets(number, 1, content, Vec::new())
+}
+
 pub(crate) fn desired_as(number: u128, revision: u64, content: RevisionContent) -> DesiredApi {
     let has_policies = !content.policies.is_empty();
     let secrets: Vec<SecretVersion> = has_policies
@@ -96,6 +101,15 @@ pub(crate) fn desired_as(number: u128, revision: u64, content: RevisionContent) 
         })
         .into_iter()
         .collect();
+    with_secrets(number, revision, content, secrets)
+}
+
+fn with_secrets(
+    number: u128,
+    revision: u64,
+    content: RevisionContent,
+    secrets: Vec<SecretVersion>,
+) -> DesiredApi {
     DesiredApi {
         mark: Mark {
             environment_id: environment_id(),

@@ -16,6 +16,30 @@
 //! | finish a discovery | `POST /agent/v1/discoveries/{id}/completion` |
 //!
 //! All but the first two carry `Authorization: Bearer TOKEN`.
+//!
+//! # Behaviour
+//!
+//! What an agent must do, whatever its language and its gateway; each line is a test of the conformance suite, in the same words.
+//!
+//! - In a read-only environment nothing on the gateway is changed; a deployment there is reported as failed.
+//! - In a write-only environment nothing is discovered; the discovery is completed as failed.
+//! - Without a lease nothing is done; what is desired is done under the next lease.
+//! - What an answer does not list is not removed.
+//! - A deployment whose gateway holds something else than its plan expects is reported as failed with `PlanVoid`, and
+//!   nothing is changed.
+//! - A confirmed deployment that the gateway differs from is reported as drifted and left as it is.
+//! - Under drift policy `revert`, a confirmed deployment that the gateway differs from is put right.
+//! - A security policy that would not be enforced is reported as failed with `PolicyUnsupported`, whatever was
+//!   accepted, and nothing is changed.
+//! - Any other loss is reported as failed with `LossNotAccepted` unless it was accepted, and nothing is changed.
+//! - A failed attempt that can succeed later is reported, and made again by itself.
+//! - A gateway that says when to come back is not asked to change anything before.
+//! - A report is sent again until the control plane has taken it.
+//! - After a crash between the effect and its report, what is found is reported and nothing is changed again.
+//! - A token that is not accepted any more is replaced, and work goes on.
+//! - When its position is too old, the agent asks for everything, and takes it.
+//! - When a desired state is replaced while it is carried out, the newest one is reached; a report that is refused as
+//!   stale is not sent again.
 
 use std::collections::BTreeMap;
 

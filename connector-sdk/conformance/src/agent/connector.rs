@@ -4,7 +4,7 @@
 //! the suite asks next; whoever asks next meets an agent that comes back after a crash.
 
 mod listing;
-mod session;
+pub(super) mod session;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

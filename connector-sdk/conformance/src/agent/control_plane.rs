@@ -79,8 +79,25 @@ pub(super) struct World {
     pub(super) secrets: BTreeMap<String, String>,
     /// What the agent last said of its connector.
     pub(super) descriptor: Option<Descriptor>,
+    /// The positions that were asked for, in order.
+    pub(super) asked: Vec<u64>,
+    /// So many of the next positions are told to be too old.
+    pub(super) too_old: u32,
+    /// How often secrets were asked for.
+    pub(super) secrets_asked: u64,
+    /// Whether questions for secrets wait for their answer.
+    pub(super) secrets_held: bool,
+    /// How many tokens were given.
+    pub(super) tokens_given: u64,
     agents: BTreeMap<AgentId, String>,
     tokens: BTreeMap<String, AgentId>,
+}
+
+impl World {
+    /// From now on, no token that was given so far is accepted.
+    pub(super) fn refuse_tokens(&mut self) {
+        self.tokens.clear();
+    }
 }
 
 /// Why things that agents sent were not understood; clones share them.
@@ -151,7 +168,7 @@ impl ControlPlane {
         let generation = Generation(world.generation);
         let result = change(&mut world, generation);
         drop(world);
-        self.shared.changed.send_modify(|count| *count += 1);
+        self.shared.wake();
         result
     }
 
@@ -160,6 +177,17 @@ impl ControlPlane {
         let (sender, receiver) = mpsc::unbounded_channel();
         *self.shared.listener() = Some(sender);
         receiver
+    }
+
+    /// Changes what is known, without anything new for the agent.
+    pub(super) fn note(&self, change: impl FnOnce(&mut World)) {
+        change(&mut self.world());
+        self.shared.wake();
+    }
+
+    /// Moves whenever the agent has asked for something, or something has changed.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changed.subscribe()
     }
 
     /// What the agent says of its connector, once it has opened a session.
@@ -183,6 +211,16 @@ impl Drop for ControlPlane {
 impl Shared {
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Waits until something holds.
+    async fn until(&self, holds: impl Fn(&World) -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !holds(&self.world()) && changed.changed().await.is_ok() {}
     }
 
     fn listener(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<Event>>> {

@@ -14,10 +14,10 @@ use gatehouse_schemas::{
 use serde_json::Value;
 
 use super::{
-    AgentTestError,
+    AgentPlace, AgentTestError, RunningAgent,
     connector::AgentConnector,
     control_plane::Mistakes,
-    process::{AgentCommand, AgentProcess, Log, Place},
+    process::{AgentCommand, AgentProcess, Log},
 };
 use crate::{
     FaultProxy, ask,
@@ -38,7 +38,7 @@ pub(super) struct Stand {
 }
 
 impl Stand {
-    pub(super) fn start_agent(&self, place: &Place<'_>) -> io::Result<AgentProcess> {
+    pub(super) fn start_agent(&self, place: &AgentPlace) -> io::Result<AgentProcess> {
         self.command.start(place, &self.log)
     }
 
@@ -236,5 +236,9 @@ impl TestGateway for AgentTestGateway {
 
     fn is_in_process(&self) -> bool {
         false
+    }
+
+    fn start_agent(&self, place: &AgentPlace) -> io::Result<RunningAgent> {
+        self.stand.start_agent(place).map(RunningAgent::of_process)
     }
 }

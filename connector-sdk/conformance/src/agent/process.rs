@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -11,6 +11,8 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     process::{Child, Command},
 };
+
+use super::AgentPlace;
 
 /// So many bytes of what an agent says are kept.
 const LOG_MAX: usize = 4 << 20;
@@ -31,21 +33,13 @@ pub struct AgentCommand {
     pub folder: PathBuf,
 }
 
-/// What the arguments' placeholders stand for.
-#[derive(Debug, Clone)]
-pub(super) struct Place<'a> {
-    pub(super) control_plane: &'a str,
-    pub(super) join_token: &'a str,
-    pub(super) state_dir: &'a Path,
-}
-
 impl AgentCommand {
     /// The arguments with the suite's values.
-    fn filled_in(&self, place: &Place<'_>) -> Vec<String> {
+    fn filled_in(&self, place: &AgentPlace) -> Vec<String> {
         let state_dir = place.state_dir.to_string_lossy();
         let values = [
-            ("{controlPlane}", place.control_plane),
-            ("{joinToken}", place.join_token),
+            ("{controlPlane}", place.control_plane.as_str()),
+            ("{joinToken}", place.join_token.as_str()),
             ("{stateDir}", state_dir.as_ref()),
         ];
         let is_template = |argument: &String| values.iter().any(|(name, _)| argument.contains(name));
@@ -63,10 +57,10 @@ impl AgentCommand {
         arguments
     }
 
-    pub(super) fn start(&self, place: &Place<'_>, log: &Log) -> io::Result<AgentProcess> {
+    pub(super) fn start(&self, place: &AgentPlace, log: &Log) -> io::Result<AgentProcess> {
         let mut child = Command::new(&self.program)
             .args(self.filled_in(place))
-            .env("GATEHOUSE_JOIN_TOKEN", place.join_token)
+            .env("GATEHOUSE_JOIN_TOKEN", &place.join_token)
             .envs(self.environment.iter().cloned())
             .current_dir(&self.folder)
             .stdin(Stdio::null())
@@ -92,7 +86,7 @@ pub(super) struct AgentProcess {
 
 impl AgentProcess {
     /// Ends without a word, as after a loss of power.
-    pub(super) async fn kill(mut self) {
+    pub(super) async fn kill(&mut self) {
         // One that has ended already is ended.
         let _ = self.child.kill().await;
     }
@@ -142,10 +136,10 @@ mod tests {
 
     #[test]
     fn arguments_are_the_sdk_s_unless_they_name_places() {
-        let place = Place {
-            control_plane: "http://127.0.0.1:1",
-            join_token: "join",
-            state_dir: Path::new("/state"),
+        let place = AgentPlace {
+            control_plane: "http://127.0.0.1:1".to_owned(),
+            join_token: "join".to_owned(),
+            state_dir: "/state".into(),
         };
         let command = |arguments: &[&str]| AgentCommand {
             program: "agent".into(),

@@ -1,5 +1,6 @@
 //! All behaviours: each line of the contract beside its test, in the order of the contract.
 
+mod agent;
 mod check;
 mod deploy;
 mod discover;
@@ -38,6 +39,7 @@ pub(crate) fn all() -> Vec<Behaviour> {
         estimate::behaviours(),
         deploy::behaviours(),
         undeploy::behaviours(),
+        agent::behaviours(),
     ]
     .concat()
 }

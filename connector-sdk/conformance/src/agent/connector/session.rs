@@ -16,9 +16,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::super::{
-    control_plane::{ControlPlane, Event, FENCING, JOIN_TOKEN, Reply, World},
+    AgentPlace,
+    control_plane::{ControlPlane, Event, FENCING, Reply, World},
     gateway::Stand,
-    process::{AgentProcess, Place},
+    process::AgentProcess,
 };
 use crate::sample;
 
@@ -70,11 +71,7 @@ impl Session {
         while running.events.try_recv().is_ok() {}
         let is_alive = self.process.as_mut().is_some_and(|process| !process.has_ended());
         if !is_alive {
-            let place = Place {
-                control_plane: &running.control_plane.url(),
-                join_token: JOIN_TOKEN,
-                state_dir: running.state.path(),
-            };
+            let place = AgentPlace::of(&running.control_plane, running.state.path());
             let process = self
                 .stand
                 .start_agent(&place)
@@ -108,7 +105,7 @@ impl Session {
 
     /// Ends the agent's process without a word, and what there was to do.
     pub(super) async fn crash(&mut self) {
-        if let Some(process) = self.process.take() {
+        if let Some(mut process) = self.process.take() {
             process.kill().await;
         }
         self.forget();
@@ -167,7 +164,7 @@ async fn start(stand: &Stand) -> std::io::Result<Running> {
 }
 
 /// Tells the agent of the environment, if it is not as it was.
-fn take_environment(control_plane: &ControlPlane, context: &Context) {
+pub(in crate::agent) fn take_environment(control_plane: &ControlPlane, context: &Context) {
     let environment = &context.environment;
     let mut secrets =
         std::collections::BTreeMap::from([(sample::SECRET.0.to_owned(), sample::SECRET.1.to_owned())]);

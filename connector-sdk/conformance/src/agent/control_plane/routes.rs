@@ -130,6 +130,7 @@ async fn token(State(shared): State<Shared>, Body(request): Body<TokenRequest>) 
     }
     let token = Uuid::new_v4().to_string();
     world.tokens.insert(token.clone(), request.agent_id);
+    world.tokens_given += 1;
     let expires_at = TOKENS_END;
     Json(TokenResponse { token, expires_at }).into_response()
 }
@@ -146,7 +147,7 @@ async fn session(State(shared): State<Shared>, Body(request): Body<SessionReques
     world.descriptor = Some(request.descriptor);
     let environments = world.assignment.clone().into_iter().collect();
     drop(world);
-    shared.changed.send_modify(|count| *count += 1);
+    shared.wake();
     Json(SessionResponse {
         protocol,
         lease_ms: LEASE_MS,
@@ -165,12 +166,11 @@ struct WorkQuery {
 }
 
 async fn work(State(shared): State<Shared>, Query(query): Query<WorkQuery>) -> Response {
-    let mut changed = shared.changed.subscribe();
-    let news = |shared: &Shared| {
-        let world = shared.world();
-        world.generation > query.after || world.discovery.is_some() || world.task.is_some()
-    };
-    let wait = async { while !news(&shared) && changed.changed().await.is_ok() {} };
+    if let Some(refusal) = take_position(&shared, query.after) {
+        return refusal;
+    }
+    let wait = shared
+        .until(|world| world.generation > query.after || world.discovery.is_some() || world.task.is_some());
     // A timeout is an answer without news.
     let _ = tokio::time::timeout(Duration::from_secs(query.wait_seconds.min(60)), wait).await;
     let world = shared.world();
@@ -195,11 +195,32 @@ async fn work(State(shared): State<Shared>, Query(query): Query<WorkQuery>) -> R
     .into_response()
 }
 
+/// Notes which position was asked for; refuses it if it is to be too old.
+fn take_position(shared: &Shared, after: u64) -> Option<Response> {
+    let mut world = shared.world();
+    world.asked.push(after);
+    let is_too_old = after != 0 && world.too_old > 0;
+    if is_too_old {
+        world.too_old -= 1;
+    }
+    drop(world);
+    shared.wake();
+    is_too_old.then(|| {
+        refuse(
+            ProblemKind::PositionTooOld,
+            &format!("what came after generation {after} is not known any more; ask for everything"),
+        )
+    })
+}
+
 async fn secrets(
     State(shared): State<Shared>,
     Path(_): Path<EnvironmentId>,
     Body(request): Body<SecretsRequest>,
 ) -> Response {
+    shared.world().secrets_asked += 1;
+    shared.wake();
+    shared.until(|world| !world.secrets_held).await;
     let world = shared.world();
     let mut values = BTreeMap::new();
     for name in request.names {
