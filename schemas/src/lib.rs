@@ -4,6 +4,7 @@
 //! them: validate, canonicalise, fingerprint, compare, plan, classify. Nothing here reads a clock,
 //! a file or the network, so every decision can be tested as data in, data out.
 
+pub mod ability;
 pub mod api;
 pub mod canonical;
 pub mod compatibility;

@@ -92,6 +92,8 @@ fn descriptor() -> Descriptor {
         quotas: Vec::new(),
         account_settings: Vec::new(),
         permissions: Vec::new(),
+        credentials: Vec::new(),
+        conformance: None,
         gateway_type,
         display_name: "Gatehouse native gateway".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -102,6 +104,7 @@ fn descriptor() -> Descriptor {
             discover: true,
             check: true,
             replicated: true,
+            ..Capabilities::default()
         },
         settings_schema: settings::schema::<NativeSettings>("Native gateway settings"),
         policies: policy_support(),

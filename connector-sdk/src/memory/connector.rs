@@ -61,6 +61,8 @@ impl MemoryConnector {
                 quotas: Vec::new(),
                 account_settings: Vec::new(),
                 permissions: Vec::new(),
+                credentials: Vec::new(),
+                conformance: None,
                 gateway_type,
                 display_name: "In-memory gateway".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -70,7 +72,14 @@ impl MemoryConnector {
                     observe: true,
                     discover: true,
                     check: true,
-                    replicated: false,
+                    adopt: true,
+                    steps: true,
+                    versions: true,
+                    // A stored definition is handed on as it is, whatever it is.
+                    definitions_read: ["swagger-2.0", "openapi-3.0", "openapi-3.1"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                    ..Capabilities::default()
                 },
                 settings_schema: settings::schema::<MemorySettings>("In-memory gateway settings"),
                 policies: fidelity::all_exact(),

@@ -19,7 +19,7 @@ DESCRIPTOR: Json = {
     "displayName": "Tiny gateway",
     "version": "1.0.0",
     "capabilities": {"deploy": True, "undeploy": True, "observe": True, "discover": True, "check": True,
-                     "replicated": False},
+                     "replicated": False, "adopt": True, "versions": True, "largestPage": 100},
     "settingsSchema": {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Tiny gateway settings",

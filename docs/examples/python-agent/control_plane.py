@@ -109,7 +109,7 @@ class ControlPlane:
         self._replace_at = 0.0
 
     def open_session(self, descriptor: Json) -> Json:
-        return self._call("POST", "/session", {"descriptor": descriptor, "protocolMin": 1, "protocolMax": 1})
+        return self._call("POST", "/session", {"descriptor": descriptor, "protocolMin": 2, "protocolMax": 2})
 
     def work(self, after: int, wait_seconds: int) -> Json:
         path = f"/work?after={after}&waitSeconds={wait_seconds}"

@@ -11,7 +11,7 @@ use gatehouse_connector_sdk::{
     settings,
 };
 use gatehouse_schemas::{
-    descriptor::{Capabilities, Descriptor},
+    descriptor::{Capabilities, CredentialDescription, Descriptor},
     desired::DesiredApi,
     observed::Observation,
     plan::{Plan, PlanAction},
@@ -54,13 +54,27 @@ fn descriptor(quota_divisor: u32) -> Descriptor {
             observe: true,
             discover: true,
             check: true,
-            replicated: false,
+            adopt: true,
+            steps: true,
+            versions: true,
+            definitions_read: ["swagger-2.0", "openapi-3.0", "openapi-3.1"]
+                .map(str::to_owned)
+                .to_vec(),
+            largest_page: Some(discover::LARGEST_PAGE.into()),
+            gateway_versions: vec!["2026-03".to_owned()],
+            ..Capabilities::default()
         },
         settings_schema: settings::schema::<SimulatedSettings>("Simulated vendor settings"),
         policies: policies::support(),
         quotas: config::quotas(quota_divisor),
         account_settings: vec!["url".to_owned(), "account".to_owned()],
         permissions: permissions::sets(),
+        credentials: vec![CredentialDescription {
+            name: config::KEY.to_owned(),
+            description: "The key of the account, as the vendor shows it once".to_owned(),
+            required: true,
+        }],
+        conformance: None,
     }
 }
 

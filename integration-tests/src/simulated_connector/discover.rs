@@ -17,12 +17,12 @@ use super::{
 /// So many APIs are read at the same time.
 const AT_ONCE: usize = 8;
 /// The most that the vendor lists at once.
-const LARGEST_PAGE: usize = 500;
+pub(super) const LARGEST_PAGE: u16 = 500;
 
 /// Lists one page.
 pub(super) async fn discover(client: &Client<'_>, request: &PageRequest) -> Result<DiscoveryPage> {
     let filter = Filter::new(&request.filter)?;
-    let mut path = format!("/apis?limit={}", request.limit.clamp(1, LARGEST_PAGE));
+    let mut path = format!("/apis?limit={}", request.limit.clamp(1, LARGEST_PAGE.into()));
     if let Some(position) = &request.position {
         path.push_str("&position=");
         path.extend(percent_encoding::utf8_percent_encode(

@@ -39,6 +39,8 @@ mod tests {
             quotas: Vec::new(),
             account_settings: Vec::new(),
             permissions: Vec::new(),
+            credentials: Vec::new(),
+            conformance: None,
             gateway_type: "kong".parse().expect("a name"),
             display_name: "Kong".to_owned(),
             version: "1.0.0".to_owned(),
