@@ -40,6 +40,9 @@
 //! - When its position is too old, the agent asks for everything, and takes it.
 //! - When a desired state is replaced while it is carried out, the newest one is reached; a report that is refused as
 //!   stale is not sent again.
+//! Protocol 1 has neither steps, observations, tasks nor the inventory, and does not go on with an interrupted
+//! discovery. Both ends speak the protocol before theirs, too; what a number promises is written down in
+//! `docs/decisions/0018-protocol-and-sdk-versions.md`.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +67,9 @@ use utoipa::ToSchema;
 /// The oldest protocol version this build speaks.
 pub const PROTOCOL_MIN: u32 = 1;
 /// The newest protocol version this build speaks.
-pub const PROTOCOL_MAX: u32 = 1;
+pub const PROTOCOL_MAX: u32 = 2;
+/// The first protocol version with tasks, steps, observations, the inventory, and positions of discoveries.
+pub const PROTOCOL_WITH_TASKS: u32 = gatehouse_schemas::ability::PROTOCOL_WITH_TASKS;
 
 /// Registers an agent. The join token is spent.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -77,6 +77,8 @@ pub enum ProblemKind {
     Stale,
     /// 409: the state of the object does not allow this now.
     WrongState,
+    /// 409: the environment's agent lacks a capability or a protocol that this takes.
+    CapabilityLacking,
     /// 409: agent and control plane speak no common protocol version.
     ProtocolUnsupported,
     /// 410: the position in the stream of work is too old; take everything.
@@ -121,6 +123,11 @@ impl ProblemKind {
             ),
             Self::Stale => (409, "stale", "The report speaks of an older state"),
             Self::WrongState => (409, "wrong-state", "The object's state does not allow this"),
+            Self::CapabilityLacking => (
+                409,
+                "capability-lacking",
+                "The environment's agent cannot do this",
+            ),
             Self::ProtocolUnsupported => (409, "protocol-unsupported", "No common protocol version"),
             Self::PositionTooOld => (410, "position-too-old", "The position is too old"),
             Self::PreconditionFailed => (412, "precondition-failed", "The object changed meanwhile"),

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use gatehouse_schemas::{
     descriptor::Descriptor,
-    identity::{AgentId, GatewayType, JoinTokenId},
+    identity::{AgentId, EnvironmentId, GatewayType, JoinTokenId},
     time::Timestamp,
 };
 use sqlx::{AnyConnection, any::AnyRow};
@@ -92,6 +92,9 @@ reads! {
     heard_of(gateway_type: &GatewayType, since: Timestamp) -> bool = any_heard_of;
     /// What the connector of this gateway type last said of itself, in any agent's session.
     descriptor(gateway_type: &GatewayType) -> Option<Descriptor> = newest_descriptor;
+    /// The agent that acts in an environment: of those that hold a live lease of it, the one that has had it longest; if
+    /// nobody does, the one of this gateway type that opened a session last. None if none ever did.
+    acting_agent(environment_id: EnvironmentId, gateway_type: &GatewayType, now: Timestamp) -> Option<Agent> = acting;
     /// A page of the join tokens that are not spent, oldest first; ended ones included.
     join_tokens(request: &PageRequest) -> Page<JoinToken> = unspent_join_tokens;
     /// The join token with this SHA-256.
@@ -205,6 +208,34 @@ async fn newest_descriptor(
         .map(|row| row.optional_json("descriptor"))
         .transpose()?
         .flatten())
+}
+
+async fn acting(
+    connection: &mut AnyConnection,
+    environment_id: EnvironmentId,
+    gateway_type: &GatewayType,
+    now: Timestamp,
+) -> Result<Option<Agent>> {
+    let holder = sqlx::query(
+        "SELECT agents.* FROM leases JOIN agents ON agents.id = leases.agent_id \
+         WHERE leases.environment_id = $1 AND leases.expires_at > $2 AND revoked_at IS NULL AND session_at IS NOT NULL \
+         ORDER BY leases.fencing LIMIT 1",
+    )
+    .bind(environment_id.to_string())
+    .bind(now.0)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(holder) = holder {
+        return agent(&holder).map(Some);
+    }
+    let newest = sqlx::query(
+        "SELECT * FROM agents WHERE gateway_type = $1 AND session_at IS NOT NULL AND revoked_at IS NULL \
+         ORDER BY session_at DESC, id DESC LIMIT 1",
+    )
+    .bind(gateway_type.to_string())
+    .fetch_optional(connection)
+    .await?;
+    newest.as_ref().map(agent).transpose()
 }
 
 fn agent(row: &AnyRow) -> Result<Agent> {

@@ -26,6 +26,8 @@ pub struct PageEnd<'a> {
     pub seen: &'a [ExternalRef],
     /// The connector's position after it; none if it is the end of the listing.
     pub position: Option<&'a str>,
+    /// Whether the agent tells no positions: then nobody goes on after it, and whoever comes next begins anew.
+    pub blind: bool,
 }
 
 /// The page of what no agent sends.
@@ -160,9 +162,9 @@ impl Transaction {
             Some(pack(&end.seen)?)
         };
         sqlx::query(
-            "INSERT INTO discovery_pages (discovery_id, number, attempt, items, seen, position) \
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (discovery_id, number) \
-             DO UPDATE SET attempt = $3, items = $4, seen = $5, position = $6",
+            "INSERT INTO discovery_pages (discovery_id, number, attempt, items, seen, position, blind) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (discovery_id, number) \
+             DO UPDATE SET attempt = $3, items = $4, seen = $5, position = $6, blind = $7",
         )
         .bind(discovery_id.to_string())
         .bind(i64::from(number))
@@ -170,20 +172,23 @@ impl Transaction {
         .bind(signed(end.items))
         .bind(seen)
         .bind(end.position.map(storable))
+        .bind(i64::from(end.blind))
         .execute(self.connection())
         .await?;
         Ok(())
     }
 
-    /// Says how many findings have arrived, and how far the pages go without a gap: up to the first page that has
-    /// no successor.
+    /// Says how many findings have arrived, and how far somebody else could go on: up to the first page that has no
+    /// successor, where none came from an agent that tells no positions.
     async fn advance(&mut self, discovery_id: DiscoveryId) -> Result<()> {
         sqlx::query(
             "UPDATE discoveries SET \
              found = (SELECT COALESCE(SUM(items), 0) FROM discovery_pages WHERE discovery_id = $1 AND number > 0), \
-             pages = COALESCE((SELECT MIN(number) FROM discovery_pages AS page WHERE discovery_id = $1 AND number > 0 \
-                 AND NOT EXISTS (SELECT 1 FROM discovery_pages AS next WHERE next.discovery_id = $1 \
-                 AND next.number = page.number + 1)), 0) \
+             pages = CASE WHEN EXISTS (SELECT 1 FROM discovery_pages \
+                 WHERE discovery_id = $1 AND number = 1 AND blind = 0) \
+                 THEN (SELECT MIN(number) FROM discovery_pages AS page WHERE discovery_id = $1 AND number > 0 AND blind = 0 \
+                 AND NOT EXISTS (SELECT 1 FROM discovery_pages AS next WHERE next.discovery_id = $1 AND next.blind = 0 \
+                 AND next.number = page.number + 1)) ELSE 0 END \
              WHERE id = $1 AND EXISTS (SELECT 1 FROM discovery_pages WHERE discovery_id = $1 AND number = 1)",
         )
         .bind(discovery_id.to_string())

@@ -437,7 +437,7 @@ async fn agent_token(control_plane: &ControlPlane) -> String {
         "settingsSchema": {"type": "object"},
         "policies": [],
     });
-    let session = json!({"descriptor": descriptor, "protocolMin": 1, "protocolMax": 1});
+    let session = json!({"descriptor": descriptor, "protocolMin": 2, "protocolMax": 2});
     post("session", &token, session).await;
     token
 }

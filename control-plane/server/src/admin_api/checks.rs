@@ -2,16 +2,14 @@
 
 use axum::response::Response;
 use gatehouse_control_plane_api::{admin::Task, agent, problem::Problem};
-use gatehouse_schemas::identity::ResourceName;
+use gatehouse_schemas::{ability::Action, identity::ResourceName};
 
 use super::tasks::{Ask, ask};
 use crate::{extract::Path, failure::Answer, write::Writer};
 
 const CHECK: Ask = Ask {
     task: || agent::Task::Check,
-    is_able: |capabilities| capabilities.check,
-    what: "checked",
-    instead: "the first deploy or discovery shows whether gateway and credential are good",
+    action: Action::Check,
 };
 
 /// Has an agent look whether the gateway can be reached, and whether the credential allows what the mode needs.

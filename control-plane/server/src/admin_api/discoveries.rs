@@ -11,6 +11,7 @@ use gatehouse_control_plane_api::{
 };
 use gatehouse_control_plane_store as store;
 use gatehouse_schemas::{
+    ability::Action,
     identity::{DiscoveredApiId, DiscoveryId, ResourceName},
     observed::{Classification, DiscoveredItem},
     resource::Kind,
@@ -26,7 +27,7 @@ use crate::{
     failure::{Answer, Failure},
     state::AppState,
     write::{
-        Writer,
+        Writer, abilities,
         deploy::{environment_spec, find},
         obstacles::mode_forbids,
     },
@@ -107,20 +108,12 @@ pub(crate) async fn create(writer: Writer, Body(request): Body<CreateDiscoveryRe
     if !spec.mode.may_read() {
         return Err(mode_forbids(&request.environment, spec.mode, "discovered"));
     }
-    if let Some(descriptor) = transaction.descriptor(&spec.gateway_type).await?
-        && !descriptor.capabilities.discover
-    {
-        let detail = format!(
-            "environment `{}` cannot be discovered: the connector for gateway type `{}` is not able to; write its APIs as \
-             documents, and give them with `gatehouse apply`",
-            request.environment, spec.gateway_type
-        );
-        return Err(Failure::new(ProblemKind::WrongState, detail));
-    }
+    abilities::able(&mut transaction, &environment, Action::Discover).await?;
     let filter = spec
         .discovery
         .map(|discovery| discovery.filter)
         .unwrap_or_default();
+    abilities::filters(&mut transaction, &environment, &filter).await?;
     let created = transaction.create_discovery(&environment, &filter, false).await?;
     let details = json!({"environment": request.environment});
     transaction

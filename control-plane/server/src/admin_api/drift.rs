@@ -14,6 +14,7 @@ use gatehouse_control_plane_api::{
 };
 use gatehouse_control_plane_store as store;
 use gatehouse_schemas::{
+    ability::Action,
     environment::EnvironmentSpec,
     identity::{DeploymentId, EnvironmentId, ResourceName},
     resource::Kind,
@@ -53,9 +54,7 @@ pub(crate) struct DriftQuery {
 
 const OBSERVE: Ask = Ask {
     task: || agent::Task::Observe { deployments: None },
-    is_able: |capabilities| capabilities.observe,
-    what: "observed",
-    instead: "deploy again what may have drifted",
+    action: Action::Observe,
 };
 
 /// Lists how gateways stand to what was deployed to them, as it was last seen: field by field what was last applied,

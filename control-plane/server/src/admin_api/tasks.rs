@@ -8,11 +8,11 @@ use axum::{
 use gatehouse_control_plane_api::{
     admin::{Task, TaskState},
     agent,
-    problem::{Problem, ProblemKind},
+    problem::Problem,
 };
 use gatehouse_control_plane_store::{self as store, NewTask, Resource, Transaction};
 use gatehouse_schemas::{
-    descriptor::Capabilities,
+    ability::Action,
     identity::{ResourceName, TaskId},
     resource::Kind,
     time::Timestamp,
@@ -27,7 +27,7 @@ use crate::{
     failure::{Answer, Failure},
     state::AppState,
     write::{
-        Writer,
+        Writer, abilities,
         deploy::{environment_spec, find},
     },
 };
@@ -50,12 +50,8 @@ pub(crate) async fn read(State(state): State<AppState>, Path(id): Path<TaskId>) 
 pub(crate) struct Ask {
     /// The question.
     pub(crate) task: fn() -> agent::Task,
-    /// Whether a connector can answer it.
-    pub(crate) is_able: fn(&Capabilities) -> bool,
-    /// What it cannot do otherwise: `observed`.
-    pub(crate) what: &'static str,
-    /// What can be done instead.
-    pub(crate) instead: &'static str,
+    /// What it takes to answer it.
+    pub(crate) action: Action,
 }
 
 /// Asks the agents of an environment; the answer does not wait for them.
@@ -63,15 +59,7 @@ pub(crate) async fn ask(writer: &Writer, name: &ResourceName, ask: Ask) -> Answe
     let mut transaction = writer.begin().await?;
     let environment = find(&mut transaction, Kind::Environment, name).await?;
     let gateway_type = environment_spec(&environment)?.gateway_type;
-    if let Some(descriptor) = transaction.descriptor(&gateway_type).await?
-        && !(ask.is_able)(&descriptor.capabilities)
-    {
-        let detail = format!(
-            "environment `{name}` cannot be {}: the connector for gateway type `{gateway_type}` is not able to; {}",
-            ask.what, ask.instead
-        );
-        return Err(Failure::new(ProblemKind::WrongState, detail));
-    }
+    abilities::able(&mut transaction, &environment, ask.action).await?;
     let online_since = writer.state.online_since();
     let expires_at = tasks::expiry(&mut transaction, &gateway_type, online_since).await?;
     let created = create(&mut transaction, &environment, &(ask.task)(), expires_at).await?;

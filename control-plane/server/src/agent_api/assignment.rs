@@ -90,7 +90,7 @@ pub(crate) fn step(step: store::Step) -> Step {
     }
 }
 
-fn discovery(row: PendingDiscovery) -> DiscoveryWork {
+pub(super) fn discovery(row: PendingDiscovery) -> DiscoveryWork {
     DiscoveryWork {
         id: row.discovery.id,
         environment_id: row.discovery.environment_id,

@@ -19,6 +19,7 @@ mod leases;
 mod lines;
 mod observations;
 mod pages;
+pub(crate) mod protocol;
 mod reported;
 mod reports;
 mod secrets;

@@ -18,6 +18,7 @@ use super::{
     caller::Caller,
     discovery::{of_caller, wrong_state},
     lines::Lines,
+    protocol,
 };
 use crate::{
     extract::{Path, Query},
@@ -197,6 +198,7 @@ impl Page<'_> {
             items: received.items,
             seen: &received.unchanged,
             position,
+            blind: protocol::tells_no_positions(self.caller.agent.protocol),
         };
         transaction
             .finish_page(self.id, self.number, self.attempt, end)

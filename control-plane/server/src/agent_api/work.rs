@@ -12,7 +12,7 @@ use gatehouse_schemas::identity::Generation;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::{assignment, caller::Caller, leases::LeaseHolder};
+use super::{assignment, caller::Caller, leases::LeaseHolder, protocol};
 use crate::{
     extract::Query,
     failure::{Answer, Failure},
@@ -93,6 +93,7 @@ impl Poll<'_> {
             changes.mark_unchanged();
             let held = LeaseHolder::new(self.state, self.caller).hold(self.after).await?;
             let work = assignment::permitted(held.view.of(self.caller.id(), self.after, held.at)?);
+            let work = protocol::given(work, self.caller.agent.protocol);
             if work.has_news() || self.is_over() {
                 return Ok(work);
             }

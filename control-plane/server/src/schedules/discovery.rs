@@ -1,12 +1,15 @@
 //! A discovery whose time has come.
 
 use gatehouse_control_plane_store::{Resource, Transaction};
-use gatehouse_schemas::environment::{DiscoveryFilter, EnvironmentSpec};
+use gatehouse_schemas::{
+    ability::Action,
+    environment::{DiscoveryFilter, EnvironmentSpec},
+};
 use serde_json::json;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::Wanted;
-use crate::failure::Answer;
+use crate::{failure::Answer, write::abilities};
 
 /// Starts a discovery, unless one is open: two would only be in each other's way.
 pub(super) async fn start(transaction: &mut Transaction, wanted: &Wanted) -> Answer<()> {
@@ -16,25 +19,33 @@ pub(super) async fn start(transaction: &mut Transaction, wanted: &Wanted) -> Ans
         info!(environment.name = %name, discovery.id = %open.id, "A discovery of `{name}` is due, and one is open; it is left out");
         return Ok(());
     }
-    if can_discover(transaction, &wanted.spec).await? {
-        begin(transaction, environment, wanted).await?;
+    let filter = filter(&wanted.spec);
+    let lack = match abilities::inability(transaction, environment, Action::Discover).await? {
+        Some(lack) => Some(lack),
+        None => abilities::cannot_filter(transaction, environment, &filter).await?,
+    };
+    match lack {
+        None => begin(transaction, environment, wanted, &filter).await,
+        Some(lack) => {
+            debug!(environment.name = %name, "The scheduled discovery of `{name}` is left out: {lack}");
+            Ok(())
+        }
     }
-    Ok(())
 }
 
-async fn can_discover(transaction: &mut Transaction, spec: &EnvironmentSpec) -> Answer<bool> {
-    let descriptor = transaction.descriptor(&spec.gateway_type).await?;
-    Ok(descriptor.is_none_or(|descriptor| descriptor.capabilities.discover))
+fn filter(spec: &EnvironmentSpec) -> DiscoveryFilter {
+    let discovery = spec.discovery.as_ref();
+    discovery.map_or_else(DiscoveryFilter::default, |discovery| discovery.filter.clone())
 }
 
-async fn begin(transaction: &mut Transaction, environment: &Resource, wanted: &Wanted) -> Answer<()> {
+async fn begin(
+    transaction: &mut Transaction,
+    environment: &Resource,
+    wanted: &Wanted,
+    filter: &DiscoveryFilter,
+) -> Answer<()> {
     let name = &environment.metadata.name;
-    let filter = wanted
-        .spec
-        .discovery
-        .as_ref()
-        .map_or_else(DiscoveryFilter::default, |discovery| discovery.filter.clone());
-    let created = transaction.create_discovery(environment, &filter, true).await?;
+    let created = transaction.create_discovery(environment, filter, true).await?;
     let details = json!({"environment": name, "schedule": wanted.expression});
     let object = format!("discovery/{}", created.id);
     transaction

@@ -7,6 +7,7 @@ use gatehouse_control_plane_store::{
     Deployment, DeploymentTerms, Desired, NewDeployment, Resource, Transaction,
 };
 use gatehouse_schemas::{
+    ability::Action,
     condition::{Condition, ConditionStatus, ConditionType, Phase},
     descriptor::Descriptor,
     desired::{DesiredApi, Mark, attached, compose},
@@ -22,7 +23,7 @@ use gatehouse_schemas::{
 };
 use serde_json::json;
 
-use super::{Writer, obstacles, overwriting, policy_sets};
+use super::{Writer, abilities, obstacles, overwriting, policy_sets};
 use crate::{
     failure::{Answer, Failure},
     status::{Subject, Surroundings, removed, tell},
@@ -201,6 +202,7 @@ pub(crate) async fn deploy(writer: &Writer, request: &DeployRequest) -> Answer<P
     let api = find(&mut transaction, Kind::Api, &request.api).await?;
     let environment = find(&mut transaction, Kind::Environment, &request.environment).await?;
     obstacles::may_write(&environment)?;
+    abilities::able(&mut transaction, &environment, Action::Deploy).await?;
     let (revision, content) = revision(&mut transaction, &api, request.revision).await?;
     let mut composer = Composer::new(&mut transaction, writer.state.online_since()).await?;
     let mark = Mark {
@@ -223,6 +225,7 @@ pub(crate) async fn deploy(writer: &Writer, request: &DeployRequest) -> Answer<P
             changed: false,
         });
     }
+    abilities::takes(&mut transaction, &environment, &desired, existing.as_ref()).await?;
     obstacles::no_conflict(&mut transaction, &desired, &environment).await?;
     composer
         .expressible(&mut transaction, &desired, request.accept_loss)
@@ -253,6 +256,7 @@ pub(crate) async fn undeploy(writer: &Writer, id: DeploymentId) -> Answer<Deploy
     }
     let environment = find(&mut transaction, Kind::Environment, &deployment.environment).await?;
     obstacles::may_write(&environment)?;
+    abilities::able(&mut transaction, &environment, Action::Undeploy).await?;
     let online_since = writer.state.online_since();
     let terms = DeploymentTerms::default();
     let removing = remove(&mut transaction, &deployment, terms, online_since).await?;

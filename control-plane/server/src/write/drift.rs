@@ -9,6 +9,7 @@ use gatehouse_control_plane_store::{
     self as store, Deployment, DeploymentObservation, DeploymentTerms, Desired, Transaction,
 };
 use gatehouse_schemas::{
+    ability::Action,
     desired::DesiredApi,
     drift::{self, Drift, DriftState},
     environment::EnvironmentSpec,
@@ -19,7 +20,7 @@ use gatehouse_schemas::{
 use serde_json::json;
 
 use super::{
-    Writer,
+    Writer, abilities,
     deploy::{Composer, audit, environment_spec, find, object},
     drift_adopt, obstacles,
     plan_item::Intent,
@@ -232,6 +233,11 @@ pub(crate) async fn resolve(
     let deployment = deployment.ok_or_else(|| Failure::not_found("deployment", id))?;
     let environment = find(&mut transaction, Kind::Environment, &deployment.environment).await?;
     obstacles::may_write(&environment)?;
+    let action = match resolution {
+        DriftResolution::Revert => Action::Revert,
+        DriftResolution::Adopt => Action::AdoptDrift,
+    };
+    abilities::able(&mut transaction, &environment, action).await?;
     let (api, place) = (deployment.api.clone(), deployment.environment.clone());
     let drifted = Drifted::read(&mut transaction, deployment).await?;
     let drifted = drifted.ok_or_else(|| {

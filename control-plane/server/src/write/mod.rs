@@ -8,6 +8,7 @@
 //!
 //! All problems of all documents are reported together, and nothing is written if there is one.
 
+pub(crate) mod abilities;
 mod affected;
 mod changes;
 mod deletion;

@@ -3,6 +3,7 @@
 use gatehouse_control_plane_api::admin::{PlanItem, PlanItemAction, PlanItemRequest, PlanItemState};
 use gatehouse_control_plane_store::{Deployment, Desired, Resource, Transaction};
 use gatehouse_schemas::{
+    ability::Action,
     desired::Mark,
     environment::EnvironmentSpec,
     identity::{ExternalRef, ResourceName, RevisionNumber},
@@ -10,6 +11,7 @@ use gatehouse_schemas::{
 };
 
 use super::{
+    abilities,
     deploy::{Composer, environment_spec, find, revision, still_adopting},
     obstacles, rollback,
 };
@@ -58,10 +60,13 @@ impl Intent {
             present: existing.as_ref().filter(|deployment| !deployment.absent),
         };
         let aim = seed.aim(transaction, composer).await?;
-        let obstacle = obstacles::may_write(&environment)
-            .err()
-            .map(|failure| failure.problem().detail.clone())
-            .or(aim.obstacle);
+        let obstacle = match obstacles::may_write(&environment) {
+            Err(failure) => Some(failure.problem().detail.clone()),
+            Ok(()) => match aim.obstacle {
+                Some(obstacle) => Some(obstacle),
+                None => seed.inability(transaction, &aim.wanted).await?,
+            },
+        };
         Ok(Self {
             action: request.action,
             spec,
@@ -127,6 +132,23 @@ struct Aim {
 }
 
 impl Seed<'_> {
+    /// What the environment's agent lacks for it.
+    async fn inability(&self, transaction: &mut Transaction, wanted: &Desired) -> Answer<Option<String>> {
+        let action = match self.request.action {
+            PlanItemAction::Deploy => Action::PlanDeploy,
+            PlanItemAction::Undeploy => Action::PlanUndeploy,
+            PlanItemAction::Rollback | PlanItemAction::Revert => Action::PlanRollback,
+            PlanItemAction::Adopt => Action::Adopt,
+        };
+        let lacks = abilities::inability(transaction, self.environment, action).await?;
+        match (lacks, wanted) {
+            (None, Desired::Present(desired)) => {
+                abilities::cannot_take(transaction, self.environment, desired, self.present).await
+            }
+            (lacks, _) => Ok(lacks),
+        }
+    }
+
     async fn aim(&self, transaction: &mut Transaction, composer: &Composer) -> Answer<Aim> {
         match self.request.action {
             PlanItemAction::Undeploy => Ok(self.nothing()),

@@ -241,7 +241,7 @@ async fn a_session_agrees_on_a_protocol_or_names_both_ranges() {
             .get(&format!("agents/{}", agent.id))
             .await
             .expect(200);
-        assert_eq!((&read["online"], &read["protocol"]), (&json!(true), &json!(1)));
+        assert_eq!((&read["online"], &read["protocol"]), (&json!(true), &json!(2)));
         assert_eq!(read["descriptor"]["version"], "1.0.0");
         assert_eq!(read["environments"], json!(["local"]));
     })

@@ -20,6 +20,7 @@ mod harness;
 mod importing;
 mod leasing;
 mod measuring;
+mod older;
 mod removing;
 mod reporting;
 mod rerunning;

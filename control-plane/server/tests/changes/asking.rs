@@ -82,24 +82,24 @@ async fn what_a_connector_cannot_do_is_not_asked() {
             (
                 "environments/local/checks",
                 json!({}),
-                "environment `local` cannot be checked: the connector for gateway type `test` is not able to; the first \
-                 deploy or discovery shows whether gateway and credential are good",
+                "environment `local` cannot be checked: its agent `test agent` (gateway type `test`, connector version 1.0.0) does not \
+                 declare the capability `check`; the first deploy or discovery shows whether gateway and credential are good",
             ),
             (
                 "environments/local/observations",
                 json!({}),
-                "environment `local` cannot be observed: the connector for gateway type `test` is not able to; deploy again \
-                 what may have drifted",
+                "environment `local` cannot be looked at for drift: its agent `test agent` (gateway type `test`, connector version \
+                 1.0.0) does not declare the capability `observe`; deploy again what may have drifted",
             ),
             (
                 "discoveries",
                 request,
-                "environment `local` cannot be discovered: the connector for gateway type `test` is not able to; write its \
-                 APIs as documents, and give them with `gatehouse apply`",
+                "environment `local` cannot be discovered: its agent `test agent` (gateway type `test`, connector version 1.0.0) does \
+                 not declare the capability `discover`; write its APIs as documents, and give them with `gatehouse apply`",
             ),
         ] {
             let (kind, detail) = control_plane.post(path, body).await.problem(409);
-            assert_eq!((kind.as_str(), detail.as_str()), ("wrong-state", refusal));
+            assert_eq!((kind.as_str(), detail.as_str()), ("capability-lacking", refusal));
         }
     })
     .await;

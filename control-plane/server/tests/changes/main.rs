@@ -25,6 +25,7 @@ mod drifting;
 )]
 mod harness;
 mod keeping;
+mod lacking;
 mod overwriting;
 mod planning;
 mod recording;

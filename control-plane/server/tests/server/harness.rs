@@ -9,7 +9,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use gatehouse_control_plane_api::{admin::Role, agent::DeploymentOutcome};
+use gatehouse_control_plane_api::{
+    admin::Role,
+    agent::{DeploymentOutcome, PROTOCOL_MAX},
+};
 use gatehouse_control_plane_server::{Server, ServerOptions, create_token};
 use gatehouse_control_plane_store::{Claim, Desired, Transaction};
 use gatehouse_schemas::{
@@ -254,7 +257,7 @@ impl ControlPlane {
             .await
             .expect("an agent");
         transaction
-            .begin_session(id, descriptor, 1)
+            .begin_session(id, descriptor, PROTOCOL_MAX)
             .await
             .expect("a session");
         transaction.commit().await.expect("a commit");
@@ -365,6 +368,8 @@ pub(crate) fn descriptor() -> Descriptor {
         quotas: Vec::new(),
         account_settings: Vec::new(),
         permissions: Vec::new(),
+        credentials: Vec::new(),
+        conformance: None,
         gateway_type: "test".parse().expect("a name"),
         display_name: "Test".to_owned(),
         version: "1.0.0".to_owned(),
@@ -374,7 +379,8 @@ pub(crate) fn descriptor() -> Descriptor {
             observe: true,
             discover: true,
             check: true,
-            replicated: false,
+            adopt: true,
+            ..Capabilities::default()
         },
         settings_schema: json!({
             "type": "object",
