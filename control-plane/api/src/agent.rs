@@ -17,6 +17,10 @@
 //!
 //! All but the first two carry `Authorization: Bearer TOKEN`.
 //!
+//! Protocol 1 has neither steps, observations, tasks nor the inventory, and does not go on with an interrupted
+//! discovery. Both ends speak the protocol before theirs, too; what a number promises is written down in
+//! `docs/decisions/0018-protocol-and-sdk-versions.md`.
+//!
 //! # Behaviour
 //!
 //! What an agent must do, whatever its language and its gateway; each line is a test of the conformance suite, in the same words.
@@ -40,9 +44,6 @@
 //! - When its position is too old, the agent asks for everything, and takes it.
 //! - When a desired state is replaced while it is carried out, the newest one is reached; a report that is refused as
 //!   stale is not sent again.
-//! Protocol 1 has neither steps, observations, tasks nor the inventory, and does not go on with an interrupted
-//! discovery. Both ends speak the protocol before theirs, too; what a number promises is written down in
-//! `docs/decisions/0018-protocol-and-sdk-versions.md`.
 
 use std::collections::BTreeMap;
 

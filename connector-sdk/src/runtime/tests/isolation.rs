@@ -129,13 +129,17 @@ async fn an_operation_that_panics_is_a_failed_deployment_and_nothing_else() {
 #[tokio::test]
 async fn a_translation_that_panics_is_a_failed_deployment_and_a_failed_plan() {
     let stage = Stage::new(Misdeed::PanicsTranslating).await;
-    let told = "the connector panicked during the translation in environment `bad`: a policy nobody thought of";
+    let told =
+        "the connector panicked during the translation in environment `bad`: a policy nobody thought of";
     let generation = stage.deploy_badly(1);
     stage
         .reported(generation, |outcome| failed_with(outcome, told))
         .await;
     stage.ask(7, BAD);
-    until("the plan is answered", || !stage.control_plane.answers(7).is_empty()).await;
+    until("the plan is answered", || {
+        !stage.control_plane.answers(7).is_empty()
+    })
+    .await;
     let answer = stage.control_plane.answers(7).remove(0);
     assert!(
         matches!(&answer, TaskResult::Failed { reason, message } if reason == "Unexpected" && message.contains(told)),

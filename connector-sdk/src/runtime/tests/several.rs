@@ -79,7 +79,10 @@ impl Drop for Several {
 
 async fn works(control_plane: &ControlPlane, api: u128) {
     let generation = control_plane.deploy(api, &format!("/api-{api}"));
-    until("it is deployed", || !control_plane.outcomes(generation).is_empty()).await;
+    until("it is deployed", || {
+        !control_plane.outcomes(generation).is_empty()
+    })
+    .await;
 }
 
 #[tokio::test]
