@@ -2,6 +2,7 @@
 //! speaks with the control plane, and the in-memory connector that is the reference implementation.
 
 pub mod backoff;
+pub mod conformance;
 pub mod connector;
 pub mod context;
 pub mod error;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
+    conformance,
     connector::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
@@ -93,7 +94,7 @@ fn descriptor() -> Descriptor {
         account_settings: Vec::new(),
         permissions: Vec::new(),
         credentials: Vec::new(),
-        conformance: None,
+        conformance: conformance::checked_in(include_str!("conformance.json")),
         gateway_type,
         display_name: "Gatehouse native gateway".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

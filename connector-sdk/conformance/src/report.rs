@@ -1,6 +1,8 @@
 //! What a run of the suite found.
 
-use gatehouse_schemas::descriptor::{Capabilities, Descriptor, PolicySupport};
+use gatehouse_schemas::descriptor::{
+    Capabilities, ConformanceLevel, ConformanceNote, ConformanceSummary, Descriptor, PolicySupport,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::{Behaviour, Level, Operation};
@@ -128,6 +130,35 @@ impl Report {
             .iter()
             .filter(|tested| like(&tested.outcome))
             .count()
+    }
+
+    /// What a connector's descriptor says of it.
+    pub fn for_descriptor(&self) -> ConformanceSummary {
+        let notes = |reason: fn(&Outcome) -> Option<&String>| {
+            let note = |tested: &Tested| {
+                Some(ConformanceNote {
+                    behaviour: tested.sentence.clone(),
+                    reason: reason(&tested.outcome)?.clone(),
+                })
+            };
+            self.behaviours.iter().filter_map(note).collect()
+        };
+        ConformanceSummary {
+            suite: self.suite.clone(),
+            level: match self.level {
+                Level::Core => ConformanceLevel::Core,
+                Level::Extended => ConformanceLevel::Extended,
+            },
+            passed: u32::try_from(self.count(|outcome| *outcome == Outcome::Passed)).unwrap_or(u32::MAX),
+            skipped: notes(|outcome| match outcome {
+                Outcome::Skipped { reason } => Some(reason),
+                _ => None,
+            }),
+            failed: notes(|outcome| match outcome {
+                Outcome::Failed { reason } => Some(reason),
+                _ => None,
+            }),
+        }
     }
 
     /// What came out in numbers: `38 passed, 3 skipped, 0 failed`.

@@ -24,6 +24,7 @@ use super::{
     deploying::{Call, DELETE_API, PUT_API, PUT_PART, file_error, injected},
 };
 use crate::{
+    conformance,
     connector::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
@@ -62,7 +63,7 @@ impl MemoryConnector {
                 account_settings: Vec::new(),
                 permissions: Vec::new(),
                 credentials: Vec::new(),
-                conformance: None,
+                conformance: conformance::checked_in(include_str!("conformance.json")),
                 gateway_type,
                 display_name: "In-memory gateway".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -61,10 +61,21 @@ async fn adopts(subject: &Subject, foreign: &ExternalRef) -> Verdict {
         external_ref: Some(foreign.clone()),
         adopt: true,
     };
+    let declares = subject.capabilities().adopt;
     let deployed = match subject.connector.deploy(&subject.context(), &request).await {
-        Err(error) if error.kind() == ErrorKind::Unsupported => return is_foreign(subject, foreign).await,
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            ensure(!declares, || {
+                format!("the connector declares `adopt`, and refused to adopt `{foreign}`: {error:?}")
+            })?;
+            return is_foreign(subject, foreign).await;
+        }
         deployed => deployed?,
     };
+    ensure(declares, || {
+        format!(
+            "`{foreign}` was adopted, and the connector does not declare `adopt`; nobody would be offered it"
+        )
+    })?;
     ensure(deployed.external_ref == *foreign, || {
         format!(
             "`{foreign}` was to be adopted, and became `{}`",

@@ -5,6 +5,21 @@ use std::{fs, path::Path};
 use expect_test::expect_file;
 use gatehouse_connector_conformance::{Report, behaviours, page};
 
+/// What descriptors say of the suite is what the reports say.
+#[test]
+fn descriptors_carry_the_summaries_of_the_reports() {
+    let summary = |report: &str| {
+        let report = Report::from_yaml(report).expect("a report");
+        serde_json::to_string_pretty(&report.for_descriptor()).expect("JSON") + "\n"
+    };
+    let memory = include_str!("../../../../docs/conformance/memory.yaml");
+    expect_file!["../../../src/memory/conformance.json"].assert_eq(&summary(memory));
+    let native = include_str!("../../../../docs/conformance/native.yaml");
+    expect_file!["../../../../agents/native/src/conformance.json"].assert_eq(&summary(native));
+    let tiny = include_str!("../../../../docs/conformance/tiny.yaml");
+    expect_file!["../../../../docs/examples/python-agent/conformance.json"].assert_eq(&summary(tiny));
+}
+
 #[test]
 fn the_page_is_made_of_the_reports() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/conformance");

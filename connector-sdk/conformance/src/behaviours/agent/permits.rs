@@ -80,7 +80,7 @@ pub(super) async fn what_is_not_listed_stays(subject: Subject) -> Verdict {
     for _ in 0..2 {
         stage.list_nothing();
         stage.assign(|environment| {
-            environment.fencing = environment.fencing.map(|it| FencingNumber(it.0 + 1))
+            environment.fencing = environment.fencing.map(|it| FencingNumber(it.0 + 1));
         });
         stage.taken_in().await?;
         if subject.capabilities().observe {

@@ -28,6 +28,9 @@ pub(crate) struct ReportArguments {
     /// Where to write the page with all of them, in Markdown
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
+    /// Where to write the summary of one report that the connector's descriptor carries, in JSON
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 pub(super) fn run(options: &ReportArguments, screen: Screen) -> anyhow::Result<Exit> {
@@ -45,6 +48,9 @@ pub(super) fn run(options: &ReportArguments, screen: Screen) -> anyhow::Result<E
         fs::write(path, page(&reports))
             .with_context(|| format!("the page cannot be written to `{}`", path.display()))?;
     }
+    if let Some(path) = &options.summary {
+        write_summary(path, &reports)?;
+    }
     let names: Vec<_> = reports.iter().map(|report| report.gateway_type.clone()).collect();
     screen.show_list(&reports, &names, || {
         let texts: Vec<_> = reports.iter().map(|report| text(screen, report)).collect();
@@ -52,6 +58,14 @@ pub(super) fn run(options: &ReportArguments, screen: Screen) -> anyhow::Result<E
     })?;
     let all_passed = reports.iter().all(Report::passed);
     Ok(if all_passed { Exit::Ok } else { Exit::Error })
+}
+
+fn write_summary(path: &Path, reports: &[Report]) -> anyhow::Result<()> {
+    let [report] = reports else {
+        return Err(Failure::usage("`--summary` takes one report; name its file").into());
+    };
+    let text = serde_json::to_string_pretty(&report.for_descriptor())? + "\n";
+    fs::write(path, text).with_context(|| format!("the summary cannot be written to `{}`", path.display()))
 }
 
 /// The files, with those of folders in the order of their names.
