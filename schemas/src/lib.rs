@@ -33,6 +33,7 @@ pub mod revision;
 pub mod route;
 pub mod schedule;
 pub mod select;
+pub mod settings_form;
 pub mod status;
 pub mod three_way;
 pub mod time;

@@ -2,12 +2,15 @@
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use gatehouse_control_plane_api::{
-    agent::TokenRequest,
+    agent::{PROTOCOL_MAX, PROTOCOL_WITH_TASKS, TokenRequest},
     agent_client::{AgentApiError, AgentClient},
 };
 use gatehouse_schemas::{identity::AgentId, time::Timestamp};
@@ -41,6 +44,8 @@ pub(super) struct Connection {
     agent_id: AgentId,
     key: SecretString,
     token: Mutex<Option<Token>>,
+    /// The protocol agreed in the present session.
+    protocol: AtomicU32,
 }
 
 #[derive(Debug, Clone)]
@@ -56,7 +61,23 @@ impl Connection {
             agent_id,
             key,
             token: Mutex::new(None),
+            protocol: AtomicU32::new(PROTOCOL_MAX),
         }
+    }
+
+    /// Notes the protocol that a session agreed on.
+    pub(super) fn agree(&self, protocol: u32) {
+        self.protocol.store(protocol, Ordering::Relaxed);
+    }
+
+    /// The protocol agreed in the present session.
+    pub(super) fn protocol(&self) -> u32 {
+        self.protocol.load(Ordering::Relaxed)
+    }
+
+    /// Whether the control plane knows of tasks, and of what came with them: steps, observations, the inventory.
+    pub(super) fn has_tasks(&self) -> bool {
+        self.protocol() >= PROTOCOL_WITH_TASKS
     }
 
     pub(super) fn agent_id(&self) -> AgentId {

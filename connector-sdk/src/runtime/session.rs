@@ -255,6 +255,7 @@ impl RunningAgent {
             .connection
             .call(|client, token| async move { client.session(&token, request).await })
             .await?;
+        self.connection.agree(session.protocol);
         info!(
             agent.id = %self.connection.agent_id(),
             protocol = session.protocol,

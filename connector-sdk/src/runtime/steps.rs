@@ -156,6 +156,21 @@ impl ControlPlaneJournal {
         Error::new(ErrorKind::Conflict, format!("the next step was not taken: {why}"))
     }
 
+    /// A step that nobody would find after a crash is not taken.
+    fn cannot_be_recorded(&self, step: &Step) -> Error {
+        Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "step {} (`{}`) was not taken: the control plane at {} speaks protocol {}, which records no steps; update \
+                 the control plane",
+                step.number,
+                step.description,
+                self.connection.base(),
+                self.connection.protocol()
+            ),
+        )
+    }
+
     fn not_recorded(&self, step: &Step, error: ConnectionError) -> Error {
         let is = |kind| error.api().is(kind);
         if is(ProblemKind::Stale) || is(ProblemKind::NotFound) {
@@ -192,6 +207,9 @@ impl Journal for ControlPlaneJournal {
             object: intent.object,
             state: StepState::Intended,
         };
+        if !self.connection.has_tasks() {
+            return Err(self.cannot_be_recorded(&step));
+        }
         match self.send(&step).await {
             Ok(()) => self.record.note(step),
             Err(error) => return Err(self.not_recorded(&step, error)),

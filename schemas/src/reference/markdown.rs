@@ -216,7 +216,8 @@ fn is_something(schema: &Value) -> bool {
     first_type(schema) != "null"
 }
 
-fn first_type(schema: &Value) -> &str {
+/// The type of a schema, if it is not null.
+pub(crate) fn first_type(schema: &Value) -> &str {
     match schema.get("type") {
         Some(Value::String(name)) => name,
         Some(Value::Array(names)) => names
@@ -258,7 +259,7 @@ fn number_type(schema: &Value) -> String {
 }
 
 /// The description on one line, without what would end a table's cell.
-fn description(schema: &Value) -> String {
+pub(crate) fn description(schema: &Value) -> String {
     let inner = schema
         .get("oneOf")
         .and_then(Value::as_array)

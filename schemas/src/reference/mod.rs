@@ -8,6 +8,7 @@ mod examples;
 mod markdown;
 mod types;
 
+pub(crate) use markdown::{description, first_type};
 use serde_json::{Map, Value, json};
 
 pub use self::{examples::EXAMPLES, markdown::markdown};

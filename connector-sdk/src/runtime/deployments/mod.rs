@@ -329,7 +329,9 @@ impl Shared {
         let retrying = matches!(outcome, DeploymentOutcome::Failed { retrying: true, .. });
         let delivery = match outcome {
             // It was deployed and still may be: only a look at it failed.
-            DeploymentOutcome::Failed { message, .. } if self.only_looks(work, lease) => {
+            DeploymentOutcome::Failed { message, .. }
+                if self.connection.has_tasks() && self.only_looks(work, lease) =>
+            {
                 self.tell_unknown(work, lease, message).await
             }
             outcome => self.tell(work, lease, outcome).await,

@@ -165,6 +165,9 @@ impl Shared {
         work: &DiscoveryWork,
         lease: &Lease,
     ) -> Option<BTreeMap<ExternalRef, String>> {
+        if !self.connection.has_tasks() {
+            return Some(BTreeMap::new());
+        }
         let what = format!("what is known of environment `{}`", lease.assignment.name);
         let id = work.environment_id;
         let send = || {

@@ -7,6 +7,7 @@ mod drift;
 mod isolation;
 mod joining;
 mod leases;
+mod older;
 mod outages;
 mod plans;
 mod resuming;

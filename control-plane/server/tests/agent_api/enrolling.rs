@@ -223,7 +223,7 @@ async fn a_session_agrees_on_a_protocol_or_names_both_ranges() {
         assert_eq!((status, kind.as_str()), (409, "protocol-unsupported"));
         assert_eq!(
             detail,
-            "the agent speaks protocol versions 90 to 99, this control plane 1 to 1; upgrade the older of the two"
+            "the agent speaks protocol versions 90 to 99, this control plane 1 to 2; upgrade the older of the two"
         );
         let request = SessionRequest {
             protocol_max: 99,

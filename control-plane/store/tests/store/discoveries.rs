@@ -347,7 +347,7 @@ async fn what_is_unchanged_is_kept_by_page_and_not_by_finding() {
             blind: false,
             items: 300,
             seen: packed.unchanged(),
-            position: None,
+            ..PageEnd::default()
         };
         transaction
             .finish_page(id, 1, attempt, end)

@@ -73,6 +73,7 @@ async fn send(store: &Store, id: DiscoveryId, pages: Vec<PackedFindings>) {
             items: page.len() as u64,
             seen: page.unchanged(),
             position: Some("more"),
+            ..PageEnd::default()
         };
         transaction
             .finish_page(id, number, attempt, end)

@@ -64,6 +64,8 @@ pub(super) struct World {
     pub(super) tokens: BTreeSet<String>,
     pub(super) issued: u64,
     pub(super) sessions: u64,
+    /// The protocol that sessions agree on, if not on the newest.
+    pub(super) protocol: Option<u32>,
     pub(super) secrets_asked_for: Vec<String>,
     /// Positions that were asked for.
     pub(super) asked: Vec<u64>,
@@ -132,6 +134,11 @@ impl ControlPlane {
         drop(world);
         self.shared.changed.send_modify(|count| *count += 1);
         result
+    }
+
+    /// Speaks this protocol from the next session on.
+    pub(super) fn speak(&self, protocol: u32) {
+        self.world().protocol = Some(protocol);
     }
 
     /// Registers the environment of tests.

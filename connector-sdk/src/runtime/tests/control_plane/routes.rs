@@ -113,7 +113,7 @@ async fn session(
     }
     world.sessions += 1;
     Json(SessionResponse {
-        protocol: request.protocol_max,
+        protocol: world.protocol.unwrap_or(request.protocol_max),
         lease_ms: world.lease_ms.unwrap_or(30_000),
         environments: world.environments.values().cloned().collect(),
     })
