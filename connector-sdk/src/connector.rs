@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use gatehouse_control_plane_api::agent::CheckFinding;
+pub use gatehouse_control_plane_api::agent::{CheckFinding, CheckSeverity};
 use gatehouse_schemas::{
     canonical::Fingerprint,
     descriptor::Descriptor,

@@ -17,3 +17,6 @@ pub mod operation;
 pub mod runtime;
 pub mod scheduler;
 pub mod settings;
+
+/// The vocabulary and the pure decisions that connectors share with the rest of Gatehouse.
+pub use gatehouse_schemas as schemas;
