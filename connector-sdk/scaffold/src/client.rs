@@ -46,6 +46,7 @@ pub(crate) struct Client<'a> {
     token: &'a SecretString,
     timeout: Duration,
     quotas: &'a dyn Quotas,
+    environment: &'a str,
 }
 
 impl<'a> Client<'a> {
@@ -62,6 +63,7 @@ impl<'a> Client<'a> {
             token: token.ok_or_else(|| no_credential(environment.name.as_str()))?,
             timeout: Duration::from_millis(settings.timeout_ms.into()),
             quotas: context.quotas.as_ref(),
+            environment: environment.name.as_str(),
         })
     }
 
@@ -148,6 +150,7 @@ impl<'a> Client<'a> {
             operation,
             object,
             gateway: self.admin_url.as_str(),
+            environment: self.environment,
         };
         let result = exchange(request).await;
         let result = result.map_err(|trouble| from_gateway(call, trouble));

@@ -18,6 +18,8 @@ pub(crate) struct Call<'a> {
     pub(crate) object: &'a str,
     /// Where the gateway is.
     pub(crate) gateway: &'a str,
+    /// The environment whose gateway it is.
+    pub(crate) environment: &'a str,
 }
 
 /// What came instead of the answer.
@@ -52,32 +54,32 @@ pub(crate) fn from_gateway(call: Call<'_>, trouble: Trouble) -> Error {
     }
 }
 
-fn no_answer(
-    Call {
+fn no_answer(call: Call<'_>) -> Error {
+    let Call {
         operation,
         object,
         gateway,
-    }: Call<'_>,
-) -> Error {
+        environment,
+    } = call;
     Error::new(
         ErrorKind::Unavailable,
         format!(
-            "{operation} of `{object}` got no answer from {gateway}; see that the gateway runs and the agent can reach it"
+            "the gateway of environment `{environment}` did not answer {operation} of `{object}`; see that it runs at {gateway} and the agent can reach it"
         ),
     )
 }
 
-fn unreadable(
-    Call {
+fn unreadable(call: Call<'_>) -> Error {
+    let Call {
         operation,
         object,
         gateway,
-    }: Call<'_>,
-) -> Error {
+        environment,
+    } = call;
     Error::new(
         ErrorKind::Unexpected,
         format!(
-            "the answer of {gateway} to {operation} of `{object}` cannot be read; see that `adminUrl` is that of the gateway's Admin API"
+            "the gateway of environment `{environment}` answered {operation} of `{object}` with something that cannot be read; see that its Admin API is at {gateway}"
         ),
     )
 }
@@ -85,13 +87,18 @@ fn unreadable(
 fn refused(call: Call<'_>, status: u16, refusal: &Refusal, retry_after: Option<Duration>) -> Error {
     let (kind, remedy) = verdict(status, &refusal.code);
     let Call {
-        operation, object, ..
+        operation,
+        object,
+        environment,
+        ..
     } = call;
     let said = match refusal.error.as_str() {
         "" => "without a reason",
         said => said,
     };
-    let message = format!("the gateway refused {operation} of `{object}` with {status}, {said}; {remedy}");
+    let message = format!(
+        "the gateway of environment `{environment}` refused {operation} of `{object}` with {status}, {said}; {remedy}"
+    );
     let error = Error::new(kind, message);
     match (kind, retry_after) {
         // Without a word on when to come back, pauses grow: that is the usual verdict on these kinds.

@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// Lets agents join, and throws them out
     #[command(subcommand)]
     Agent(agent::AgentCommand),
-    /// Tests connectors and agents, and shows what they were seen to do
+    /// Makes and tests connectors and agents, and shows what they were seen to do
     #[command(subcommand)]
     Connector(connector::ConnectorCommand),
     /// Makes and revokes API tokens
@@ -190,6 +190,7 @@ mod tests {
             "gatehouse env check local",
             "gatehouse env permissions local --mode read-only",
             "gatehouse explain policy orders",
+            "gatehouse connector new my-gateway --path elsewhere --sdk sources",
             "gatehouse discoveries missing local",
             "gatehouse discoveries approve-removals local --all",
         ] {

@@ -7,6 +7,7 @@ fn check(status: u16, code: &str, retry_after: Option<u64>, expected: (ErrorKind
         operation: "PutApi",
         object: "orders",
         gateway: "http://127.0.0.1:7001",
+        environment: "local",
     };
     let trouble = Trouble::Refused {
         status,
@@ -18,7 +19,9 @@ fn check(status: u16, code: &str, retry_after: Option<u64>, expected: (ErrorKind
     };
     let error = from_gateway(call, trouble);
     assert_eq!((error.kind(), error.retry()), expected, "{status} {code}");
-    let begins = format!("the gateway refused PutApi of `orders` with {status}, says the gateway; ");
+    let begins = format!(
+        "the gateway of environment `local` refused PutApi of `orders` with {status}, says the gateway; "
+    );
     assert!(error.message().starts_with(&begins), "{error}");
 }
 

@@ -1,5 +1,6 @@
 //! `gatehouse connector`: for people who write connectors and agents. Needs no control plane.
 
+mod new;
 mod report;
 mod test;
 
@@ -10,6 +11,8 @@ use crate::{exit::Exit, screen::Screen};
 /// What is to be done for a connector.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectorCommand {
+    /// Makes a crate with a connector, its agent, and a tiny gateway to try them on
+    New(new::NewArguments),
     /// Tests any agent, in any language, with the conformance suite
     Test(test::TestArguments),
     /// Shows what the conformance suite found: what passed, what was skipped and why, how to reproduce it
@@ -18,6 +21,7 @@ pub(crate) enum ConnectorCommand {
 
 pub(super) async fn run(command: ConnectorCommand, screen: Screen) -> anyhow::Result<Exit> {
     match command {
+        ConnectorCommand::New(options) => new::run(&options, screen),
         ConnectorCommand::Test(options) => test::run(&options, screen).await,
         ConnectorCommand::Report(options) => report::run(&options, screen),
     }
