@@ -36,7 +36,7 @@ pub(crate) mod operations {
 }
 
 /// How many APIs the gateway lists on a page at most.
-const LONGEST_PAGE: usize = 100;
+pub(crate) const LONGEST_PAGE: usize = 100;
 
 /// Speaks to one gateway for one piece of work.
 #[derive(Debug)]

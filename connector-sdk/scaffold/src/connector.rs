@@ -15,7 +15,7 @@ use gatehouse_connector_sdk::{
     context::Context,
     error::{Error, ErrorKind, Result, Retry},
     schemas::{
-        descriptor::{Capabilities, Descriptor},
+        descriptor::{Capabilities, CredentialDescription, Descriptor},
         desired::{DesiredApi, Mark},
         identity::ExternalRef,
         observed::{Observation, ObservedApi},
@@ -28,11 +28,11 @@ use serde_json::json;
 
 use crate::{
     client::{
-        Client,
+        Client, LONGEST_PAGE,
         documents::{Api, Document},
         operations,
     },
-    config::{GATEWAY_TYPE, ScaffoldSettings},
+    config::{ADMIN_TOKEN, GATEWAY_TYPE, ScaffoldSettings},
     translate::{self, Digests},
 };
 
@@ -92,8 +92,12 @@ fn descriptor() -> Result<Descriptor> {
             observe: true,
             discover: true,
             check: true,
-            // Agents share one gateway, and only one of them acts on it at a time.
-            replicated: false,
+            adopt: true,
+            versions: true,
+            largest_page: u32::try_from(LONGEST_PAGE).ok(),
+            // What is not said is not there. `replicated` is for gateways of which each has an agent of its own,
+            // `steps` for those on which a deploy takes several calls.
+            ..Capabilities::default()
         },
         settings_schema: settings::schema::<ScaffoldSettings>("Settings of scaffold"),
         policies: translate::support(),
@@ -101,6 +105,14 @@ fn descriptor() -> Result<Descriptor> {
         quotas: Vec::new(),
         account_settings: vec!["adminUrl".to_owned()],
         permissions: check::permissions(),
+        credentials: vec![CredentialDescription {
+            name: ADMIN_TOKEN.to_owned(),
+            description:
+                "A token of the gateway's Admin API; for environments that are only read, its read-only one"
+                    .to_owned(),
+            required: true,
+        }],
+        conformance: None,
     })
 }
 

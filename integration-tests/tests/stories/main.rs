@@ -14,6 +14,7 @@ mod dev;
 mod discovery;
 mod docs;
 mod main_job;
+mod page;
 mod python_agent;
 mod replicas;
 mod rollback;
