@@ -47,6 +47,11 @@ impl MemoryAgent {
         self.process = Some(Process::start("gatehouse-agent-memory", command, &log));
     }
 
+    /// The running process.
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().expect("it is running")
+    }
+
     /// Kills it without warning.
     pub fn kill(&mut self) {
         self.process = None;

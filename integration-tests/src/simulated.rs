@@ -15,7 +15,7 @@ use crate::{binaries::binary, ports::free_address, process::Process, wait};
 /// The account at the vendor.
 pub const ACCOUNT: &str = "account-1";
 /// Its key.
-const KEY: &str = "key-of-account-1";
+pub const KEY: &str = "key-of-account-1";
 
 /// `simulated-vendor`, with one account.
 #[derive(Debug)]

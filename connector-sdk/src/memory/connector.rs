@@ -41,13 +41,16 @@ const LIST_APIS: &str = "ListApis";
 /// The vendor's name of the operation that looks at one API.
 const GET_API: &str = "GetApi";
 
+/// A gateway that lives in a file, once it is open.
+type Opened = Arc<Mutex<Option<MemoryGateway>>>;
+
 /// Speaks to in-memory gateways: one for all environments without settings, and one for each file that
 /// settings name.
 #[derive(Debug)]
 pub struct MemoryConnector {
     descriptor: Descriptor,
     gateway: MemoryGateway,
-    files: Arc<Mutex<BTreeMap<PathBuf, MemoryGateway>>>,
+    files: Mutex<BTreeMap<PathBuf, Opened>>,
     /// In how many steps environments are deployed to, as far as they were seen; for estimates.
     steps: Mutex<BTreeMap<EnvironmentId, u32>>,
 }
@@ -86,7 +89,7 @@ impl MemoryConnector {
                 policies: fidelity::all_exact(),
             },
             gateway,
-            files: Arc::default(),
+            files: Mutex::default(),
             steps: Mutex::default(),
         }
     }
@@ -142,17 +145,18 @@ impl MemoryConnector {
     }
 
     fn steps(&self) -> MutexGuard<'_, BTreeMap<EnvironmentId, u32>> {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.steps)
     }
 
     fn open(&self, path: &Path) -> Result<MemoryGateway> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gateway) = files.get(path) {
+        let opened = lock(&self.files).entry(path.to_owned()).or_default().clone();
+        // Opening a file can take long, and must hold up nobody but those who want this one.
+        let mut opened = lock(&opened);
+        if let Some(gateway) = opened.as_ref() {
             return Ok(gateway.clone());
         }
         let gateway = MemoryGateway::open(path).map_err(|error| file_error(path, error))?;
-        files.insert(path.to_owned(), gateway.clone());
-        Ok(gateway)
+        Ok(opened.insert(gateway).clone())
     }
 }
 
@@ -251,6 +255,10 @@ impl Connector for MemoryConnector {
         call.undeploy(api).await?;
         call.end(())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the credential does not allow is refused before anything is done.

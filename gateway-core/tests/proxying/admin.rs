@@ -36,12 +36,14 @@ async fn readiness_waits_for_a_configuration_and_metrics_count_by_api() {
     for path in ["/orders/1", "/orders/2", "/missing"] {
         get(&gateway, path).await;
     }
+    gateway.add_metrics(|| "the_embedders_own 1\n".to_owned());
     let (_, metrics) = fetch(admin, "/metrics").await;
     for expected in [
         "gatehouse_gateway_requests_total{api=\"orders\",status=\"2xx\"} 2\n",
         "gatehouse_gateway_requests_total{api=\"\",status=\"4xx\"} 1\n",
         "gatehouse_gateway_request_duration_seconds_count{api=\"orders\"} 2\n",
         "gatehouse_gateway_apis 1\n",
+        "the_embedders_own 1\n",
     ] {
         assert!(metrics.contains(expected), "{expected} in\n{metrics}");
     }

@@ -19,6 +19,7 @@ mod python_agent;
 mod replicas;
 mod rollback;
 mod safe_change;
+mod several_types;
 mod simulated_vendor;
 mod switching;
 mod traffic;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use gatehouse_schemas::{identity::EnvironmentId, time::Timestamp};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long a call that was given up may take to notice it before it counts as hanging.
@@ -24,7 +24,8 @@ pub(super) struct Hanging {
 #[derive(Debug)]
 struct Running {
     call: Hanging,
-    given_up: bool,
+    /// Since when nobody waits for it.
+    given_up: Option<Instant>,
 }
 
 /// All calls that have not ended.
@@ -59,7 +60,7 @@ impl Register {
         let call = Hanging { name, since: now() };
         let running = Running {
             call,
-            given_up: false,
+            given_up: None,
         };
         state.running.insert(key, running);
         let place = Place {
@@ -74,27 +75,29 @@ impl Register {
         (place, give_up)
     }
 
-    /// Waits a moment until no call of an environment hangs; gives the oldest one that does all the same.
+    /// Waits a moment for calls of an environment that were given up just now; gives one that hangs.
     pub(super) async fn settled(&self, environment: EnvironmentId) -> Option<Hanging> {
-        self.oldest(environment)?;
+        let (_, given_up) = self.first_given_up(environment)?;
         let mut ended = self.ended.subscribe();
-        let none_hangs = ended.wait_for(|_| self.oldest(environment).is_none());
-        let _ = tokio::time::timeout(TIME_TO_NOTICE, none_hangs).await;
-        self.oldest(environment)
+        let all_ended = ended.wait_for(|_| self.first_given_up(environment).is_none());
+        let _ = tokio::time::timeout_at(given_up + TIME_TO_NOTICE, all_ended).await;
+        let (call, _) = self.first_given_up(environment)?;
+        Some(call)
     }
 
     /// How many calls of an environment were given up and go on.
     pub(super) fn count(&self, environment: EnvironmentId) -> usize {
         let state = self.lock();
-        state.of(environment).filter(|running| running.given_up).count()
+        let running = state.of(environment);
+        running.filter(|running| running.given_up.is_some()).count()
     }
 
-    fn oldest(&self, environment: EnvironmentId) -> Option<Hanging> {
+    /// The call of an environment that nobody waits for for the longest time.
+    fn first_given_up(&self, environment: EnvironmentId) -> Option<(Hanging, Instant)> {
         let state = self.lock();
-        let mut running = state.of(environment);
-        running
-            .find(|running| running.given_up)
-            .map(|running| running.call.clone())
+        let running = state.of(environment);
+        let given_up = running.filter_map(|running| Some((running.call.clone(), running.given_up?)));
+        given_up.min_by_key(|(_, since)| *since)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -103,7 +106,7 @@ impl Register {
 }
 
 impl State {
-    /// The calls of an environment, oldest first.
+    /// The calls of an environment.
     fn of(&self, environment: EnvironmentId) -> impl Iterator<Item = &Running> {
         let keys = (environment, 0)..=(environment, u64::MAX);
         self.running.range(keys).map(|(_, running)| running)
@@ -150,7 +153,7 @@ impl Drop for GiveUp {
             return;
         };
         if let Some(running) = register.lock().running.get_mut(&self.key) {
-            running.given_up = true;
+            running.given_up = Some(Instant::now());
         }
         self.token.cancel();
     }

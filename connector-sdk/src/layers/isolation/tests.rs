@@ -224,4 +224,12 @@ async fn what_isolation_costs() {
         }
         println!("{name}: {:?} for each call", began.elapsed() / 10_000);
     }
+    let began = Instant::now();
+    for _ in 0..10_000 {
+        let (connector, context) = (stage.connector.clone(), context.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let call = move || runtime.block_on(async { connector.check(&context).await });
+        tokio::task::spawn_blocking(call).await.unwrap().unwrap();
+    }
+    println!("on a pool of threads: {:?} for each call", began.elapsed() / 10_000);
 }
