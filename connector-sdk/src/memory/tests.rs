@@ -238,3 +238,10 @@ fn the_settings_schema_stands_alone_and_is_strict() {
     assert!(schema["properties"]["file"].is_object());
     assert!(!schema.to_string().contains("$ref"), "{schema}");
 }
+
+#[test]
+fn the_reference_page_is_current() {
+    let connector = MemoryConnector::new(MemoryGateway::new());
+    expect_test::expect_file!["../../../docs/reference/connectors/memory.md"]
+        .assert_eq(&gatehouse_schemas::settings_form::page(connector.descriptor()));
+}

@@ -35,6 +35,9 @@ DESCRIPTOR: Json = {
                          "description": "Where consumers reach the gateway, unless the environment has endpoints."},
         },
     },
+    "credentials": [
+        {"name": "adminToken", "description": "The token of the gateway's Admin API.", "required": True},
+    ],
     # At best: the control plane refuses by this before it knows of a single policy, and each one is looked at later
     # (`translate.fidelity_report`). What is not listed is unsupported.
     "policies": [

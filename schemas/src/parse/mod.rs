@@ -11,7 +11,7 @@ mod syntax;
 pub(crate) use self::syntax::one as one_value;
 pub use self::{
     document::document,
-    strict::spec,
+    strict::{nearest, spec},
     syntax::{SyntaxError, documents},
 };
 pub use crate::issue::Issue;

@@ -169,7 +169,7 @@ fn remedy(name: &str, known: &[String], what: &str) -> String {
 }
 
 /// The known name that was probably meant.
-pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     let folded = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let wanted = folded(name);
     known

@@ -89,7 +89,7 @@ fn allowed(schema: &Value) -> String {
     }
     let told = [
         range(schema, "minimum", "maximum").map(|range| range.join(" ")),
-        range(schema, "minLength", "maxLength").map(|range| format!("{} characters", range.join(" "))),
+        range(schema, "minLength", "maxLength").map(|range| format!("length {}", range.join(" "))),
         schema
             .get("pattern")
             .map(|pattern| format!("matches `{}`", plain(pattern))),
@@ -132,7 +132,7 @@ fn is_safe(text: &str) -> bool {
 pub(super) fn summary(field: &Field) -> String {
     let mut told = field.kind.replace('`', "");
     if !field.allowed.is_empty() {
-        told = format!("{told}, {}", field.allowed.replace('`', ""));
+        told = format!("{told}: {}", field.allowed.replace('`', ""));
     }
     match (&field.default, field.required) {
         (Some(default), _) => format!("{told}; default {}", inline(default)),

@@ -24,8 +24,8 @@ pub fn form(descriptor: &Descriptor, name: &ResourceName) -> String {
     form.comment(
         0,
         &format!(
-            "An environment of gateway type {gateway_type} ({display_name}, connector {version}). Give a value to what ends with \
-             `# required`, take the `#` away from what you want to say, then: gatehouse apply -f FILE"
+            "An environment of gateway type {gateway_type} ({display_name}, connector {version}). Give a value to what is \
+             required, take the `#` away from what you want to say, then: gatehouse apply -f FILE"
         ),
     );
     form.line(0, "apiVersion: gatehouse.dev/v1");
@@ -94,12 +94,20 @@ impl Form {
 
     fn fields(&mut self, indent: usize, fields: &[Field]) {
         for field in fields {
-            self.comment(indent, &format!("{} ({})", field.meaning, summary(field)));
+            self.comment(
+                indent,
+                &format!("{} ({})", field.meaning.replace("\\|", "|"), summary(field)),
+            );
             if field.required {
                 self.required(indent, field);
             } else {
                 let shown = field.default.clone().unwrap_or_else(|| empty(&field.kind));
-                self.line(indent, &format!("# {}: {}", field.name, inline(&shown)));
+                let shown = if shown.is_null() {
+                    String::new()
+                } else {
+                    inline(&shown)
+                };
+                self.line(indent, format!("# {}: {shown}", field.name).trim_end());
             }
         }
     }

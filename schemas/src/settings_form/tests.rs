@@ -80,7 +80,8 @@ fn the_form_has_what_is_required_without_a_value_and_the_rest_as_comments() {
           # Where consumers reach the gateway, if the agent does not know better:
           # endpoints:
           #   - url: https://api.example.com
-    "##]].assert_eq(&form(&kong(), &"kong-eu".parse().unwrap()));
+    "##]]
+    .assert_eq(&form(&kong(), &"kong-eu".parse().unwrap()));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use gatehouse_control_plane_api::admin::{
     Agent, AuditEvent, Deployment, DiscoveredApi, Discovery, Import, Revision, Token,
 };
 use gatehouse_schemas::{
-    condition::ConditionType, diff::Change, duplicate::Duplicate, identity::ResourceName,
-    observed::Classification, time::Timestamp,
+    condition::ConditionType, descriptor::ConformanceSummary, diff::Change, duplicate::Duplicate,
+    identity::ResourceName, observed::Classification, time::Timestamp,
 };
 
 use super::{Listed, condition_word, word};
@@ -65,6 +65,8 @@ impl Listed for Agent {
         "TYPE",
         "STATE",
         "VERSION",
+        "PROTOCOL",
+        "CONFORMANCE",
         "ENVIRONMENTS",
         "LAST SEEN",
         "AGE",
@@ -89,12 +91,29 @@ impl Listed for Agent {
                 .as_ref()
                 .map(|descriptor| descriptor.version.clone())
                 .unwrap_or_default(),
+            self.protocol
+                .map(|protocol| protocol.to_string())
+                .unwrap_or_default(),
+            self.descriptor
+                .as_ref()
+                .and_then(|descriptor| descriptor.conformance.as_ref())
+                .map(conformance)
+                .unwrap_or_default(),
             names(&self.environments),
             self.last_seen_at.map(|seen| age(seen, now)).unwrap_or_default(),
             age(self.created_at, now),
             self.id.to_string(),
         ]
     }
+}
+
+/// What the conformance suite saw, in a few words: `core: 30 passed, 1 failed`.
+fn conformance(seen: &ConformanceSummary) -> String {
+    let failed = match seen.failed.len() {
+        0 => String::new(),
+        failed => format!(", {failed} failed"),
+    };
+    format!("{}: {} passed{failed}", seen.level.as_str(), seen.passed)
 }
 
 impl Listed for Discovery {

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use gatehouse_control_plane_api::{
-    admin::{Permissions, Task},
+    admin::{Agent, Permissions, Task},
     agent::{CheckFinding, CheckSeverity, TaskResult},
-    client::Client,
+    client::{Client, ListOptions},
 };
-use gatehouse_schemas::{environment::Mode, identity::ResourceName};
+use gatehouse_schemas::{
+    descriptor::Descriptor,
+    environment::Mode,
+    identity::{GatewayType, ResourceName},
+    settings_form,
+};
 
 use super::drift::answered;
 use crate::{
@@ -25,6 +30,8 @@ const CHECKING_MAX: Duration = Duration::from_secs(120);
 pub(crate) enum EnvironmentCommand {
     /// Checks now whether the gateway can be reached and the credential is good for the environment's mode
     Check(CheckArguments),
+    /// Prints a document of an environment to fill in, made of what the connector of a gateway type says of itself
+    Form(FormArguments),
     /// Shows the least-privilege policy that the vendor's access control needs for a mode
     Permissions(PermissionsArguments),
 }
@@ -34,6 +41,17 @@ pub(crate) enum EnvironmentCommand {
 pub(crate) struct CheckArguments {
     /// The environment
     environment: ResourceName,
+}
+
+/// Of which gateway type, and under which name.
+#[derive(Debug, Args)]
+pub(crate) struct FormArguments {
+    /// The gateway type
+    #[arg(value_name = "TYPE")]
+    gateway_type: GatewayType,
+    /// The environment's name in the document
+    #[arg(long, default_value = "my-environment")]
+    name: ResourceName,
 }
 
 /// Which environment, and for which mode.
@@ -71,6 +89,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     match command {
         EnvironmentCommand::Check(options) => check(&options.environment, client, screen).await,
+        EnvironmentCommand::Form(options) => print_form(options, client, screen).await,
         EnvironmentCommand::Permissions(options) => permissions(options, client, screen).await,
     }
 }
@@ -81,6 +100,29 @@ async fn check(environment: &ResourceName, client: &Client, screen: Screen) -> a
     screen.show(&task, &[format!("task/{}", task.id)], || text(&task, screen))?;
     verdict(environment, task.result.as_ref())?;
     Ok(Exit::Ok)
+}
+
+async fn print_form(options: &FormArguments, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
+    let agents: Vec<Agent> = client.list(&["agents"], &ListOptions::default()).await?;
+    let descriptor = newest(&agents, &options.gateway_type)?;
+    let form = settings_form::form(&descriptor, &options.name);
+    screen.show(&descriptor, &[format!("environment/{}", options.name)], || form)?;
+    Ok(Exit::Ok)
+}
+
+/// What the connector of a gateway type said of itself last.
+fn newest(agents: &[Agent], gateway_type: &GatewayType) -> Result<Descriptor, Failure> {
+    let of_type = agents
+        .iter()
+        .filter(|agent| agent.gateway_type == *gateway_type && !agent.revoked && agent.descriptor.is_some());
+    let newest = of_type.max_by_key(|agent| agent.last_seen_at);
+    newest.and_then(|agent| agent.descriptor.clone()).ok_or_else(|| {
+        let detail = format!(
+            "no agent for gateway type `{gateway_type}` has said yet which settings it takes; start one with a token from \
+             `gatehouse agent join-token --type {gateway_type}`"
+        );
+        Failure::new(Exit::NotFound, detail)
+    })
 }
 
 /// What the answer to a check means for the command.
@@ -182,6 +224,33 @@ mod tests {
         assert_eq!(
             told(&failed).unwrap(),
             "environment `kong-eu` could not be checked: the gateway is away"
+        );
+    }
+
+    fn agent(gateway_type: &str, version: &str, seen: i64, revoked: bool) -> Agent {
+        let agent = serde_json::json!({
+            "id": uuid::Uuid::nil(), "name": "one", "gatewayType": gateway_type, "online": true, "revoked": revoked,
+            "lastSeenAt": gatehouse_schemas::time::Timestamp(seen), "createdAt": "2026-01-01T00:00:00Z", "environments": [],
+            "descriptor": {"gatewayType": gateway_type, "displayName": "Kong", "version": version, "capabilities": {},
+                "settingsSchema": {}, "policies": []},
+        });
+        serde_json::from_value(agent).unwrap()
+    }
+
+    #[test]
+    fn a_form_is_that_of_the_agent_that_was_heard_of_last() {
+        let agents = [
+            agent("kong", "1.0.0", 1_000, false),
+            agent("kong", "2.0.0", 2_000, false),
+            agent("kong", "3.0.0", 3_000, true),
+            agent("memory", "4.0.0", 4_000, false),
+        ];
+        let of = |gateway_type: &str| newest(&agents, &gateway_type.parse().unwrap());
+        assert_eq!(of("kong").unwrap().version, "2.0.0");
+        assert_eq!(
+            of("apim").unwrap_err().detail,
+            "no agent for gateway type `apim` has said yet which settings it takes; start one with a token from `gatehouse \
+             agent join-token --type apim`"
         );
     }
 }

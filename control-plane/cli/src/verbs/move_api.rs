@@ -63,14 +63,19 @@ pub(super) async fn run(options: &MoveArguments, client: &Client, screen: Screen
         )
         .into());
     }
+    let removal = options
+        .terms
+        .request(vec![item(PlanItemAction::Undeploy, options, &options.from)]);
+    if leaves {
+        // An agent that cannot take it off its old place must say so before it is anywhere else.
+        let planned = planning::make(&removal, client).await?;
+        plan::refusal(&planned).map_or(Ok(()), Err)?;
+    }
     let moved = deploy::carry_out(&request, &options.waiting, client, screen).await?;
     screen::note(&afterwards(options, leaves));
     if !leaves {
         return Ok(moved);
     }
-    let removal = options
-        .terms
-        .request(vec![item(PlanItemAction::Undeploy, options, &options.from)]);
     deploy::carry_out(&removal, &options.waiting, client, screen).await
 }
 

@@ -106,6 +106,36 @@ fn another_context_stays_in_use_and_the_sample_can_be_left_out() {
 }
 
 #[test]
+fn a_form_of_a_gateway_type_is_applied_as_it_is_filled_in() {
+    let home = Home::new();
+    let (_running, _) = start(&home, &options(), &["--no-sample"]);
+    home.ok("context use dev");
+    let form = home.ok("env form native --name edge");
+    assert!(
+        form.contains("gatewayType: native") && form.contains("# This gateway type has no settings."),
+        "{form}"
+    );
+    home.write("edge.yaml", &form);
+    assert!(home.ok("apply -f edge.yaml").contains("environment/edge created"));
+    home.write(
+        "edge.yaml",
+        &format!("{form}  settings:\n    listen: 127.0.0.1:1\n"),
+    );
+    let refused = home.expect("apply -f edge.yaml", 3).stderr;
+    assert!(
+        refused.contains("there is no setting `listen`, as this gateway type has none; leave it out"),
+        "{refused}"
+    );
+    let missing = home.expect("env form kong", 6).stderr;
+    assert!(
+        missing.contains("no agent for gateway type `kong` has said yet which settings it takes"),
+        "{missing}"
+    );
+    let listed = home.ok("get agents");
+    assert!(listed.contains("PROTOCOL"), "{listed}");
+}
+
+#[test]
 fn the_welcome_for_people_has_the_curl_line_and_the_token() {
     let home = Home::new();
     let mut command = home.command(&["dev"]);

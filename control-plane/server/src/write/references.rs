@@ -190,12 +190,20 @@ async fn setting_errors(
     document: Option<usize>,
     environment: &EnvironmentSpec,
 ) -> Answer<Vec<FieldError>> {
-    let descriptor = transaction.descriptor(&environment.gateway_type).await?;
-    let found = descriptor.map(|descriptor| settings::problems(&descriptor, &environment.settings));
-    let error = |problem: settings::Wrong| FieldError {
-        document,
-        pointer: format!("/spec/settings{}", problem.pointer),
-        detail: problem.detail,
+    let Some(descriptor) = transaction.descriptor(&environment.gateway_type).await? else {
+        return Ok(Vec::new());
     };
-    Ok(found.unwrap_or_default().into_iter().map(error).collect())
+    let at = |place: &'static str| {
+        move |problem: settings::Wrong| FieldError {
+            document,
+            pointer: format!("/spec/{place}{}", problem.pointer),
+            detail: problem.detail,
+        }
+    };
+    let wrong = settings::problems(&descriptor, &environment.settings).into_iter();
+    let credentials = settings::credential_problems(&descriptor, &environment.credentials).into_iter();
+    Ok(wrong
+        .map(at("settings"))
+        .chain(credentials.map(at("credentials")))
+        .collect())
 }

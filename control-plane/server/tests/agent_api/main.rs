@@ -21,6 +21,7 @@ mod importing;
 mod leasing;
 mod measuring;
 mod older;
+mod recorded;
 mod removing;
 mod reporting;
 mod rerunning;
