@@ -458,5 +458,5 @@ async fn requests_never_fail_while_revisions_alternate() {
 #[test]
 fn the_reference_page_is_current() {
     expect_test::expect_file!["../../../../docs/reference/connectors/native.md"]
-        .assert_eq(&gatehouse_schemas::settings_form::page(&super::descriptor()));
+        .assert_eq(&gatehouse_schemas::settings_form::page(&descriptor()));
 }

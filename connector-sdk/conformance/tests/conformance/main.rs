@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod broken;
+mod broken_agents;
 mod memory;
 mod pages;
 mod words;

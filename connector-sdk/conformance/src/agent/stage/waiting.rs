@@ -118,8 +118,9 @@ impl Stage {
         let lines: Vec<&str> = log.lines().collect();
         let last = lines[lines.len().saturating_sub(4)..].join("\n");
         Stop::Fail(format!(
-            "the agent did not {what} within {PATIENCE:?}; it reported {:?} {last}",
-            self.reports
+            "the agent did not {what} within {PATIENCE:?}; of its {} reports, the last was {:?}\n{last}",
+            self.reports.len(),
+            self.reports.last()
         ))
     }
 }
