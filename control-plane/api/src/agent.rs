@@ -28,6 +28,7 @@
 //! - In a read-only environment nothing on the gateway is changed; a deployment there is reported as failed.
 //! - In a write-only environment nothing is discovered; the discovery is completed as failed.
 //! - Without a lease nothing is done; what is desired is done under the next lease.
+//! - When its lease runs out before a request for work is answered, the agent changes nothing until one is.
 //! - What an answer does not list is not removed.
 //! - A deployment whose gateway holds something else than its plan expects is reported as failed with `PlanVoid`, and
 //!   nothing is changed.

@@ -87,6 +87,10 @@ pub(super) struct World {
     pub(super) secrets_asked: u64,
     /// Whether questions for secrets wait for their answer.
     pub(super) secrets_held: bool,
+    /// How long a lease lasts, in milliseconds, if not longer than any test.
+    pub(super) lease_ms: Option<u64>,
+    /// Whether requests for work wait for their answer.
+    pub(super) is_silent: bool,
     /// How many tokens were given.
     pub(super) tokens_given: u64,
     agents: BTreeMap<AgentId, String>,

@@ -5,7 +5,7 @@ mod waiting;
 
 pub(crate) use waiting::is_deployed;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use gatehouse_connector_sdk::context::Context;
 use gatehouse_control_plane_api::{
@@ -73,11 +73,26 @@ impl Stage {
         subject: &Subject,
         change: impl FnOnce(&mut EnvironmentAssignment),
     ) -> Result<Self, Stop> {
+        let mut stage = Self::without_agent(subject).await?;
+        stage.assign(change);
+        stage.start()?;
+        Ok(stage)
+    }
+
+    /// The same with leases that do not last for the whole test.
+    pub(crate) async fn with_lease(subject: &Subject, lease: Duration) -> Result<Self, Stop> {
+        let mut stage = Self::without_agent(subject).await?;
+        stage.note(|world| world.lease_ms = u64::try_from(lease.as_millis()).ok());
+        stage.start()?;
+        Ok(stage)
+    }
+
+    async fn without_agent(subject: &Subject) -> Result<Self, Stop> {
         let mistakes = Mistakes::default();
         let cannot = |error: std::io::Error| Stop::Fail(format!("the suite cannot start: {error}"));
         let control_plane = ControlPlane::start(mistakes.clone()).await.map_err(cannot)?;
         let state = tempfile::Builder::new().prefix("gatehouse-conformance").tempdir();
-        let mut stage = Self {
+        let stage = Self {
             subject: subject.clone(),
             mistakes,
             events: control_plane.listen(),
@@ -94,8 +109,6 @@ impl Stage {
             tasks_answered: 0,
         };
         take_environment(&stage.control_plane, &stage.context);
-        stage.assign(change);
-        stage.start()?;
         Ok(stage)
     }
 
@@ -238,6 +251,19 @@ impl Stage {
     /// Whether questions for secrets wait for their answer.
     pub(crate) fn hold_secrets(&self, held: bool) {
         self.note(|world| world.secrets_held = held);
+    }
+
+    /// Whether requests for work wait for their answer.
+    pub(crate) fn fall_silent(&self, is_silent: bool) {
+        self.note(|world| world.is_silent = is_silent);
+    }
+
+    /// Takes the reports that were not answered yet.
+    pub(crate) fn answer_reports(&mut self) {
+        for reply in self.unanswered.drain(..) {
+            // The agent hears of it or is gone.
+            let _ = reply.send(Reply::Taken);
+        }
     }
 
     pub(crate) fn secrets_asked(&self) -> u64 {

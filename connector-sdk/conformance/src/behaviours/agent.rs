@@ -21,6 +21,7 @@ pub(super) fn behaviours() -> Vec<Behaviour> {
         Agent Core permits::a_read_only_environment_is_not_changed [Deploy, Observe] "In a read-only environment nothing on the gateway is changed; a deployment there is reported as failed.";
         Agent Core permits::nothing_is_discovered_in_a_write_only_environment [Discover] "In a write-only environment nothing is discovered; the discovery is completed as failed.";
         Agent Core permits::without_a_lease_nothing_is_done [Deploy] "Without a lease nothing is done; what is desired is done under the next lease.";
+        Agent Extended permits::when_the_lease_ran_out_nothing_is_changed [Deploy] "When its lease runs out before a request for work is answered, the agent changes nothing until one is.";
         Agent Core permits::what_is_not_listed_stays [Deploy] "What an answer does not list is not removed.";
         Agent Core plans::a_void_plan_is_not_carried_out [Deploy, Observe] "A deployment whose gateway holds something else than its plan expects is reported as failed with `PlanVoid`, and nothing is changed.";
         Agent Core plans::drift_is_told_and_left [Deploy, Observe] "A confirmed deployment that the gateway differs from is reported as drifted and left as it is.";

@@ -10,13 +10,16 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use gatehouse_connector_conformance::{Behaviour, Operation, Outcome, behaviours, test};
 
 use self::{gateway::LiarsGateway, liar::Breach};
 
+/// So many breaches are looked at side by side: what they fail with is mostly waiting.
+const AT_ONCE: usize = 5;
+
 /// A breach, and the one test that it breaks.
-const BREACHES: [(Breach, &str); 16] = [
+const BREACHES: [(Breach, &str); 17] = [
     (
         Breach::ReadOnlyIsOverlooked,
         "a_read_only_environment_is_not_changed",
@@ -26,6 +29,10 @@ const BREACHES: [(Breach, &str); 16] = [
         "nothing_is_discovered_in_a_write_only_environment",
     ),
     (Breach::LeaseIsAssumed, "without_a_lease_nothing_is_done"),
+    (
+        Breach::LeaseOutlivesItsTime,
+        "when_the_lease_ran_out_nothing_is_changed",
+    ),
     (Breach::WhatIsNotListedIsRemoved, "what_is_not_listed_stays"),
     (Breach::PlanIsOverlooked, "a_void_plan_is_not_carried_out"),
     (Breach::ConfirmationIsOverlooked, "drift_is_told_and_left"),
@@ -77,7 +84,8 @@ async fn each_breach_is_caught_by_the_test_it_breaks_and_by_no_other() {
         let is_caught = failed.keys().eq([&target]);
         (!is_caught).then(|| format!("{breach:?} should fail {target} and failed {failed:#?}"))
     });
-    let wrong: Vec<_> = join_all(runs).await.into_iter().flatten().collect();
+    let runs = stream::iter(runs).buffer_unordered(AT_ONCE);
+    let wrong: Vec<_> = runs.collect::<Vec<_>>().await.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -146,11 +146,12 @@ async fn session(State(shared): State<Shared>, Body(request): Body<SessionReques
     let mut world = shared.world();
     world.descriptor = Some(request.descriptor);
     let environments = world.assignment.clone().into_iter().collect();
+    let lease_ms = world.lease_ms.unwrap_or(LEASE_MS);
     drop(world);
     shared.wake();
     Json(SessionResponse {
         protocol,
-        lease_ms: LEASE_MS,
+        lease_ms,
         environments,
     })
     .into_response()
@@ -173,6 +174,7 @@ async fn work(State(shared): State<Shared>, Query(query): Query<WorkQuery>) -> R
         .until(|world| world.generation > query.after || world.discovery.is_some() || world.task.is_some());
     // A timeout is an answer without news.
     let _ = tokio::time::timeout(Duration::from_secs(query.wait_seconds.min(60)), wait).await;
+    shared.until(|world| !world.is_silent).await;
     let world = shared.world();
     let is_new = |generation: Generation| generation.0 > query.after;
     Json(WorkResponse {

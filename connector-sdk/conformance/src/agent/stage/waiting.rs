@@ -33,8 +33,13 @@ impl Stage {
 
     /// Hears the agent for as long as it would take to do what it must not.
     pub(crate) async fn settle(&mut self) -> Verdict {
+        self.hear_for(SETTLING).await
+    }
+
+    /// Hears the agent for some time.
+    pub(crate) async fn hear_for(&mut self, time: Duration) -> Verdict {
         let mut changed = self.control_plane.changes();
-        let ends = Instant::now() + SETTLING;
+        let ends = Instant::now() + time;
         while let Ok(ended) = tokio::time::timeout_at(ends, self.next(&mut changed)).await {
             ended?;
         }

@@ -1,14 +1,17 @@
 //! What an agent may do where: modes, leases, and what it was not told.
 
+use std::time::Duration;
+
+use gatehouse_connector_sdk::operation::Operation;
 use gatehouse_control_plane_api::agent::{DesiredState, DiscoveryOutcome};
 use gatehouse_schemas::{environment::Mode, identity::FencingNumber};
 
-use super::{ensure_failed, present};
+use super::{ensure_failed, present, trouble};
 use crate::{
-    agent::stage::Stage,
+    agent::stage::{Answer, Stage},
     sample,
     subject::Subject,
-    verdict::{Verdict, ensure},
+    verdict::{Stop, Verdict, ensure},
 };
 
 pub(super) async fn a_read_only_environment_is_not_changed(subject: Subject) -> Verdict {
@@ -68,6 +71,32 @@ pub(super) async fn without_a_lease_nothing_is_done(subject: Subject) -> Verdict
             report.fencing
         )
     })?;
+    stage.deployed(generation).await
+}
+
+pub(super) async fn when_the_lease_ran_out_nothing_is_changed(subject: Subject) -> Verdict {
+    if subject.capabilities().replicated {
+        return Err(Stop::Skip(
+            "each of its gateways has an agent of its own, which nobody else can take the lease from"
+                .to_owned(),
+        ));
+    }
+    let lease = Duration::from_secs(1);
+    trouble::fail(&subject).await?;
+    let mut stage = Stage::with_lease(&subject, lease).await?;
+    // The agent waits for somebody to take its report, and would try again as soon as somebody does.
+    stage.answer = Answer::Silence;
+    let generation = stage.offer(present(sample::desired(1)));
+    stage.report(generation).await?;
+    let before = stage.holds().await;
+    stage.fall_silent(true);
+    stage.hear_for(lease).await?;
+    subject.gateway.calm(Operation::Deploy).await;
+    stage.answer = Answer::AsUsual;
+    stage.answer_reports();
+    stage.settle().await?;
+    stage.is_unchanged(&before).await?;
+    stage.fall_silent(false);
     stage.deployed(generation).await
 }
 

@@ -12,21 +12,22 @@ use crate::{
     gateway::Disturbance,
     sample,
     subject::Subject,
-    verdict::{Stop, Verdict, ensure},
+    verdict::{Verdict, ensure, require},
 };
 
 /// So often a report is not taken.
 const REFUSALS: usize = 3;
 
-pub(super) async fn what_can_succeed_later_is_tried_again(subject: Subject) -> Verdict {
+/// Lets the next changes of the gateway fail, in a way that can pass.
+pub(super) async fn fail(subject: &Subject) -> Verdict {
     let gateway = &subject.gateway;
     let is_down = gateway.disturb(Operation::Deploy, Disturbance::ServerError).await
         || gateway.disturb(Operation::Deploy, Disturbance::Unreachable).await;
-    if !is_down {
-        return Err(Stop::Skip(
-            "the gateway under test cannot be brought to fail".to_owned(),
-        ));
-    }
+    require(is_down, "cannot be brought to fail")
+}
+
+pub(super) async fn what_can_succeed_later_is_tried_again(subject: Subject) -> Verdict {
+    fail(&subject).await?;
     let mut stage = Stage::new(&subject).await?;
     let generation = stage.offer(present(sample::desired(1)));
     let outcome = stage.outcome(generation).await?;
@@ -34,7 +35,7 @@ pub(super) async fn what_can_succeed_later_is_tried_again(subject: Subject) -> V
     ensure(goes_on, || {
         format!("the gateway failed, which can pass, and the agent reported {outcome:?}")
     })?;
-    gateway.calm(Operation::Deploy).await;
+    subject.gateway.calm(Operation::Deploy).await;
     stage.deployed(generation).await
 }
 

@@ -25,6 +25,7 @@ pub(super) enum Breach {
     ReadOnlyIsOverlooked,
     WriteOnlyIsOverlooked,
     LeaseIsAssumed,
+    LeaseOutlivesItsTime,
     WhatIsNotListedIsRemoved,
     PlanIsOverlooked,
     ConfirmationIsOverlooked,

@@ -58,6 +58,9 @@ impl Heard {
     fn session(&mut self, breach: Breach, body: &Bytes) -> Bytes {
         self.sessions += 1;
         let mut session: SessionResponse = read(body);
+        if breach == Breach::LeaseOutlivesItsTime {
+            session.lease_ms *= 1_000;
+        }
         for environment in &mut session.environments {
             bend_environment(breach, environment);
         }
