@@ -39,8 +39,7 @@ impl World {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vendor = Vendor::start(folder.path()).await;
-        let control_plane =
-            ControlPlane::start(Database::Sqlite, folder.path().join("control-plane")).await;
+        let control_plane = ControlPlane::start(Database::Sqlite, folder.path().join("control-plane")).await;
         let admin = control_plane.admin();
         let environments = environments(folder.path(), &vendor);
         admin.apply(environments).await;
@@ -144,9 +143,8 @@ async fn one_process_serves_several_gateway_types_and_what_hangs_or_is_revoked_s
         world.admin.apply(json!([api(&name, "http://127.0.0.1:9")])).await;
         world.admin.deploy(&name, None, "stuck").await;
     }
-    let open = format!(
-        r#"gatehouse_agent_deployments_open{{gateway_type="memory",environment="stuck"}} {STUCK}"#
-    );
+    let open =
+        format!(r#"gatehouse_agent_deployments_open{{gateway_type="memory",environment="stuck"}} {STUCK}"#);
     world.tells(&open).await;
 
     // The others work, of the same gateway type and of the other one.
@@ -159,7 +157,9 @@ async fn one_process_serves_several_gateway_types_and_what_hangs_or_is_revoked_s
         );
         world.tells(&line).await;
     }
-    world.tells(r#"gatehouse_agent_leases{gateway_type="memory"} 3"#).await;
+    world
+        .tells(r#"gatehouse_agent_leases{gateway_type="memory"} 3"#)
+        .await;
     world.tells(&open).await;
 
     // One identity is revoked: its gateway type ends, and the other goes on.

@@ -58,10 +58,7 @@ impl Register {
         state.last += 1;
         let key = (environment, state.last);
         let call = Hanging { name, since: now() };
-        let running = Running {
-            call,
-            given_up: None,
-        };
+        let running = Running { call, given_up: None };
         state.running.insert(key, running);
         let place = Place {
             register: self.clone(),

@@ -231,5 +231,8 @@ async fn what_isolation_costs() {
         let call = move || runtime.block_on(async { connector.check(&context).await });
         tokio::task::spawn_blocking(call).await.unwrap().unwrap();
     }
-    println!("on a pool of threads: {:?} for each call", began.elapsed() / 10_000);
+    println!(
+        "on a pool of threads: {:?} for each call",
+        began.elapsed() / 10_000
+    );
 }

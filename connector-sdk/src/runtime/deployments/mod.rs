@@ -6,6 +6,7 @@ mod slots;
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -217,7 +218,7 @@ impl Shared {
             }
             told = Some(outcome);
             let Some(pause) = pause else { return };
-            self.wait(pause, news, &lease).await;
+            self.wait(pause, work, news, &lease).await;
         }
     }
 
@@ -401,12 +402,17 @@ impl Shared {
         }
     }
 
-    async fn wait(&self, pause: Duration, news: &Notify, lease: &Lease) {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = news.notified() => {}
-            () = lease.ended.cancelled() => {}
-            () = self.stopping.cancelled() => {}
+    /// Until the next attempt. What is offered again meanwhile is no reason to come back before the gateway wants it;
+    /// something newer is.
+    async fn wait(&self, pause: Duration, work: &DeploymentWork, news: &Notify, lease: &Lease) {
+        let mut over = pin!(tokio::time::sleep(pause));
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                () = lease.ended.cancelled() => return,
+                () = self.stopping.cancelled() => return,
+                () = news.notified() => if self.lock().is_superseded(work) { return },
+            }
         }
     }
 
