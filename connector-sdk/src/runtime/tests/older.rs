@@ -126,7 +126,10 @@ async fn answer(State(replay): State<Replay>, method: Method, uri: Uri, request:
         changed.mark_unchanged();
         if let Some(exchange) = replay.take(&method, uri.path()) {
             let mut asked = replay.asked.lock().unwrap();
-            asked.entry(uri.path().to_owned()).or_default().push(read(&uri, &body));
+            asked
+                .entry(uri.path().to_owned())
+                .or_default()
+                .push(read(uri.path(), &body));
             drop(asked);
             replay.changed.send_modify(|count| *count += 1);
             return told(&exchange.answer);
@@ -140,11 +143,11 @@ async fn answer(State(replay): State<Replay>, method: Method, uri: Uri, request:
     }
 }
 
-/// One JSON value; of a page, as many as there are lines.
-fn read(uri: &Uri, body: &Bytes) -> Value {
-    match uri.path().contains("/pages/") {
+/// One JSON value or, in a page of findings, several, one a line.
+fn read(path: &str, body: &Bytes) -> Value {
+    match path.contains("/pages/") {
         true => lines(body),
-        false => serde_json::from_slice(body).unwrap_or(Value::Null),
+        false => serde_json::from_slice(body).unwrap_or_default(),
     }
 }
 

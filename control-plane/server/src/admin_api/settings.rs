@@ -24,28 +24,40 @@ pub(crate) fn problems(descriptor: &Descriptor, settings: &Map<String, Value>) -
     };
     let settings = Value::Object(settings.clone());
     let schema = &descriptor.settings_schema;
-    validator
+    let mut found: Vec<Wrong> = validator
         .iter_errors(&settings)
-        .flat_map(|error| wrong(schema, &error))
-        .collect()
+        .flat_map(|error| wrong(schema, &settings, &error))
+        .collect();
+    found.dedup();
+    found
 }
 
 /// The places that an error is about: of unknown and missing names, each has its own.
-fn wrong(schema: &Value, error: &ValidationError<'_>) -> Vec<Wrong> {
+fn wrong(schema: &Value, settings: &Value, error: &ValidationError<'_>) -> Vec<Wrong> {
     let place = error.instance_path().to_string();
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            let known = names(schema, &place);
-            let one = |name: &String| Wrong {
-                pointer: pointer::join(&place, name),
-                detail: unknown(name, &known, "setting"),
-            };
-            unexpected.iter().map(one).collect()
-        }
-        ValidationErrorKind::Required {
-            property: Value::String(name),
-        } => vec![Wrong {
+    let known = names(schema, &place);
+    let strange = |names: &mut dyn Iterator<Item = &String>| -> Vec<Wrong> {
+        let one = |name: &String| Wrong {
+            pointer: pointer::join(&place, name),
+            detail: unknown(name, &known, "setting"),
+        };
+        names.filter(|name| !known.contains(name)).map(one).collect()
+    };
+    let there = settings.pointer(&place).and_then(Value::as_object);
+    match (error.kind(), there) {
+        (
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected },
+            _,
+        ) => strange(&mut unexpected.iter()),
+        // A schema without any settings says no more than that something is there.
+        (ValidationErrorKind::FalseSchema, Some(there)) => strange(&mut there.keys()),
+        (
+            ValidationErrorKind::Required {
+                property: Value::String(name),
+            },
+            _,
+        ) => vec![Wrong {
             pointer: pointer::join(&place, name),
             detail: format!("setting `{name}` is missing, and nothing works without it; add it"),
         }],
