@@ -70,8 +70,8 @@ fn wrong(schema: &Value, settings: &Value, error: &ValidationError<'_>) -> Vec<W
 
 /// The settings that there are at a place.
 fn names(schema: &Value, place: &str) -> Vec<String> {
-    let steps = place.split('/').skip(1);
-    let here = steps.fold(Some(schema), |schema, step| schema?.get("properties")?.get(step));
+    let mut steps = place.split('/').skip(1);
+    let here = steps.try_fold(schema, |schema, step| schema.get("properties")?.get(step));
     let properties = here.and_then(|schema| schema.get("properties")?.as_object());
     properties
         .into_iter()

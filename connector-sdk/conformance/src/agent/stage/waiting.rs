@@ -10,7 +10,7 @@ use super::Stage;
 use crate::verdict::{Stop, Verdict, ensure};
 
 /// How long an agent has for one thing.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long an agent is watched for what it must not do: much longer than it would take.
 const SETTLING: Duration = Duration::from_millis(400);
 
