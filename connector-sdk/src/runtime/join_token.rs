@@ -89,7 +89,10 @@ mod tests {
         let one = Ok(Some("gtj_one".to_owned()));
         let two = Ok(Some("gtj_two".to_owned()));
         assert_eq!(check(&["gtj_one"], &["memory"]), std::slice::from_ref(&one));
-        assert_eq!(check(&["memory=gtj_one"], &["memory"]), std::slice::from_ref(&one));
+        assert_eq!(
+            check(&["memory=gtj_one"], &["memory"]),
+            std::slice::from_ref(&one)
+        );
         assert_eq!(check(&[], &["memory", "kong"]), [Ok(None), Ok(None)]);
         assert_eq!(
             check(&["kong=gtj_two", "memory=gtj_one"], &["memory", "kong"]),

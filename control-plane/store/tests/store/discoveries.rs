@@ -344,7 +344,6 @@ async fn what_is_unchanged_is_kept_by_page_and_not_by_finding() {
             .await
             .expect("added");
         let end = PageEnd {
-            blind: false,
             items: 300,
             seen: packed.unchanged(),
             ..PageEnd::default()

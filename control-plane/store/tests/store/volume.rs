@@ -69,7 +69,6 @@ async fn send(store: &Store, id: DiscoveryId, pages: Vec<PackedFindings>) {
             .await
             .expect("added");
         let end = PageEnd {
-            blind: false,
             items: page.len() as u64,
             seen: page.unchanged(),
             position: Some("more"),
