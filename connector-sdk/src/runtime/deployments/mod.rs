@@ -427,7 +427,11 @@ impl Shared {
             fencing: lease.fencing,
             refused,
         };
-        self.lock().settle(work.id, settled);
+        let mut slots = self.lock();
+        // Since the environment changed or the lease moved, everything is to be looked at again: this was before.
+        if !lease.ended.is_cancelled() {
+            slots.settle(work.id, settled);
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
