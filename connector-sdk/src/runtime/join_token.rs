@@ -88,11 +88,9 @@ mod tests {
     fn each_gateway_type_joins_with_its_own_token() {
         let one = Ok(Some("gtj_one".to_owned()));
         let two = Ok(Some("gtj_two".to_owned()));
-        assert_eq!(check(&["gtj_one"], &["memory"]), std::slice::from_ref(&one));
-        assert_eq!(
-            check(&["memory=gtj_one"], &["memory"]),
-            std::slice::from_ref(&one)
-        );
+        for token in ["gtj_one", "memory=gtj_one"] {
+            assert_eq!(check(&[token], &["memory"]).remove(0), one);
+        }
         assert_eq!(check(&[], &["memory", "kong"]), [Ok(None), Ok(None)]);
         assert_eq!(
             check(&["kong=gtj_two", "memory=gtj_one"], &["memory", "kong"]),
