@@ -28,6 +28,7 @@ pub(crate) fn problems(descriptor: &Descriptor, settings: &Map<String, Value>) -
         .iter_errors(&settings)
         .flat_map(|error| wrong(schema, &settings, &error))
         .collect();
+    found.sort_by(|one, other| one.pointer.cmp(&other.pointer));
     found.dedup();
     found
 }
@@ -196,8 +197,8 @@ mod tests {
             told(json!({"adminURL": "x", "moon": 1, "login": {"usr": "me", "user": "me"}})),
             [
                 "/adminURL: there is no setting `adminURL`; did you mean `adminUrl`?",
-                "/moon: there is no setting `moon`; there are `adminUrl`, `login`",
                 "/login/usr: there is no setting `usr`; did you mean `user`?",
+                "/moon: there is no setting `moon`; there are `adminUrl`, `login`",
             ]
         );
         assert_eq!(
