@@ -12,4 +12,6 @@ async fn the_connector_passes_core_and_extended() {
     let report = run(Level::Extended, async || GatewayUnderTest::start().await).await;
     let failures: Vec<_> = report.failures().collect();
     assert!(report.passed(), "{failures:#?}");
+    // What the descriptor declares and no behaviour has shown.
+    assert_eq!(report.unproven(), []);
 }

@@ -20,9 +20,9 @@ pub(super) fn manifest(names: &Names, workspace: &str, root: &Path) -> anyhow::R
     let mut out = String::from("# A workspace of its own, wherever its folder is.\n[workspace]\n\n");
     for line in MANIFEST.lines().filter(|line| !line.starts_with("[lints]")) {
         match line.strip_suffix(".workspace = true") {
-            Some("license" | "rust-version") => {}
+            Some("license" | "rust-version") => continue,
             Some(key) => out.push_str(&inherited(key, workspace, root)?),
-            None if line == "workspace = true" => {}
+            None if line == "workspace = true" => continue,
             None => out.push_str(&names.put_into(line)),
         }
         if !out.ends_with("\n\n") {
