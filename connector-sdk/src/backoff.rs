@@ -1,9 +1,33 @@
 //! Pauses between attempts: exponential with full jitter, so that many who failed together do not come
 //! back together.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use gatehouse_connector_sdk::backoff::Backoff;
+//!
+//! let backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
+//! for failures in 1..=4 {
+//!     // A loop would sleep for so long before its next attempt.
+//!     assert!(backoff.pause(failures) <= Duration::from_millis(1_600));
+//! }
+//! ```
 
 use std::time::Duration;
 
 /// How pauses grow.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_sdk::backoff::Backoff;
+///
+/// let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
+/// assert_eq!(backoff.ceiling(1), Duration::from_secs(1));
+/// assert_eq!(backoff.ceiling(4), Duration::from_secs(8));
+/// assert_eq!(backoff.ceiling(50), Duration::from_secs(60));
+/// assert!(backoff.pause(4) <= Duration::from_secs(8));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The longest that the first pause can be.

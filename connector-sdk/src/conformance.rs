@@ -1,4 +1,12 @@
 //! What the conformance suite saw of a connector, as its descriptor carries it.
+//!
+//! ```
+//! use gatehouse_connector_sdk::conformance;
+//!
+//! // In a connector: `conformance: conformance::checked_in(include_str!("conformance.json"))`.
+//! let summary = conformance::checked_in(r#"{"suite": "0.1.0", "level": "extended", "passed": 41}"#);
+//! assert!(summary.is_some_and(|summary| summary.failed.is_empty()));
+//! ```
 
 use gatehouse_schemas::descriptor::ConformanceSummary;
 

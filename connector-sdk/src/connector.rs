@@ -3,6 +3,32 @@
 //! A connector makes one honest attempt. Loops, retries, deadlines, modes and bookkeeping belong to the
 //! runtime around it. There are no default bodies: what a connector cannot do it says so, in its
 //! descriptor and with [`ErrorKind::Unsupported`](crate::error::ErrorKind::Unsupported).
+//!
+//! What a connector is asked, and what it answers, is in the types of this module. The runtime drives it like this:
+//!
+//! ```
+//! # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+//! # acme::run(async {
+//! use gatehouse_connector_sdk::{
+//!     connector::Connector,
+//!     memory::{MemoryConnector, MemoryGateway},
+//!     schemas::{environment::Mode, observed::Observation},
+//! };
+//!
+//! # let context = acme::context(Mode::ReadWrite);
+//! # let (request, api) = (acme::first_deploy(), acme::orders_by_mark());
+//! let connector = MemoryConnector::new(MemoryGateway::new());
+//! assert_eq!(connector.observe(&context, &api).await?, Observation::Absent);
+//!
+//! let deployed = connector.deploy(&context, &request).await?;
+//! assert_eq!(deployed.observed, request.desired.fingerprint, "the gateway holds what is desired");
+//!
+//! connector.undeploy(&context, &api).await?;
+//! connector.undeploy(&context, &api).await?;
+//! assert_eq!(connector.observe(&context, &api).await?, Observation::Absent);
+//! # Ok(())
+//! # });
+//! ```
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -24,6 +50,165 @@ use serde_json::Value;
 use crate::{context::Context, error::Result};
 
 /// Speaks to gateways of one type.
+///
+/// # Limits
+///
+/// Each call has a deadline ([`Deadlines`](crate::layers::Deadlines), by default 30 to 300 seconds) that waiting for the
+/// vendor's quotas does not count against. When it has passed, [`Context::cancellation`] is cancelled and the call is
+/// dropped where it waits.
+///
+/// # Errors
+///
+/// Every operation answers with an [`Error`](crate::error::Error) whose kind says what the runtime does next: it tries
+/// `RateLimited` and `Unavailable` again, and waits for a change of the desired state, the settings or the gateway after
+/// all others.
+///
+/// # Example
+///
+/// A connector to gateways of type `acme` that can only be read:
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use async_trait::async_trait;
+/// use gatehouse_connector_sdk::{
+///     connector::{
+///         ApiReference, CheckFinding, CheckReport, CheckSeverity, Connector, DeployRequest, Deployed, DiscoveryPage,
+///         PageRequest, Translation,
+///     },
+///     context::Context,
+///     error::{Error, ErrorKind, Result},
+///     fidelity,
+///     schemas::{
+///         descriptor::{Capabilities, Descriptor},
+///         desired::{DesiredApi, Mark},
+///         identity::ExternalRef,
+///         observed::{DiscoveredItem, Observation, ObservedApi},
+///         plan::Plan,
+///         quota::VendorCalls,
+///     },
+/// };
+/// use serde_json::json;
+///
+/// #[derive(Debug)]
+/// struct AcmeReader {
+///     descriptor: Descriptor,
+///     /// Stands for a client of Acme's admin API.
+///     routes: BTreeMap<ExternalRef, ObservedApi>,
+/// }
+///
+/// impl AcmeReader {
+///     fn new(routes: BTreeMap<ExternalRef, ObservedApi>) -> Self {
+///         let capabilities = Capabilities { check: true, discover: true, observe: true, ..Capabilities::default() };
+///         let descriptor = Descriptor {
+///             gateway_type: "acme".parse().unwrap(),
+///             display_name: "Acme".to_owned(),
+///             version: "0.1.0".to_owned(),
+///             capabilities,
+///             settings_schema: json!({"type": "object", "additionalProperties": false}),
+///             policies: Vec::new(),
+///             quotas: Vec::new(),
+///             account_settings: Vec::new(),
+///             permissions: Vec::new(),
+///             credentials: Vec::new(),
+///             conformance: None,
+///         };
+///         Self { descriptor, routes }
+///     }
+///
+///     fn unsupported(&self, what: &str, mark: &Mark) -> Error {
+///         let text = format!("Acme can only be read; {what} `{}` elsewhere", mark.api_name);
+///         Error::new(ErrorKind::Unsupported, text)
+///     }
+/// }
+///
+/// fn is_same_api(route: &ObservedApi, mark: &Mark) -> bool {
+///     let same = |own: &Mark| own.environment_id == mark.environment_id && own.api_id == mark.api_id;
+///     route.mark.as_ref().is_some_and(same)
+/// }
+///
+/// #[async_trait]
+/// impl Connector for AcmeReader {
+///     fn descriptor(&self) -> &Descriptor {
+///         &self.descriptor
+///     }
+///
+///     async fn check(&self, _context: &Context) -> Result<CheckReport> {
+///         let message = format!("the token may list {} routes", self.routes.len());
+///         let findings = vec![CheckFinding { severity: CheckSeverity::Ok, message }];
+///         Ok(CheckReport { gateway_version: Some("3.1".to_owned()), findings })
+///     }
+///
+///     async fn discover(&self, _context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+///         let is_later = |id: &ExternalRef| page.position.as_ref().is_none_or(|position| id.0 > *position);
+///         let mut rest = self.routes.iter().filter(|(id, _)| is_later(id));
+///         let listed: Vec<_> = rest.by_ref().take(page.limit.max(1)).collect();
+///         let next = rest.next().and(listed.last()).map(|(id, _)| id.0.clone());
+///         let item = |route: &ObservedApi| DiscoveredItem::Api(Box::new(route.clone()));
+///         let items = listed.into_iter().map(|(_, route)| item(route)).collect();
+///         Ok(DiscoveryPage { items, next })
+///     }
+///
+///     async fn observe(&self, _context: &Context, api: &ApiReference) -> Result<Observation> {
+///         let by_identity = api.external_ref.as_ref().and_then(|id| self.routes.get(id));
+///         let by_mark = || self.routes.values().find(|route| is_same_api(route, &api.mark));
+///         let found = by_identity.or_else(by_mark);
+///         Ok(found.map_or(Observation::Absent, |route| Observation::Present(Box::new(route.clone()))))
+///     }
+///
+///     fn translate(&self, desired: &DesiredApi) -> Translation {
+///         Translation {
+///             vendor_form: json!({"path": desired.content.base_path}),
+///             fidelity: fidelity::report(desired, &self.descriptor.policies),
+///         }
+///     }
+///
+///     fn estimate(&self, _desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
+///         VendorCalls::new()
+///     }
+///
+///     async fn deploy(&self, _context: &Context, request: &DeployRequest) -> Result<Deployed> {
+///         Err(self.unsupported("deploy", &request.desired.mark))
+///     }
+///
+///     async fn undeploy(&self, _context: &Context, api: &ApiReference) -> Result<()> {
+///         Err(self.unsupported("undeploy", &api.mark))
+///     }
+/// }
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # use gatehouse_connector_sdk::schemas::{environment::Mode, canonical::Fingerprint};
+/// # fn route(name: &str) -> (ExternalRef, ObservedApi) {
+/// #     let external_ref = ExternalRef(name.to_owned());
+/// #     let content = acme::content();
+/// #     let route = ObservedApi {
+/// #         external_ref: external_ref.clone(),
+/// #         name: name.to_owned(),
+/// #         version: None,
+/// #         tags: Vec::new(),
+/// #         mark: None,
+/// #         endpoint_urls: Vec::new(),
+/// #         fingerprint: Fingerprint::of_value(&json!(content)),
+/// #         content,
+/// #         definition: None,
+/// #     };
+/// #     (external_ref, route)
+/// # }
+/// # acme::run(async {
+/// # let context = acme::context(Mode::ReadOnly);
+///
+/// let acme = AcmeReader::new(BTreeMap::from(["orders", "stock"].map(route)));
+/// let first = acme.discover(&context, PageRequest { limit: 1, ..PageRequest::default() }).await?;
+/// assert_eq!(first.items[0].name(), "orders");
+///
+/// let position = first.next;
+/// let last = acme.discover(&context, PageRequest { position, limit: 1, ..PageRequest::default() }).await?;
+/// assert_eq!((last.items[0].name(), last.next), ("stock", None));
+///
+/// let refused = acme.deploy(&context, &acme::first_deploy()).await.unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::Unsupported);
+/// # Ok(())
+/// # });
+/// ```
 #[async_trait]
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// What the connector says of itself. The same at every call.
@@ -171,6 +356,16 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
 }
 
 /// Which API on a gateway is meant.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// use gatehouse_connector_sdk::{connector::ApiReference, schemas::identity::ExternalRef};
+///
+/// // Before the first deploy, and after it.
+/// let wanted = ApiReference { external_ref: None, mark: acme::mark() };
+/// let known = ApiReference { external_ref: Some(ExternalRef("route/42".to_owned())), ..wanted.clone() };
+/// assert_eq!(wanted.mark, known.mark);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiReference {
     /// The gateway's own identity for it, once known.
@@ -180,6 +375,20 @@ pub struct ApiReference {
 }
 
 /// What a check found.
+///
+/// ```
+/// use gatehouse_connector_sdk::connector::{CheckFinding, CheckReport, CheckSeverity};
+///
+/// let report = CheckReport {
+///     gateway_version: Some("3.1".to_owned()),
+///     findings: vec![CheckFinding {
+///         severity: CheckSeverity::Error,
+///         message: "the token lacks `routes:write`; give it the role `deployer`".to_owned(),
+///     }],
+/// };
+/// let worst = report.findings.iter().map(|finding| finding.severity).max();
+/// assert_eq!(worst, Some(CheckSeverity::Error));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
     /// The gateway's version, as far as it tells.
@@ -189,6 +398,14 @@ pub struct CheckReport {
 }
 
 /// Asks for a page of a listing.
+///
+/// ```
+/// use gatehouse_connector_sdk::connector::PageRequest;
+///
+/// let first = PageRequest { limit: 100, ..PageRequest::default() };
+/// let second = PageRequest { position: Some("offset=100".to_owned()), ..first.clone() };
+/// assert!(first.position.is_none() && second.filter.is_empty());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageRequest {
     /// The position that the page before gave; none for the first page.
@@ -202,6 +419,23 @@ pub struct PageRequest {
 }
 
 /// A page of a listing.
+///
+/// ```
+/// use gatehouse_connector_sdk::{
+///     connector::DiscoveryPage,
+///     schemas::{identity::ExternalRef, observed::DiscoveredItem},
+/// };
+///
+/// let page = DiscoveryPage {
+///     items: vec![DiscoveredItem::Unreadable {
+///         external_ref: ExternalRef("route/42".to_owned()),
+///         name: "orders".to_owned(),
+///         reason: "its plugin `legacy-auth` is not known; upgrade the connector".to_owned(),
+///     }],
+///     next: Some("offset=100".to_owned()),
+/// };
+/// assert_eq!(page.items[0].name(), "orders");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveryPage {
     /// The findings.
@@ -211,6 +445,19 @@ pub struct DiscoveryPage {
 }
 
 /// A desired API in the gateway's words.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// use gatehouse_connector_sdk::{connector::Translation, fidelity};
+/// use serde_json::json;
+///
+/// let desired = acme::orders();
+/// let translation = Translation {
+///     vendor_form: json!({"route": {"path": desired.content.base_path}}),
+///     fidelity: fidelity::report(&desired, &fidelity::all_exact()),
+/// };
+/// assert_eq!(translation.vendor_form["route"]["path"], "/orders");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Translation {
     /// The vendor's form, for plans and tests. Without secret values.
@@ -220,6 +467,22 @@ pub struct Translation {
 }
 
 /// What to deploy.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// use gatehouse_connector_sdk::{
+///     connector::DeployRequest,
+///     schemas::{
+///         observed::Observation,
+///         plan::{PlanAction, plan},
+///     },
+/// };
+///
+/// let desired = acme::orders();
+/// let plan = plan(&desired, &Observation::Absent, None).unwrap();
+/// let request = DeployRequest { desired, plan, external_ref: None, adopt: false };
+/// assert_eq!(request.plan.action, PlanAction::Create);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeployRequest {
     /// What the gateway must serve.
@@ -233,6 +496,24 @@ pub struct DeployRequest {
 }
 
 /// What was deployed.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// use gatehouse_connector_sdk::{
+///     connector::Deployed,
+///     schemas::{canonical::Fingerprint, identity::ExternalRef},
+/// };
+/// use serde_json::json;
+///
+/// // Computed from what the gateway holds, not copied from what was asked for.
+/// let held = json!({"content": acme::content(), "secrets": []});
+/// let deployed = Deployed {
+///     external_ref: ExternalRef("route/42".to_owned()),
+///     endpoint_urls: vec!["https://api.example.com/orders".to_owned()],
+///     observed: Fingerprint::of_value(&held),
+/// };
+/// assert_eq!(deployed.observed, acme::orders().fingerprint);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployed {
     /// The gateway's own identity for it.

@@ -1,11 +1,64 @@
 //! What can go wrong on a gateway: a kind, a verdict on retrying, and a message that helps.
+//!
+//! A connector has one function that turns its gateway's answers into these errors:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use gatehouse_connector_sdk::error::{Error, ErrorKind, Retry};
+//!
+//! /// What an answer of Acme's admin API means for a request about `object`.
+//! fn refused(status: u16, retry_after_s: Option<u64>, object: &str) -> Error {
+//!     let kind = match status {
+//!         401 => ErrorKind::Unauthorized,
+//!         403 => ErrorKind::Forbidden,
+//!         404 => ErrorKind::NotFound,
+//!         409 | 412 => ErrorKind::Conflict,
+//!         400 | 422 => ErrorKind::Invalid,
+//!         429 => ErrorKind::RateLimited,
+//!         500..=599 => ErrorKind::Unavailable,
+//!         _ => ErrorKind::Unexpected,
+//!     };
+//!     let error = Error::new(kind, format!("Acme answered {status} for {object}"));
+//!     match retry_after_s {
+//!         Some(seconds) => error.with_retry(Retry::After(Duration::from_secs(seconds))),
+//!         None => error,
+//!     }
+//! }
+//!
+//! let error = refused(429, Some(2), "route `orders`");
+//! assert_eq!(error.kind(), ErrorKind::RateLimited);
+//! assert_eq!(error.retry(), Retry::After(Duration::from_secs(2)));
+//! assert_eq!(refused(404, None, "route `orders`").retry(), Retry::Never);
+//! ```
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
 /// The result of a connector's operation.
+///
+/// ```
+/// use gatehouse_connector_sdk::error::{Error, ErrorKind, Result};
+///
+/// fn version_of(answer: &str) -> Result<&str> {
+///     let version = answer.strip_prefix("acme/");
+///     version.ok_or_else(|| Error::new(ErrorKind::Unexpected, format!("`{answer}` is not Acme's version")))
+/// }
+///
+/// assert_eq!(version_of("acme/3.1").unwrap(), "3.1");
+/// assert_eq!(version_of("nginx").unwrap_err().kind(), ErrorKind::Unexpected);
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong.
+///
+/// The runtime acts on the kind: `RateLimited` and `Unavailable` are tried again, all others once something changes.
+///
+/// ```
+/// use gatehouse_connector_sdk::error::ErrorKind;
+///
+/// assert_eq!(ErrorKind::RateLimited.as_str(), "RateLimited");
+/// assert_eq!(ErrorKind::ALL.len(), 9);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The gateway has no such object.
@@ -59,6 +112,18 @@ impl ErrorKind {
 }
 
 /// Whether trying again can help.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_sdk::error::{Error, ErrorKind, Retry};
+///
+/// // Usual for its kind, and as the gateway's `Retry-After: 30` says.
+/// let error = Error::new(ErrorKind::Unavailable, "Acme is in maintenance; wait until it ends");
+/// assert_eq!(error.retry(), Retry::Backoff);
+/// let error = error.with_retry(Retry::After(Duration::from_secs(30)));
+/// assert_eq!(error.retry(), Retry::After(Duration::from_secs(30)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// No: something must change first.
@@ -70,6 +135,20 @@ pub enum Retry {
 }
 
 /// An error of a connector's operation.
+///
+/// ```
+/// use gatehouse_connector_sdk::error::{Error, ErrorKind, Retry, chain};
+///
+/// let cause = "port".parse::<u16>().unwrap_err();
+/// let error = Error::new(ErrorKind::Invalid, "`port` is no port number; correct the setting `adminUrl`")
+///     .with_source(cause)
+///     .with_retry(Retry::Never);
+///
+/// assert_eq!(error.kind(), ErrorKind::Invalid);
+/// assert_eq!(error.retry(), Retry::Never);
+/// assert_eq!(error.message(), "`port` is no port number; correct the setting `adminUrl`");
+/// assert!(chain(&error).ends_with("invalid digit found in string"));
+/// ```
 pub struct Error {
     kind: ErrorKind,
     retry: Retry,
@@ -144,6 +223,14 @@ impl StdError for Error {
 }
 
 /// An error and all its causes on one line.
+///
+/// ```
+/// use gatehouse_connector_sdk::error::{Error, ErrorKind, chain};
+///
+/// let refused = std::io::Error::other("connection refused");
+/// let error = Error::new(ErrorKind::Unavailable, "Acme at `http://acme:8001` cannot be reached").with_source(refused);
+/// assert_eq!(chain(&error), "Acme at `http://acme:8001` cannot be reached: connection refused");
+/// ```
 pub fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

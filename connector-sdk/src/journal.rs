@@ -2,6 +2,37 @@
 //!
 //! A connector whose deploy takes one call needs none of it. One that takes several records each with what it is
 //! about to make, so that after a crash anywhere the next attempt, here or in another agent, finds it.
+//!
+//! ```
+//! use gatehouse_connector_sdk::{
+//!     context::Context,
+//!     error::Result,
+//!     journal::{StepIntent, StepState},
+//! };
+//!
+//! /// Makes the route of an API, unless an earlier attempt did.
+//! async fn make_route(context: &Context, name: &str) -> Result<bool> {
+//!     let is_there = |step: &gatehouse_connector_sdk::journal::Step| {
+//!         step.object.as_deref() == Some(name) && step.state == StepState::Done
+//!     };
+//!     if context.journal.recorded().iter().any(is_there) {
+//!         return Ok(false);
+//!     }
+//!     let description = "create the route".to_owned();
+//!     let object = Some(name.to_owned());
+//!     context.journal.intend(StepIntent { number: 1, of: Some(2), description, object }).await?;
+//!     // Here the admin API is called.
+//!     context.journal.done(1).await?;
+//!     Ok(true)
+//! }
+//! # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+//! # acme::run(async {
+//! # let context = acme::context(gatehouse_connector_sdk::schemas::environment::Mode::ReadWrite);
+//!
+//! assert!(make_route(&context, "orders-7f3a").await?);
+//! # Ok(())
+//! # });
+//! ```
 
 use std::fmt;
 
@@ -11,6 +42,55 @@ pub use gatehouse_control_plane_api::agent::{Step, StepState};
 use crate::error::Result;
 
 /// Records the steps of one piece of work.
+///
+/// For a connector's tests, one that keeps what it is told:
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// use async_trait::async_trait;
+/// use gatehouse_connector_sdk::{
+///     error::Result,
+///     journal::{Journal, Step, StepIntent, StepState},
+///     schemas::identity::Generation,
+/// };
+///
+/// #[derive(Debug, Default)]
+/// struct Notebook(Mutex<Vec<Step>>);
+///
+/// #[async_trait]
+/// impl Journal for Notebook {
+///     fn recorded(&self) -> Vec<Step> {
+///         self.0.lock().unwrap().clone()
+///     }
+///
+///     async fn intend(&self, step: StepIntent) -> Result<()> {
+///         let StepIntent { number, of, description, object } = step;
+///         let generation = Generation(1);
+///         let state = StepState::Intended;
+///         self.0.lock().unwrap().push(Step { generation, number, of, description, object, state });
+///         Ok(())
+///     }
+///
+///     async fn done(&self, number: u32) -> Result<()> {
+///         for step in self.0.lock().unwrap().iter_mut().filter(|step| step.number == number) {
+///             step.state = StepState::Done;
+///         }
+///         Ok(())
+///     }
+/// }
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+///
+/// let notebook = Notebook::default();
+/// let description = "create the route".to_owned();
+/// notebook.intend(StepIntent { number: 1, of: Some(1), description, object: None }).await?;
+/// assert_eq!(notebook.recorded()[0].state, StepState::Intended);
+/// notebook.done(1).await?;
+/// assert_eq!(notebook.recorded()[0].state, StepState::Done);
+/// # Ok(())
+/// # });
+/// ```
 #[async_trait]
 pub trait Journal: fmt::Debug + Send + Sync {
     /// What earlier attempts recorded, in order: of this generation, and of those before it that were not finished.
@@ -25,6 +105,18 @@ pub trait Journal: fmt::Debug + Send + Sync {
 }
 
 /// A step that is about to be taken.
+///
+/// ```
+/// use gatehouse_connector_sdk::journal::StepIntent;
+///
+/// let step = StepIntent {
+///     number: 2,
+///     of: Some(3),
+///     description: "attach the key policy to the route".to_owned(),
+///     object: Some("orders-7f3a-key".to_owned()),
+/// };
+/// assert!(step.of.is_none_or(|of| step.number <= of));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepIntent {
     /// Its number, from 1.
@@ -38,6 +130,17 @@ pub struct StepIntent {
 }
 
 /// A journal for work that needs none: tests, and looks that change nothing.
+///
+/// ```
+/// use gatehouse_connector_sdk::journal::{Journal, NoJournal};
+///
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// assert!(NoJournal.recorded().is_empty());
+/// NoJournal.done(1).await?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoJournal;
 

@@ -1,10 +1,26 @@
 //! The operations of a connector, by name: for messages, spans, limits and faults.
+//!
+//! ```
+//! use gatehouse_connector_sdk::operation::Operation;
+//!
+//! let names: Vec<_> = Operation::ALL.iter().map(Operation::to_string).collect();
+//! assert_eq!(names, ["check", "discover", "observe", "deploy", "undeploy"]);
+//! ```
 
 use std::fmt;
 
 use gatehouse_schemas::descriptor::Capabilities;
 
 /// An operation of a [`Connector`](crate::connector::Connector) that has effects or reads the gateway.
+///
+/// ```
+/// use gatehouse_connector_sdk::{operation::Operation, schemas::descriptor::Capabilities};
+///
+/// let read_only = Capabilities { check: true, discover: true, observe: true, ..Capabilities::default() };
+/// let missing: Vec<_> = Operation::ALL.into_iter().filter(|it| !it.is_declared_by(&read_only)).collect();
+/// assert_eq!(missing, [Operation::Deploy, Operation::Undeploy]);
+/// assert_eq!(Operation::Deploy.as_str(), "deploy");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     /// `check`.

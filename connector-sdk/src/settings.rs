@@ -1,5 +1,32 @@
 //! The settings of an environment as a connector's own type: one struct gives the schema that the control
 //! plane validates against and the reader that the connector uses.
+//!
+//! ```
+//! # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+//! use gatehouse_connector_sdk::{error::ErrorKind, settings};
+//! use serde::{Deserialize, Serialize};
+//! use utoipa::ToSchema;
+//!
+//! #[derive(Debug, Serialize, Deserialize, ToSchema)]
+//! #[serde(rename_all = "camelCase", deny_unknown_fields)]
+//! struct AcmeSettings {
+//!     /// Where the admin API listens.
+//!     admin_url: String,
+//! }
+//!
+//! // For the descriptor.
+//! let schema = settings::schema::<AcmeSettings>("Acme settings");
+//! assert_eq!(schema["properties"]["adminUrl"]["type"], "string");
+//!
+//! // In an operation.
+//! # use gatehouse_connector_sdk::schemas::environment::Mode;
+//! let mut environment = acme::environment(Mode::ReadWrite);
+//! let error = settings::read::<AcmeSettings>(&environment).unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::Invalid);
+//! environment.settings.insert("adminUrl".to_owned(), "http://127.0.0.1:8001".into());
+//! let settings: AcmeSettings = settings::read(&environment).unwrap();
+//! assert_eq!(settings.admin_url, "http://127.0.0.1:8001");
+//! ```
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -88,6 +115,28 @@ fn anything(schema: &Value) -> Value {
 }
 
 /// The settings of an environment, read strictly.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # use gatehouse_connector_sdk::schemas::environment::Mode;
+/// use gatehouse_connector_sdk::settings;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct AcmeSettings {
+///     #[serde(default)]
+///     workspace: Option<String>,
+/// }
+///
+/// # let mut environment = acme::environment(Mode::ReadWrite);
+/// assert!(settings::read::<AcmeSettings>(&environment).unwrap().workspace.is_none());
+///
+/// environment.settings.insert("workspce".to_owned(), "shop".into());
+/// let error = settings::read::<AcmeSettings>(&environment).err().unwrap();
+/// assert!(error.message().contains("unknown field `workspce`"));
+/// assert!(error.message().ends_with("correct `spec.settings`"));
+/// ```
 pub fn read<T: DeserializeOwned>(environment: &EnvironmentContext) -> Result<T> {
     parse(&environment.settings).map_err(|error| {
         Error::new(

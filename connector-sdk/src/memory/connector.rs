@@ -46,6 +46,27 @@ type Opened = Arc<Mutex<Option<MemoryGateway>>>;
 
 /// Speaks to in-memory gateways: one for all environments without settings, and one for each file that
 /// settings name.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     memory::{MemoryConnector, MemoryGateway},
+///     schemas::descriptor::Fidelity,
+/// };
+///
+/// let reason = "Acme has no CORS plugin".to_owned();
+/// let connector = MemoryConnector::new(MemoryGateway::new())
+///     .with_descriptor(|descriptor| descriptor.capabilities.undeploy = false)
+///     .with_policy_support(BTreeMap::from([("cors".to_owned(), Fidelity::Unsupported { reason })]));
+///
+/// let descriptor = connector.descriptor();
+/// assert_eq!(descriptor.gateway_type.to_string(), "memory");
+/// assert!(!descriptor.capabilities.undeploy);
+/// let cors = descriptor.policies.iter().find(|entry| entry.policy == "cors").unwrap();
+/// assert!(matches!(cors.fidelity, Fidelity::Unsupported { .. }));
+/// ```
 #[derive(Debug)]
 pub struct MemoryConnector {
     descriptor: Descriptor,

@@ -10,6 +10,33 @@ use gatehouse_schemas::identity::ExternalRef;
 use crate::{error::ErrorKind, operation::Operation};
 
 /// What goes wrong with one call.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     error::ErrorKind,
+///     memory::{Fault, MemoryConnector, MemoryGateway},
+///     operation::Operation,
+///     schemas::environment::Mode,
+/// };
+///
+/// # let context = acme::context(Mode::ReadWrite);
+/// # let request = acme::first_deploy();
+/// let gateway = MemoryGateway::new();
+/// let connector = MemoryConnector::new(gateway.clone());
+/// gateway.inject(Operation::Deploy, [Fault::LoseReply]);
+///
+/// let lost = connector.deploy(&context, &request).await.unwrap_err();
+/// assert_eq!(lost.kind(), ErrorKind::Unavailable);
+/// assert_eq!(gateway.apis().len(), 1, "it had its effect all the same");
+///
+/// connector.deploy(&context, &request).await?;
+/// assert_eq!(gateway.apis().len(), 1, "and the next attempt finds it");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// It fails with this kind and has no effect.

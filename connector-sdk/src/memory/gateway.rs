@@ -45,6 +45,67 @@ struct Inner {
 
 /// A gateway that lives in this process. Clones are handles on the same gateway; so are gateways of several
 /// processes that keep what they hold in the same file.
+///
+/// Tests change it as somebody else would:
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// use gatehouse_connector_sdk::memory::MemoryGateway;
+/// use serde_json::json;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let gateway = MemoryGateway::new();
+/// let orders = gateway.add_foreign("orders", acme::content())?;
+/// gateway.edit(&orders, |content| content.base_path = "/orders/v2".to_owned())?;
+/// gateway.rename(&orders, "orders-v2")?;
+/// gateway.set_tags(&orders, &["team-shop"])?;
+/// gateway.set_definition(&orders, json!({"openapi": "3.1.0"}))?;
+/// gateway.lose_mark(&orders)?;
+///
+/// let held = &gateway.apis()[&orders];
+/// assert_eq!((held.name.as_str(), held.content.base_path.as_str()), ("orders-v2", "/orders/v2"));
+/// assert!(held.mark.is_none());
+///
+/// gateway.delete(&orders)?;
+/// assert!(gateway.rename(&orders, "orders-v3").is_err(), "it is not there any more");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// They let it fail, and count what was asked of it:
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::{Connector, PageRequest},
+///     error::ErrorKind,
+///     memory::{Fault, MemoryConnector, MemoryGateway},
+///     operation::Operation,
+///     schemas::{environment::Mode, observed::{DiscoveredItem, Observation}},
+/// };
+///
+/// # let (context, api) = (acme::context(Mode::ReadWrite), acme::orders_by_mark());
+/// let gateway = MemoryGateway::new();
+/// let connector = MemoryConnector::new(gateway.clone());
+/// let deployed = connector.deploy(&context, &acme::first_deploy()).await?;
+/// assert_eq!((gateway.changes(), gateway.calls(Operation::Deploy)), (1, 1));
+/// assert_eq!(gateway.parts_made(), gateway.parts().len() as u64, "nothing is made in parts here");
+///
+/// gateway.set_blind(true);
+/// let seen = connector.observe(&context, &api).await?;
+/// assert!(matches!(seen, Observation::Unknown { .. }));
+///
+/// gateway.set_readable(&deployed.external_ref, false);
+/// let page = connector.discover(&context, PageRequest { limit: 10, ..PageRequest::default() }).await?;
+/// assert!(matches!(page.items[0], DiscoveredItem::Unreadable { .. }));
+///
+/// gateway.inject(Operation::Check, [Fault::Fail(ErrorKind::Unauthorized)]);
+/// let failed = connector.check(&context).await.unwrap_err();
+/// assert_eq!(failed.kind(), ErrorKind::Unauthorized);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct MemoryGateway {
     inner: Arc<Mutex<Inner>>,
@@ -57,6 +118,24 @@ impl MemoryGateway {
     }
 
     /// A gateway that keeps what it holds in a file, and begins with what the file holds.
+    ///
+    /// Fails if the file is there and cannot be read, or does not hold what such a gateway wrote.
+    ///
+    /// ```
+    /// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+    /// use gatehouse_connector_sdk::memory::MemoryGateway;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("gateway.json");
+    /// MemoryGateway::open(&path)?.add_foreign("orders", acme::content())?;
+    /// assert_eq!(MemoryGateway::open(&path)?.apis().len(), 1, "it outlived its handle");
+    ///
+    /// std::fs::write(&path, "damaged")?;
+    /// assert!(MemoryGateway::open(&path).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn open(path: &Path) -> io::Result<Self> {
         let seen = FileVersion::of(path);
         let inner = Inner {

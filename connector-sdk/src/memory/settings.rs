@@ -6,6 +6,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// `Environment.spec.settings` of gateway type `memory`.
+///
+/// ```
+/// use gatehouse_connector_sdk::memory::MemorySettings;
+/// use serde_json::json;
+///
+/// let settings = json!({"steps": 3, "delayBeforeEffectMs": 250});
+/// let settings: MemorySettings = serde_json::from_value(settings).unwrap();
+/// assert_eq!((settings.steps, settings.delay_before_effect_ms), (3, 250));
+/// assert!(settings.file.is_none() && settings.credential_may_write);
+/// assert!(serde_json::from_value::<MemorySettings>(json!({"step": 3})).is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MemorySettings {

@@ -12,6 +12,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What the gateway holds of one API.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     memory::{MemoryConnector, MemoryGateway, StoredApi},
+///     schemas::environment::Mode,
+/// };
+///
+/// # let context = acme::context(Mode::ReadWrite);
+/// let gateway = MemoryGateway::new();
+/// let deployed = MemoryConnector::new(gateway.clone()).deploy(&context, &acme::first_deploy()).await?;
+/// let held: &StoredApi = &gateway.apis()[&deployed.external_ref];
+/// assert_eq!(held.mark, Some(acme::mark()));
+/// assert_eq!(held.content, acme::content());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredApi {

@@ -3,6 +3,31 @@
 //! All work of this agent on one vendor account shares its quotas: deploys, discoveries, looks, of all environments.
 //! A connector asks for a permit before every call and tells what came of it; a call that the vendor refused for its
 //! rate is tried again, never told to anybody. [`call`] does all of that around one call.
+//!
+//! ```
+//! # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+//! # acme::run(async {
+//! use gatehouse_connector_sdk::{
+//!     memory::{MemoryConnector, MemoryGateway},
+//!     connector::Connector,
+//!     scheduler::{Priority, Scheduler, call},
+//!     schemas::{identity::EnvironmentId, quota::Quota},
+//! };
+//! use serde_json::Map;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! // Two calls at once, and one more each second.
+//! let quota = Quota { operation: "CreateRoute".to_owned(), burst: 2, interval_ms: 1_000 };
+//! let connector = MemoryConnector::new(MemoryGateway::new()).with_descriptor(|it| it.quotas.push(quota));
+//! let scheduler = Scheduler::new(connector.descriptor());
+//!
+//! let environment = EnvironmentId(uuid::Uuid::from_u128(1));
+//! let quotas = scheduler.quotas(environment, &Map::new(), Priority::Normal, CancellationToken::new());
+//! let made = call(quotas.as_ref(), "CreateRoute", || async { Ok("route/42") }).await?;
+//! assert_eq!(made, "route/42");
+//! # Ok(())
+//! # });
+//! ```
 
 mod account;
 mod bucket;
@@ -24,7 +49,7 @@ use std::{
 
 use account::Account;
 use async_trait::async_trait;
-use gatehouse_control_plane_api::agent::Priority;
+pub use gatehouse_control_plane_api::agent::Priority;
 use gatehouse_schemas::{
     descriptor::Descriptor,
     identity::EnvironmentId,
@@ -40,6 +65,31 @@ use crate::{error::Result, monitor::TypeMonitor};
 const ALL_OPERATIONS: &str = "*";
 
 /// Gives out permits for calls on one vendor account, for one piece of work.
+///
+/// A connector asks before each call; most do so with [`call`]:
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_sdk::{
+///     scheduler::{NoQuotas, Quotas},
+///     schemas::quota::VendorCalls,
+/// };
+///
+/// let quotas: &dyn Quotas = &NoQuotas;
+/// quotas.acquire("CreateRoute").await?;
+/// // The call was made, and Acme answered 429 with `Retry-After: 2`.
+/// quotas.throttled("CreateRoute", Some(Duration::from_secs(2)));
+/// quotas.acquire("CreateRoute").await?;
+/// quotas.succeeded("CreateRoute");
+///
+/// let rest = VendorCalls::from([("CreateRoute".to_owned(), 3)]);
+/// assert_eq!(quotas.eta_ms(&rest), 0, "without quotas nothing waits");
+/// # Ok(())
+/// # });
+/// ```
 #[async_trait]
 pub trait Quotas: fmt::Debug + Send + Sync {
     /// Waits until this operation may be called once. Fails only when the work is cancelled.
@@ -57,6 +107,18 @@ pub trait Quotas: fmt::Debug + Send + Sync {
 }
 
 /// For gateways without quotas, and tests.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::scheduler::{NoQuotas, Quotas};
+///
+/// for _ in 0..1_000 {
+///     NoQuotas.acquire("CreateRoute").await?;
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoQuotas;
 
@@ -76,6 +138,40 @@ impl Quotas for NoQuotas {
 }
 
 /// The quotas of all vendor accounts that this agent works on. One for the whole process.
+///
+/// The runtime has one for each connector; a connector's tests may want their own:
+///
+/// ```
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     memory::{MemoryConnector, MemoryGateway},
+///     scheduler::{Priority, Scheduler},
+///     schemas::{
+///         identity::EnvironmentId,
+///         quota::{Quota, VendorCalls},
+///     },
+/// };
+/// use serde_json::{Map, json};
+/// use tokio_util::sync::CancellationToken;
+///
+/// let connector = MemoryConnector::new(MemoryGateway::new()).with_descriptor(|descriptor| {
+///     descriptor.quotas.push(Quota { operation: "CreateRoute".to_owned(), burst: 1, interval_ms: 60_000 });
+///     descriptor.account_settings.push("account".to_owned());
+/// });
+/// let scheduler = Scheduler::new(connector.descriptor());
+///
+/// let settings = Map::from_iter([("account".to_owned(), json!("acme-42"))]);
+/// let quotas = |environment: u128| {
+///     let id = EnvironmentId(uuid::Uuid::from_u128(environment));
+///     scheduler.quotas(id, &settings, Priority::Normal, CancellationToken::new())
+/// };
+/// // Two environments of one account wait for each other: the second call comes a minute after the first.
+/// let calls = VendorCalls::from([("CreateRoute".to_owned(), 2)]);
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// quotas(1).acquire("CreateRoute").await.unwrap();
+/// assert!(quotas(2).eta_ms(&calls) > 60_000);
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Scheduler {
     published: Vec<Quota>,
