@@ -16,6 +16,30 @@ use crate::{
 };
 
 /// Answers operations outside the descriptor with `Unsupported`.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     error::ErrorKind,
+///     layers::CapabilityLayer,
+///     memory::{MemoryConnector, MemoryGateway},
+///     operation::Operation,
+///     schemas::environment::Mode,
+/// };
+///
+/// let gateway = MemoryGateway::new();
+/// let cannot_undeploy = MemoryConnector::new(gateway.clone()).with_descriptor(|it| it.capabilities.undeploy = false);
+/// let layered = CapabilityLayer::new(cannot_undeploy);
+///
+/// let context = acme::context(Mode::ReadWrite);
+/// let refused = layered.undeploy(&context, &acme::orders_by_mark()).await.unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::Unsupported);
+/// assert_eq!(gateway.calls(Operation::Undeploy), 0);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct CapabilityLayer<C> {
     inner: C,

@@ -19,6 +19,16 @@ use crate::{
 };
 
 /// How long each operation may take.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_sdk::layers::Deadlines;
+///
+/// let deadlines = Deadlines { deploy: Duration::from_secs(600), ..Deadlines::default() };
+/// assert_eq!(deadlines.check, Duration::from_secs(30));
+/// assert!(deadlines.deploy > Deadlines::default().deploy);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
     /// A check.
@@ -62,6 +72,32 @@ impl Deadlines {
 
 /// Turns an operation that takes too long into an `Unavailable` error and cancels what it is told by
 /// [`Context::cancellation`]. Waiting for the vendor's quotas does not count.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     error::ErrorKind,
+///     layers::{DeadlineLayer, Deadlines},
+///     memory::{Fault, MemoryConnector, MemoryGateway},
+///     operation::Operation,
+///     schemas::environment::Mode,
+/// };
+///
+/// let gateway = MemoryGateway::new();
+/// let deadlines = Deadlines { check: Duration::from_millis(20), ..Deadlines::default() };
+/// let layered = DeadlineLayer::new(MemoryConnector::new(gateway.clone()), deadlines);
+///
+/// gateway.inject(Operation::Check, [Fault::Delay(Duration::from_secs(3600))]);
+/// let late = layered.check(&acme::context(Mode::ReadOnly)).await.unwrap_err();
+/// assert_eq!(late.kind(), ErrorKind::Unavailable);
+/// assert_eq!(late.message(), "the check in environment `acme-test` did not finish within 20ms");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct DeadlineLayer<C> {
     inner: C,

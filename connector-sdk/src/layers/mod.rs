@@ -1,5 +1,31 @@
 //! Wrappers around a connector, never inside it. Each is a connector itself, so they can be put around
 //! each other in any order; `Layered` holds the orders that the runtime uses.
+//!
+//! ```
+//! # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+//! # acme::run(async {
+//! use std::time::Duration;
+//!
+//! use gatehouse_connector_sdk::{
+//!     connector::Connector,
+//!     error::ErrorKind,
+//!     layers::{DeadlineLayer, Deadlines, ModeLayer, RetryLayer, RetryPolicy},
+//!     memory::{Fault, MemoryConnector, MemoryGateway},
+//!     operation::Operation,
+//!     schemas::environment::Mode,
+//! };
+//!
+//! let gateway = MemoryGateway::new();
+//! let acme = MemoryConnector::new(gateway.clone());
+//! let deadlines = Deadlines { check: Duration::from_secs(5), ..Deadlines::default() };
+//! let layered = ModeLayer::new(RetryLayer::new(DeadlineLayer::new(acme, deadlines), RetryPolicy::default()));
+//!
+//! gateway.inject(Operation::Check, [Fault::Fail(ErrorKind::Unavailable)]);
+//! layered.check(&acme::context(Mode::ReadOnly)).await?;
+//! assert_eq!(gateway.calls(Operation::Check), 2, "the second attempt succeeded");
+//! # Ok(())
+//! # });
+//! ```
 
 mod capability;
 mod deadline;

@@ -16,6 +16,26 @@ use crate::{
 };
 
 /// Refuses changes in a read-only environment and discovery in a write-only one, without a call.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     error::ErrorKind,
+///     layers::ModeLayer,
+///     memory::{MemoryConnector, MemoryGateway},
+///     schemas::environment::Mode,
+/// };
+///
+/// let gateway = MemoryGateway::new();
+/// let layered = ModeLayer::new(MemoryConnector::new(gateway.clone()));
+/// let refused = layered.deploy(&acme::context(Mode::ReadOnly), &acme::first_deploy()).await.unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::Forbidden);
+/// assert!(gateway.apis().is_empty());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct ModeLayer<C> {
     inner: C,

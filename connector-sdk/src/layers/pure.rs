@@ -12,6 +12,29 @@ use crate::{
 };
 
 /// Calls `translate` and `estimate`. One that panics or takes too long is an error here, as with every operation.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use std::{sync::Arc, time::Duration};
+///
+/// use gatehouse_connector_sdk::{
+///     layers::{Isolation, PureFunctions},
+///     memory::{MemoryConnector, MemoryGateway},
+///     schemas::environment::Mode,
+/// };
+///
+/// let connector = Arc::new(MemoryConnector::new(MemoryGateway::new()));
+/// let functions = PureFunctions::new(connector, Isolation::default(), Duration::from_secs(30));
+/// let (environment, request) = (acme::environment(Mode::ReadWrite), acme::first_deploy());
+///
+/// let translation = functions.translate(&environment, &request.desired).await?;
+/// assert!(translation.fidelity.is_empty(), "there are no policies");
+/// let calls = functions.estimate(&environment, Some(&request.desired), Some(&request.plan)).await?;
+/// assert!(calls.values().sum::<u64>() > 0);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Clone)]
 pub struct PureFunctions {
     connector: Arc<dyn Connector>,

@@ -19,6 +19,16 @@ use crate::{
 };
 
 /// How often and after which pauses to try again.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_sdk::layers::RetryPolicy;
+///
+/// let once = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
+/// assert_eq!(once.longest_wait, Duration::from_secs(30));
+/// assert_eq!(RetryPolicy::default().attempts, 4);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// How many attempts there are, the first included.
@@ -44,6 +54,30 @@ impl Default for RetryPolicy {
 
 /// Repeats operations whose error says that trying again can help. The error of the last attempt is
 /// marked [`Retry::Never`], so that two such layers do not multiply.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     error::{ErrorKind, Retry},
+///     layers::{RetryLayer, RetryPolicy},
+///     memory::{Fault, MemoryConnector, MemoryGateway},
+///     operation::Operation,
+///     schemas::environment::Mode,
+/// };
+///
+/// let gateway = MemoryGateway::new();
+/// let policy = RetryPolicy { attempts: 2, ..RetryPolicy::default() };
+/// let layered = RetryLayer::new(MemoryConnector::new(gateway.clone()), policy);
+/// gateway.inject(Operation::Check, vec![Fault::Fail(ErrorKind::Unavailable); 2]);
+///
+/// let failed = layered.check(&acme::context(Mode::ReadOnly)).await.unwrap_err();
+/// assert_eq!((failed.kind(), failed.retry()), (ErrorKind::Unavailable, Retry::Never));
+/// assert_eq!(gateway.calls(Operation::Check), 2);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct RetryLayer<C> {
     inner: C,

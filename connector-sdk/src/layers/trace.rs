@@ -24,6 +24,25 @@ use crate::{
 };
 
 /// Puts each operation into a span and logs each failure once, where it happens.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     layers::TraceLayer,
+///     memory::{MemoryConnector, MemoryGateway},
+///     operation::Operation,
+///     schemas::environment::Mode,
+/// };
+///
+/// let gateway = MemoryGateway::new();
+/// let layered = TraceLayer::new(MemoryConnector::new(gateway.clone()));
+/// layered.check(&acme::context(Mode::ReadOnly)).await?;
+/// assert_eq!(gateway.calls(Operation::Check), 1);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct TraceLayer<C> {
     inner: C,

@@ -2,6 +2,14 @@
 //!
 //! Labels are bounded: gateway types of this process, environments it serves, operations of the contract and of the
 //! vendor's published quotas. An environment that is gone takes its counters with it.
+//!
+//! ```
+//! use gatehouse_connector_sdk::monitor::Monitor;
+//!
+//! let monitor = Monitor::new();
+//! let unready = monitor.readiness().unwrap_err();
+//! assert_eq!(unready, "no gateway type is served\n");
+//! ```
 
 mod families;
 mod sessions;
@@ -23,6 +31,21 @@ use sessions::Sessions;
 use crate::{error::ErrorKind, operation::Operation};
 
 /// Health and metrics of all agents of one process. Cheap to clone.
+///
+/// ```
+/// use gatehouse_connector_sdk::{
+///     memory::{MemoryConnector, MemoryGateway},
+///     monitor::Monitor,
+///     runtime::Agent,
+/// };
+///
+/// let monitor = Monitor::new();
+/// let agent = Agent::builder(MemoryConnector::new(MemoryGateway::new())).monitored(&monitor);
+/// // Nothing is told of the agent before it runs.
+/// assert!(monitor.readiness().is_err());
+/// assert!(!monitor.metrics().contains("# EOF"));
+/// # drop(agent);
+/// ```
 #[derive(Clone, Default)]
 pub struct Monitor {
     shared: Arc<Shared>,

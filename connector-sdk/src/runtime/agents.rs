@@ -100,6 +100,16 @@ fn panicked(gateway_type: &GatewayType, error: JoinError) -> RunError {
 }
 
 /// Which agents ended although nobody told them to, and why.
+///
+/// ```
+/// use gatehouse_connector_sdk::runtime::{EndedAgents, RunError};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ended = EndedAgents { failed: vec![("acme".parse()?, RunError::NoRandomness)], of: 2 };
+/// assert!(ended.to_string().ends_with("as told above: `acme`"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct EndedAgents {
     /// In the order in which they ended.

@@ -28,6 +28,36 @@ const WORKERS: usize = 2;
 const USAGE: u8 = 64;
 
 /// The arguments every agent takes.
+///
+/// An agent with arguments of its own takes these, too:
+///
+/// ```
+/// use clap::Parser;
+/// use gatehouse_connector_sdk::runtime::AgentArguments;
+///
+/// #[derive(Parser)]
+/// struct AcmeArguments {
+///     #[command(flatten)]
+///     agent: AgentArguments,
+///     /// How long a route may take to appear, in seconds.
+///     #[arg(long, default_value_t = 10)]
+///     patience_s: u64,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let line = "acme --control-plane https://gatehouse.example.com --state-dir /var/lib/acme --patience-s 30";
+/// let arguments = AcmeArguments::try_parse_from(line.split(' '))?;
+/// assert_eq!(arguments.patience_s, 30);
+///
+/// let (acme, other) = ("acme".parse()?, "other".parse()?);
+/// assert_eq!(arguments.agent.state_folder(&acme)?, std::path::Path::new("/var/lib/acme"));
+/// assert_eq!(arguments.agent.options(&acme)?.control_plane, "https://gatehouse.example.com");
+/// // Several gateway types in one process have a folder each.
+/// let options = arguments.agent.options_among(&acme, &[acme.clone(), other])?;
+/// assert_eq!(options.state_dir, std::path::Path::new("/var/lib/acme/agent-acme"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Args)]
 pub struct AgentArguments {
     /// The control plane's address.
@@ -116,6 +146,28 @@ fn usual_state_folder(state_home: Option<OsString>, home: Option<OsString>) -> O
 
 /// Reads a command line. After a wrong one or a question for help, the answer has been printed and the exit
 /// code is given.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use clap::Parser;
+/// use gatehouse_connector_sdk::runtime::{AgentArguments, parse_arguments, start_logging};
+///
+/// #[derive(Parser)]
+/// struct AcmeArguments {
+///     #[command(flatten)]
+///     agent: AgentArguments,
+/// }
+///
+/// fn main() -> ExitCode {
+///     match parse_arguments::<AcmeArguments>() {
+///         Ok(arguments) => start_logging(arguments.agent.log_format),
+///         // 0 for `--help`, 64 for a command line that is not understood.
+///         Err(code) => return code,
+///     }
+///     ExitCode::SUCCESS
+/// }
+/// ```
 pub fn parse_arguments<A: Parser>() -> Result<A, ExitCode> {
     parse(A::command())
 }
@@ -174,6 +226,22 @@ struct Arguments {
 }
 
 /// The whole of an agent's `main`: command line, logging, signals, and the agent for a connector.
+///
+/// It ends with code 0 when it was told to stop, 64 if the command line is not understood, and 1 after any other error,
+/// which has been logged.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use gatehouse_connector_sdk::{
+///     memory::{MemoryConnector, MemoryGateway},
+///     runtime::run_agent,
+/// };
+///
+/// fn main() -> ExitCode {
+///     run_agent(MemoryConnector::new(MemoryGateway::new()))
+/// }
+/// ```
 pub fn run_agent(connector: impl Connector) -> ExitCode {
     run_agents(vec![Arc::new(connector)])
 }

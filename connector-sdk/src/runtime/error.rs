@@ -6,6 +6,22 @@ use gatehouse_control_plane_api::agent_client::AgentApiError;
 use gatehouse_schemas::identity::{AgentId, GatewayType};
 
 /// Why an agent does not start or does not go on. Outages are not among the reasons.
+///
+/// ```
+/// use gatehouse_connector_sdk::runtime::RunError;
+///
+/// /// Whether a person must give a new join token.
+/// fn needs_join_token(error: &RunError) -> bool {
+///     matches!(
+///         error,
+///         RunError::NotEnrolled { .. } | RunError::EnrollmentRefused { .. } | RunError::Revoked { .. }
+///     )
+/// }
+///
+/// let error = RunError::NotEnrolled { gateway_type: "acme".parse().unwrap() };
+/// assert!(needs_join_token(&error));
+/// assert!(error.to_string().contains("gatehouse agent join-token --type acme"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {

@@ -6,6 +6,19 @@ use gatehouse_schemas::identity::GatewayType;
 use secrecy::SecretString;
 
 /// A one-time token to join with. Each is good for one gateway type.
+///
+/// ```
+/// use gatehouse_connector_sdk::runtime::JoinToken;
+/// use secrecy::ExposeSecret;
+///
+/// let named: JoinToken = "acme=gtj_123".parse().unwrap();
+/// assert_eq!(named.gateway_type.unwrap().to_string(), "acme");
+/// assert_eq!(named.token.expose_secret(), "gtj_123");
+///
+/// let alone: JoinToken = "gtj_123".parse().unwrap();
+/// assert!(alone.gateway_type.is_none());
+/// assert!(!format!("{alone:?}").contains("gtj_123"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct JoinToken {
     /// The gateway type it is for, if it was said.

@@ -5,6 +5,14 @@ use std::io::{self, IsTerminal as _};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 /// How log lines look.
+///
+/// ```
+/// use clap::ValueEnum;
+/// use gatehouse_connector_sdk::runtime::LogFormat;
+///
+/// assert_eq!(LogFormat::from_str("json", false), Ok(LogFormat::Json));
+/// assert_eq!(LogFormat::default(), LogFormat::Text);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// Lines for people.
@@ -16,6 +24,13 @@ pub enum LogFormat {
 
 /// Starts logging. `RUST_LOG` chooses what is logged; the default is everything from `info`.
 /// Does nothing if something logs already.
+///
+/// ```
+/// use gatehouse_connector_sdk::runtime::{LogFormat, start_logging};
+///
+/// start_logging(LogFormat::Json);
+/// start_logging(LogFormat::Text); // Too late, and no harm.
+/// ```
 pub fn start_logging(format: LogFormat) {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())

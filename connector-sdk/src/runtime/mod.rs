@@ -3,6 +3,22 @@
 //! [`Agent::builder`] wraps a connector; [`Agent::run`] enrolls once, holds a session, waits for work and
 //! brings what the gateways hold in line with what is desired, until it is told to stop. Losing the control
 //! plane ends nothing: the agent comes back with growing pauses, and the gateways go on meanwhile.
+//!
+//! ```no_run
+//! use gatehouse_connector_sdk::{
+//!     memory::{MemoryConnector, MemoryGateway},
+//!     runtime::{Agent, AgentOptions, LogFormat, start_logging, stop_signal},
+//! };
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     start_logging(LogFormat::Text);
+//!     let options = AgentOptions::new("https://gatehouse.example.com", "/var/lib/agent-acme");
+//!     let acme = MemoryConnector::new(MemoryGateway::new());
+//!     Agent::builder(acme).run(options, stop_signal()?).await?;
+//!     Ok(())
+//! }
+//! ```
 
 mod agents;
 mod arguments;
@@ -49,6 +65,33 @@ use crate::{
 };
 
 /// An agent that has not started yet.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     memory::{MemoryConnector, MemoryGateway},
+///     monitor::Monitor,
+///     runtime::{Agent, AgentOptions, RunError},
+/// };
+/// use tokio_util::sync::CancellationToken;
+///
+/// let monitor = Monitor::new();
+/// let agent = Agent::builder(MemoryConnector::new(MemoryGateway::new())).monitored(&monitor);
+/// assert_eq!(agent.gateway_type().to_string(), "memory");
+/// let caught_up = agent.caught_up();
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let state = folder.path();
+/// // Without a join token, an agent that never joined ends at once.
+/// let options = AgentOptions::new("http://127.0.0.1:9090", state);
+/// let ended = agent.run(options, CancellationToken::new()).await.unwrap_err();
+/// assert!(matches!(ended, RunError::NotEnrolled { .. }));
+/// assert!(!caught_up.is_cancelled());
+/// assert!(monitor.readiness().unwrap_err().starts_with("memory: it ended"));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Agent {
     connector: Arc<dyn Connector>,

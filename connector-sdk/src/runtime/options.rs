@@ -12,6 +12,16 @@ use crate::{
 };
 
 /// Where an agent finds its control plane and keeps its identity.
+///
+/// ```
+/// use gatehouse_connector_sdk::runtime::AgentOptions;
+///
+/// let mut options = AgentOptions::new("https://gatehouse.example.com", "/var/lib/agent-acme");
+/// options.join_token = Some("gtj_123".into());
+/// options.name = Some("acme-eu".to_owned());
+/// assert!(!options.allow_insecure_http);
+/// assert!(!format!("{options:?}").contains("gtj_123"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct AgentOptions {
     /// The control plane's address.
@@ -65,6 +75,16 @@ impl AgentOptions {
 }
 
 /// Times and limits of an agent.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_sdk::runtime::{AgentOptions, Tuning};
+///
+/// let mut options = AgentOptions::new("https://gatehouse.example.com", "/var/lib/agent-acme");
+/// options.tuning = Tuning { concurrency: 2, grace: Duration::from_secs(60), ..Tuning::default() };
+/// assert_eq!(options.tuning.longest_poll, Duration::from_secs(25));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     /// How many deployments of one environment are worked on at the same time, at most.

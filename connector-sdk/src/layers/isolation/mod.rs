@@ -32,6 +32,29 @@ use register::{Hanging, Register};
 use thread::Lost;
 
 /// Where the calls of one connector are known that have not ended. Cheap to clone.
+///
+/// # Errors
+///
+/// `Unexpected` if the call panicked; `Unavailable` if it was not begun, since an earlier one in its environment was given
+/// up and has not ended, or since the system gives no further thread.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{error::ErrorKind, layers::Isolation, schemas::environment::Mode};
+///
+/// let isolation = Isolation::default();
+/// let environment = acme::environment(Mode::ReadOnly);
+/// assert_eq!(isolation.run("look", &environment, async { 42 }).await?, 42);
+///
+/// let empty: [u32; 0] = [];
+/// let panics = async move { *empty.iter().max().expect("a list that is not empty") };
+/// let panicked = isolation.run("look", &environment, panics).await.unwrap_err();
+/// assert_eq!(panicked.kind(), ErrorKind::Unexpected);
+/// assert_eq!(isolation.hanging(environment.id), 0);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Isolation {
     register: Arc<Register>,
@@ -91,6 +114,23 @@ fn lost_call(name: &str, environment: &EnvironmentContext, lost: Lost) -> Error 
 
 /// Isolates the operations of a connector. `translate` and `estimate` have no way to tell of an error and pass through
 /// as they are; [`PureFunctions`](super::PureFunctions) isolates those.
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     layers::{Isolation, IsolationLayer},
+///     memory::{MemoryConnector, MemoryGateway},
+///     schemas::{environment::Mode, observed::Observation},
+/// };
+///
+/// let layered = IsolationLayer::new(MemoryConnector::new(MemoryGateway::new()), Isolation::default());
+/// let context = acme::context(Mode::ReadOnly);
+/// assert_eq!(layered.observe(&context, &acme::orders_by_mark()).await?, Observation::Absent);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct IsolationLayer<C> {
     inner: Arc<C>,
