@@ -19,6 +19,8 @@ use utoipa::ToSchema;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+// People read the schema in forms and references, where the example has no place.
+#[schema(description = "`Environment.spec.settings` of gateway type `memory`.")]
 pub struct MemorySettings {
     /// A file that holds what the gateway holds, so that it outlives the agent. Without it, what the gateway
     /// holds ends with the agent's process.
@@ -60,5 +62,20 @@ impl MemorySettings {
 
     pub(super) fn delay_after_effect(&self) -> Duration {
         Duration::from_millis(self.delay_after_effect_ms.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings;
+
+    #[test]
+    fn the_schema_says_what_the_settings_are_and_not_how_to_test_with_them() {
+        let schema = settings::schema::<MemorySettings>("In-memory gateway settings");
+        assert_eq!(
+            schema["description"],
+            "`Environment.spec.settings` of gateway type `memory`."
+        );
     }
 }

@@ -58,7 +58,9 @@ const USAGE: u8 = 64;
 /// # Ok(())
 /// # }
 /// ```
+// The help text is that of the program; the example above is for authors.
 #[derive(Debug, Clone, Args)]
+#[command(about = None, long_about = None)]
 pub struct AgentArguments {
     /// The control plane's address.
     #[arg(long, value_name = "URL", env = "GATEHOUSE_CONTROL_PLANE")]
@@ -113,6 +115,10 @@ impl AgentArguments {
     }
 
     /// The options they stand for, for the agent of one gateway type.
+    ///
+    /// # Errors
+    ///
+    /// If a join token is for another gateway type, or there is no folder to keep the identity in.
     pub fn options(&self, gateway_type: &GatewayType) -> anyhow::Result<AgentOptions> {
         self.options_among(gateway_type, std::slice::from_ref(gateway_type))
     }
@@ -347,6 +353,17 @@ mod tests {
             version.trim(),
             concat!("gatehouse-agent-memory ", env!("CARGO_PKG_VERSION"))
         );
+    }
+
+    #[test]
+    fn the_help_speaks_of_agents_and_not_of_how_to_write_one() {
+        let connector = MemoryConnector::new(MemoryGateway::new());
+        let help = command(&[connector.descriptor()]).render_long_help().to_string();
+        assert!(
+            help.starts_with("An agent of Gatehouse: brings gateways in line"),
+            "{help}"
+        );
+        assert!(!help.contains("```"), "{help}");
     }
 
     #[test]
