@@ -30,7 +30,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The longest that the first pause can be.
+    /// The longest that the first pause can be. Zero means no pauses at all.
     pub first: Duration,
     /// The longest that any pause can be.
     pub longest: Duration,

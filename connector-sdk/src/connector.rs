@@ -368,7 +368,7 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiReference {
-    /// The gateway's own identity for it, once known.
+    /// The gateway's own identity for it, once known: what an earlier [`Deployed`] or a discovery said.
     pub external_ref: Option<ExternalRef>,
     /// What it is marked with, whatever the revision.
     pub mark: Mark,
@@ -391,9 +391,10 @@ pub struct ApiReference {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
-    /// The gateway's version, as far as it tells.
+    /// The gateway's version in the vendor's own notation, such as `3.9.1`, as far as it tells.
     pub gateway_version: Option<String>,
-    /// What was looked at, one by one.
+    /// What was looked at, one by one. If one is an `Error`, the environment's mode does not work; none at all says
+    /// that all is well.
     pub findings: Vec<CheckFinding>,
 }
 
@@ -408,13 +409,18 @@ pub struct CheckReport {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The position that the page before gave; none for the first page.
+    /// The `next` that the page before gave, character by character; none for the first page. The connector's own
+    /// words: nobody else reads them. It may be days old, and come from another process.
     pub position: Option<String>,
-    /// How many items are wanted at most; a connector may give fewer or more.
+    /// How many items are wanted at most; a connector may give fewer or more. The runtime asks for 1 to 100: for
+    /// fewer, the larger the items are, so that a page is around 2 MiB.
     pub limit: usize,
-    /// Which APIs.
+    /// Which APIs. By default all.
     pub filter: DiscoveryFilter,
-    /// The versions that the control plane knows, by the gateway's own identity.
+    /// The versions that the control plane knows, as [`ObservedApi::version`] said them, by the gateway's own identity.
+    /// Empty when everything is to be read anew.
+    ///
+    /// [`ObservedApi::version`]: gatehouse_schemas::observed::ObservedApi::version
     pub known: Arc<BTreeMap<ExternalRef, String>>,
 }
 
@@ -438,9 +444,10 @@ pub struct PageRequest {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveryPage {
-    /// The findings.
+    /// The findings: each API of the page once. May be empty although there is a next page.
     pub items: Vec<DiscoveredItem>,
-    /// The position of the next page; none after the last.
+    /// The position of the next page; none after the last. One that is where this page began breaks the listing off,
+    /// as it would never end.
     pub next: Option<String>,
 }
 
@@ -460,9 +467,10 @@ pub struct DiscoveryPage {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Translation {
-    /// The vendor's form, for plans and tests. Without secret values.
+    /// The vendor's form, for plans and tests: any JSON that its users recognize. Without secret values.
     pub vendor_form: Value,
-    /// How faithfully each policy is expressed.
+    /// How faithfully each policy is expressed, by its JSON pointer into the desired content (`/policies/0`,
+    /// `/operations/3/policies/1`). A policy that is not told of counts as one that is not expressed.
     pub fidelity: Vec<PolicyFidelity>,
 }
 
@@ -518,8 +526,9 @@ pub struct DeployRequest {
 pub struct Deployed {
     /// The gateway's own identity for it.
     pub external_ref: ExternalRef,
-    /// Where consumers reach it, best first.
+    /// Where consumers reach it, best first: absolute URLs up to and with the base path. May be empty.
     pub endpoint_urls: Vec<String>,
-    /// The fingerprint of what the gateway now holds, as an observation would give it.
+    /// The fingerprint of what the gateway now holds, as an observation would give it: of the object
+    /// `{"content": …, "secrets": …}`, see [`Fingerprint::of_value`].
     pub observed: Fingerprint,
 }

@@ -73,7 +73,7 @@ use crate::{error::Result, journal::Journal, scheduler::Quotas};
 pub struct Context {
     /// The environment it is about.
     pub environment: Arc<EnvironmentContext>,
-    /// Resolves secrets that the desired state refers to.
+    /// Resolves secrets that the desired state refers to. Asked for as late as possible, and not kept.
     pub secrets: Arc<dyn SecretResolver>,
     /// Records steps before they are taken.
     pub journal: Arc<dyn Journal>,
@@ -115,11 +115,13 @@ pub struct EnvironmentContext {
     pub name: ResourceName,
     /// What may be done there.
     pub mode: Mode,
-    /// The connection's parameters, valid against the connector's settings schema.
+    /// The connection's parameters, checked by the control plane against the connector's settings schema; read them
+    /// with [`settings::read`](crate::settings::read), since the schema may have been another version's.
     pub settings: Map<String, Value>,
-    /// The gateway's credentials, resolved, by the connector's name for each.
+    /// The gateway's credentials, resolved, by the connector's name for each. Those that the descriptor does not
+    /// require may be missing.
     pub credentials: BTreeMap<String, SecretString>,
-    /// Where consumers reach the gateway, if people said so.
+    /// Where consumers reach the gateway (scheme, host, optional port), if people said so.
     pub endpoints: Vec<Endpoint>,
 }
 
@@ -164,6 +166,11 @@ pub struct EnvironmentContext {
 /// ```
 #[async_trait]
 pub trait SecretResolver: fmt::Debug + Send + Sync {
-    /// The values of these secrets, by name; an error if one cannot be had.
+    /// The values of these secrets, by name: all of them, or an error.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if there is no such secret, `Forbidden` if the agent was revoked, `Unavailable` if the control plane
+    /// cannot be asked for now. The message names the secrets.
     async fn resolve(&self, names: &[ResourceName]) -> Result<BTreeMap<ResourceName, SecretString>>;
 }

@@ -128,9 +128,10 @@ impl ErrorKind {
 pub enum Retry {
     /// No: something must change first.
     Never,
-    /// Yes, with growing pauses.
+    /// Yes, with growing pauses: the runtime's, from 200 ms to 5 s for looks, from 1 s to 60 s between deploys.
     Backoff,
-    /// Yes, after this time.
+    /// Yes, after this time, as the gateway said. A look is not repeated if it is longer than
+    /// [`RetryPolicy::longest_wait`](crate::layers::RetryPolicy::longest_wait).
     After(Duration),
 }
 

@@ -98,6 +98,12 @@ pub trait Journal: fmt::Debug + Send + Sync {
 
     /// Records that a step is about to be taken; `object` is the deterministic name or mark of what it makes.
     /// Once this returns, the step may be taken; after an error it must not.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if the environment's lease ended, something newer is desired, or the agent stops; `Unsupported` if the
+    /// control plane is too old to record steps; `Unavailable` if the record could not be made. Give the error on as it
+    /// is.
     async fn intend(&self, step: StepIntent) -> Result<()>;
 
     /// Records that the step was taken. Losing this record does no harm.
@@ -123,9 +129,9 @@ pub struct StepIntent {
     pub number: u32,
     /// How many steps there are in all, as far as known.
     pub of: Option<u32>,
-    /// What it does, for people: `create the REST API`.
+    /// What it does, for people: `create the REST API`. At most 500 characters.
     pub description: String,
-    /// The deterministic name or mark of what it makes on the gateway; none if it makes nothing.
+    /// The deterministic name or mark of what it makes on the gateway, at most 1000 characters; none if it makes nothing.
     pub object: Option<String>,
 }
 

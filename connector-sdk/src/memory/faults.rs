@@ -55,7 +55,7 @@ pub enum Fault {
     Ignore,
     /// Right before a deploy has its effect, somebody else changes what the API is.
     EditFirst,
-    /// A deploy in several steps fails when this step is recorded and not taken.
+    /// A deploy in several steps fails when this step (from 1) is recorded and not taken.
     FailBeforeStep(u32),
     /// A deploy in several steps fails when this step is taken and not recorded as done.
     FailAfterStep(u32),

@@ -92,10 +92,16 @@ const ALL_OPERATIONS: &str = "*";
 /// ```
 #[async_trait]
 pub trait Quotas: fmt::Debug + Send + Sync {
-    /// Waits until this operation may be called once. Fails only when the work is cancelled.
+    /// Waits until this operation, by the vendor's name for it, may be called once. An operation that no quota names is
+    /// limited by the account's quota `*`, or not at all until the vendor refuses a call.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the work is cancelled, and nothing else.
     async fn acquire(&self, operation: &str) -> Result<()>;
 
-    /// Tells that the vendor refused a call of this operation for its rate (429), and when it said to come back.
+    /// Tells that the vendor refused a call of this operation for its rate (429), and when it said to come back
+    /// (`Retry-After`). Without a time, the pause is a second; a time of more than an hour counts as an hour.
     fn throttled(&self, operation: &str, retry_after: Option<Duration>);
 
     /// Tells that the vendor took a call of this operation.
