@@ -18,7 +18,7 @@ use crate::{
     scheduler::WaitingClock,
 };
 
-/// How long each operation may take.
+/// How long each operation may take. The defaults are our own figures, not a vendor's.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,17 +31,17 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// A check.
+    /// A check. By default 30 s.
     pub check: Duration,
-    /// One page of a discovery.
+    /// One page of a discovery. By default 60 s.
     pub discover: Duration,
-    /// One look at an API.
+    /// One look at an API. By default 30 s.
     pub observe: Duration,
-    /// One attempt to deploy.
+    /// One attempt to deploy. By default 5 minutes.
     pub deploy: Duration,
-    /// One attempt to undeploy.
+    /// One attempt to undeploy. By default 5 minutes.
     pub undeploy: Duration,
-    /// One translation, or one estimate.
+    /// One translation, or one estimate. By default 30 s.
     pub translate: Duration,
 }
 

@@ -31,11 +31,11 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How many attempts there are, the first included.
+    /// How many attempts there are, the first included: 1 means never again. By default 4.
     pub attempts: u32,
-    /// How pauses grow.
+    /// How pauses grow. By default from 200 ms to 5 s.
     pub backoff: Backoff,
-    /// The longest time the gateway may ask for; if it asks for more, there is no further attempt.
+    /// The longest time the gateway may ask for; if it asks for more, there is no further attempt. By default 30 s.
     pub longest_wait: Duration,
 }
 

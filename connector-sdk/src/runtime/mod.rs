@@ -127,6 +127,10 @@ impl Agent {
     }
 
     /// Runs until cancelled, or until the control plane says that it does not know this agent.
+    ///
+    /// # Errors
+    ///
+    /// What must be put right before it can start or go on, see [`RunError`]; outages are not among it.
     pub async fn run(self, options: AgentOptions, cancellation: CancellationToken) -> Result<(), RunError> {
         let monitor = self.monitor.of(self.connector.descriptor());
         let result = session::run(

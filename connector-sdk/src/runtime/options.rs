@@ -24,13 +24,14 @@ use crate::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct AgentOptions {
-    /// The control plane's address.
+    /// The control plane's address: `https://` or, on this machine, `http://`, a host, and a port if it is not the
+    /// usual one.
     pub control_plane: String,
     /// The one-time token to join with; needed as long as the state folder holds no identity.
     pub join_token: Option<SecretString>,
-    /// The folder of the agent's identity.
+    /// The folder of the agent's identity: made if it is not there, and used by one agent at a time.
     pub state_dir: PathBuf,
-    /// The name people see. Default: the host's.
+    /// The name people see, cut to 200 characters. Default: the host's.
     pub name: Option<String>,
     /// Whether plain HTTP to another machine is allowed.
     pub allow_insecure_http: bool,
@@ -87,20 +88,20 @@ impl AgentOptions {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
-    /// How many deployments of one environment are worked on at the same time, at most.
+    /// How many deployments of one environment are worked on at the same time, at most. By default 8.
     pub concurrency: usize,
     /// How many deployments of all environments together are worked on at the same time, beside one of each
-    /// environment, which never waits for another environment's.
+    /// environment, which never waits for another environment's. By default 64.
     pub common_concurrency: usize,
-    /// Work that takes longer than this is reported as begun.
+    /// Work that takes longer than this is reported as begun. By default 300 ms.
     pub slow: Duration,
-    /// Pauses before the control plane is asked again after an outage.
+    /// Pauses before the control plane is asked again after an outage. By default from 250 ms to 15 s.
     pub reconnect: Backoff,
-    /// Pauses before a failed deploy is tried again.
+    /// Pauses before a failed deploy is tried again. By default from 1 s to 60 s.
     pub redeploy: Backoff,
-    /// The longest that one request for work stays open.
+    /// The longest that one request for work stays open. By default 25 s.
     pub longest_poll: Duration,
-    /// How long running work may take to end when the agent stops.
+    /// How long running work may take to end when the agent stops. By default 10 s.
     pub grace: Duration,
     /// How long each operation of the connector may take.
     pub deadlines: Deadlines,
