@@ -59,9 +59,9 @@ use crate::{context::Context, error::Result};
 ///
 /// # Errors
 ///
-/// Every operation answers with an [`Error`](crate::error::Error) whose kind says what the runtime does next: it tries
-/// `RateLimited` and `Unavailable` again, and waits for a change of the desired state, the settings or the gateway after
-/// all others.
+/// An [`Error`](crate::error::Error) says what went wrong by its kind, and whether trying again can help by its
+/// [`Retry`](crate::error::Retry). Unless a connector says otherwise, `RateLimited` and `Unavailable` are tried again, and
+/// all others only once something has changed.
 ///
 /// # Example
 ///

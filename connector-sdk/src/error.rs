@@ -51,7 +51,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong.
 ///
-/// The runtime acts on the kind: `RateLimited` and `Unavailable` are tried again, all others once something changes.
+/// Whether trying again can help is said by [`Retry`], for which each kind has a usual verdict: see [`Error::new`].
 ///
 /// ```
 /// use gatehouse_connector_sdk::error::ErrorKind;
