@@ -1,5 +1,7 @@
 //! `test-gateway`: does to the gateway under test what `gatehouse connector test` asks for. See `test.yaml`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod gateway;
 
 use gateway::GatewayUnderTest;

@@ -68,3 +68,15 @@ pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("it says nothing that is text").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_says_what_it_said() {
+        assert_eq!(text_of(&"a mistake"), "a mistake");
+        assert_eq!(text_of(&"another mistake".to_owned()), "another mistake");
+        assert_eq!(text_of(&7), "it says nothing that is text");
+    }
+}

@@ -1,10 +1,16 @@
 //! `gatehouse dev`: useful in the first minute, picked up again by the next start.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
 use super::harness::{Home, Running, free_address};
+
+/// How long an agent may take to connect.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Three free addresses as options of `dev`.
 fn options() -> Vec<String> {
@@ -110,7 +116,15 @@ fn a_form_of_a_gateway_type_is_applied_as_it_is_filled_in() {
     let home = Home::new();
     let (_running, _) = start(&home, &options(), &["--no-sample"]);
     home.ok("context use dev");
-    let form = home.ok("env form native --name edge");
+    // The agent tells of its settings as soon as it is connected.
+    let asked = Instant::now();
+    let form = loop {
+        let form = home.run(&["env", "form", "native", "--name", "edge"]);
+        if form.code == 0 {
+            break form.stdout;
+        }
+        assert!(asked.elapsed() < PATIENCE, "{}", form.stderr);
+    };
     assert!(
         form.contains("gatewayType: native") && form.contains("# This gateway type has no settings."),
         "{form}"

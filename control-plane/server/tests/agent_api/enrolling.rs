@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatehouse_control_plane_api::agent::{SessionRequest, TokenRequest};
+use gatehouse_control_plane_api::agent::{PROTOCOL_MAX, SessionRequest, TokenRequest};
 use gatehouse_schemas::identity::AgentId;
 use reqwest::Method;
 use serde_json::json;
@@ -234,7 +234,7 @@ async fn a_session_agrees_on_a_protocol_or_names_both_ranges() {
             .session(&agent.token, &request)
             .await
             .expect("a session");
-        assert_eq!((session.protocol, session.lease_ms), (1, 2_000));
+        assert_eq!((session.protocol, session.lease_ms), (PROTOCOL_MAX, 2_000));
         assert_eq!(session.environments.len(), 1);
         assert!(session.environments[0].fencing.is_some());
         let read = control_plane

@@ -171,7 +171,7 @@ async fn what_cannot_be_discovered_is_refused() {
             .post("discoveries", json!({"environment": "local"}))
             .await
             .problem(409);
-        assert_eq!(kind, "wrong-state");
+        assert_eq!(kind, "capability-lacking");
     })
     .await;
 }
