@@ -3,7 +3,7 @@
 
 /// What an item is, as far as it matters for examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A module's own documentation.
     Module,
     /// A type, trait or function.
@@ -14,31 +14,31 @@ pub enum Kind {
 
 /// A public item.
 #[derive(Debug, Clone)]
-pub struct Item {
-    pub kind: Kind,
-    pub name: String,
+pub(crate) struct Item {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
     /// The type or trait of a member.
-    pub owner: Option<String>,
-    pub docs: Vec<String>,
-    pub file: String,
-    pub line: usize,
+    pub(crate) owner: Option<String>,
+    pub(crate) docs: Vec<String>,
+    pub(crate) file: String,
+    pub(crate) line: usize,
 }
 
 /// What a source file holds.
 #[derive(Debug, Default)]
-pub struct Source {
+pub(crate) struct Source {
     /// What it says of itself.
-    pub docs: Vec<String>,
-    pub items: Vec<Item>,
+    pub(crate) docs: Vec<String>,
+    pub(crate) items: Vec<Item>,
     /// Its modules, and whether they are public.
-    pub modules: Vec<(String, bool)>,
+    pub(crate) modules: Vec<(String, bool)>,
     /// The statements that re-export something.
-    pub exports: Vec<String>,
+    pub(crate) exports: Vec<String>,
 }
 
 impl Item {
     /// Its name with that of its type.
-    pub fn full_name(&self) -> String {
+    pub(crate) fn full_name(&self) -> String {
         match &self.owner {
             Some(owner) => format!("{owner}::{}", self.name),
             None => self.name.clone(),
@@ -46,7 +46,7 @@ impl Item {
     }
 
     /// The code of its examples; what is marked as text or ignored is none.
-    pub fn example(&self) -> String {
+    pub(crate) fn example(&self) -> String {
         let mut code = String::new();
         let mut fence: Option<&str> = None;
         for line in &self.docs {
@@ -65,7 +65,7 @@ impl Item {
 }
 
 /// Reads a source file.
-pub fn read(file: &str, text: &str) -> Source {
+pub(crate) fn read(file: &str, text: &str) -> Source {
     let mut reader = Reader {
         file,
         ..Reader::default()

@@ -9,7 +9,7 @@ use super::items::{self, Item, Kind, Source};
 
 /// The items that the documentation of the crate with this root shows: those of public modules, those that public
 /// modules re-export from their private ones, the members of all these, and the modules themselves.
-pub fn shown(root: &Path) -> Vec<Item> {
+pub(crate) fn shown(root: &Path) -> Vec<Item> {
     let mut all = Vec::new();
     let folder = root.parent().expect("a file is in a folder");
     visit(root, folder, "crate", &Access::Public, &mut all);
