@@ -20,6 +20,7 @@ pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("cannot compare the desired state", NEVER),
     ("a policy cannot be shown", NEVER),
     ("it cannot be read", NEVER),
+    ("it ended without a result", NEVER),
     (
         "nobody has looked since it was deployed",
         "a report of a deploy is a look, so only what an earlier version recorded is without one",

@@ -114,6 +114,31 @@ async fn a_panic_is_an_error_that_says_where_and_what() {
         .unwrap();
 }
 
+#[tokio::test]
+async fn a_panic_without_a_text_is_an_error_all_the_same() {
+    let isolation = Isolation::default();
+    let call = async { std::panic::panic_any(7) };
+    let error = isolation
+        .run::<()>("check", &bad().environment, call)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the connector panicked during the check in environment `bad`: it says nothing that is text; report it to the connector's authors"
+    );
+}
+
+#[test]
+fn without_a_thread_nothing_is_begun_and_people_are_told_why() {
+    let refused = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+    let error = lost_call("check", &bad().environment, Lost::NoThread(refused));
+    assert_eq!(error.retry(), Retry::Backoff);
+    assert_eq!(
+        error.message(),
+        "the check in environment `bad` was not begun: the system gives the agent no further thread; raise its limits, or serve fewer environments with one agent"
+    );
+}
+
 /// The test's runtime has one thread. Were it blocked, the deadline would never pass.
 #[tokio::test]
 async fn a_blocked_thread_holds_up_neither_its_deadline_nor_other_environments() {
