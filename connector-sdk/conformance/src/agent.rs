@@ -98,6 +98,28 @@ pub enum AgentTestError {
 }
 
 /// Tests every behaviour up to a level, each on a gateway of its own, and tells of each as it is done.
+///
+/// # Errors
+///
+/// What keeps the agent from being tested at all; what is wrong with its behaviour is in the report.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use gatehouse_connector_conformance::{
+///     Level,
+///     agent::{AgentCommand, TestFile, run_agent},
+/// };
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let file = TestFile::read(Path::new("test.yaml"))?;
+///     let agent: AgentCommand = file.agent_command(None)?;
+///     let report = run_agent(Level::Core, &file, &agent, |tested| println!("{}", tested.sentence)).await?;
+///     assert!(report.passed(), "{}", report.summary());
+///     Ok(())
+/// }
+/// ```
 pub async fn run_agent(
     level: Level,
     file: &TestFile,

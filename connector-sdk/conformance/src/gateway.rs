@@ -13,6 +13,88 @@ use crate::agent::{AgentPlace, RunningAgent};
 
 /// A gateway under test, empty at first. What it cannot be brought to is answered with `false` or nothing; the
 /// behaviours that need it are skipped.
+///
+/// ```
+/// use std::{collections::BTreeMap, sync::Arc};
+///
+/// use async_trait::async_trait;
+/// use gatehouse_connector_conformance::{
+///     Connection, Disturbance, Edit, GatewayAnswer, Outcome, Permission, TestGateway, behaviours, test,
+/// };
+/// use gatehouse_connector_sdk::{
+///     connector::Connector,
+///     memory::{Fault, MemoryConnector, MemoryGateway},
+///     error::ErrorKind,
+///     operation::Operation,
+///     schemas::{identity::ExternalRef, revision::RevisionContent},
+/// };
+///
+/// /// A gateway that can be brought to little: what it cannot be brought to is skipped.
+/// #[derive(Default)]
+/// struct AcmeUnderTest(MemoryGateway);
+///
+/// #[async_trait]
+/// impl TestGateway for AcmeUnderTest {
+///     fn connector(&self) -> Arc<dyn Connector> {
+///         Arc::new(MemoryConnector::new(self.0.clone()))
+///     }
+///
+///     fn connection(&self) -> Connection {
+///         Connection::default()
+///     }
+///
+///     fn connection_without(&self, _permission: Permission) -> Option<Connection> {
+///         None
+///     }
+///
+///     async fn add_foreign(&self, name: &str, content: RevisionContent) -> ExternalRef {
+///         self.0.add_foreign(name, content).unwrap()
+///     }
+///
+///     async fn edit(&self, api: &ExternalRef, edit: Edit) -> bool {
+///         edit == Edit::Name && self.0.rename(api, "edited").is_ok()
+///     }
+///
+///     async fn delete(&self, api: &ExternalRef) {
+///         self.0.delete(api).unwrap();
+///     }
+///
+///     async fn holds(&self) -> BTreeMap<String, String> {
+///         let apis = self.0.apis().into_iter();
+///         apis.map(|(id, api)| (id.0, format!("{api:?}"))).collect()
+///     }
+///
+///     async fn make_unreadable(&self, _api: &ExternalRef) -> bool {
+///         false
+///     }
+///
+///     async fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool {
+///         if disturbance != Disturbance::Unreachable {
+///             return false;
+///         }
+///         self.0.inject(operation, [Fault::Fail(ErrorKind::Unavailable)]);
+///         true
+///     }
+///
+///     async fn hide(&self) -> bool {
+///         false
+///     }
+///
+///     async fn ask(&self, _endpoint_url: &str, _path: &str, _key: Option<&str>) -> Option<GatewayAnswer> {
+///         None
+///     }
+///
+///     async fn calls(&self) -> Option<u64> {
+///         None
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let sentence = "Deploying the same desired API again changes nothing and succeeds.";
+/// let behaviour = behaviours().into_iter().find(|it| it.sentence == sentence).unwrap();
+/// assert_eq!(test(&behaviour, Arc::new(AcmeUnderTest::default())).await, Outcome::Passed);
+/// # });
+/// ```
 #[async_trait]
 pub trait TestGateway: Send + Sync {
     /// A connector, as another process would make it: it shares nothing with the ones before but the gateway.

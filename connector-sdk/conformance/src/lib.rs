@@ -4,6 +4,18 @@
 //! line is one test, in the same words. A connector's author provides a [`TestGateway`], which does what other people
 //! and the network do to a gateway, and calls [`run`]. Behaviours of operations that the connector does not declare,
 //! and those that the gateway under test cannot be brought to show, are skipped, and the report says why.
+//!
+//! In a connector's `tests/conformance.rs`, here with the in-memory connector in the place of one's own:
+//!
+//! ```
+//! use gatehouse_connector_conformance::{Level, MemoryTestGateway, run};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let report = run(Level::Core, async || MemoryTestGateway::new()).await;
+//! let failures: Vec<_> = report.failures().collect();
+//! assert!(report.passed(), "{failures:#?}");
+//! # });
+//! ```
 
 pub mod agent;
 mod ask;
@@ -40,11 +52,31 @@ use crate::{subject::Subject, verdict::Stop};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// All behaviours, in the order of the contract.
+///
+/// ```
+/// use gatehouse_connector_conformance::{Level, behaviours};
+///
+/// let core = behaviours().into_iter().filter(|behaviour| behaviour.level == Level::Core);
+/// let sentences: Vec<_> = core.map(|behaviour| behaviour.sentence).collect();
+/// assert!(sentences.contains(&"Removing an API that is already gone succeeds."));
+/// ```
 pub fn behaviours() -> Vec<Behaviour> {
     behaviours::all()
 }
 
 /// Tests every behaviour up to a level, each on a gateway of its own. `fresh` gives an empty gateway at every call.
+///
+/// A behaviour that takes more than 30 seconds has failed.
+///
+/// ```
+/// use gatehouse_connector_conformance::{Level, MemoryTestGateway, run};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let report = run(Level::Core, async || MemoryTestGateway::new()).await;
+/// assert!(report.summary().ends_with(" 0 failed"), "{}", report.summary());
+/// assert!(report.unproven().is_empty(), "every declared operation was seen to work");
+/// # });
+/// ```
 pub async fn run<Gateway: TestGateway + 'static>(level: Level, fresh: impl AsyncFn() -> Gateway) -> Report {
     let mut report = Report::of(fresh().await.connector().descriptor(), level);
     for behaviour in behaviours()
@@ -58,6 +90,19 @@ pub async fn run<Gateway: TestGateway + 'static>(level: Level, fresh: impl Async
 }
 
 /// Tests one behaviour on an empty gateway.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use gatehouse_connector_conformance::{MemoryTestGateway, Outcome, behaviours, test};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// for behaviour in behaviours().iter().filter(|it| it.sentence.starts_with("Removing an API")) {
+///     let outcome = test(behaviour, Arc::new(MemoryTestGateway::new())).await;
+///     assert_eq!(outcome, Outcome::Passed, "{}", behaviour.id);
+/// }
+/// # });
+/// ```
 pub async fn test(behaviour: &Behaviour, gateway: Arc<dyn TestGateway>) -> Outcome {
     let subject = Subject::new(gateway);
     let capabilities = subject.capabilities();

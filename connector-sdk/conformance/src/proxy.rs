@@ -37,6 +37,36 @@ type Before = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 /// Disturbances of `deploy` and `undeploy` meet requests that change something (any method but `GET`, `HEAD` and
 /// `OPTIONS`), those of the other operations meet all requests. All but a lost reply last until
 /// [`calm`](Self::calm).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_conformance::{Disturbance, FaultProxy};
+/// use gatehouse_connector_sdk::operation::Operation;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// # let gateway_url = format!("http://{}", listener.local_addr().unwrap());
+/// # let app = axum::Router::new().route("/routes", axum::routing::get(|| async { "[]" }));
+/// # tokio::spawn(async move { axum::serve(listener, app).await });
+/// let proxy = FaultProxy::start(&gateway_url).await.unwrap();
+/// // The connector is given `proxy.url()` in the place of the gateway's.
+/// let list = async || reqwest::get(format!("{}/routes", proxy.url())).await;
+///
+/// let retry_after = Some(Duration::from_secs(2));
+/// assert!(proxy.disturb(Operation::Discover, Disturbance::TooManyRequests { retry_after }));
+/// let refused = list().await.unwrap();
+/// assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"2".parse().unwrap()));
+///
+/// proxy.calm(Operation::Discover);
+/// proxy.before_next_change(|| Box::pin(async {}));
+/// assert_eq!(list().await.unwrap().text().await.unwrap(), "[]", "a look is no change");
+///
+/// proxy.hide();
+/// assert!(list().await.is_err());
+/// assert_eq!(proxy.calls(), 3);
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,

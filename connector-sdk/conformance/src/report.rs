@@ -11,6 +11,24 @@ use crate::behaviour::{Behaviour, Level, Operation};
 const SUITE: &str = env!("CARGO_PKG_VERSION");
 
 /// What a run of the suite found about one connector.
+///
+/// ```
+/// use gatehouse_connector_conformance::{Level, MemoryTestGateway, Outcome, Report, run};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let report = run(Level::Core, async || MemoryTestGateway::new()).await;
+/// let report = report.reproduced_by("cargo test --test conformance");
+///
+/// let passed = report.count(|outcome| *outcome == Outcome::Passed);
+/// assert!(report.summary().starts_with(&format!("{passed} passed, ")));
+/// assert!(report.passed() && report.failures().next().is_none() && report.unproven().is_empty());
+///
+/// // The file that is checked in, and what the descriptor says of it.
+/// let yaml = report.to_yaml().unwrap();
+/// assert_eq!(report.for_descriptor().passed as usize, passed);
+/// assert_eq!(Report::from_yaml(&yaml), Ok(report));
+/// # });
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Report {

@@ -11,6 +11,19 @@ use crate::gateway::TestGateway;
 
 /// Answers what the suite asks on standard input, until it ends. `fresh` gives an empty gateway at every call; its
 /// connector and its disturbances are not asked for.
+///
+/// # Errors
+///
+/// If standard input or output breaks. A request that is not understood is answered with what is wrong with it.
+///
+/// ```no_run
+/// use gatehouse_connector_conformance::{MemoryTestGateway, driver::serve};
+///
+/// #[tokio::main]
+/// async fn main() -> std::io::Result<()> {
+///     serve(async || MemoryTestGateway::new()).await
+/// }
+/// ```
 pub async fn serve<Gateway: TestGateway>(fresh: impl AsyncFn() -> Gateway) -> io::Result<()> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut output = tokio::io::stdout();
