@@ -3,11 +3,6 @@
 /// How a text begins, and why no test holds it.
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("what is known of environment", "a part of a line of the log"),
-    ("it ended without a result", NEVER),
-    (
-        "the {name} in environment `{environment}` was not begun: the system gives",
-        "a machine without threads runs no tests",
-    ),
     ("it comes from an approved plan", WITHHELD),
     ("it takes over an object in place", WITHHELD),
     ("an attempt at it took steps", WITHHELD),
