@@ -43,8 +43,8 @@ fn kong() -> Descriptor {
 #[test]
 fn the_form_has_what_is_required_without_a_value_and_the_rest_as_comments() {
     expect![[r##"
-        # An environment of gateway type kong (Kong, connector 1.4.2). Give a value to what ends with `#
-        # required`, take the `#` away from what you want to say, then: gatehouse apply -f FILE
+        # An environment of gateway type kong (Kong, connector 1.4.2). Give a value to what is required,
+        # take the `#` away from what you want to say, then: gatehouse apply -f FILE
         apiVersion: gatehouse.dev/v1
         kind: Environment
         metadata:
@@ -54,20 +54,20 @@ fn the_form_has_what_is_required_without_a_value_and_the_rest_as_comments() {
           # read-only, write-only or read-write
           mode: read-write
           settings:
-            # Where the Admin API listens. (URL, matches ^https?://; required)
+            # Where the Admin API listens. (URL: matches ^https?://; required)
             adminUrl: # required
             # Who signs in. (object; required)
             login:
-              # As whom. (text, from 1 characters; required)
+              # As whom. (text: length from 1; required)
               user: # required
               # Where to. (text; default "on")
               # realm: "on"
-            # Which edition. (text, oss, enterprise; default oss)
+            # Which edition. (text: oss, enterprise; default oss)
             # edition: oss
-            # Only what \| has one of these. (list of text)
+            # Only what | has one of these. (list of text)
             # labels: []
-            # How long one call may take. (whole number, from 1 to 60000)
-            # timeoutMs: null
+            # How long one call may take. (whole number: from 1 to 60000)
+            # timeoutMs:
           # Each credential is one of: `secretRef` (a Secret of the control plane), `env` (a variable of the
           # agent's process), `file` (a file on the agent's machine)
           credentials:
@@ -99,7 +99,7 @@ fn the_page_tells_everything() {
         |---|---|---|---|---|
         | `adminUrl` | URL | **required** | matches `^https?://` | Where the Admin API listens. |
         | `login` | object | **required** |  | Who signs in. |
-        | `login.user` | text | **required** | from 1 characters | As whom. |
+        | `login.user` | text | **required** | length from 1 | As whom. |
         | `login.realm` | text | `on` |  | Where to. |
         | `edition` | text | `oss` | `oss`, `enterprise` | Which edition. |
         | `labels` | list of text | – |  | Only what \| has one of these. |
