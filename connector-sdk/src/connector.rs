@@ -301,7 +301,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - `Deployed::observed` is what the gateway holds, not what was asked for; if it is not the desired fingerprint,
     ///   the runtime looks once more, and tries again.
     /// - A gateway that cannot be reached or fails is an `Unavailable` error; one that asks to come back later is
-    ///   `RateLimited`, with the time it says.
+    ///   `RateLimited`, with the time it says, unless the quotas are told of it and the call is made again in its turn.
     /// - An error says what it is about: the API's name, path or identity, or else the environment or the setting.
     /// - No secret's value appears in a translation, an observation, an error or the log, nor does a credential's.
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed>;

@@ -3,6 +3,8 @@
 //! Connectors and control planes of different ages read each other's: what is absent means "not declared", and what is
 //! unknown is ignored.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -92,6 +94,12 @@ impl ConformanceLevel {
             Self::Core => "core",
             Self::Extended => "extended",
         }
+    }
+}
+
+impl fmt::Display for ConformanceLevel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 

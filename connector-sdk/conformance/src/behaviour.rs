@@ -6,26 +6,7 @@ use futures_util::future::BoxFuture;
 use gatehouse_schemas::descriptor::Capabilities;
 use serde::{Deserialize, Serialize};
 
-use crate::{subject::Subject, verdict::Verdict};
-
-/// How far a connector is tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Level {
-    /// What nobody can do without.
-    Core,
-    /// What keeps its promises under crashes, races and large numbers, too.
-    Extended,
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Core => "core",
-            Self::Extended => "extended",
-        })
-    }
-}
+use crate::{Level, subject::Subject, verdict::Verdict};
 
 /// The method of the contract that a behaviour belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

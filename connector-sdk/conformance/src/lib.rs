@@ -35,7 +35,8 @@ mod subject;
 mod verdict;
 
 pub use ask::ask;
-pub use behaviour::{Behaviour, Level, Operation};
+pub use behaviour::{Behaviour, Operation};
+pub use gatehouse_schemas::descriptor::ConformanceLevel as Level;
 pub use gateway::{Connection, Disturbance, Edit, GatewayAnswer, Permission, TestGateway};
 pub use memory::MemoryTestGateway;
 pub use page::page;

@@ -14,11 +14,20 @@ use gatehouse_schemas::quota::VendorCalls;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CountingQuotas {
     taken: Arc<Mutex<BTreeMap<String, u64>>>,
+    refusals: Arc<Mutex<Vec<Option<Duration>>>>,
 }
 
 impl CountingQuotas {
     pub(crate) fn taken(&self) -> VendorCalls {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When the gateway asked to come back, each time that it refused a call for its rate.
+    pub(crate) fn refusals(&self) -> Vec<Option<Duration>> {
+        self.refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -30,7 +39,10 @@ impl Quotas for CountingQuotas {
         Ok(())
     }
 
-    fn throttled(&self, _operation: &str, _retry_after: Option<Duration>) {}
+    fn throttled(&self, _operation: &str, retry_after: Option<Duration>) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.push(retry_after);
+    }
 
     fn succeeded(&self, _operation: &str) {}
 

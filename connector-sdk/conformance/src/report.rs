@@ -1,11 +1,11 @@
 //! What a run of the suite found.
 
 use gatehouse_schemas::descriptor::{
-    Capabilities, ConformanceLevel, ConformanceNote, ConformanceSummary, Descriptor, PolicySupport,
+    Capabilities, ConformanceLevel as Level, ConformanceNote, ConformanceSummary, Descriptor, PolicySupport,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::behaviour::{Behaviour, Level, Operation};
+use crate::behaviour::{Behaviour, Operation};
 
 /// The version of the suite: its behaviours are the contract's, so it is the SDK's.
 const SUITE: &str = env!("CARGO_PKG_VERSION");
@@ -163,10 +163,7 @@ impl Report {
         };
         ConformanceSummary {
             suite: self.suite.clone(),
-            level: match self.level {
-                Level::Core => ConformanceLevel::Core,
-                Level::Extended => ConformanceLevel::Extended,
-            },
+            level: self.level,
             passed: u32::try_from(self.count(|outcome| *outcome == Outcome::Passed)).unwrap_or(u32::MAX),
             skipped: notes(|outcome| match outcome {
                 Outcome::Skipped { reason } => Some(reason),

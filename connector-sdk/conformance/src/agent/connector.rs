@@ -51,7 +51,7 @@ pub(super) struct AgentConnector {
     descriptor: Arc<Descriptor>,
     /// One thing at a time.
     session: AsyncMutex<Session>,
-    /// What the last plan said; `translate` and `estimate` are asked without an environment.
+    /// Those of the last operation: `translate` and `estimate` are asked without any.
     surroundings: Mutex<Option<Context>>,
     stand: Arc<Stand>,
 }
@@ -380,20 +380,9 @@ fn intent(step: Step) -> StepIntent {
 
 /// An error by the word that agents report.
 fn error(reason: &str, message: String) -> Error {
-    let kinds = [
-        ErrorKind::NotFound,
-        ErrorKind::Conflict,
-        ErrorKind::Invalid,
-        ErrorKind::Unauthorized,
-        ErrorKind::Forbidden,
-        ErrorKind::RateLimited,
-        ErrorKind::Unavailable,
-        ErrorKind::Unsupported,
-    ];
-    let kind = kinds.into_iter().find(|kind| kind.as_str() == reason);
+    let kind = ErrorKind::ALL.into_iter().find(|kind| kind.as_str() == reason);
     match (kind, reason) {
         (Some(kind), _) => Error::new(kind, message),
-        (None, "Unexpected") => Error::new(ErrorKind::Unexpected, message),
         (None, "PolicyUnsupported") => Error::new(ErrorKind::Unsupported, message),
         (None, _) => Error::new(ErrorKind::Unexpected, format!("{reason}: {message}")),
     }

@@ -27,7 +27,7 @@ pub(super) fn behaviours() -> Vec<Behaviour> {
         Deploy Extended rivals::attempts_at_once_leave_one_object [Observe] "Two attempts at once leave one object; the one that came too late finds its work done or ends in an error.";
         Deploy Extended rivals::an_edit_meanwhile_is_told [Observe] "When somebody else changes the API meanwhile, that is a `Conflict`, or `Deployed::observed` tells what the gateway holds in the end.";
         Deploy Core what_is_told_is_what_the_gateway_holds [Observe] "`Deployed::observed` is what the gateway holds, not what was asked for; if it is not the desired fingerprint, the runtime looks once more, and tries again.";
-        Deploy Core telling::trouble_is_told_by_its_kind [Observe] "A gateway that cannot be reached or fails is an `Unavailable` error; one that asks to come back later is `RateLimited`, with the time it says.";
+        Deploy Core telling::trouble_is_told_by_its_kind [Observe] "A gateway that cannot be reached or fails is an `Unavailable` error; one that asks to come back later is `RateLimited`, with the time it says, unless the quotas are told of it and the call is made again in its turn.";
         Deploy Core telling::errors_say_what_they_are_about [Observe] "An error says what it is about: the API's name, path or identity, or else the environment or the setting.";
         Deploy Core telling::no_secret_is_told [Observe] "No secret's value appears in a translation, an observation, an error or the log, nor does a credential's.";
     ]

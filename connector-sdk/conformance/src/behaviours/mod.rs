@@ -21,7 +21,7 @@ macro_rules! behaviours {
         vec![$(Behaviour {
             id: crate::behaviours::last_segment(stringify!($test)),
             operation: crate::behaviour::Operation::$operation,
-            level: crate::behaviour::Level::$level,
+            level: crate::Level::$level,
             sentence: $sentence,
             needs: &[$(crate::behaviour::Operation::$need),*],
             test: |subject| Box::pin($test(subject)),

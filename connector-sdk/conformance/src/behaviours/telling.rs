@@ -1,7 +1,9 @@
 //! What `deploy` must tell, and what it must not.
 
+use std::time::Duration;
+
 use gatehouse_connector_sdk::{
-    error::{Error, ErrorKind, Retry, chain},
+    error::{ErrorKind, Retry, chain},
     operation::Operation,
 };
 use secrecy::ExposeSecret as _;
@@ -16,56 +18,64 @@ use crate::{
     verdict::{Stop, Verdict, ensure, require},
 };
 
+/// How long an attempt is watched that waits for its turn.
+const TURN: Duration = Duration::from_millis(300);
+/// The same for an agent, which may have to be started first.
+const TURN_OF_AGENTS: Duration = Duration::from_secs(3);
+
 pub(super) async fn trouble_is_told_by_its_kind(subject: Subject) -> Verdict {
-    let wait = std::time::Duration::from_secs(7);
-    let cases = [
-        (Disturbance::Unreachable, ErrorKind::Unavailable, None),
-        (Disturbance::ServerError, ErrorKind::Unavailable, None),
-        (
-            Disturbance::TooManyRequests { retry_after: None },
-            ErrorKind::RateLimited,
-            None,
-        ),
-        (
-            Disturbance::TooManyRequests {
-                retry_after: Some(wait),
-            },
-            ErrorKind::RateLimited,
-            Some(Retry::After(wait)),
-        ),
-    ];
     let mut seen = 0;
-    for (disturbance, kind, retry) in cases {
-        if !subject.gateway.disturb(Operation::Deploy, disturbance).await {
-            continue;
+    for disturbance in [Disturbance::Unreachable, Disturbance::ServerError] {
+        if subject.gateway.disturb(Operation::Deploy, disturbance).await {
+            seen += 1;
+            is_unavailable(&subject, disturbance).await?;
         }
-        seen += 1;
-        let error = failure(&subject, disturbance).await?;
-        ensure(error.kind() == kind, || {
-            format!("{disturbance:?} was told as {error:?}")
-        })?;
-        // An agent heeds the time by itself, and reports do not tell it.
-        let is_heard = subject.gateway.is_in_process();
-        ensure(
-            !is_heard || retry.is_none_or(|retry| error.retry() == retry),
-            || format!("{disturbance:?} was told with the advice {:?}", error.retry()),
-        )?;
     }
-    match seen {
-        0 => Err(Stop::Skip(
-            "the gateway under test cannot be disturbed".to_owned(),
-        )),
-        _ => Ok(()),
+    for retry_after in [None, Some(Duration::from_secs(7))] {
+        let disturbance = Disturbance::TooManyRequests { retry_after };
+        if subject.gateway.disturb(Operation::Deploy, disturbance).await {
+            seen += 1;
+            is_slowed_down(&subject, retry_after).await?;
+        }
     }
+    require(seen > 0, "cannot be disturbed")
 }
 
-async fn failure(subject: &Subject, disturbance: Disturbance) -> Result<Error, Stop> {
+async fn is_unavailable(subject: &Subject, disturbance: Disturbance) -> Verdict {
     match subject.try_deploy(&sample::desired(1)).await? {
-        Err(error) => Ok(error),
         Ok(_) => Err(Stop::Fail(format!(
             "the deploy met with {disturbance:?} and succeeded; retries belong to the runtime"
         ))),
+        Err(error) => ensure(error.kind() == ErrorKind::Unavailable, || {
+            format!("{disturbance:?} was told as {error:?}")
+        }),
     }
+}
+
+/// The attempt ends as `RateLimited`, or the quotas are told and it goes on in its turn.
+async fn is_slowed_down(subject: &Subject, retry_after: Option<Duration>) -> Verdict {
+    let subject = subject.counting();
+    let is_heard = subject.gateway.is_in_process();
+    let turn = if is_heard { TURN } else { TURN_OF_AGENTS };
+    let attempt = tokio::time::timeout(turn, subject.try_deploy(&sample::desired(1))).await;
+    subject.gateway.calm(Operation::Deploy).await;
+    if let Ok(ended) = attempt
+        && let Err(error) = ended?
+    {
+        let advice = retry_after.map(Retry::After);
+        // An agent heeds the time by itself, and reports do not tell it.
+        let is_advised = !is_heard || advice.is_none_or(|advice| error.retry() == advice);
+        return ensure(error.kind() == ErrorKind::RateLimited && is_advised, || {
+            format!("the gateway asked to come back after {retry_after:?}, which was told as {error:?}")
+        });
+    }
+    // The quotas of an agent are its own.
+    let told = subject.quotas.refusals();
+    ensure(!is_heard || told.contains(&retry_after), || {
+        format!(
+            "the gateway asked to come back after {retry_after:?}; the attempt went on, and the quotas were told {told:?}"
+        )
+    })
 }
 
 pub(super) async fn errors_say_what_they_are_about(subject: Subject) -> Verdict {

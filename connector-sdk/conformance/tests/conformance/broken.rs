@@ -153,7 +153,7 @@ const BREACHES: [Row; 32] = [
     (Breach::TroubleIsUnexpected, "trouble_is_told_by_its_kind", &[]),
 ];
 
-const MORE_BREACHES: [Row; 9] = [
+const MORE_BREACHES: [Row; 10] = [
     (Breach::SecretIsTold, "no_secret_is_told", &[]),
     (
         Breach::GoneIsNotFound,
@@ -171,6 +171,11 @@ const MORE_BREACHES: [Row; 9] = [
     (Breach::EditMeanwhileIsHidden, "an_edit_meanwhile_is_told", &[]),
     (Breach::ErrorsAreVague, "errors_say_what_they_are_about", &[]),
     (Breach::SecretIsLogged, "no_secret_is_told", &[]),
+    (
+        Breach::RefusalsForTheRateAreKeptBack,
+        "trouble_is_told_by_its_kind",
+        &[],
+    ),
 ];
 
 fn breaches() -> impl Iterator<Item = Row> {
@@ -215,6 +220,15 @@ async fn without_a_breach_everything_passes() {
     let report = run(Level::Extended, async || BrokenGateway::new(None)).await;
     let failures: Vec<_> = report.failures().collect();
     assert!(report.passed(), "{failures:#?}");
+}
+
+#[tokio::test]
+async fn calls_may_be_made_again_in_their_turn() {
+    let mut behaviours = behaviours().into_iter();
+    let trouble = behaviours.find(|behaviour| behaviour.id == "trouble_is_told_by_its_kind");
+    let gateway = BrokenGateway::new(Some(Breach::WaitsForItsTurn));
+    let outcome = test(&trouble.expect("a behaviour"), Arc::new(gateway)).await;
+    assert_eq!(outcome, Outcome::Passed);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use gatehouse_connector_sdk::{
     error::{Error, ErrorKind, Result},
     journal::{Journal, Step, StepIntent},
     memory::MemoryGateway,
+    scheduler::{NoQuotas, call},
 };
 use gatehouse_control_plane_api::agent::{CheckFinding, CheckSeverity};
 use gatehouse_schemas::{
@@ -75,6 +76,9 @@ pub(super) enum Breach {
     EditMeanwhileIsHidden,
     ErrorsAreVague,
     SecretIsLogged,
+    RefusalsForTheRateAreKeptBack,
+    /// No breach: it makes refused calls again in their turn.
+    WaitsForItsTurn,
 }
 
 /// What the connectors to one gateway share.
@@ -260,7 +264,14 @@ impl BrokenConnector {
             }
             _ => {}
         }
-        let deployed = self.inner.deploy(context, request).await;
+        let deployed = match self.breach {
+            Some(Breach::WaitsForItsTurn) => {
+                let attempt = || self.inner.deploy(context, request);
+                call(context.quotas.as_ref(), "PutApi", attempt).await
+            }
+            Some(Breach::RefusalsForTheRateAreKeptBack) => self.hurry_on(context, request).await,
+            _ => self.inner.deploy(context, request).await,
+        };
         match deployed {
             Err(error) if self.is(Breach::TakesOverWhatIsInTheWay) => {
                 let path = &request.desired.content.base_path;
@@ -287,6 +298,18 @@ impl BrokenConnector {
                 }
                 Err(error)
             }
+            deployed => deployed,
+        }
+    }
+
+    /// Makes calls again that were refused for their rate, and the quotas hear nothing of it.
+    async fn hurry_on(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        let context = Context {
+            quotas: Arc::new(NoQuotas),
+            ..context.clone()
+        };
+        match self.inner.deploy(&context, request).await {
+            Err(error) if error.kind() == ErrorKind::RateLimited => self.inner.deploy(&context, request).await,
             deployed => deployed,
         }
     }
