@@ -1,0 +1,1 @@
+//! The connector between Gatehouse and Kong: Kong Gateway with a database or without, and Konnect.
