@@ -37,6 +37,8 @@ pub(crate) struct Exchange {
     pub(crate) prefix: Option<String>,
     pub(crate) consumer: Option<Entity>,
     pub(crate) credential: Option<String>,
+    /// What the cache knew of the request, and the key to keep its answer under.
+    pub(crate) cache: Option<(&'static str, String)>,
     /// What goes to the upstream.
     pub(crate) upstream: UpstreamRequest,
     /// Headers that plugins put on the answer, whoever gives it.

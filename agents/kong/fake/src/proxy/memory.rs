@@ -1,14 +1,28 @@
-//! What the proxy remembers over configurations: connections to upstreams and turns among targets.
+//! What the proxy remembers over configurations: connections to upstreams, turns among targets, counters, kept answers.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
 
 /// Everything that outlives one request.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     clients: Mutex<HashMap<Timeouts, reqwest::Client>>,
     turns: Mutex<HashMap<String, u64>>,
+    counters: Mutex<HashMap<String, u64>>,
+    answers: Mutex<HashMap<String, Kept>>,
+}
+
+/// An answer that is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) stored: SystemTime,
 }
 
 /// How long a service may take, and whether its certificate counts.
@@ -46,6 +60,26 @@ impl Memory {
         let turn = turns.entry(name.to_owned()).or_default();
         *turn += 1;
         *turn - 1
+    }
+
+    /// How often something was counted.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        locked(&self.counters).get(name).copied().unwrap_or_default()
+    }
+
+    /// Counts something once more.
+    pub(crate) fn count(&self, name: &str) {
+        *locked(&self.counters).entry(name.to_owned()).or_default() += 1;
+    }
+
+    /// The answer that is kept under a key.
+    pub(crate) fn kept(&self, key: &str) -> Option<Kept> {
+        locked(&self.answers).get(key).cloned()
+    }
+
+    /// Keeps an answer under a key, in place of the one before.
+    pub(crate) fn keep(&self, key: &str, answer: Kept) {
+        locked(&self.answers).insert(key.to_owned(), answer);
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use self::answer::{Answer, text};
 use self::exchange::{Exchange, UpstreamRequest};
 use self::memory::Memory;
-use self::plugins::Plugins;
+use self::plugins::{Plugin, Plugins};
 pub use self::router::RouterFlavor;
 use self::router::{Found, Router, Subject, reference, strings};
 use crate::configuration::{Configuration, Entity};
@@ -205,6 +205,7 @@ fn exchange(generation: &Generation, asked: Asked) -> Result<Exchange, Box<Answe
         prefix,
         consumer: None,
         credential: None,
+        cache: None,
         upstream,
         answer_headers: HeaderMap::new(),
     })
@@ -261,11 +262,26 @@ async fn run(generation: &Generation, memory: &Memory, mut exchange: Exchange) -
     for (name, value) in &exchange.answer_headers {
         answer.headers.insert(name.clone(), value.clone());
     }
-    for plugin in taking_part {
+    for plugin in &taking_part {
         plugin.answer(&exchange, &mut answer);
     }
-    if exchange.method == axum::http::Method::HEAD {
-        answer.body = Body::empty();
+    let storing = taking_part
+        .iter()
+        .find(|plugin| plugin.stores(&exchange, &answer));
+    if let Some(plugin) = storing {
+        answer = stored(plugin.as_ref(), &exchange, answer, memory).await;
     }
+    answer
+}
+
+/// The answer again, read to its end and kept by a plugin; an upstream that breaks off is as one that does not answer.
+async fn stored(plugin: &dyn Plugin, exchange: &Exchange, mut answer: Answer, memory: &Memory) -> Answer {
+    let body = std::mem::replace(&mut answer.body, Body::empty());
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+        let message = "An invalid response was received from the upstream server";
+        return Answer::error(502, message, &exchange.request_id);
+    };
+    plugin.store(exchange, &answer, body.clone(), memory);
+    answer.body = Body::from(body);
     answer
 }

@@ -1,7 +1,9 @@
 //! The whole proxy over real connections, with a small upstream that says what it was asked.
 
+mod authentication;
 mod plugins;
 mod support;
+mod traffic;
 
 use serde_json::json;
 

@@ -4,15 +4,26 @@
 //! one runs, by the order in `kong/runloop/plugins_iterator.lua`. Plugins that are not in this directory have no effect.
 
 mod acl;
+mod basic_auth;
+mod cors;
 mod credentials;
+mod ip_restriction;
+mod jwt;
 mod key_auth;
+mod proxy_cache;
+mod rate_limiting;
+mod request_size_limiting;
 mod request_termination;
+mod request_transformer;
+mod response_transformer;
+mod template;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 
@@ -29,6 +40,14 @@ pub(crate) trait Plugin: Debug + Send + Sync {
 
     /// When there is an answer, from the upstream or from Kong itself.
     fn answer(&self, _exchange: &Exchange, _answer: &mut Answer) {}
+
+    /// Whether the answer's body is wanted for [`Plugin::store`].
+    fn stores(&self, _exchange: &Exchange, _answer: &Answer) -> bool {
+        false
+    }
+
+    /// Keeps an answer.
+    fn store(&self, _exchange: &Exchange, _answer: &Answer, _body: Bytes, _memory: &Memory) {}
 }
 
 /// Reads a plugin's settings and gives what runs with them.
@@ -36,8 +55,29 @@ type Compile = fn(&Entity) -> serde_json::Result<Arc<dyn Plugin>>;
 
 /// The plugins with an effect, with the priority that Kong 3.9.3 reports at `GET /`.
 const KNOWN: &[(&str, i32, Compile)] = &[
+    ("cors", 2000, compile::<cors::Cors>),
+    ("jwt", 1450, compile::<jwt::Jwt>),
     ("key-auth", 1250, compile::<key_auth::KeyAuth>),
+    ("basic-auth", 1100, compile::<basic_auth::BasicAuth>),
+    ("ip-restriction", 990, compile::<ip_restriction::IpRestriction>),
+    (
+        "request-size-limiting",
+        951,
+        compile::<request_size_limiting::RequestSizeLimiting>,
+    ),
     ("acl", 950, compile::<acl::Acl>),
+    ("rate-limiting", 910, rate_limiting::compile),
+    (
+        "request-transformer",
+        801,
+        compile::<request_transformer::RequestTransformer>,
+    ),
+    (
+        "response-transformer",
+        800,
+        compile::<response_transformer::ResponseTransformer>,
+    ),
+    ("proxy-cache", 100, compile::<proxy_cache::ProxyCache>),
     (
         "request-termination",
         2,
@@ -173,4 +213,9 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + DeserializeOwned>(
         Value::Object(fields) if fields.is_empty() => Ok(T::default()),
         value => serde_json::from_value(value).map_err(serde::de::Error::custom),
     }
+}
+
+/// Bytes in hexadecimal digits.
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::support::{Fake, Got, service};
 
 /// A proxy with one service, one route at `/a` and these plugins on the service.
-async fn with_plugins(plugins: &[(&str, Value)]) -> Fake {
+pub(super) async fn with_plugins(plugins: &[(&str, Value)]) -> Fake {
     let fake = Fake::start().await;
     fake.put("services", "s", service(fake.upstream, "/"));
     fake.put(
@@ -23,11 +23,11 @@ async fn with_plugins(plugins: &[(&str, Value)]) -> Fake {
     fake
 }
 
-fn key_auth() -> Value {
+pub(super) fn key_auth() -> Value {
     json!({"key_names": ["apikey"], "key_in_header": true, "key_in_query": true, "run_on_preflight": true})
 }
 
-fn consumer(fake: &Fake) {
+pub(super) fn consumer(fake: &Fake) {
     fake.put(
         "consumers",
         "c",
@@ -40,7 +40,7 @@ fn consumer(fake: &Fake) {
     );
 }
 
-fn refused(answer: &Got, status: u16, message: &str) {
+pub(super) fn refused(answer: &Got, status: u16, message: &str) {
     assert_eq!(
         (answer.status, &answer.json()["message"]),
         (status, &json!(message))
