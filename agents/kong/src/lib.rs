@@ -5,7 +5,15 @@
 
 mod client;
 mod config;
+mod connector;
 pub mod entities;
 mod error;
+mod holding;
+mod observed;
+pub mod read;
+mod record;
+
+mod translate;
 
 pub use config::{ADMIN_TOKEN, CLIENT_CERTIFICATE, GATEWAY_TYPE, KongSettings};
+pub use connector::KongConnector;
