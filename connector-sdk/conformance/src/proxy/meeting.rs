@@ -136,7 +136,10 @@ mod tests {
     #[test]
     fn a_process_that_ended_is_not_heard_any_more() {
         use Disturbance::{DieAfterStep, DieBeforeStep};
-        for (disturbance, second) in [(DieBeforeStep(2), Meeting::Nobody), (DieAfterStep(2), Meeting::LostReply)] {
+        for (disturbance, second) in [
+            (DieBeforeStep(2), Meeting::Nobody),
+            (DieAfterStep(2), Meeting::LostReply),
+        ] {
             let mut faults = with(Operation::Deploy, disturbance);
             assert_eq!(meets(&mut faults, &Method::PUT).0, Meeting::Nothing);
             assert_eq!(meets(&mut faults, &Method::GET).0, Meeting::Nothing);
