@@ -300,6 +300,7 @@ fn with_callers(snapshot: &Snapshot, holdings: &mut BTreeMap<String, Holding>) {
         holding.extend(Collection::Consumers, mine(&snapshot.consumers));
         holding.extend(Collection::KeyAuths, mine(&snapshot.key_auths));
         holding.extend(Collection::BasicAuths, mine(&snapshot.basic_auths));
+        holding.extend(Collection::Jwts, mine(&snapshot.jwts));
         holding.extend(Collection::Acls, mine(&snapshot.acls));
     }
 }

@@ -114,7 +114,7 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
     }
 }
 
-const JWT: &str = "open-source Kong checks the signature with the keys that the issuer publishes at the time of the deploy, `iss`, `exp` and `nbf`, but neither `audiences` nor `requiredScopes`, and a key that the issuer adds later is known only after the next deploy; Enterprise and Konnect check all of it (`openid-connect`)";
+const JWT: &str = "open-source Kong checks `exp` and the signature, with the keys that the issuer publishes at the time of the deploy, which tokens must name by `kid`; it checks neither `iss`, `nbf`, `audiences` nor `requiredScopes`, and knows keys that the issuer adds only after the next deploy; Enterprise and Konnect check all of it (`openid-connect`)";
 const OAUTH2: &str = "only Kong Enterprise and Konnect ask an authorization server about tokens (`openid-connect`); an open-source Kong refuses the deploy";
 const TEMPLATE: &str = "Kong takes `$(…)` in values for a template; write the value otherwise";
 
