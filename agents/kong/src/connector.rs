@@ -11,6 +11,7 @@ mod paging;
 mod probing;
 mod removing;
 mod steps;
+mod versions;
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
@@ -170,7 +171,8 @@ impl Connector for KongConnector {
         let seen = look(&client, &holding, known, &reached_at).await?;
         conflicts::refuse_unseen(&seen, request)?;
         let secrets = resolved(context, desired).await?;
-        let generation = generation(request, &holding, (&secrets, &keys), &node, &settings);
+        let mut generation = generation(request, &holding, (&secrets, &keys), &node, &settings);
+        versions::fit(&client, &mut generation).await?;
         conflicts::refuse_missing_plugins(&generation.form, &node, desired.mark.api_name.as_str())?;
         adopted(&client, request, &mut holding).await?;
         self.refuse_places(&client, request, &holding).await?;

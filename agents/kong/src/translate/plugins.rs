@@ -246,14 +246,16 @@ fn origin_pattern(origin: &str) -> String {
 }
 
 fn respond(policy: &RespondPolicy) -> Value {
-    let kind = policy
-        .headers
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let mut config = json!({"status_code": policy.status});
-    // Kong writes a message of its own unless it has a body, and one may be empty.
-    config["body"] = json!(policy.body.as_deref().unwrap_or_default());
-    config["content_type"] = json!(kind.map_or("text/plain", |(_, kind)| kind));
+    // Kong takes no empty body, and a content type only with one.
+    if let Some(body) = policy.body.as_deref().filter(|body| !body.is_empty()) {
+        let headers = policy.headers.iter();
+        let kind = headers
+            .clone()
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        config["body"] = json!(body);
+        config["content_type"] = json!(kind.map_or("text/plain", |(_, kind)| kind));
+    }
     config
 }
 

@@ -154,12 +154,14 @@ fn of_respond(respond: &RespondPolicy) -> Fidelity {
     let other = respond
         .headers
         .keys()
-        .find(|name| !name.eq_ignore_ascii_case("content-type"));
-    match other {
-        Some(_) => unsupported(
+        .any(|name| !name.eq_ignore_ascii_case("content-type"));
+    let has_body = respond.body.as_deref().is_some_and(|body| !body.is_empty());
+    match (other, has_body || matches!(respond.status, 204 | 304)) {
+        (true, _) => unsupported(
             "Kong's own answers have a `content-type` and no other headers of yours; add a `headers` policy for those",
         ),
-        None => Fidelity::Exact,
+        (false, true) => Fidelity::Exact,
+        (false, false) => approximated("Kong writes a message of its own where the answer has no body"),
     }
 }
 

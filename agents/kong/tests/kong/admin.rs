@@ -7,8 +7,17 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Everything that tests make or look at; what refers to others comes first.
-const COLLECTIONS: [&str; 9] =
-    ["plugins", "acls", "key-auths", "basic-auths", "jwts", "consumers", "routes", "services", "upstreams"];
+const COLLECTIONS: [&str; 9] = [
+    "plugins",
+    "acls",
+    "key-auths",
+    "basic-auths",
+    "jwts",
+    "consumers",
+    "routes",
+    "services",
+    "upstreams",
+];
 
 /// The Admin API of a Kong.
 #[derive(Debug, Clone)]
@@ -91,7 +100,10 @@ impl Admin {
 
     /// The whole configuration of a Kong without a database.
     pub(crate) async fn configuration(&self) -> Value {
-        let text = self.get("/config").await["config"].as_str().unwrap_or_default().to_owned();
+        let text = self.get("/config").await["config"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         serde_saphyr::from_str(&text).expect("what Kong exports is YAML")
     }
 
@@ -106,7 +118,9 @@ impl Admin {
         let mut entity = entity;
         entity["id"] = json!(id);
         if self.has_database().await {
-            let (status, answer) = self.call(Method::POST, &format!("/{collection}"), Some(&entity)).await;
+            let (status, answer) = self
+                .call(Method::POST, &format!("/{collection}"), Some(&entity))
+                .await;
             assert_eq!(status, StatusCode::CREATED, "{answer}");
             return id;
         }
@@ -133,8 +147,14 @@ impl Admin {
         }
         self.edit_configuration(|configuration| {
             let list = configuration[collection].as_array_mut().expect("a list");
-            let entity = list.iter_mut().find(|entity| entity["id"] == id).expect("it is there");
-            entity.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+            let entity = list
+                .iter_mut()
+                .find(|entity| entity["id"] == id)
+                .expect("it is there");
+            entity
+                .as_object_mut()
+                .expect("an object")
+                .extend(fields.as_object().expect("an object").clone());
         })
         .await;
     }
@@ -143,7 +163,8 @@ impl Admin {
     pub(crate) async fn remove(&self, collection: &str, ids: &[String]) {
         if self.has_database().await {
             for id in ids {
-                self.call(Method::DELETE, &format!("/{collection}/{id}"), None).await;
+                self.call(Method::DELETE, &format!("/{collection}/{id}"), None)
+                    .await;
             }
             return;
         }
@@ -151,7 +172,10 @@ impl Admin {
         self.edit_configuration(|configuration| {
             for entities in configuration.values_mut().filter_map(Value::as_array_mut) {
                 entities.retain(|entity| {
-                    !is_gone(&entity["id"]) && !["service", "route", "consumer"].iter().any(|field| is_gone(&entity[field]))
+                    !is_gone(&entity["id"])
+                        && !["service", "route", "consumer"]
+                            .iter()
+                            .any(|field| is_gone(&entity[field]))
                 });
             }
         })

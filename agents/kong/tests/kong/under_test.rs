@@ -91,7 +91,10 @@ impl KongUnderTest {
     async fn real(real: &Real) -> Self {
         static TURN: OnceLock<Arc<Mutex<()>>> = OnceLock::new();
         let turn = TURN.get_or_init(Arc::default).clone().lock_owned().await;
-        let token = real.token.clone().map(|token| ("Kong-Admin-Token".to_owned(), token));
+        let token = real
+            .token
+            .clone()
+            .map(|token| ("Kong-Admin-Token".to_owned(), token));
         let admin = Admin::new(&real.admin_url, token);
         admin.empty().await;
         Self {
@@ -209,11 +212,16 @@ impl TestGateway for KongUnderTest {
 
     async fn edit_during_next_deploy(&self, api: &ExternalRef) -> bool {
         let services = self.services(api).await;
-        let Some(id) = services.first().and_then(|service| service["id"].as_str()).map(str::to_owned) else {
+        let Some(id) = services
+            .first()
+            .and_then(|service| service["id"].as_str())
+            .map(str::to_owned)
+        else {
             return false;
         };
         let admin = self.admin.clone();
-        self.faults.before_next_change(move || Box::pin(async move { change(&admin, &id, Edit::Content).await }));
+        self.faults
+            .before_next_change(move || Box::pin(async move { change(&admin, &id, Edit::Content).await }));
         true
     }
 
@@ -222,7 +230,10 @@ impl TestGateway for KongUnderTest {
             let id = service["id"].as_str().unwrap_or_default().to_owned();
             let mut routes = self.admin.list("routes").await;
             routes.retain(|route| route["service"]["id"] == *id);
-            let routes: Vec<String> = routes.iter().filter_map(|route| route["id"].as_str().map(str::to_owned)).collect();
+            let routes: Vec<String> = routes
+                .iter()
+                .filter_map(|route| route["id"].as_str().map(str::to_owned))
+                .collect();
             self.admin.remove("routes", &routes).await;
             self.admin.remove("services", &[id]).await;
         }
@@ -236,7 +247,10 @@ impl TestGateway for KongUnderTest {
         // A service that nobody can reach is no API.
         let mut routes = self.admin.list("routes").await;
         routes.retain(|route| route["service"]["id"] == *api.0);
-        let routes: Vec<String> = routes.iter().filter_map(|route| route["id"].as_str().map(str::to_owned)).collect();
+        let routes: Vec<String> = routes
+            .iter()
+            .filter_map(|route| route["id"].as_str().map(str::to_owned))
+            .collect();
         self.admin.remove("routes", &routes).await;
         true
     }
