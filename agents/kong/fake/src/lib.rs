@@ -20,6 +20,7 @@ mod http;
 mod kong;
 mod lua_text;
 mod options;
+pub mod proxy;
 mod schema;
 mod server;
 mod store;
@@ -71,7 +72,11 @@ impl FakeKong {
             server::serve(admin, serving).await;
         });
         tasks.spawn(Arc::clone(&kong).propagate(sender));
-        drop(proxy);
+        let (served, flavor) = (seen.clone(), proxy_flavor(kong.options.router_flavor));
+        tasks.spawn(async move {
+            // It ends with the listener alone.
+            let _ = proxy::serve(proxy, served, flavor).await;
+        });
         Ok(Self {
             kong,
             admin: admin_address,
@@ -124,5 +129,12 @@ impl FakeKong {
     /// Forgets the calls so far.
     pub fn forget_calls(&self) {
         self.kong.faults.forget_calls();
+    }
+}
+
+fn proxy_flavor(flavor: RouterFlavor) -> proxy::RouterFlavor {
+    match flavor {
+        RouterFlavor::TraditionalCompatible => proxy::RouterFlavor::TraditionalCompatible,
+        RouterFlavor::Expressions => proxy::RouterFlavor::Expressions,
     }
 }
