@@ -48,7 +48,9 @@ impl Document {
     }
 
     fn of_text(text: &str) -> Result<Self, AdminError> {
-        let content = match serde_saphyr::from_str::<Value>(text) {
+        // A name may be `y` or `on`, which older YAML takes for a truth value and Kong does not.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let content = match serde_saphyr::from_str_with_options::<Value>(text, options) {
             Ok(Value::Object(content)) => content,
             Ok(_) => return Err(unreadable("expected an object")),
             Err(error) => return Err(unreadable(&place_and_reason(text, &error.to_string()))),
