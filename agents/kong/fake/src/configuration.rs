@@ -37,6 +37,9 @@ impl Configuration {
 
     /// Takes an entity away.
     pub fn remove(&mut self, collection: &str, id: &str) -> Option<Entity> {
-        self.collections.get_mut(collection)?.remove(id).map(Arc::unwrap_or_clone)
+        self.collections
+            .get_mut(collection)?
+            .remove(id)
+            .map(Arc::unwrap_or_clone)
     }
 }
