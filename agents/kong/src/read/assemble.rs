@@ -14,7 +14,7 @@ use super::{
     Index, Read, effective,
     layout::Layout,
     native,
-    places::{Place, RoutePlaces, is_rest},
+    places::{Place, RoutePlaces, is_rest, path_of},
     policies::{self, Reading},
     upstream::Destination,
 };
@@ -41,7 +41,7 @@ impl<'r, 'a> Subject<'r, 'a> {
     pub(super) fn read(self, destination: Destination) -> Result<Read, String> {
         let mut notes = destination.notes.clone();
         let (mut served, mut beyond) = self.served(&destination.path, &mut notes);
-        self.same_hosts(&mut served, &mut beyond, &mut notes);
+        same_hosts(&mut served, &mut beyond);
         if served.is_empty() {
             let reasons: BTreeSet<&str> = beyond.iter().map(|(_, reason)| reason.as_str()).collect();
             let reasons: Vec<&str> = reasons.into_iter().collect();
@@ -53,10 +53,16 @@ impl<'r, 'a> Subject<'r, 'a> {
             ));
         }
         notes.extend(effective::for_some(self.index, self.service, self.routes));
-        let mut content = self.content(&served, &destination, &mut beyond, &mut notes);
+        let layout = Layout::of(served.iter().flat_map(|it| &it.places.places));
+        let everywhere = Everywhere::of(&served, &layout);
+        let operations = self.operations(&served, &layout, &everywhere, &mut beyond);
+        notes.extend(remarks(&served));
+        let mut content = self.content(&served, &layout, &destination, operations);
+        content.policies.extend(everywhere.policies.iter().cloned());
+        content.policies.extend(destination.retries.and_then(retry));
         content
             .policies
-            .extend(self.native(&destination, &beyond, &mut notes));
+            .extend(self.native(&destination, (&beyond, &everywhere), &mut notes));
         if self.service.is_some_and(|service| !service.is_enabled()) {
             notes.push("the service is disabled on Kong, so nobody is served".to_owned());
         }
@@ -139,62 +145,25 @@ impl<'r, 'a> Subject<'r, 'a> {
         policies
     }
 
-    /// Host names are those of the API: routes with other ones than most are beyond it.
-    fn same_hosts(
-        self,
-        served: &mut Vec<Served<'r>>,
-        beyond: &mut Vec<(&'r Entity, String)>,
-        notes: &mut Vec<String>,
-    ) {
-        let mut counted: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-        for it in served.iter() {
-            *counted.entry(it.places.conditions.hosts.clone()).or_default() += 1;
-        }
-        let most = counted
-            .iter()
-            .max_by_key(|(hosts, count)| (**count, std::cmp::Reverse(*hosts)));
-        let Some(hosts) = most.map(|(hosts, _)| hosts.clone()) else {
-            return;
-        };
-        for other in served.extract_if(.., |it| it.places.conditions.hosts != hosts) {
-            beyond.push((
-                other.places.route,
-                "it has other hosts than most routes of its service".to_owned(),
-            ));
-        }
-        let rough = served.iter().filter(|it| it.places.inexact);
-        notes.extend(rough.map(|it| {
-            let route = it.places.route.title();
-            format!("route `{route}`: its expression is read as a template that is not quite the same")
-        }));
-    }
-
     fn content(
         self,
         served: &[Served<'r>],
+        layout: &Layout,
         destination: &Destination,
-        beyond: &mut Vec<(&'r Entity, String)>,
-        notes: &mut Vec<String>,
+        operations: Vec<Operation>,
     ) -> RevisionContent {
-        let layout = Layout::of(served.iter().flat_map(|it| &it.places.places));
-        let everywhere = Everywhere::of(served, &layout);
-        let operations = self.operations(served, &layout, &everywhere, beyond, notes);
         let upstream = destination.upstream(&layout.upstream_path());
-        let mut policies = everywhere.policies;
-        policies.extend(destination.retries.and_then(retry));
+        let hosts = served.first().map(|it| it.places.conditions.hosts.clone());
         RevisionContent {
             display_name: self.entity.title().to_owned(),
             version: "v1".to_owned(),
             r#type: destination.api_type,
             direction: Direction::Ingress,
             definition: None,
-            hostnames: served
-                .first()
-                .map(|it| it.places.conditions.hosts.clone())
-                .unwrap_or_default(),
+            hostnames: hosts.unwrap_or_default(),
             base_path: layout.base_path(),
             upstreams: BTreeMap::from([("main".to_owned(), upstream)]),
-            policies,
+            policies: Vec::new(),
             operations,
         }
     }
@@ -206,7 +175,6 @@ impl<'r, 'a> Subject<'r, 'a> {
         layout: &Layout,
         everywhere: &Everywhere,
         beyond: &mut Vec<(&'r Entity, String)>,
-        notes: &mut Vec<String>,
     ) -> Vec<Operation> {
         let mut operations: BTreeMap<OperationMatch, Operation> = BTreeMap::new();
         for it in served {
@@ -233,7 +201,6 @@ impl<'r, 'a> Subject<'r, 'a> {
         }
         let mut operations: Vec<Operation> = operations.into_values().collect();
         operations.sort_by(|one, other| one.order().cmp(&other.order()));
-        notes.extend(literal_braces(&operations));
         if is_everything(&operations) {
             Vec::new()
         } else {
@@ -241,11 +208,11 @@ impl<'r, 'a> Subject<'r, 'a> {
         }
     }
 
-    /// What is kept in Kong's words for the API as a whole.
+    /// What is kept in Kong's words for the API as a whole: routes with the plugins that do not act on the others, too.
     fn native(
         self,
         destination: &Destination,
-        beyond: &[(&Entity, String)],
+        (beyond, everywhere): (&[(&Entity, String)], &Everywhere),
         notes: &mut Vec<String>,
     ) -> Option<Policy> {
         let mut config = destination.native.clone();
@@ -255,12 +222,9 @@ impl<'r, 'a> Subject<'r, 'a> {
                 "route `{}` is kept as a `native` policy: {reason}",
                 route.title()
             ));
-            let plugins = self.index.route_plugins(route).iter().copied();
-            routes.push(native::route(
-                route,
-                plugins.filter(|plugin| plugin.is_enabled()),
-                notes,
-            ));
+            let plugins = effective::plugins(self.index, self.service, route).into_values();
+            let own = plugins.filter(|plugin| !everywhere.sources.contains(plugin.id()));
+            routes.push(native::route(route, own, notes));
         }
         if !routes.is_empty() {
             config.insert("routes".to_owned(), json!(routes));
@@ -305,6 +269,26 @@ impl Everywhere {
             .iter()
             .filter(|(source, _)| !self.sources.contains(source));
         own.flat_map(|(_, policies)| policies.clone()).collect()
+    }
+}
+
+/// Host names are those of the API: routes with other ones than most are beyond it.
+fn same_hosts<'r>(served: &mut Vec<Served<'r>>, beyond: &mut Vec<(&'r Entity, String)>) {
+    let mut counted: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    for it in served.iter() {
+        *counted.entry(it.places.conditions.hosts.clone()).or_default() += 1;
+    }
+    let most = counted
+        .iter()
+        .max_by_key(|(hosts, count)| (**count, std::cmp::Reverse(*hosts)));
+    let Some(hosts) = most.map(|(hosts, _)| hosts.clone()) else {
+        return;
+    };
+    for other in served.extract_if(.., |it| it.places.conditions.hosts != hosts) {
+        beyond.push((
+            other.places.route,
+            "it has other hosts than most routes of its service".to_owned(),
+        ));
     }
 }
 
@@ -385,15 +369,50 @@ fn retry(retries: u64) -> Option<Policy> {
     Some(Policy::Retry(policy).canonical())
 }
 
-/// People who write `{id}` in a path of Kong without an expression get just that.
-fn literal_braces(operations: &[Operation]) -> Vec<String> {
-    let braces = operations
+/// What people should know of routes that were read.
+fn remarks(served: &[Served<'_>]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for it in served {
+        let route = it.places.route.title();
+        let priority = it
+            .places
+            .route
+            .number("regex_priority")
+            .or_else(|| it.places.route.number("priority"));
+        if let Some(priority) = priority.filter(|priority| *priority > 0) {
+            remarks.push(format!(
+                "route `{route}` has priority {priority}; elsewhere, the more specific path goes first"
+            ));
+        }
+        if it
+            .places
+            .places
+            .iter()
+            .any(|place| path_of(&place.path).contains("%7B"))
+        {
+            remarks.push(format!(
+                "route `{route}`: braces in its path stand for themselves, as they do on Kong"
+            ));
+        }
+        if it.places.inexact {
+            remarks.push(format!(
+                "route `{route}`: its expression is read as a template that is not quite the same"
+            ));
+        }
+    }
+    let expressions = served
         .iter()
-        .map(|it| &it.r#match.path)
-        .filter(|path| path.contains("%7B"));
-    braces
-        .map(|path| format!("path `{path}` has braces, which Kong takes literally"))
-        .collect()
+        .filter(|it| it.places.conditions.has_expressions())
+        .count();
+    let differ = served.iter().any(|it| !same_policies(it, &served[0]));
+    if differ && (1..served.len()).contains(&expressions) {
+        remarks.push(
+            "Kong tries expressions before plain paths; elsewhere, the more specific path goes first: look which policies \
+             hold where both take a request"
+                .to_owned(),
+        );
+    }
+    remarks
 }
 
 fn named<'n>(names: impl Iterator<Item = &'n String>) -> String {

@@ -5,6 +5,7 @@ mod browsers;
 mod callers;
 mod config;
 mod limits;
+mod tokens;
 mod transformers;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,7 @@ fn canonical(
         "jwt" => {
             Err("it checks tokens by keys of consumers, not by those that an issuer publishes".to_owned())
         }
+        "openid-connect" => tokens::tokens(plugin, reading).map(one),
         "ip-restriction" => callers::addresses(plugin).map(one),
         "rate-limiting" => limits::rate(plugin),
         "request-size-limiting" => limits::size(plugin).map(one),
@@ -70,7 +72,7 @@ fn canonical(
         "request-transformer" => transformers::request(plugin, reading.path_is_said),
         "response-transformer" => transformers::response(plugin),
         "request-termination" => answers::respond(plugin).map(one),
-        "proxy-cache" => answers::cache(plugin).map(one),
+        "proxy-cache" => answers::cache(plugin, notes).map(one),
         _ => Err("no canonical policy says what it does".to_owned()),
     }
 }

@@ -151,9 +151,10 @@ fn braces_are_taken_literally_as_kong_does() {
     check(
         vec![json!({"paths": ["/pets/{id}"], "strip_path": false, "methods": ["GET"]})],
         expect![[r#"
-        /pets/%7Bid%7D -> http://orders.internal:8080/api/pets/%7Bid%7D
-        GET /
-        GET /{rest...}"#]],
+            /pets/%7Bid%7D -> http://orders.internal:8080/api/pets/%7Bid%7D
+            GET /
+            GET /{rest...}
+            note: route `r1`: braces in its path stand for themselves, as they do on Kong"#]],
     );
 }
 
