@@ -90,7 +90,12 @@ pub struct Entity(pub Map<String, Value>);
 /// Credentials are entities too: only what is no secret is written.
 impl fmt::Debug for Entity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Entity({} {:?})", self.id(), self.name().unwrap_or_default())
+        write!(
+            formatter,
+            "Entity({} {:?})",
+            self.id(),
+            self.name().unwrap_or_default()
+        )
     }
 }
 

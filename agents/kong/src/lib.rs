@@ -1,5 +1,19 @@
 //! The connector between Gatehouse and Kong: Kong Gateway with a database or without, and Konnect.
+//!
+//! Rooms: `config` (the settings of an environment), `client` (the Admin API's HTTP), `error` (its refusals in the
+//! contract's words), [`entities`] (what Kong holds), `translate` (our API to Kong's words), `connector` (the contract).
 
+mod client;
+mod config;
+mod connector;
 pub mod entities;
-
+mod error;
+mod holding;
+mod observed;
 pub mod read;
+mod record;
+
+mod translate;
+
+pub use config::{ADMIN_TOKEN, CLIENT_CERTIFICATE, GATEWAY_TYPE, KongSettings};
+pub use connector::KongConnector;

@@ -1,0 +1,67 @@
+//! Between our words and Kong's. No effects: data in, data out.
+//!
+//! An API is one *generation* on a Kong: services, routes and plugins that were made together and are never changed
+//! afterwards. A new revision is a new generation beside the old one, so that each request meets one of the two.
+
+mod consumers;
+mod expressions;
+mod fidelity;
+mod form;
+mod names;
+mod paths;
+mod plugins;
+mod policies;
+mod routes;
+mod services;
+
+pub(crate) use self::{
+    consumers::HIDDEN,
+    consumers::Secrets,
+    fidelity::{fidelity, support},
+    form::{Form, Occasion, Part, probe_path, vendor_form},
+    names::{Names, TAG, reference, service_tags, tags},
+};
+use gatehouse_connector_sdk::{
+    error::{Error, ErrorKind, Result},
+    schemas::{api::ApiType, desired::DesiredApi, revision::RevisionContent},
+};
+
+/// The upstream that a revision always has.
+pub(crate) const MAIN: &str = "main";
+
+/// Refuses what is no policy and cannot be expressed: nobody can accept that an API answers other requests than it says.
+pub(crate) fn refuse_inexpressible(desired: &DesiredApi) -> Result<()> {
+    let obstacles = obstacles(&desired.content);
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "Kong cannot serve `{}`: it does not know {}; deploy it to another gateway, or change the API",
+            desired.mark.api_name,
+            obstacles.join(", ")
+        ),
+    ))
+}
+
+fn obstacles(content: &RevisionContent) -> Vec<String> {
+    let mut obstacles = Vec::new();
+    if content.r#type != ApiType::Rest {
+        obstacles.push("APIs of another type than REST".to_owned());
+    }
+    for operation in &content.operations {
+        let it = &operation.r#match;
+        if !it.query.is_empty() {
+            obstacles.push(format!("operations by query (`{} {}`)", it.method, it.path));
+        }
+        let upstream = operation.upstream.as_deref().unwrap_or(MAIN);
+        if !content.upstreams.contains_key(upstream) {
+            obstacles.push(format!(
+                "the upstream `{upstream}` of `{} {}`",
+                it.method, it.path
+            ));
+        }
+    }
+    obstacles
+}
