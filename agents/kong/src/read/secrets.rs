@@ -20,7 +20,7 @@ const PARTS: [&str; 10] = [
 ];
 
 /// Fields that hold credentials, or that Kong itself keeps encrypted.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 21] = [
     "account_email",
     "account_key",
     "authorization",
@@ -34,6 +34,8 @@ const FIELDS: [&str; 19] = [
     "gcp_service_account_json",
     "header_value",
     "http_endpoint",
+    "http_proxy_authorization",
+    "https_proxy_authorization",
     "key",
     "param_value",
     "provision_key",

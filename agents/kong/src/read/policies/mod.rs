@@ -44,6 +44,27 @@ pub(super) fn of_plugin(plugin: &Entity, reading: Reading<'_, '_>, notes: &mut V
     }
 }
 
+/// Whether a plugin may keep a caller out: unless it is known to do something else.
+pub(super) fn is_guard(plugin: &Entity) -> bool {
+    const HARMLESS: [&str; 14] = [
+        "correlation-id",
+        "cors",
+        "datadog",
+        "file-log",
+        "http-log",
+        "opentelemetry",
+        "prometheus",
+        "proxy-cache",
+        "request-transformer",
+        "response-transformer",
+        "statsd",
+        "syslog",
+        "tcp-log",
+        "zipkin",
+    ];
+    !HARMLESS.contains(&plugin.name().unwrap_or_default())
+}
+
 /// The path that a `request-transformer` writes for the upstream, if all that it does can be said in canonical words.
 pub(super) fn path_of(plugin: &Entity) -> Option<&str> {
     let path = plugin.config()?.get("replace")?.get("uri")?.as_str()?;

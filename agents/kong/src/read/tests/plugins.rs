@@ -493,3 +493,56 @@ fn a_plugin_for_some_protocols_stays_with_kong() {
         note: plugin `ip-restriction` is kept as a `native` policy: it acts on tcp alone"#]],
     );
 }
+
+/// The fields that Kong 3.9.3 keeps encrypted, and others that hold credentials.
+const SECRETS: [(&str, &str); 31] = [
+    ("acme", "account_email"),
+    ("acme", "eab_kid"),
+    ("acme", "eab_hmac_key"),
+    ("acme", "storage_config.redis.password"),
+    ("acme", "storage_config.consul.token"),
+    ("acme", "storage_config.vault.token"),
+    ("ai-proxy", "auth.header_value"),
+    ("ai-proxy", "auth.param_value"),
+    ("ai-proxy", "auth.gcp_service_account_json"),
+    ("ai-proxy", "auth.aws_access_key_id"),
+    ("ai-proxy", "auth.aws_secret_access_key"),
+    ("ai-request-transformer", "llm.auth.header_value"),
+    ("aws-lambda", "aws_key"),
+    ("aws-lambda", "aws_secret"),
+    ("aws-lambda", "aws_assume_role_arn"),
+    ("azure-functions", "apikey"),
+    ("azure-functions", "clientid"),
+    ("http-log", "http_endpoint"),
+    ("http-log", "headers.authorization"),
+    ("loggly", "key"),
+    ("oauth2", "provision_key"),
+    ("openid-connect", "client_secret"),
+    ("openid-connect", "client_jwk.d"),
+    ("openid-connect", "session_secret"),
+    ("openid-connect", "redis.sentinel_password"),
+    ("openid-connect", "http_proxy_authorization"),
+    ("opentelemetry", "headers.x-honeycomb-team"),
+    ("rate-limiting", "redis.password"),
+    ("rate-limiting", "redis_password"),
+    ("session", "secret"),
+    ("standard-webhooks", "secret_v1"),
+];
+
+#[test]
+fn no_credential_of_a_plugin_is_told() {
+    for (name, path) in SECRETS {
+        for secret in [json!("s3cret-value"), json!(["s3cret-value"])] {
+            let config = path
+                .rsplit('.')
+                .fold(secret, |value, field| json!({field: value}));
+            let mut plugin = of_service(name, config);
+            plugin.0.insert("protocols".to_owned(), json!(["https"]));
+            let told = told(read(&with_plugins(vec![plugin])));
+            assert!(
+                told.contains("native") && !told.contains("s3cret-value"),
+                "{name} {path}: {told}"
+            );
+        }
+    }
+}
