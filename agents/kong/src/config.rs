@@ -6,6 +6,7 @@
 use gatehouse_connector_sdk::{
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
+    schemas::identity::GatewayType,
     settings,
 };
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,12 @@ use utoipa::ToSchema;
 
 /// The gateway type that the agent announces.
 pub const GATEWAY_TYPE: &str = "kong";
+
+/// [`GATEWAY_TYPE`] as a type.
+#[expect(clippy::expect_used, reason = "a constant that every test parses")]
+pub(crate) fn gateway_type() -> GatewayType {
+    GATEWAY_TYPE.parse().expect("the gateway type is a name")
+}
 
 /// The credential with which the Admin API is called: a `Kong-Admin-Token`, or a token of Konnect.
 pub const ADMIN_TOKEN: &str = "adminToken";

@@ -6,9 +6,16 @@
 
 mod client;
 mod config;
+mod connector;
 pub mod entities;
 mod error;
+mod holding;
+mod observed;
 #[cfg_attr(not(test), expect(dead_code, reason = "discovery asks it"))]
 mod portal;
+pub mod read;
+mod record;
+mod translate;
 
 pub use config::{ADMIN_TOKEN, CLIENT_CERTIFICATE, GATEWAY_TYPE, KongSettings};
+pub use connector::KongConnector;

@@ -3,7 +3,8 @@
 //! An API is one *generation* on a Kong: services, routes and plugins that were made together and are never changed
 //! afterwards. A new revision is a new generation beside the old one, so that each request meets one of the two.
 
-pub(crate) mod consumers;
+mod consumers;
+mod expressions;
 mod fidelity;
 mod form;
 mod names;
@@ -11,12 +12,14 @@ mod paths;
 mod plugins;
 mod policies;
 mod routes;
+mod services;
 
 pub(crate) use self::{
+    consumers::HIDDEN,
     consumers::Secrets,
     fidelity::{fidelity, support},
-    form::{Form, Part, vendor_form},
-    names::{Names, environment_tag, tags},
+    form::{Form, Occasion, Part, probe_path, vendor_form},
+    names::{Names, TAG, reference, service_tags, tags},
 };
 use gatehouse_connector_sdk::{
     error::{Error, ErrorKind, Result},
@@ -54,7 +57,10 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
         }
         let upstream = operation.upstream.as_deref().unwrap_or(MAIN);
         if !content.upstreams.contains_key(upstream) {
-            obstacles.push(format!("the upstream `{upstream}` of `{} {}`", it.method, it.path));
+            obstacles.push(format!(
+                "the upstream `{upstream}` of `{} {}`",
+                it.method, it.path
+            ));
         }
     }
     obstacles

@@ -36,7 +36,7 @@ type Before = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 ///
 /// Disturbances of `deploy` and `undeploy` meet requests that change something (any method but `GET`, `HEAD` and
 /// `OPTIONS`), those of the other operations meet all requests. All but a lost reply last until
-/// [`calm`](Self::calm).
+/// [`calm`](Self::calm). A process that ends at a step is one that is not heard any more: each change counts as a step.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,6 +86,8 @@ struct Shared {
 #[derive(Default)]
 struct Faults {
     armed: BTreeMap<Operation, Disturbance>,
+    /// How many changes have come since the last disturbance began.
+    changes: u32,
     is_hidden: bool,
     before_change: Option<Before>,
 }
@@ -128,13 +130,9 @@ impl FaultProxy {
 
     /// Lets requests of an operation meet with something; whether it can.
     pub fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool {
-        if matches!(
-            disturbance,
-            Disturbance::DieBeforeStep(_) | Disturbance::DieAfterStep(_)
-        ) {
-            return false;
-        }
-        self.shared.faults().armed.insert(operation, disturbance);
+        let mut faults = self.shared.faults();
+        faults.changes = 0;
+        faults.armed.insert(operation, disturbance);
         true
     }
 

@@ -36,6 +36,11 @@ impl Connections {
         Ok(Self { shared })
     }
 
+    /// For questions to the proxy, which are asked without a credential.
+    pub(crate) fn proxy(&self) -> &reqwest::Client {
+        &self.shared
+    }
+
     /// A client for the Kong of an environment.
     pub(crate) async fn open(&self, context: &Context) -> Result<Client> {
         let settings = config::read(context)?;

@@ -27,6 +27,16 @@ impl Client {
         self.pages(&[collection.path()], None).await
     }
 
+    /// Whether entities of a collection may be listed.
+    pub(crate) async fn first(&self, collection: Collection) -> Result<()> {
+        let mut url = self.url(&[collection.path()]);
+        url.query_pairs_mut().append_pair("size", "1");
+        let object = collection.path();
+        self.call("list", object, self.request(Method::GET, url))
+            .await
+            .map(drop)
+    }
+
     /// Those that carry all of these tags. A Kong without a database answers this with an error as soon as one entity
     /// has no tags at all (3.9.3); there, list them all.
     pub(crate) async fn list_tagged(&self, collection: Collection, tags: &[&str]) -> Result<Vec<Entity>> {

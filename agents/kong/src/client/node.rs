@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use gatehouse_connector_sdk::error::Result;
+use gatehouse_connector_sdk::error::{ErrorKind, Result};
 use reqwest::Method;
 use serde_json::Value;
 
 use super::{Client, below};
+use crate::entities::{Collection, Entity};
 
 /// What a Kong is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,24 @@ impl Client {
             .call("read", "the node's information", self.request(Method::GET, url))
             .await?;
         Ok(node(&information))
+    }
+
+    /// Whether the credential may change services: Kong is asked to remove one that nobody has, which changes nothing and
+    /// is the same without a database.
+    pub(crate) async fn may_write(&self) -> Result<bool> {
+        let nobody = Entity::of(serde_json::json!({"id": "00000000-0000-4000-8000-000000000000"}));
+        match self.delete(Collection::Services, &nobody).await {
+            Ok(()) => Ok(true),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Forbidden | ErrorKind::Unauthorized | ErrorKind::Unsupported
+                ) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What changes whenever the configuration of a Kong without a database does; none if it does not say.

@@ -3,7 +3,7 @@
 
 use gatehouse_connector_sdk::schemas::{
     desired::{DesiredApi, Mark},
-    identity::EnvironmentId,
+    identity::{EnvironmentId, ExternalRef},
 };
 use uuid::Uuid;
 
@@ -15,7 +15,11 @@ pub(crate) const TAG: &str = "gatehouse";
 
 /// The tags of everything that belongs to an API: `:` separates, since Kong takes neither `,` nor `/` in tags.
 pub(crate) fn tags(mark: &Mark) -> [String; 3] {
-    [TAG.to_owned(), environment_tag(mark.environment_id), api_tag(mark)]
+    [
+        TAG.to_owned(),
+        environment_tag(mark.environment_id),
+        api_tag(mark),
+    ]
 }
 
 /// What tells whose an entity is.
@@ -25,6 +29,16 @@ pub(crate) fn environment_tag(environment: EnvironmentId) -> String {
 
 fn api_tag(mark: &Mark) -> String {
     format!("gatehouse-api:{}", mark.api_id)
+}
+
+/// The tags of a service of an API: people find it by what Gatehouse calls it.
+pub(crate) fn service_tags(mark: &Mark, reference: &ExternalRef) -> Vec<String> {
+    let mut tags = tags(mark).to_vec();
+    tags.push(format!(
+        "gatehouse-reference:{}",
+        reference.0.replace(['/', ','], "-")
+    ));
+    tags
 }
 
 /// Makes the identities of one generation of an API.
@@ -37,7 +51,11 @@ pub(crate) struct Names {
 impl Names {
     /// `number` tells generations of the same desired state apart: one that somebody changed is replaced by another.
     pub(crate) fn new(desired: &DesiredApi, number: u64) -> Self {
-        let Mark { environment_id, api_id, .. } = &desired.mark;
+        let Mark {
+            environment_id,
+            api_id,
+            ..
+        } = &desired.mark;
         let text = format!("{environment_id}/{api_id}/{}/{number}", desired.fingerprint);
         Self {
             generation: named(NAMESPACE, &text),

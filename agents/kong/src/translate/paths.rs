@@ -40,18 +40,21 @@ fn segments(path: &str, keep: Keep) -> String {
             Keep::Nothing | Keep::Path => expression.to_owned(),
         }
     };
-    let segments = path.trim_start_matches('/').split('/').map(|segment| match Segment::of(segment) {
-        Segment::Literal(literal) => escaped(literal),
-        Segment::Parameter(_) => group("[^/]+"),
-        Segment::Rest(_) => group(".*"),
-        Segment::Mixed(pieces) => pieces
-            .into_iter()
-            .map(|piece| match piece {
-                Piece::Literal(literal) => escaped(literal),
-                Piece::Parameter(_) => group("[^/]+"),
-            })
-            .collect(),
-    });
+    let segments = path
+        .trim_start_matches('/')
+        .split('/')
+        .map(|segment| match Segment::of(segment) {
+            Segment::Literal(literal) => escaped(literal),
+            Segment::Parameter(_) => group("[^/]+"),
+            Segment::Rest(_) => group(".*"),
+            Segment::Mixed(pieces) => pieces
+                .into_iter()
+                .map(|piece| match piece {
+                    Piece::Literal(literal) => escaped(literal),
+                    Piece::Parameter(_) => group("[^/]+"),
+                })
+                .collect(),
+        });
     segments.fold(String::new(), |all, segment| format!("{all}/{segment}"))
 }
 
@@ -75,12 +78,15 @@ pub(crate) fn parameters(path: &str) -> Vec<String> {
 /// A target that names parameters (`/v2/{id}`), with the groups of the match in their places.
 pub(crate) fn with_groups(target: &str, path: &str) -> String {
     let names = parameters(path);
-    names.iter().zip(1..).fold(target.to_owned(), |target, (name, number)| {
-        let group = format!("$(uri_captures.p{number})");
-        target
-            .replace(&format!("{{{name}}}"), &group)
-            .replace(&format!("{{{name}...}}"), &group)
-    })
+    names
+        .iter()
+        .zip(1..)
+        .fold(target.to_owned(), |target, (name, number)| {
+            let group = format!("$(uri_captures.p{number})");
+            target
+                .replace(&format!("{{{name}}}"), &group)
+                .replace(&format!("{{{name}...}}"), &group)
+        })
 }
 
 /// What a regular expression takes for more than itself.
@@ -137,7 +143,12 @@ mod tests {
         let table = [
             ("/orders", "/items", Keep::Nothing, "/orders/items$"),
             ("/", "/items/{id}", Keep::Nothing, "/items/[^/]+$"),
-            ("/v1.0", "/items/{id}", Keep::Path, r"/v1\.0(?P<path>/items/[^/]+)$"),
+            (
+                "/v1.0",
+                "/items/{id}",
+                Keep::Path,
+                r"/v1\.0(?P<path>/items/[^/]+)$",
+            ),
             ("/a", "/{name}.json", Keep::Parameters, r"/a/(?P<p1>[^/]+)\.json$"),
             ("/a", "/x/{rest...}", Keep::Parameters, "/a/x/(?P<p1>.*)$"),
             ("/a", "/", Keep::Path, "/a(?P<path>)$"),

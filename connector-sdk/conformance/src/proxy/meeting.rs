@@ -40,14 +40,23 @@ pub(super) fn meets(faults: &mut Faults, method: &Method) -> (Meeting, Option<Be
             faults.armed.remove(&operation);
             (Meeting::LostReply, None)
         }
-        Some((_, disturbance)) => (meeting(disturbance), None),
+        Some((_, Disturbance::DieBeforeStep(_) | Disturbance::DieAfterStep(_))) if !is_change => {
+            (Meeting::Nothing, None)
+        }
+        Some((_, disturbance)) => {
+            faults.changes += u32::from(is_change);
+            (meeting(disturbance, faults.changes), None)
+        }
         None if is_change => (Meeting::Nothing, faults.before_change.take()),
         None => (Meeting::Nothing, None),
     }
 }
 
-fn meeting(disturbance: Disturbance) -> Meeting {
+fn meeting(disturbance: Disturbance, change: u32) -> Meeting {
     match disturbance {
+        Disturbance::DieBeforeStep(step) if change >= step => Meeting::Nobody,
+        Disturbance::DieAfterStep(step) if change == step => Meeting::LostReply,
+        Disturbance::DieAfterStep(step) if change > step => Meeting::Nobody,
         Disturbance::Unreachable => Meeting::Nobody,
         Disturbance::Silence => Meeting::Silence,
         Disturbance::ServerError => Meeting::Answer(StatusCode::INTERNAL_SERVER_ERROR, None),
@@ -120,6 +129,21 @@ mod tests {
         assert_eq!(meets(&mut faults, &Method::PUT).0, Meeting::Nothing);
         let mut faults = with(Operation::Deploy, Disturbance::Unreachable);
         for _ in 0..3 {
+            assert_eq!(meets(&mut faults, &Method::PUT).0, Meeting::Nobody);
+        }
+    }
+
+    #[test]
+    fn a_process_that_ended_is_not_heard_any_more() {
+        use Disturbance::{DieAfterStep, DieBeforeStep};
+        for (disturbance, second) in [
+            (DieBeforeStep(2), Meeting::Nobody),
+            (DieAfterStep(2), Meeting::LostReply),
+        ] {
+            let mut faults = with(Operation::Deploy, disturbance);
+            assert_eq!(meets(&mut faults, &Method::PUT).0, Meeting::Nothing);
+            assert_eq!(meets(&mut faults, &Method::GET).0, Meeting::Nothing);
+            assert_eq!(meets(&mut faults, &Method::PUT).0, second);
             assert_eq!(meets(&mut faults, &Method::PUT).0, Meeting::Nobody);
         }
     }

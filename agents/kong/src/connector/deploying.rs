@@ -1,0 +1,181 @@
+//! One deploy to a Kong with a database, or to Konnect: a new generation beside the old one, then the switch, then the
+//! old one goes.
+
+use gatehouse_connector_sdk::{
+    connector::DeployRequest,
+    context::Context,
+    error::Result,
+    schemas::{desired::Mark, identity::ExternalRef},
+};
+use serde_json::{Map, Value, json};
+
+use super::{probing, removing::Removal, steps::Steps};
+use crate::{
+    client::{Client, Created},
+    config::KongSettings,
+    entities::{Collection, Entity},
+    holding::{Holding, STAGED, contains},
+    record::Record,
+    translate::{Form, Part, service_tags},
+};
+
+/// What a deploy has at hand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deploying<'a> {
+    pub(super) client: &'a Client,
+    pub(super) http: &'a reqwest::Client,
+    pub(super) context: &'a Context,
+    pub(super) settings: &'a KongSettings,
+    pub(super) request: &'a DeployRequest,
+}
+
+/// A generation that is to be made: with the values of secrets, and its record without.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) form: Form,
+    pub(super) record: Record,
+}
+
+impl Deploying<'_> {
+    /// Makes the generation, switches it on, and removes everything else of the API.
+    pub(super) async fn carry_out(self, generation: &Generation, holding: &Holding) -> Result<()> {
+        let parts = generation.form.parts.len() + holding.all(Collection::Services).count();
+        let mut steps = Steps::new(self.context, parts + 3);
+        for part in &generation.form.parts {
+            self.make(part, holding, &mut steps).await?;
+        }
+        let record = generation.record.part();
+        let entity = record.entity();
+        let put = self.client.put(record.collection, &entity);
+        steps
+            .take("record what is applied".to_owned(), Some(record.id.clone()), put)
+            .await?;
+        self.switch_on(generation, &mut steps).await?;
+        let main = generation.form.services().next().unwrap_or_default();
+        probing::served(self.http, self.context, self.settings, main).await?;
+        let removal = Removal {
+            client: self.client,
+            context: self.context,
+            mark: &self.request.desired.mark,
+            holding,
+        };
+        let removal = removal.all_but(&generation.form);
+        steps
+            .take("remove what is not used any more".to_owned(), None, removal)
+            .await?;
+        let name = self.name(main);
+        steps
+            .take("give the service its name".to_owned(), None, name)
+            .await
+    }
+
+    /// Makes one part, unless it is there from an earlier attempt.
+    async fn make(&self, part: &Part, holding: &Holding, steps: &mut Steps<'_>) -> Result<()> {
+        let held = holding.get(part.collection, &part.id);
+        // Those who may call are shared, and stay as they are if they are as they must be.
+        if part.collection != Collection::Services && held.is_some_and(|held| contains(&held.0, &part.fields))
+        {
+            return Ok(());
+        }
+        let noun = part.collection.noun();
+        let description = format!("make the {noun} of `{}`", self.request.desired.mark.api_name);
+        let object = Some(part.id.clone());
+        match part.collection {
+            // One that is there may be serving already.
+            Collection::Services if held.is_some() => Ok(()),
+            Collection::Services => {
+                let service = staged(part, &self.request.desired.mark);
+                steps.take(description, object, self.create(&service)).await
+            }
+            _ => {
+                steps
+                    .take(
+                        description,
+                        object,
+                        self.client.put(part.collection, &part.entity()),
+                    )
+                    .await
+            }
+        }
+    }
+
+    /// Never changes a service that somebody else made meanwhile.
+    async fn create(&self, service: &Entity) -> Result<()> {
+        match self.client.create(Collection::Services, service).await? {
+            Created::New => Ok(()),
+            Created::Taken(error) => match self.client.get(Collection::Services, service.id()).await? {
+                Some(_) => Ok(()),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// Every service but the first one takes part only together with it: their routes do not cross.
+    async fn switch_on(&self, generation: &Generation, steps: &mut Steps<'_>) -> Result<()> {
+        let services: Vec<&str> = generation.form.services().collect();
+        let mut fields = Map::new();
+        fields.insert("enabled".to_owned(), json!(true));
+        let tags = service_tags(&self.request.desired.mark, &generation.record.external_ref);
+        fields.insert("tags".to_owned(), json!(tags));
+        for service in services.into_iter().rev() {
+            let switch = self.client.patch(Collection::Services, service, &fields);
+            steps
+                .take("switch the new revision on".to_owned(), None, switch)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn name(&self, service: &str) -> Result<()> {
+        let mut fields = Map::new();
+        fields.insert("name".to_owned(), json!(self.request.desired.mark.api_name));
+        self.client.patch(Collection::Services, service, &fields).await
+    }
+
+    /// An attempt may have ended before its last step.
+    pub(super) async fn name_anew(&self, record: &Record, holding: &Holding) -> Result<()> {
+        let main = record.form.services().next().unwrap_or_default();
+        let name = holding.get(Collection::Services, main).and_then(Entity::name);
+        match name.is_some_and(|name| name.starts_with(&format!("{}.", self.request.desired.mark.api_name))) {
+            true => self.name(main).await,
+            false => Ok(()),
+        }
+    }
+
+    /// The mark of a revision that differs in nothing else.
+    pub(super) async fn mark_anew(self, record: Record) -> Result<()> {
+        let record = Record {
+            mark: self.request.desired.mark.clone(),
+            ..record
+        };
+        let part = record.part();
+        self.client.put(part.collection, &part.entity()).await
+    }
+}
+
+/// A service as it is made: switched off, and under a name that nobody else has.
+fn staged(part: &Part, mark: &Mark) -> Entity {
+    let mut service = part.entity();
+    let tags: Vec<&str> = service.tags().chain([STAGED]).collect();
+    let tags = json!(tags);
+    service.0.extend([
+        ("enabled".to_owned(), Value::Bool(false)),
+        ("name".to_owned(), json!(staged_name(part, mark))),
+        ("tags".to_owned(), tags),
+    ]);
+    service
+}
+
+/// The name of a service that is not, or not yet, the one that has the API's name.
+pub(super) fn staged_name(part: &Part, mark: &Mark) -> String {
+    let short = part.id.split('-').next().unwrap_or_default();
+    format!("{}.{short}", mark.api_name)
+}
+
+/// What the API is called by: as it was known before, or else by what can be computed.
+pub(super) fn reference(request: &DeployRequest, current: Option<&Record>) -> ExternalRef {
+    let computed = || ExternalRef(crate::translate::reference(&request.desired.mark));
+    let adopted = request.external_ref.clone().filter(|_| request.adopt);
+    let known = current.map(|record| record.external_ref.clone());
+    adopted.or(known).unwrap_or_else(computed)
+}

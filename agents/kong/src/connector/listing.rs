@@ -1,0 +1,350 @@
+//! What a Kong has: its services with everything that belongs to them, read at one moment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use gatehouse_connector_sdk::{
+    error::{Error, ErrorKind, Result},
+    schemas::{
+        canonical::Fingerprint,
+        identity::{EnvironmentId, ExternalRef},
+        observed::ObservedApi,
+    },
+};
+use serde_json::json;
+
+use super::paging;
+use crate::{
+    client::Client,
+    entities::{Collection, Entity},
+    holding::Holding,
+    read::{self, Index, Snapshot},
+    translate::TAG,
+};
+
+/// How long the pages of one listing are told from one look, which may take hours at a vendor's pace elsewhere.
+const FRESH: Duration = Duration::from_secs(600);
+
+/// One look at everything.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) snapshot: Snapshot,
+    /// The APIs, by what they are called by.
+    pub(super) entries: BTreeMap<ExternalRef, Entry>,
+}
+
+/// One API of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) tags: Vec<String>,
+    pub(super) what: What,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// An API of a Gatehouse, by the tag that names it.
+    Ours(String),
+    /// A service of somebody else.
+    Service(String),
+    /// A route without a service.
+    Route(String),
+}
+
+/// The listings that pages are told from, by environment.
+#[derive(Debug, Default)]
+pub(super) struct Listings {
+    kept: Mutex<BTreeMap<EnvironmentId, Kept>>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    listing: Arc<Listing>,
+    /// What the Kong said of its configuration then, if it says so.
+    hash: Option<String>,
+    since: Instant,
+}
+
+impl Listings {
+    /// The listing to tell a page from. A first page takes a new look, unless the Kong says that nothing changed.
+    pub(super) async fn of(
+        &self,
+        environment: EnvironmentId,
+        client: &Client,
+        goes_on: bool,
+    ) -> Result<Arc<Listing>> {
+        let kept = self.kept(environment);
+        if let Some(kept) = kept
+            .as_ref()
+            .filter(|kept| goes_on && kept.since.elapsed() < FRESH)
+        {
+            return Ok(kept.listing.clone());
+        }
+        let node = client.node().await?;
+        let hash = match node.has_database {
+            true => None,
+            false => client.configuration_hash().await?,
+        };
+        if let Some(kept) = kept.filter(|kept| hash.is_some() && kept.hash == hash) {
+            return Ok(kept.listing);
+        }
+        let listing = Arc::new(look(client).await?);
+        let kept = Kept {
+            listing: listing.clone(),
+            hash,
+            since: Instant::now(),
+        };
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(environment, kept);
+        Ok(listing)
+    }
+
+    fn kept(&self, environment: EnvironmentId) -> Option<Kept> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&environment).cloned()
+    }
+}
+
+/// Lists every collection that tells something of an API.
+pub(super) async fn look(client: &Client) -> Result<Listing> {
+    let snapshot = snapshot(client).await?;
+    let entries = entries(&snapshot);
+    Ok(Listing { snapshot, entries })
+}
+
+async fn snapshot(client: &Client) -> Result<Snapshot> {
+    let mut snapshot = Snapshot {
+        services: client.list(Collection::Services).await?,
+        routes: client.list(Collection::Routes).await?,
+        plugins: client.list(Collection::Plugins).await?,
+        ..Snapshot::default()
+    };
+    let names: BTreeSet<&str> = snapshot.plugins.iter().filter_map(Entity::name).collect();
+    let has = |any: &[&str]| any.iter().any(|name| names.contains(name));
+    let kinds = (
+        has(&["key-auth"]),
+        has(&["basic-auth"]),
+        has(&["jwt"]),
+        has(&["acl"]),
+    );
+    if kinds.0 {
+        snapshot.key_auths = client.list(Collection::KeyAuths).await?;
+    }
+    if kinds.1 {
+        snapshot.basic_auths = client.list(Collection::BasicAuths).await?;
+    }
+    if kinds.2 {
+        snapshot.jwts = client.list(Collection::Jwts).await?;
+    }
+    if kinds.3 {
+        snapshot.acls = client.list(Collection::Acls).await?;
+    }
+    if kinds != (false, false, false, false) {
+        snapshot.consumers = client.list(Collection::Consumers).await?;
+    }
+    upstreams(client, &mut snapshot).await?;
+    Ok(snapshot)
+}
+
+/// Upstreams that services name as their host, with the targets of those alone.
+async fn upstreams(client: &Client, snapshot: &mut Snapshot) -> Result<()> {
+    let upstreams = client.list(Collection::Upstreams).await?;
+    let hosts: BTreeSet<&str> = snapshot
+        .services
+        .iter()
+        .filter_map(|service| service.text("host"))
+        .collect();
+    for upstream in upstreams {
+        if upstream.name().is_some_and(|name| hosts.contains(name)) {
+            snapshot.targets.extend(
+                client
+                    .list_below(Collection::Upstreams, upstream.id(), "targets")
+                    .await?,
+            );
+            snapshot.upstreams.push(upstream);
+        }
+    }
+    Ok(())
+}
+
+fn entries(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
+    let index = Index::new(snapshot);
+    let mut entries = ours(snapshot);
+    for service in snapshot
+        .services
+        .iter()
+        .filter(|service| api_tag(service).is_none())
+    {
+        let version = read::version(&index, service);
+        let what = What::Service(service.id().to_owned());
+        entries.insert(
+            ExternalRef(service.id().to_owned()),
+            entry(service, version, what),
+        );
+    }
+    for route in snapshot
+        .routes
+        .iter()
+        .filter(|route| route.owner("service").is_none())
+    {
+        let version = read::version_of_route(&index, route);
+        let what = What::Route(route.id().to_owned());
+        entries.insert(
+            ExternalRef(format!("route/{}", route.id())),
+            entry(route, version, what),
+        );
+    }
+    entries
+}
+
+fn entry(entity: &Entity, version: String, what: What) -> Entry {
+    let tags = entity
+        .tags()
+        .filter(|tag| !tag.starts_with(TAG))
+        .map(str::to_owned);
+    Entry {
+        name: entity.title().to_owned(),
+        version,
+        tags: tags.collect(),
+        what,
+    }
+}
+
+/// The APIs that a Gatehouse deployed: each once, however many services it has.
+fn ours(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
+    let mut entries = BTreeMap::new();
+    for (tag, holding) in holdings(snapshot) {
+        let entities: Vec<&Entity> = holding.entities().collect();
+        let version = Fingerprint::of_value(&json!(entities)).0;
+        let main = holding.all(Collection::Services).next();
+        let (external_ref, main) = match holding.current() {
+            Some(current) => {
+                let id = current.record.form.services().next().map(str::to_owned);
+                let named = id.and_then(|id| holding.get(Collection::Services, &id));
+                (current.record.external_ref, named)
+            }
+            // Not yet whole, or without its record: it is told by what there is.
+            None => match main {
+                Some(main) if holding.unrecorded().is_some() => {
+                    (ExternalRef(main.id().to_owned()), Some(main))
+                }
+                _ => continue,
+            },
+        };
+        if let Some(main) = main {
+            entries.insert(external_ref, entry(main, version, What::Ours(tag)));
+        }
+    }
+    entries
+}
+
+/// What is held of each API with a mark, by the tag that names it.
+pub(super) fn holdings(snapshot: &Snapshot) -> BTreeMap<String, Holding> {
+    let mut by_service: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut holdings: BTreeMap<String, Holding> = BTreeMap::new();
+    for service in &snapshot.services {
+        if let Some(tag) = api_tag(service) {
+            by_service.insert(service.id(), tag);
+            let holding = holdings.entry(tag.to_owned()).or_default();
+            holding.extend(Collection::Services, [service.clone()]);
+        }
+    }
+    let mut by_route: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut put = |tag: &str, collection: Collection, entity: &Entity| {
+        holdings
+            .entry(tag.to_owned())
+            .or_default()
+            .extend(collection, [entity.clone()]);
+    };
+    for route in &snapshot.routes {
+        if let Some(tag) = route.owner("service").and_then(|service| by_service.get(service)) {
+            by_route.insert(route.id(), tag);
+            put(tag, Collection::Routes, route);
+        }
+    }
+    for plugin in &snapshot.plugins {
+        let by_service = plugin
+            .owner("service")
+            .and_then(|service| by_service.get(service));
+        let tag = by_service.or_else(|| plugin.owner("route").and_then(|route| by_route.get(route)));
+        if let Some(tag) = tag {
+            put(tag, Collection::Plugins, plugin);
+        }
+    }
+    with_callers(snapshot, &mut holdings);
+    holdings
+}
+
+/// Those who may call are put in where groups are asked for.
+fn with_callers(snapshot: &Snapshot, holdings: &mut BTreeMap<String, Holding>) {
+    let has_groups = |holding: &&mut Holding| {
+        holding
+            .all(Collection::Plugins)
+            .any(|plugin| plugin.name() == Some("acl"))
+    };
+    let mine = |entities: &[Entity]| -> Vec<Entity> {
+        entities
+            .iter()
+            .filter(|entity| entity.has_tag(TAG))
+            .cloned()
+            .collect()
+    };
+    for holding in holdings.values_mut().filter(has_groups) {
+        holding.extend(Collection::Consumers, mine(&snapshot.consumers));
+        holding.extend(Collection::KeyAuths, mine(&snapshot.key_auths));
+        holding.extend(Collection::BasicAuths, mine(&snapshot.basic_auths));
+        holding.extend(Collection::Acls, mine(&snapshot.acls));
+    }
+}
+
+/// The tag that names the API whose part something is: with its environment, since another one may have it too.
+fn api_tag(entity: &Entity) -> Option<&str> {
+    entity
+        .tags()
+        .find(|tag| tag.starts_with("gatehouse-api:"))
+        .filter(|_| entity.has_tag(TAG))
+}
+
+/// What is needed to see whose a place is: services and their routes.
+pub(super) async fn look_at_places(client: &Client) -> Result<Snapshot> {
+    Ok(Snapshot {
+        services: client.list(Collection::Services).await?,
+        routes: client.list(Collection::Routes).await?,
+        ..Snapshot::default()
+    })
+}
+
+/// Something by its identity that is not an API of ours, if it is there.
+pub(super) async fn foreign(
+    client: &Client,
+    known: &ExternalRef,
+    reached_at: &[String],
+) -> Result<Option<ObservedApi>> {
+    let is_route = known.0.starts_with("route/");
+    if !is_route && client.get(Collection::Services, &known.0).await?.is_none() {
+        return Ok(None);
+    }
+    let listing = look(client).await?;
+    let Some(entry) = listing.entries.get(known) else {
+        return Ok(None);
+    };
+    match paging::read(
+        &listing,
+        &Index::new(&listing.snapshot),
+        (known, entry),
+        reached_at,
+    ) {
+        Ok(api) => Ok(Some(api)),
+        Err(reason) => Err(Error::new(
+            ErrorKind::Unexpected,
+            format!("`{}` ({known}) cannot be read: {reason}", entry.name),
+        )),
+    }
+}

@@ -1,0 +1,330 @@
+//! An API in Kong's words: everything that is made for one generation of it.
+
+use std::collections::BTreeMap;
+
+use gatehouse_connector_sdk::schemas::{
+    desired::DesiredApi, identity::ExternalRef, revision::RevisionContent,
+};
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Secrets,
+    names::{Names, reference, service_tags, tags},
+    plugins::{self, Chain, Place},
+    policies,
+    routes::{self, Route, in_flavor},
+    services::{self, Forward, Variant},
+};
+use crate::{
+    client::node::{Edition, Flavor},
+    entities::{Collection, Entity},
+};
+
+/// One entity that we make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// Where it belongs.
+    pub(crate) collection: Collection,
+    /// Its identity.
+    pub(crate) id: String,
+    /// What it says beside that.
+    pub(crate) fields: Map<String, Value>,
+}
+
+impl Part {
+    pub(super) fn new(collection: Collection, id: String, fields: Value) -> Self {
+        Self {
+            collection,
+            id,
+            fields: Entity::of(fields).0,
+        }
+    }
+
+    /// As Kong is given it.
+    pub(crate) fn entity(&self) -> Entity {
+        let mut fields = self.fields.clone();
+        fields.insert("id".to_owned(), json!(self.id));
+        Entity(fields)
+    }
+}
+
+/// Everything of one generation, in the order in which it is made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Form {
+    /// The parts. Services are made switched off.
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Form {
+    /// The identities of the services; the first one is that of the upstream `main`.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &str> {
+        self.of(Collection::Services).map(|part| part.id.as_str())
+    }
+
+    /// The parts of a collection.
+    pub(crate) fn of(&self, collection: Collection) -> impl Iterator<Item = &Part> {
+        self.parts
+            .iter()
+            .filter(move |part| part.collection == collection)
+    }
+
+    /// The plugins that it needs, by name.
+    pub(crate) fn plugin_names(&self) -> impl Iterator<Item = &str> {
+        self.of(Collection::Plugins)
+            .filter_map(|part| part.fields.get("name")?.as_str())
+    }
+}
+
+/// What a form is made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Occasion<'a> {
+    /// What must be.
+    pub(crate) desired: &'a DesiredApi,
+    /// The identities of its generation.
+    pub(crate) names: &'a Names,
+    /// The values of its secrets.
+    pub(crate) secrets: &'a Secrets,
+    /// Whose words it is put in.
+    pub(crate) edition: Edition,
+    /// In which words routes are written.
+    pub(crate) flavor: Flavor,
+    /// What the API is called by.
+    pub(crate) reference: &'a ExternalRef,
+    /// Whether the proxy is asked for it afterwards.
+    pub(crate) is_probed: bool,
+}
+
+impl<'a> Occasion<'a> {
+    /// All that is made for it.
+    pub(crate) fn form(self) -> Form {
+        let content = &self.desired.content;
+        let methods = methods(content);
+        let place = Place {
+            desired: self.desired,
+            secrets: self.secrets,
+            edition: self.edition,
+            target: None,
+            methods: &methods,
+        };
+        let mut callers = Vec::new();
+        let mut rest = Vec::new();
+        for (variant, operations) in services::variants(content, place) {
+            let of_operations = operations.iter().flat_map(|operation| {
+                let policies = policies::of_operation(content, operation);
+                plugins::chain(&policies, place).callers
+            });
+            callers.extend(plugins::chain(&policies::of_api(content), place).callers);
+            callers.extend(of_operations);
+            rest.extend(self.service(&variant, &operations, place));
+        }
+        let callers = callers
+            .iter()
+            .flat_map(|callers| callers.parts(self.desired, self.names, self.secrets));
+        Form {
+            parts: distinct(callers.chain(rest)),
+        }
+    }
+
+    /// A service, with its plugins before its routes, and those of a route right after it.
+    fn service(
+        self,
+        variant: &Variant,
+        operations: &[&gatehouse_connector_sdk::schemas::revision::Operation],
+        place: Place<'_>,
+    ) -> Vec<Part> {
+        let content = &self.desired.content;
+        let Some((url, upstream)) = self.upstream(&variant.upstream) else {
+            return Vec::new();
+        };
+        let forward = Forward::new(content, &url);
+        let id = self.names.of(&format!("service/{}", variant.key()));
+        let mut parts = vec![self.part(
+            Collection::Services,
+            id.clone(),
+            services::fields(&url, upstream, variant, &forward),
+        )];
+        let template = (forward.strips && !content.operations.is_empty()).then(|| forward.template());
+        let service = plugins::chain(
+            &policies::of_api(content),
+            Place {
+                target: template.as_deref(),
+                ..place
+            },
+        );
+        parts.extend(self.plugins("service", &id, &without_termination(&service)));
+        let routes = match operations.is_empty() {
+            true => vec![routes::everything(content, &service, place)],
+            false => routes::routes(content, operations, &forward, &service, place),
+        };
+        parts.extend(
+            routes
+                .into_iter()
+                .zip(1..)
+                .flat_map(|(route, number)| self.route(&id, number, route)),
+        );
+        if self.is_probed && variant_is_first(self.desired, variant, place) {
+            parts.extend(self.route(&id, 0, probe(&id)));
+        }
+        parts
+    }
+
+    fn upstream(&self, name: &str) -> Option<(Url, &'a gatehouse_connector_sdk::schemas::api::Upstream)> {
+        let upstream = self.desired.content.upstreams.get(name)?;
+        Some((Url::parse(&upstream.url).ok()?, upstream))
+    }
+
+    fn route(&self, service: &str, number: usize, route: Route) -> Vec<Part> {
+        let id = self.names.of(&format!("route/{service}/{number}"));
+        let mut fields = in_flavor(route.fields, self.flavor);
+        fields.insert("service".to_owned(), json!({"id": service}));
+        // Names are for people, and taken by one route only.
+        let short = id.split('-').next().unwrap_or_default();
+        fields.insert(
+            "name".to_owned(),
+            json!(format!("{}.{short}", self.desired.mark.api_name)),
+        );
+        let mut parts = vec![self.part(Collection::Routes, id.clone(), fields)];
+        parts.extend(self.plugins("route", &id, &route.plugins));
+        parts
+    }
+
+    fn plugins(&self, scope: &str, owner: &str, plugins: &BTreeMap<String, Value>) -> Vec<Part> {
+        let part = |(name, plugin): (&String, &Value)| {
+            let mut fields = Entity::of(plugin.clone()).0;
+            fields.insert(scope.to_owned(), json!({"id": owner}));
+            let id = self.names.of(&format!("plugin/{owner}/{name}"));
+            self.part(Collection::Plugins, id, fields)
+        };
+        plugins.iter().map(part).collect()
+    }
+
+    fn part(&self, collection: Collection, id: String, mut fields: Map<String, Value>) -> Part {
+        let tags = match collection {
+            Collection::Services => service_tags(&self.desired.mark, self.reference),
+            _ => tags(&self.desired.mark).to_vec(),
+        };
+        fields.insert("tags".to_owned(), json!(tags));
+        Part {
+            collection,
+            id,
+            fields,
+        }
+    }
+}
+
+/// Where the proxy is asked whether it knows a generation: below its own path, and answered by Kong itself.
+pub(crate) fn probe_path(service: &str) -> String {
+    format!("/.gatehouse/{service}")
+}
+
+fn probe(service: &str) -> Route {
+    let fields = json!({
+        "paths": [probe_path(service)],
+        "methods": ["GET"],
+        "protocols": ["http", "https"],
+        "strip_path": false,
+        "regex_priority": 0,
+    });
+    let plugin = json!({"name": "request-termination", "config": {"status_code": 200, "message": "served"}});
+    Route {
+        fields: Entity::of(fields).0,
+        plugins: BTreeMap::from([("request-termination".to_owned(), plugin)]),
+    }
+}
+
+fn variant_is_first(desired: &DesiredApi, variant: &Variant, place: Place<'_>) -> bool {
+    let variants = services::variants(&desired.content, place);
+    variants.first().is_some_and(|(first, _)| first == variant)
+}
+
+fn without_termination(chain: &Chain) -> BTreeMap<String, Value> {
+    let mut plugins = chain.plugins.clone();
+    plugins.remove("request-termination");
+    plugins
+}
+
+/// The methods of the operations.
+fn methods(content: &RevisionContent) -> Vec<String> {
+    let methods = content
+        .operations
+        .iter()
+        .map(|operation| operation.r#match.method.clone());
+    let mut methods: Vec<String> = methods.filter(|method| method != "*").collect();
+    methods.sort();
+    methods.dedup();
+    match methods.is_empty() {
+        true => ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+            .map(str::to_owned)
+            .to_vec(),
+        false => methods,
+    }
+}
+
+/// Callers that several places let in are made once.
+fn distinct(parts: impl Iterator<Item = Part>) -> Vec<Part> {
+    let mut seen = std::collections::BTreeSet::new();
+    parts
+        .filter(|part| seen.insert((part.collection, part.id.clone())))
+        .collect()
+}
+
+/// The form for people: what hangs together, without identities and secrets.
+pub(crate) fn vendor_form(desired: &DesiredApi) -> Value {
+    let (names, secrets) = (Names::new(desired, 1), Secrets::default());
+    let reference = ExternalRef(reference(&desired.mark));
+    let form = Occasion {
+        desired,
+        names: &names,
+        secrets: &secrets,
+        edition: Edition::OpenSource,
+        flavor: Flavor::Traditional,
+        reference: &reference,
+        is_probed: false,
+    }
+    .form();
+    let consumers = form.of(Collection::Consumers).map(|part| nested(&form, part));
+    let services = form.of(Collection::Services).map(|part| nested(&form, part));
+    let mut shown = json!({"services": services.collect::<Vec<_>>()});
+    let consumers: Vec<Value> = consumers.collect();
+    if !consumers.is_empty() {
+        shown["consumers"] = json!(consumers);
+    }
+    shown
+}
+
+/// A part with those that belong to it.
+fn nested(form: &Form, part: &Part) -> Value {
+    let mut shown = part.fields.clone();
+    shown.remove("tags");
+    for field in ["service", "route", "consumer"] {
+        shown.remove(field);
+    }
+    let owned = form
+        .parts
+        .iter()
+        .filter(|other| owner(other) == Some(part.id.as_str()));
+    for other in owned {
+        let list = shown
+            .entry(other.collection.declarative_name())
+            .or_insert_with(|| json!([]));
+        if let Some(list) = list.as_array_mut() {
+            list.push(nested(form, other));
+        }
+    }
+    if part.collection == Collection::Routes {
+        shown.remove("name");
+    }
+    if part.collection == Collection::Consumers {
+        shown.remove("username");
+    }
+    Value::Object(shown)
+}
+
+fn owner(part: &Part) -> Option<&str> {
+    let fields = ["route", "service", "consumer"];
+    fields
+        .into_iter()
+        .find_map(|field| part.fields.get(field)?.get("id")?.as_str())
+}

@@ -1,0 +1,187 @@
+//! Which policies hold for an operation, and how faithfully Kong expresses each beside the others.
+
+use gatehouse_connector_sdk::schemas::{
+    descriptor::Fidelity,
+    policy::{
+        CachePolicy, CorsPolicy, HeaderChanges, Layer, Policy, QuotaPeriod, RateLimitKey, RespondPolicy,
+        merge,
+    },
+    revision::{Operation, RevisionContent},
+};
+
+/// The policies of the whole API that Kong gets, in order.
+pub(super) fn of_api(content: &RevisionContent) -> Vec<&Policy> {
+    let layers = [Layer::of(&content.policies)];
+    expressed(merge(&layers, None))
+}
+
+/// Those that hold for an operation; the same as those of the API if it has none of its own.
+pub(super) fn of_operation<'a>(content: &'a RevisionContent, operation: &'a Operation) -> Vec<&'a Policy> {
+    let layers = [Layer::of(&content.policies), Layer::of(&operation.policies)];
+    expressed(merge(&layers, None))
+}
+
+/// Without those that Kong cannot express beside the ones before them.
+fn expressed(policies: Vec<&Policy>) -> Vec<&Policy> {
+    let mut expressed: Vec<&Policy> = Vec::new();
+    for policy in policies {
+        if !matches!(fidelity_beside(policy, &expressed), Fidelity::Unsupported { .. }) {
+            expressed.push(policy);
+        }
+    }
+    expressed
+}
+
+/// How faithfully a policy is expressed where others hold already.
+pub(super) fn fidelity_beside(policy: &Policy, before: &[&Policy]) -> Fidelity {
+    match clash(policy, before) {
+        Some(reason) => unsupported(reason),
+        None => fidelity_alone(policy),
+    }
+}
+
+/// Why a policy cannot hold together with others: Kong takes one plugin of a name at a place, and lets in whom the last
+/// authentication plugin knows.
+fn clash(policy: &Policy, before: &[&Policy]) -> Option<&'static str> {
+    let has = |is: fn(&Policy) -> bool| before.iter().any(|other| is(other));
+    match policy {
+        policy if is_authentication(policy) && has(is_authentication) => Some(
+            "Kong checks groups of callers for one kind of credential only; keep one authentication policy at a place",
+        ),
+        Policy::IpFilter(filter) if !filter.allow.is_empty() => has(
+            |other| matches!(other, Policy::IpFilter(other) if !other.allow.is_empty()),
+        )
+        .then_some("Kong has one list of allowed addresses at a place; put what both allow into one policy"),
+        Policy::RateLimit(_) | Policy::Quota(_) => {
+            let keys = before.iter().filter_map(|other| counting_key(other));
+            let mut others = keys.filter(|key| Some(*key) != counting_key(policy));
+            others.next().map(|_| "Kong counts all limits of a place by one key; give `ratelimit` and `quota` the same `key`")
+        }
+        _ => None,
+    }
+}
+
+fn is_authentication(policy: &Policy) -> bool {
+    matches!(
+        policy,
+        Policy::AuthApiKey(_) | Policy::AuthBasic(_) | Policy::AuthJwt(_) | Policy::AuthOAuth2(_)
+    )
+}
+
+fn counting_key(policy: &Policy) -> Option<&RateLimitKey> {
+    match policy {
+        Policy::RateLimit(policy) => Some(&policy.key),
+        Policy::Quota(policy) => Some(&policy.key),
+        _ => None,
+    }
+}
+
+fn fidelity_alone(policy: &Policy) -> Fidelity {
+    match policy {
+        Policy::AuthApiKey(_) | Policy::AuthBasic(_) | Policy::IpFilter(_) | Policy::RequestSize(_) => {
+            Fidelity::Exact
+        }
+        Policy::AuthJwt(_) => approximated(JWT),
+        Policy::AuthOAuth2(_) => approximated(OAUTH2),
+        Policy::AuthMtls(_) => unsupported(
+            "client certificates are checked by Kong Enterprise's `mtls-auth` only; write it as a `native` policy",
+        ),
+        Policy::RequestValidate(_) => unsupported(
+            "requests are validated by Kong Enterprise's `request-validator` only; write it as a `native` policy",
+        ),
+        Policy::RateLimit(_) => approximated(
+            "Kong counts in fixed windows, each node for itself, and begins anew with each revision",
+        ),
+        Policy::Quota(quota) => of_quota(quota.per),
+        Policy::Cors(cors) => of_cors(cors),
+        Policy::Headers(headers) => of_values(&[&headers.request, &headers.response]),
+        Policy::Rewrite(rewrite) => match rewrite.query.set.values().any(|value| is_template(value)) {
+            true => unsupported(TEMPLATE),
+            false => Fidelity::Exact,
+        },
+        Policy::Respond(respond) => of_respond(respond),
+        Policy::Timeout(_) => {
+            approximated("Kong measures between two reads from the upstream, not up to the response's head")
+        }
+        Policy::Retry(_) => approximated(
+            "Kong sends again after connection failures and timeouts, whatever the method, and without a pause",
+        ),
+        Policy::Cache(cache) => of_cache(cache),
+        Policy::Log(_) => unsupported(
+            "what Kong logs of requests is set for the node; write a logging plugin as a `native` policy",
+        ),
+        Policy::Native(native) => super::plugins::native_fidelity(native),
+    }
+}
+
+const JWT: &str = "open-source Kong checks the signature with the keys that the issuer publishes at the time of the deploy, `iss`, `exp` and `nbf`, but neither `audiences` nor `requiredScopes`, and a key that the issuer adds later is known only after the next deploy; Enterprise and Konnect check all of it (`openid-connect`)";
+const OAUTH2: &str = "only Kong Enterprise and Konnect ask an authorization server about tokens (`openid-connect`); an open-source Kong refuses the deploy";
+const TEMPLATE: &str = "Kong takes `$(…)` in values for a template; write the value otherwise";
+
+fn of_quota(per: QuotaPeriod) -> Fidelity {
+    match per {
+        QuotaPeriod::Week => unsupported("Kong has no weekly quota; choose `day` or `month`"),
+        QuotaPeriod::Hour | QuotaPeriod::Day | QuotaPeriod::Month => approximated(
+            "each Kong node counts for itself, and begins anew with each revision and each restart",
+        ),
+    }
+}
+
+fn of_cors(cors: &CorsPolicy) -> Fidelity {
+    match cors.allow_methods.is_empty() {
+        false => Fidelity::Exact,
+        true => approximated(
+            "answers to preflight requests name the methods of all operations, not of those at the path",
+        ),
+    }
+}
+
+fn of_values(changes: &[&HeaderChanges]) -> Fidelity {
+    let mut values = changes
+        .iter()
+        .flat_map(|changes| changes.set.values().chain(changes.add.values()));
+    match values.any(|value| is_template(value)) {
+        true => unsupported(TEMPLATE),
+        false => Fidelity::Exact,
+    }
+}
+
+fn is_template(value: &str) -> bool {
+    value.contains("$(")
+}
+
+fn of_respond(respond: &RespondPolicy) -> Fidelity {
+    let other = respond
+        .headers
+        .keys()
+        .find(|name| !name.eq_ignore_ascii_case("content-type"));
+    match other {
+        Some(_) => unsupported(
+            "Kong's own answers have a `content-type` and no other headers of yours; add a `headers` policy for those",
+        ),
+        None => Fidelity::Exact,
+    }
+}
+
+fn of_cache(cache: &CachePolicy) -> Fidelity {
+    match cache.per_consumer {
+        true => approximated(
+            "each Kong node has a cache of its own, which `Cache-Control` of answers does not change",
+        ),
+        false => approximated(
+            "each Kong node has a cache of its own, which `Cache-Control` of answers does not change, and authenticated callers have answers of their own",
+        ),
+    }
+}
+
+pub(super) fn approximated(difference: &str) -> Fidelity {
+    Fidelity::Approximated {
+        difference: difference.to_owned(),
+    }
+}
+
+pub(super) fn unsupported(reason: &str) -> Fidelity {
+    Fidelity::Unsupported {
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,12 @@
+//! The connector to Kong on a Kong: the fake of this repository, or a real one that `KONG_ADMIN_URL` and
+//! `KONG_PROXY_URL` lead to. A real one is emptied again and again: give it one that nobody needs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "without a Kong there is nothing to test, and the message says why"
+)]
+
+mod admin;
+mod conformance;
+mod under_test;
