@@ -4,12 +4,14 @@ mod check;
 mod conflicts;
 mod declaring;
 mod deploying;
+mod issuers;
 mod listing;
 mod looking;
 mod paging;
 mod probing;
 mod removing;
 mod steps;
+mod versions;
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
@@ -44,7 +46,7 @@ use crate::{
     observed,
     read::{self, Index},
     record::Record,
-    translate::{self, Form, Names, Occasion, Secrets, TAG},
+    translate::{self, Form, IssuerKeys, Names, Occasion, Secrets, TAG},
 };
 
 /// Speaks to Kongs.
@@ -161,14 +163,16 @@ impl Connector for KongConnector {
             settings: &settings,
             request,
         };
-        if let Some(deployed) = as_desired(&deploying, &node, &holding, &reached_at).await? {
+        let keys = issuers::keys(http, context, desired, node.edition).await?;
+        if let Some(deployed) = as_desired(&deploying, &node, &holding, &keys, &reached_at).await? {
             return Ok(deployed);
         }
         let known = request.external_ref.as_ref();
         let seen = look(&client, &holding, known, &reached_at).await?;
         conflicts::refuse_unseen(&seen, request)?;
         let secrets = resolved(context, desired).await?;
-        let generation = generation(request, &holding, &secrets, &node, &settings);
+        let mut generation = generation(request, &holding, (&secrets, &keys), &node, &settings);
+        versions::fit(&client, &mut generation).await?;
         conflicts::refuse_missing_plugins(&generation.form, &node, desired.mark.api_name.as_str())?;
         adopted(&client, request, &mut holding).await?;
         self.refuse_places(&client, request, &holding).await?;
@@ -276,13 +280,15 @@ async fn as_desired(
     deploying: &Deploying<'_>,
     node: &Node,
     holding: &Holding,
+    keys: &IssuerKeys,
     reached_at: &[String],
 ) -> Result<Option<Deployed>> {
     let desired = &deploying.request.desired;
     let Some(current) = holding.current() else {
         return Ok(None);
     };
-    if !current.is_intact || current.record.fingerprint != desired.fingerprint {
+    let has_keys = issuers::are_there(keys, &current.record.form);
+    if !current.is_intact || !has_keys || current.record.fingerprint != desired.fingerprint {
         return Ok(None);
     }
     let record = current.record.clone();
@@ -334,7 +340,7 @@ fn told(holding: &Holding, reached_at: &[String], desired: &DesiredApi) -> Resul
 fn generation(
     request: &DeployRequest,
     holding: &Holding,
-    secrets: &Secrets,
+    (secrets, keys): (&Secrets, &IssuerKeys),
     node: &Node,
     settings: &KongSettings,
 ) -> Generation {
@@ -348,6 +354,7 @@ fn generation(
         names: &names,
         secrets,
         edition: node.edition,
+        keys,
         flavor: node.flavor,
         reference: &external_ref,
         is_probed: settings.proxy_url.is_some(),

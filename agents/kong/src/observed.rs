@@ -172,6 +172,7 @@ fn callers(holding: &Holding) -> Snapshot {
         consumers: all(Collection::Consumers),
         key_auths: all(Collection::KeyAuths),
         basic_auths: all(Collection::BasicAuths),
+        jwts: all(Collection::Jwts),
         acls: all(Collection::Acls),
         ..Snapshot::default()
     }
@@ -272,6 +273,7 @@ fn versions(record: &Record, content: &RevisionContent, holding: &Holding) -> Ve
         Collection::Consumers,
         Collection::KeyAuths,
         Collection::BasicAuths,
+        Collection::Jwts,
         Collection::Acls,
     ];
     let mut parts = callers

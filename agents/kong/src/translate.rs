@@ -13,6 +13,7 @@ mod plugins;
 mod policies;
 mod routes;
 mod services;
+mod tokens;
 
 pub(crate) use self::{
     consumers::HIDDEN,
@@ -20,6 +21,8 @@ pub(crate) use self::{
     fidelity::{fidelity, support},
     form::{Form, Occasion, Part, probe_path, vendor_form},
     names::{Names, TAG, reference, service_tags, tags},
+    plugins::IssuerKeys,
+    tokens::signing_keys,
 };
 use gatehouse_connector_sdk::{
     error::{Error, ErrorKind, Result},

@@ -11,8 +11,12 @@ use serde_json::Value;
 const VARIABLE: &str = "GATEHOUSE_KONG_DATA";
 const NEIGHBOUR: &str = "shared/data/kong";
 
-/// The folder with the recordings, or an error that says how to provide it.
-pub(crate) fn folder() -> io::Result<PathBuf> {
+/// The folder with the recordings of a real Kong.
+///
+/// # Errors
+///
+/// When it is not there; the message says how to name it.
+pub fn folder() -> io::Result<PathBuf> {
     if let Some(named) = env::var_os(VARIABLE) {
         return existing(PathBuf::from(named));
     }

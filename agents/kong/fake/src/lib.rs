@@ -37,6 +37,7 @@ use tokio::task::JoinSet;
 use self::configuration::Configuration;
 use self::kong::Kong;
 
+pub use self::data::folder as recordings;
 pub use self::faults::{Call, Fault};
 pub use self::options::{
     AdminToken, Database, Enterprise, FakeKongOptions, Plugins, PortalDocument, RouterFlavor,

@@ -78,6 +78,21 @@ impl Client {
         Ok(node(&information))
     }
 
+    /// The fields of a plugin's configuration that this Kong knows.
+    pub(crate) async fn plugin_fields(&self, plugin: &str) -> Result<BTreeSet<String>> {
+        let url = below(&self.root, &["schemas", "plugins", plugin]);
+        let object = format!("the schema of plugin `{plugin}`");
+        let schema = self.call("read", &object, self.request(Method::GET, url)).await?;
+        let fields = schema["fields"].as_array().into_iter().flatten();
+        let config = fields
+            .filter_map(|field| field["config"]["fields"].as_array())
+            .flatten();
+        let names = config
+            .filter_map(Value::as_object)
+            .flat_map(|field| field.keys().cloned());
+        Ok(names.collect())
+    }
+
     /// Whether the credential may change services: Kong is asked to remove one that nobody has, which changes nothing and
     /// is the same without a database.
     pub(crate) async fn may_write(&self) -> Result<bool> {

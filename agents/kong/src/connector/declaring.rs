@@ -20,13 +20,14 @@ use crate::{
 };
 
 /// What can belong to an API, services before what refers to them.
-const OURS: [Collection; 7] = [
+const OURS: [Collection; 8] = [
     Collection::Services,
     Collection::Routes,
     Collection::Plugins,
     Collection::Acls,
     Collection::KeyAuths,
     Collection::BasicAuths,
+    Collection::Jwts,
     Collection::Consumers,
 ];
 
@@ -109,7 +110,7 @@ fn without_api(mut configuration: Map<String, Value>, mark: &Mark) -> Map<String
         let removed = take(&mut configuration, collection, goes);
         gone.extend(removed.iter().map(|entity| entity.id().to_owned()));
     }
-    for collection in [Collection::KeyAuths, Collection::BasicAuths] {
+    for collection in [Collection::KeyAuths, Collection::BasicAuths, Collection::Jwts] {
         take(&mut configuration, collection, |entity| {
             entity
                 .text("consumer")

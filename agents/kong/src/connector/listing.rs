@@ -221,8 +221,7 @@ fn entry(entity: &Entity, version: String, what: What) -> Entry {
 fn ours(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
     let mut entries = BTreeMap::new();
     for (tag, holding) in holdings(snapshot) {
-        let entities: Vec<&Entity> = holding.entities().collect();
-        let version = Fingerprint::of_value(&json!(entities)).0;
+        let version = Fingerprint::of_value(&json!(holding.entities().map(timeless).collect::<Vec<_>>())).0;
         let main = holding.all(Collection::Services).next();
         let (external_ref, main) = match holding.current() {
             Some(current) => {
@@ -243,6 +242,13 @@ fn ours(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
         }
     }
     entries
+}
+
+/// Without the time of its last change: where there is no database, that is the time of the last load, for all.
+fn timeless(entity: &Entity) -> Entity {
+    let mut entity = entity.clone();
+    entity.0.remove("updated_at");
+    entity
 }
 
 /// What is held of each API with a mark, by the tag that names it.
@@ -300,6 +306,7 @@ fn with_callers(snapshot: &Snapshot, holdings: &mut BTreeMap<String, Holding>) {
         holding.extend(Collection::Consumers, mine(&snapshot.consumers));
         holding.extend(Collection::KeyAuths, mine(&snapshot.key_auths));
         holding.extend(Collection::BasicAuths, mine(&snapshot.basic_auths));
+        holding.extend(Collection::Jwts, mine(&snapshot.jwts));
         holding.extend(Collection::Acls, mine(&snapshot.acls));
     }
 }

@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// The collections of those who may call.
-const CALLERS: [Collection; 4] = [
+const CALLERS: [Collection; 5] = [
     Collection::Consumers,
     Collection::KeyAuths,
     Collection::BasicAuths,
+    Collection::Jwts,
     Collection::Acls,
 ];
 

@@ -9,14 +9,15 @@ use gatehouse_connector_sdk::schemas::{
     canonical::Fingerprint,
     desired::DesiredApi,
     identity::{ResourceName, ResourceVersion},
-    policy::{ApiKeyPolicy, BasicPolicy},
+    policy::{ApiKeyConsumer, ApiKeyPolicy, BasicPolicy, BasicUser},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     form::Part,
     names::{self, Names, TAG, environment_tag},
+    tokens::SigningKey,
 };
 use crate::entities::Collection;
 
@@ -45,103 +46,116 @@ impl Secrets {
 
 /// Callers of one kind, and the group that they are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Callers {
-    kind: Kind,
-    /// Their names, each with the secret that is theirs.
-    callers: Vec<(String, ResourceName)>,
-}
+pub(super) struct Callers(Vec<Caller>);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Keys,
-    Passwords,
+/// Somebody who may call, by what shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Caller {
+    Key {
+        consumer: String,
+        secret: ResourceName,
+    },
+    Password {
+        username: String,
+        secret: ResourceName,
+    },
+    /// Whoever has a token that this key signed.
+    Token(SigningKey),
 }
 
 impl Callers {
     pub(super) fn with_keys(policy: &ApiKeyPolicy) -> Self {
-        let caller = |key: &gatehouse_connector_sdk::schemas::policy::ApiKeyConsumer| {
-            (key.consumer.to_string(), key.secret_ref.clone())
+        let caller = |key: &ApiKeyConsumer| Caller::Key {
+            consumer: key.consumer.to_string(),
+            secret: key.secret_ref.clone(),
         };
-        Self {
-            kind: Kind::Keys,
-            callers: policy.keys.iter().map(caller).collect(),
-        }
+        Self(policy.keys.iter().map(caller).collect())
     }
 
     pub(super) fn with_passwords(policy: &BasicPolicy) -> Self {
-        let caller = |user: &gatehouse_connector_sdk::schemas::policy::BasicUser| {
-            (user.username.clone(), user.secret_ref.clone())
+        let caller = |user: &BasicUser| Caller::Password {
+            username: user.username.clone(),
+            secret: user.secret_ref.clone(),
         };
-        Self {
-            kind: Kind::Passwords,
-            callers: policy.users.iter().map(caller).collect(),
-        }
+        Self(policy.users.iter().map(caller).collect())
+    }
+
+    pub(super) fn with_tokens(keys: &[SigningKey]) -> Self {
+        Self(keys.iter().cloned().map(Caller::Token).collect())
     }
 
     /// The group's name: that of the API, and which callers it has.
     pub(super) fn group(&self, desired: &DesiredApi) -> String {
-        let callers: Vec<Value> = self
-            .callers
-            .iter()
-            .map(|(name, secret)| json!([name, secret, version(desired, secret)]))
-            .collect();
-        let fingerprint = Fingerprint::of_value(&json!([self.kind == Kind::Keys, callers]));
+        let callers: Vec<String> = self.0.iter().map(|caller| caller.identity(desired)).collect();
+        let fingerprint = Fingerprint::of_value(&json!(callers));
         let digest: String = fingerprint.0.chars().rev().take(12).collect();
         format!("gatehouse-{}-{digest}", desired.mark.api_name)
     }
 
     /// The consumers, their credentials, and that they are in the group.
     pub(super) fn parts(&self, desired: &DesiredApi, names: &Names, secrets: &Secrets) -> Vec<Part> {
-        let parts = self.callers.iter().flat_map(|(name, secret)| {
-            let consumer = self.consumer(desired, names, name, secret);
-            let owner = consumer.id.clone();
-            let credential = self.credential(desired, &owner, names, (name, secret), secrets);
-            let group = self.group(desired);
+        let group = self.group(desired);
+        let parts = self.0.iter().flat_map(|caller| {
+            let consumer = caller.consumer(desired, names);
+            let credential = caller.credential(desired, &consumer.id, names, secrets);
             let member = Part::new(
                 Collection::Acls,
-                names.shared(&format!("acl/{owner}/{group}")),
+                names.shared(&format!("acl/{}/{group}", consumer.id)),
                 // A membership is the API's own, so that it goes with it.
-                json!({"group": group, "consumer": {"id": owner}, "tags": names::tags(&desired.mark)}),
+                json!({"group": group, "consumer": {"id": consumer.id}, "tags": names::tags(&desired.mark)}),
             );
             [consumer, credential, member]
         });
         parts.collect()
     }
+}
 
-    /// One for each name and secret: APIs of the environment that let the same caller in share it. Another version of a
-    /// key is another consumer, so that the old one is good until nothing takes it any more.
-    fn consumer(&self, desired: &DesiredApi, names: &Names, name: &str, secret: &ResourceName) -> Part {
-        let id = match self.kind {
-            Kind::Keys => names.shared(&format!("key/{name}/{secret}/{}", version(desired, secret))),
-            Kind::Passwords => names.shared(&format!("password/{name}/{secret}")),
-        };
+impl Caller {
+    /// What tells callers of an environment apart. Another version of a key is another caller, so that the old one is good
+    /// until nothing takes it any more; a user name can be there only once.
+    fn identity(&self, desired: &DesiredApi) -> String {
+        match self {
+            Self::Key { consumer, secret } => format!("key/{consumer}/{secret}/{}", version(desired, secret)),
+            Self::Password { username, secret } => format!("password/{username}/{secret}"),
+            Self::Token(key) => format!("token/{}/{}/{}", key.id, key.algorithm, key.pem),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Key { consumer: name, .. } | Self::Password { username: name, .. } => name,
+            Self::Token(key) => &key.id,
+        }
+    }
+
+    /// APIs of the environment that let the same caller in share it.
+    fn consumer(&self, desired: &DesiredApi, names: &Names) -> Part {
+        let id = names.shared(&self.identity(desired));
         let short = id.split('-').next().unwrap_or_default();
-        let username = format!("gatehouse.{name}.{short}");
+        let username = format!("gatehouse.{}.{short}", self.name());
         let fields = json!({"username": username, "tags": tags(desired)});
         Part::new(Collection::Consumers, id, fields)
     }
 
-    fn credential(
-        &self,
-        desired: &DesiredApi,
-        owner: &str,
-        names: &Names,
-        (name, secret): (&str, &ResourceName),
-        secrets: &Secrets,
-    ) -> Part {
-        let (consumer, tags, value) = (json!({"id": owner}), tags(desired), secrets.text(secret));
-        match self.kind {
-            Kind::Keys => Part::new(
-                Collection::KeyAuths,
-                names.shared(&format!("key-auth/{owner}")),
-                json!({"key": value, "consumer": consumer, "tags": tags}),
-            ),
-            Kind::Passwords => Part::new(
+    fn credential(&self, desired: &DesiredApi, owner: &str, names: &Names, secrets: &Secrets) -> Part {
+        let (collection, fields) = match self {
+            Self::Key { secret, .. } => (Collection::KeyAuths, json!({"key": secrets.text(secret)})),
+            Self::Password { username, secret } => (
                 Collection::BasicAuths,
-                names.shared(&format!("basic-auth/{owner}")),
-                json!({"username": name, "password": value, "consumer": consumer, "tags": tags}),
+                json!({"username": username, "password": secrets.text(secret)}),
             ),
-        }
+            Self::Token(key) => (
+                Collection::Jwts,
+                json!({"key": key.id, "algorithm": key.algorithm, "rsa_public_key": key.pem}),
+            ),
+        };
+        let id = names.shared(&format!("{}/{owner}", collection.path()));
+        let mut part = Part::new(collection, id, fields);
+        part.fields.extend([
+            ("consumer".to_owned(), json!({"id": owner})),
+            ("tags".to_owned(), json!(tags(desired))),
+        ]);
+        part
     }
 }
 

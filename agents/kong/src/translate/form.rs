@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Secrets,
     names::{Names, reference, service_tags, tags},
-    plugins::{self, Chain, Place},
+    plugins::{self, Chain, IssuerKeys, Place},
     policies,
     routes::{self, Route, in_flavor},
     services::{self, Forward, Variant},
@@ -88,6 +88,8 @@ pub(crate) struct Occasion<'a> {
     pub(crate) secrets: &'a Secrets,
     /// Whose words it is put in.
     pub(crate) edition: Edition,
+    /// The keys of issuers, where Kong cannot ask for them itself.
+    pub(crate) keys: &'a IssuerKeys,
     /// In which words routes are written.
     pub(crate) flavor: Flavor,
     /// What the API is called by.
@@ -105,6 +107,7 @@ impl<'a> Occasion<'a> {
             desired: self.desired,
             secrets: self.secrets,
             edition: self.edition,
+            keys: self.keys,
             target: None,
             methods: &methods,
         };
@@ -279,6 +282,7 @@ pub(crate) fn vendor_form(desired: &DesiredApi) -> Value {
         names: &names,
         secrets: &secrets,
         edition: Edition::OpenSource,
+        keys: &IssuerKeys::new(),
         flavor: Flavor::Traditional,
         reference: &reference,
         is_probed: false,

@@ -19,8 +19,12 @@ use self::{headers::Transformer, limits::Counter};
 use super::{
     consumers::{Callers, Secrets},
     policies::unsupported,
+    tokens::SigningKey,
 };
 use crate::client::node::Edition;
+
+/// The keys of issuers, by where they publish them.
+pub(crate) type IssuerKeys = BTreeMap<String, Vec<SigningKey>>;
 
 /// What becomes of the policies of one place.
 #[derive(Debug, Default)]
@@ -41,6 +45,8 @@ pub(super) struct Place<'a> {
     pub(super) desired: &'a DesiredApi,
     pub(super) secrets: &'a Secrets,
     pub(super) edition: Edition,
+    /// The keys of issuers, by where they publish them.
+    pub(super) keys: &'a IssuerKeys,
     /// The target of the upstream's request in the words of a template, if it is not the caller's own path.
     pub(super) target: Option<&'a str>,
     /// The methods that answers to preflight requests name if a policy does not.
@@ -61,7 +67,13 @@ pub(super) fn chain(policies: &[&Policy], place: Place<'_>) -> Chain {
                 let config = json!({"realm": policy.realm, "hide_credentials": !policy.forward});
                 chain.with_callers(place, Callers::with_passwords(policy), ("basic-auth", config));
             }
-            Policy::AuthJwt(policy) => chain.add("openid-connect", signed_tokens(policy)),
+            Policy::AuthJwt(policy) => match place.edition {
+                Edition::OpenSource => {
+                    let keys = place.keys.get(&policy.jwks_uri).map(Vec::as_slice).unwrap_or_default();
+                    chain.with_callers(place, Callers::with_tokens(keys), ("jwt", static_keys()));
+                }
+                Edition::Enterprise | Edition::Konnect => chain.add("openid-connect", signed_tokens(policy)),
+            },
             Policy::AuthOAuth2(policy) => chain.add("openid-connect", active_tokens(policy, place.secrets)),
             Policy::IpFilter(policy) => filters.push(policy),
             Policy::RequestSize(policy) => chain.add(
@@ -133,6 +145,17 @@ fn key_auth(policy: &ApiKeyPolicy) -> (&'static str, Value) {
         "hide_credentials": !policy.forward,
     });
     ("key-auth", config)
+}
+
+/// Kong finds the key that a token names, and takes no other algorithm than the one that the key is for.
+fn static_keys() -> Value {
+    json!({
+        "key_claim_name": "kid",
+        "claims_to_verify": ["exp"],
+        "header_names": ["authorization"],
+        "uri_param_names": [],
+        "cookie_names": [],
+    })
 }
 
 /// What `openid-connect` is told whatever the kind of token: bearer tokens alone, no sessions, nothing discovered.
@@ -223,14 +246,16 @@ fn origin_pattern(origin: &str) -> String {
 }
 
 fn respond(policy: &RespondPolicy) -> Value {
-    let kind = policy
-        .headers
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let mut config = json!({"status_code": policy.status});
-    // Kong writes a message of its own unless it has a body, and one may be empty.
-    config["body"] = json!(policy.body.as_deref().unwrap_or_default());
-    config["content_type"] = json!(kind.map_or("text/plain", |(_, kind)| kind));
+    // Kong takes no empty body, and a content type only with one.
+    if let Some(body) = policy.body.as_deref().filter(|body| !body.is_empty()) {
+        let headers = policy.headers.iter();
+        let kind = headers
+            .clone()
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        config["body"] = json!(body);
+        config["content_type"] = json!(kind.map_or("text/plain", |(_, kind)| kind));
+    }
     config
 }
 

@@ -114,7 +114,7 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
     }
 }
 
-const JWT: &str = "open-source Kong checks the signature with the keys that the issuer publishes at the time of the deploy, `iss`, `exp` and `nbf`, but neither `audiences` nor `requiredScopes`, and a key that the issuer adds later is known only after the next deploy; Enterprise and Konnect check all of it (`openid-connect`)";
+const JWT: &str = "open-source Kong checks `exp` and the signature, with the keys that the issuer publishes at the time of the deploy, which tokens must name by `kid`; it checks neither `iss`, `nbf`, `audiences` nor `requiredScopes`, and knows keys that the issuer adds only after the next deploy; Enterprise and Konnect check all of it (`openid-connect`)";
 const OAUTH2: &str = "only Kong Enterprise and Konnect ask an authorization server about tokens (`openid-connect`); an open-source Kong refuses the deploy";
 const TEMPLATE: &str = "Kong takes `$(…)` in values for a template; write the value otherwise";
 
@@ -154,12 +154,14 @@ fn of_respond(respond: &RespondPolicy) -> Fidelity {
     let other = respond
         .headers
         .keys()
-        .find(|name| !name.eq_ignore_ascii_case("content-type"));
-    match other {
-        Some(_) => unsupported(
+        .any(|name| !name.eq_ignore_ascii_case("content-type"));
+    let has_body = respond.body.as_deref().is_some_and(|body| !body.is_empty());
+    match (other, has_body || matches!(respond.status, 204 | 304)) {
+        (true, _) => unsupported(
             "Kong's own answers have a `content-type` and no other headers of yours; add a `headers` policy for those",
         ),
-        None => Fidelity::Exact,
+        (false, true) => Fidelity::Exact,
+        (false, false) => approximated("Kong writes a message of its own where the answer has no body"),
     }
 }
 

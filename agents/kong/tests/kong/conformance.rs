@@ -38,6 +38,7 @@ async fn the_connector_passes_on_an_older_version() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a real Kong that may be emptied: set KONG_ADMIN_URL and KONG_PROXY_URL"]
 async fn the_connector_passes_on_a_real_kong() {
-    let real = Real::from_environment().expect("KONG_ADMIN_URL and KONG_PROXY_URL lead to a Kong that may be emptied");
+    let real = Real::from_environment()
+        .expect("KONG_ADMIN_URL and KONG_PROXY_URL lead to a Kong that may be emptied");
     passes(Kind::Real(real)).await;
 }

@@ -8,5 +8,7 @@
 )]
 
 mod admin;
+mod apis;
 mod conformance;
+mod round_trip;
 mod under_test;

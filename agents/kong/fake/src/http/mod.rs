@@ -18,7 +18,7 @@ use axum::http::{Method, StatusCode};
 
 pub(crate) use self::answer::Answer;
 pub(crate) use self::information::NodeInformation;
-pub(crate) use self::request::AdminRequest;
+pub(crate) use self::request::{AdminRequest, pairs};
 use self::routing::Target;
 use crate::errors::AdminError;
 use crate::kong::Kong;
@@ -68,6 +68,6 @@ fn dispatch(kong: &Kong, request: &AdminRequest, target: &Target) -> Result<Answ
             nested::referenced(kong, request, collection, key, field)
         }
         Target::Health(upstream) => health::of_upstream(kong, request, upstream),
-        Target::TargetHealth(upstream) => health::set(kong, upstream),
+        Target::SetHealth(upstream) => health::set(kong, upstream),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum Target {
     /// The entity that a field of one refers to.
     Referenced(&'static Collection, String, String),
     Health(String),
-    TargetHealth(String),
+    SetHealth(String),
 }
 
 /// A collection beneath an entity of another.
@@ -54,7 +54,7 @@ impl Target {
             ["plugins", "schema", name] => Some(Self::Schema(format!("plugins/{name}"))),
             ["upstreams", upstream, "health"] => Some(Self::Health((*upstream).to_owned())),
             ["upstreams", upstream, "targets", _, "healthy" | "unhealthy"] => {
-                Some(Self::TargetHealth((*upstream).to_owned()))
+                Some(Self::SetHealth((*upstream).to_owned()))
             }
             [collection] => Some(Self::Collection(Collection::at(collection)?)),
             [collection, key] => Some(Self::Entity(Collection::at(collection)?, (*key).to_owned())),
@@ -94,7 +94,7 @@ impl Target {
             Self::Entity(..) | Self::Child(..) => &["DELETE", "GET", "PATCH", "PUT"],
             Self::Referenced(..) => &["GET", "PATCH", "PUT"],
             Self::Validation(_) => &["POST"],
-            Self::TargetHealth(_) => &["PUT"],
+            Self::SetHealth(_) => &["PUT"],
             _ => &["GET"],
         }
     }

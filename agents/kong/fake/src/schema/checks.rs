@@ -120,6 +120,11 @@ impl Conditional {
         })
     }
 
+    /// Adds a rule for the second field.
+    pub(crate) fn demand(&mut self, rule: Rule) {
+        self.then_match.rules.push(rule);
+    }
+
     fn run(&self, entity: &Map<String, Value>, errors: &mut Map<String, Value>) {
         let value = |path: &str| at(entity, path).cloned().unwrap_or(Value::Null);
         if self.if_match.breach(&value(&self.if_field)).is_some() {

@@ -166,7 +166,17 @@ pub(crate) fn attach(schema_name: &str, schema: &mut Schema) {
     match schema_name {
         "services" => schema.shorthands.push(("url".to_owned(), url_shorthand())),
         "routes" => schema.checks.push(Check::Rule(EntityRule::RouteMatches)),
+        "jwt_secrets" => public_keys_only(schema),
         _ => {}
+    }
+}
+
+/// The key of a signature is looked at only where the algorithm needs it.
+fn public_keys_only(schema: &mut Schema) {
+    for check in &mut schema.checks {
+        if let Check::Conditional(conditional) = check {
+            conditional.demand(Rule::Custom(Custom::PublicKey));
+        }
     }
 }
 
@@ -199,7 +209,6 @@ const PLACES: &[(&str, &str, Custom)] = &[
     ("keys", "name", Custom::Name),
     ("key_sets", "name", Custom::Name),
     ("snis", "name", Custom::RouteHost),
-    ("jwt_secrets", "rsa_public_key", Custom::PublicKey),
     ("oauth2_credentials", "redirect_uris[]", Custom::RedirectUri),
     ("certificates", "cert", Custom::Certificate),
     ("certificates", "key", Custom::PrivateKey),

@@ -38,17 +38,6 @@ impl Schema {
             _ => None,
         }
     }
-
-    /// The field at a path such as `config.redis.host`.
-    pub(crate) fn at(&self, path: &str) -> Option<&Field> {
-        let Some((first, rest)) = path.split_once('.') else {
-            return self.field(path);
-        };
-        match &self.field(first)?.kind {
-            Kind::Record(inner) => inner.at(rest),
-            _ => None,
-        }
-    }
 }
 
 /// One field of a schema.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::checks::Check;
 use super::custom::{EntityRule, attach};
-use super::model::{Kind, Schema};
+use super::model::{Field, Kind, Schema};
 use super::parse;
 use crate::data;
 use crate::options::{FakeKongOptions, RouterFlavor};
@@ -43,6 +43,14 @@ impl Registry {
                 registry.add_plugin(name, document);
             }
         }
+        if !versions::is_before(&options.version, "3.9") && options.router_flavor != RouterFlavor::Expressions
+        {
+            let known = recorded_documents(folder)?
+                .into_iter()
+                .filter(|(name, _)| registry.documents.contains_key(name));
+            let known: Vec<(String, Value)> = known.collect();
+            registry.documents.extend(known);
+        }
         Ok(registry)
     }
 
@@ -52,6 +60,9 @@ impl Registry {
         }
         let mut schema = parse::schema(&document);
         attach(&name, &mut schema);
+        if name == "keyauth_credentials" {
+            schema.fields.push(("ttl".to_owned(), time_to_live()));
+        }
         if name == "routes" && options.router_flavor == RouterFlavor::Expressions {
             schema.checks.retain(|check| !matches!(check, Check::Rule(_)));
             schema.checks.push(Check::Rule(EntityRule::ExpressionOrWords));
@@ -78,11 +89,6 @@ impl Registry {
     /// The schema of a collection, whatever the entity is.
     pub(crate) fn collection(&self, collection: &str) -> Option<&Schema> {
         self.entities.get(collection)
-    }
-
-    /// All collections that have a schema.
-    pub(crate) fn collections(&self) -> impl Iterator<Item = (&str, &Schema)> {
-        self.entities.iter().map(|(name, schema)| (name.as_str(), schema))
     }
 
     /// The schema of one entity: for a plugin, that of its name.
@@ -112,11 +118,6 @@ impl Registry {
             .ok_or_else(|| said(format!("plugin '{name}' not enabled; {remedy}")))
     }
 
-    /// The names of the plugins that are there.
-    pub(crate) fn plugin_names(&self) -> impl Iterator<Item = &str> {
-        self.plugins.keys().map(String::as_str)
-    }
-
     /// What Kong answers for `/schemas/{name}`; plugins are at `plugins/{name}`.
     pub(crate) fn document(&self, name: &str) -> Option<&Value> {
         self.documents.get(name)
@@ -140,6 +141,22 @@ impl Registry {
         }
         found
     }
+}
+
+/// Keys may live for a time only; the schema that Kong shows does not say so.
+fn time_to_live() -> Field {
+    parse::field(&json!({ "type": "integer", "between": [0, 100_000_000] }))
+}
+
+/// The schemas that the recording of a node shows, as it shows them.
+fn recorded_documents(folder: &Path) -> io::Result<Vec<(String, Value)>> {
+    let recording = data::read(folder, "transcripts/00-root-and-info.json")?;
+    let exchanges = recording["exchanges"].as_array().into_iter().flatten();
+    let named = exchanges.filter_map(|one| {
+        let name = one["request"]["path"].as_str()?.strip_prefix("/schemas/")?;
+        Some((name.to_owned(), one["response"]["json"].clone()))
+    });
+    Ok(named.collect())
 }
 
 /// Kong notes some rules in its schemas only when it first uses them; until then it does not show them.

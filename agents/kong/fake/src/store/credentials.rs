@@ -13,7 +13,7 @@ use crate::configuration::Entity;
 use crate::schema::{pem_content, random_text};
 
 /// Brings what was sent into the form that is checked.
-pub(super) fn prepare(collection: &str, sent: &mut Entity) {
+pub(crate) fn prepare(collection: &str, sent: &mut Entity) {
     match collection {
         "targets" => add_port(sent),
         "ca_certificates" => add_digest(sent),

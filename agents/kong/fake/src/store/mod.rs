@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::credentials::{hash, hex, prepare};
 pub(crate) use self::write::Key;
 use crate::collections::Collection;
 use crate::configuration::{Configuration, Entity};

@@ -21,12 +21,14 @@ impl Store {
             if named.contains_key("id") || named.is_empty() {
                 continue;
             }
-            match self.named(target, &named) {
-                Some(id) => drop(entity.insert(field.to_owned(), json!({ "id": id }))),
+            let value = match self.named(target, &named) {
+                Some(id) => json!({ "id": id }),
                 None => {
-                    drop(unresolved.insert(field.to_owned(), Value::Object(cannot_resolve(target, &named))))
+                    unresolved.insert(field.to_owned(), Value::Object(cannot_resolve(target, &named)));
+                    continue;
                 }
-            }
+            };
+            entity.insert(field.to_owned(), value);
         }
         if unresolved.is_empty() {
             Ok(())

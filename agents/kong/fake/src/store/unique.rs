@@ -33,8 +33,10 @@ impl Store {
     }
 
     fn is_taken(&self, collection: &Collection, entity: &Entity, names: &[&str]) -> bool {
-        let set = |name: &&str| entity.get(*name).is_some_and(|value| !value.is_null());
-        if !names.iter().any(|name| set(name)) {
+        if names
+            .iter()
+            .all(|name| entity.get(*name).is_none_or(Value::is_null))
+        {
             return false;
         }
         let alike = |other: &Entity| names.iter().all(|name| other.get(*name) == entity.get(*name));
