@@ -27,7 +27,7 @@ fn a_document_says_the_operations_and_that_it_was_made() {
     let mut snapshot = with_routes(routes);
     snapshot.plugins = vec![of_service("request-size-limiting", json!({}))];
     let content = read(&snapshot).unwrap().content;
-    let (described, document) = with_definition(content.clone(), "orders");
+    let (described, document) = with_definition(content.clone(), "orders", &[]);
     let document = document.unwrap();
 
     expect![[r#"
@@ -138,6 +138,6 @@ fn operations_that_openapi_cannot_say_have_no_document() {
         json!({"methods": ["PROPFIND"]}),
     ] {
         let content = read(&with_routes(vec![a_route("r1", route)])).unwrap().content;
-        assert_eq!(with_definition(content.clone(), "orders"), (content, None));
+        assert_eq!(with_definition(content.clone(), "orders", &[]), (content, None));
     }
 }

@@ -109,7 +109,7 @@ proptest! {
                 if let Some(rebuilt) = rebuilt(&read.content) {
                     prop_assert_eq!(&rebuilt, &read.content);
                 }
-                with_definition(read.content, "read");
+                with_definition(read.content, "read", &[]);
             }
         }
         for it in &snapshot.routes {
