@@ -7,6 +7,7 @@ mod connection;
 mod declarative;
 mod listing;
 pub(crate) mod node;
+mod portal;
 
 use std::time::Duration;
 

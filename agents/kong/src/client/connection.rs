@@ -11,7 +11,6 @@ use reqwest::{
     header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 
 use super::{Client, below};
 use crate::config::{self, ADMIN_TOKEN, CLIENT_CERTIFICATE, Deployment, KongSettings};
@@ -152,17 +151,6 @@ impl Client {
                 ),
             )
         })
-    }
-
-    /// A page of Konnect beside the control plane, such as its API catalogue.
-    #[expect(dead_code, reason = "the portal's room asks it")]
-    pub(crate) async fn konnect(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value> {
-        let mut url = below(&self.root, path);
-        for (name, value) in query {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-        self.call("read", &path.join("/"), self.request(Method::GET, url))
-            .await
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
+use tokio::task::JoinSet;
 
 /// Everything that tests make or look at; what refers to others comes first.
 const COLLECTIONS: [&str; 9] = [
@@ -76,8 +76,10 @@ impl Admin {
     pub(crate) async fn everything(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         for collection in COLLECTIONS {
-            for entity in self.list(collection).await {
+            for mut entity in self.list(collection).await {
                 let id = entity["id"].as_str().unwrap_or_default().to_owned();
+                // Without a database it is the time of the last load, for all.
+                entity["updated_at"] = Value::Null;
                 all.insert(format!("{collection}/{id}"), entity.to_string());
             }
         }
@@ -104,7 +106,8 @@ impl Admin {
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        serde_saphyr::from_str(&text).expect("what Kong exports is YAML")
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options(&text, options).expect("what Kong exports is YAML")
     }
 
     pub(crate) async fn load(&self, configuration: &Value) {
@@ -112,29 +115,42 @@ impl Admin {
         assert_eq!(status, StatusCode::CREATED, "{answer}");
     }
 
-    /// Makes an entity, with or without a database.
-    pub(crate) async fn make(&self, collection: &str, entity: Value) -> String {
-        let id = Uuid::new_v4().to_string();
-        let mut entity = entity;
-        entity["id"] = json!(id);
-        if self.has_database().await {
+    /// Makes lists of entities, each in its order; the lists side by side, or all in one call where there is no database.
+    pub(crate) async fn make_all(&self, lists: Vec<Vec<(&'static str, Value)>>) {
+        if !self.has_database().await {
+            let entities: Vec<_> = lists.into_iter().flatten().collect();
+            self.edit_configuration(|configuration| {
+                for (collection, entity) in entities {
+                    let list = configuration.entry(collection).or_insert_with(|| json!([]));
+                    list.as_array_mut().expect("a list").push(declared(entity));
+                }
+            })
+            .await;
+            return;
+        }
+        let mut lists = lists.into_iter();
+        let mut making = JoinSet::new();
+        loop {
+            while making.len() < 16
+                && let Some(entities) = lists.next()
+            {
+                let admin = self.clone();
+                making.spawn(async move { admin.post(entities).await });
+            }
+            match making.join_next().await {
+                Some(made) => made.expect("it is made"),
+                None => return,
+            }
+        }
+    }
+
+    async fn post(&self, entities: Vec<(&'static str, Value)>) {
+        for (collection, entity) in entities {
             let (status, answer) = self
                 .call(Method::POST, &format!("/{collection}"), Some(&entity))
                 .await;
             assert_eq!(status, StatusCode::CREATED, "{answer}");
-            return id;
         }
-        for field in ["service", "route", "consumer"] {
-            if let Some(owner) = entity.get(field).and_then(|owner| owner.get("id")).cloned() {
-                entity[field] = owner;
-            }
-        }
-        self.edit_configuration(|configuration| {
-            let list = configuration.entry(collection).or_insert_with(|| json!([]));
-            list.as_array_mut().expect("a list").push(entity);
-        })
-        .await;
-        id
     }
 
     /// Changes fields of an entity, with or without a database.
@@ -187,4 +203,14 @@ impl Admin {
         edit(configuration.as_object_mut().expect("an object"));
         self.load(&configuration).await;
     }
+}
+
+/// An entity as a declarative configuration has it: references are identities.
+fn declared(mut entity: Value) -> Value {
+    for field in ["service", "route", "consumer"] {
+        if let Some(owner) = entity.get(field).and_then(|owner| owner.get("id")).cloned() {
+            entity[field] = owner;
+        }
+    }
+    entity
 }

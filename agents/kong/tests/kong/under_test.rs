@@ -20,6 +20,7 @@ use gatehouse_fake_kong::{AdminToken, Database, FakeKong, FakeKongOptions, Route
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use uuid::Uuid;
 
 use crate::admin::Admin;
 
@@ -62,8 +63,9 @@ pub(crate) struct KongUnderTest {
     pub(crate) proxy_url: String,
     faults: FaultProxy,
     is_real: bool,
+    has_database: bool,
     /// Ends with the test.
-    pub(crate) fake: Option<FakeKong>,
+    _fake: Option<FakeKong>,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -76,6 +78,7 @@ impl KongUnderTest {
     }
 
     pub(crate) async fn fake(options: FakeKongOptions) -> Self {
+        let has_database = options.database == Database::Postgres;
         let fake = FakeKong::start(options).await.expect("the fake starts");
         let token = Some(("Kong-Admin-Token".to_owned(), TOKEN.to_owned()));
         Self {
@@ -83,7 +86,8 @@ impl KongUnderTest {
             proxy_url: fake.proxy_url(),
             faults: FaultProxy::start(&fake.admin_url()).await.expect("a free port"),
             is_real: false,
-            fake: Some(fake),
+            has_database,
+            _fake: Some(fake),
             _turn: None,
         }
     }
@@ -97,12 +101,14 @@ impl KongUnderTest {
             .map(|token| ("Kong-Admin-Token".to_owned(), token));
         let admin = Admin::new(&real.admin_url, token);
         admin.empty().await;
+        let has_database = admin.has_database().await;
         Self {
             faults: FaultProxy::start(&real.admin_url).await.expect("a free port"),
-            admin,
             proxy_url: real.proxy_url.clone(),
+            admin,
             is_real: true,
-            fake: None,
+            has_database,
+            _fake: None,
             _turn: Some(turn),
         }
     }
@@ -152,22 +158,23 @@ pub(crate) fn options(kind: &Kind) -> FakeKongOptions {
 }
 
 /// What somebody else writes for an API: literal paths would be prefixes, so that regular expressions it is.
-async fn foreign(admin: &Admin, name: &str, content: &RevisionContent) -> String {
+fn foreign(name: &str, content: &RevisionContent) -> Vec<(&'static str, Value)> {
     let url = reqwest::Url::parse(&content.upstreams["main"].url).unwrap();
+    let id = Uuid::new_v4().to_string();
     let service = json!({
-        "name": name, "protocol": url.scheme(), "host": url.host_str(), "port": url.port_or_known_default(),
+        "id": id, "name": name, "protocol": url.scheme(), "host": url.host_str(), "port": url.port_or_known_default(),
         "path": null, "read_timeout": 1000, "tags": ["theirs"],
     });
-    let service = admin.make("services", service).await;
+    let mut entities = vec![("services", service)];
     for operation in &content.operations {
         let path = operation.r#match.path.replace("{id}", "(?<id>[^/]+)");
         let route = json!({
-            "service": {"id": service}, "methods": [operation.r#match.method], "strip_path": false,
-            "paths": [format!("~{}{path}$", content.base_path)], "tags": ["theirs"],
+            "id": Uuid::new_v4().to_string(), "service": {"id": id}, "methods": [operation.r#match.method],
+            "strip_path": false, "paths": [format!("~{}{path}$", content.base_path)], "tags": ["theirs"],
         });
-        admin.make("routes", route).await;
+        entities.push(("routes", route));
     }
-    service
+    entities
 }
 
 async fn change(admin: &Admin, service: &str, edit: Edit) {
@@ -190,7 +197,8 @@ impl TestGateway for KongUnderTest {
     }
 
     fn connection_with_steps(&self) -> Option<Connection> {
-        Some(self.connection())
+        // Without a database, the whole configuration is loaded in one call.
+        self.has_database.then(|| self.connection())
     }
 
     fn connection_without(&self, permission: Permission) -> Option<Connection> {
@@ -198,7 +206,22 @@ impl TestGateway for KongUnderTest {
     }
 
     async fn add_foreign(&self, name: &str, content: RevisionContent) -> ExternalRef {
-        ExternalRef(foreign(&self.admin, name, &content).await)
+        self.add_several_foreign(vec![(name.to_owned(), content)])
+            .await
+            .remove(0)
+    }
+
+    async fn add_several_foreign(&self, apis: Vec<(String, RevisionContent)>) -> Vec<ExternalRef> {
+        let entities: Vec<_> = apis
+            .iter()
+            .map(|(name, content)| foreign(name, content))
+            .collect();
+        let made = entities
+            .iter()
+            .filter_map(|entities| entities[0].1["id"].as_str());
+        let made = made.map(|id| ExternalRef(id.to_owned())).collect();
+        self.admin.make_all(entities).await;
+        made
     }
 
     async fn edit(&self, api: &ExternalRef, edit: Edit) -> bool {

@@ -270,11 +270,13 @@ async fn make(subject: &Subject, count: usize) -> Vec<ExternalRef> {
 }
 
 async fn make_more(subject: &Subject, numbers: Range<usize>) -> Vec<ExternalRef> {
-    let mut made = Vec::with_capacity(numbers.len());
-    for number in numbers {
+    let api = |number| {
         let name = format!("foreign-{number}");
         let content = sample::content(&format!("/{name}"));
-        made.push(subject.gateway.add_foreign(&name, content).await);
-    }
-    made
+        (name, content)
+    };
+    subject
+        .gateway
+        .add_several_foreign(numbers.map(api).collect())
+        .await
 }
