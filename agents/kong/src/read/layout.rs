@@ -38,7 +38,7 @@ impl Layout {
         let more = if said {
             Vec::new()
         } else {
-            common(all.map(|place| &place.path[base.len()..]))
+            without_end(all.map(|place| &place.path[base.len()..]))
         };
         Some(Self {
             base: [base, &more].concat(),
@@ -98,6 +98,20 @@ fn split(place: &Place) -> (&[String], &[String]) {
         &place.path[..before(&place.path)],
         &place.upstream[..before(&place.upstream)],
     )
+}
+
+/// The segments that all paths begin with; without the last one if a path ends there and is no prefix: where nothing is
+/// left of a path but a slash, the upstream would be asked for one more slash than before.
+fn without_end<'p>(paths: impl Iterator<Item = &'p [String]> + Clone) -> Vec<String> {
+    let mut shared = common(paths.clone());
+    let ends = paths.clone().any(|path| path == shared);
+    let is_prefix = paths
+        .filter_map(|path| path.strip_prefix(&shared[..]))
+        .any(|rest| matches!(rest, [last] if matches!(Segment::of(last), Segment::Rest(_))));
+    if ends && !is_prefix {
+        shared.pop();
+    }
+    shared
 }
 
 /// The literal segments that all paths begin with.

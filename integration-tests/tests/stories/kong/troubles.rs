@@ -115,6 +115,10 @@ async fn a_service_of_others_with_the_same_name_or_the_same_path_stays_as_it_is(
             "Kong has a service `orders` ({id}) that does not carry our mark and stays as it is"
         ))
         .expect_said("rename or remove it there, import and adopt it, or give the API another name");
+    world
+        .run("undeploy orders --from kong --wait")
+        .await
+        .expect_code(0);
     let mut invoices = api("invoices", &mine.url());
     invoices["spec"]["basePath"] = json!("/orders");
     world
@@ -222,7 +226,10 @@ async fn a_key_that_another_consumer_has() {
         .await;
     let refused = world.run("deploy orders --to kong --wait").await.expect_code(1);
     assert!(!format!("{}{}", refused.stdout, refused.stderr).contains("taken-key-of-others"));
-    refused.expect_said("consumer");
+    refused
+        .expect_said("refused to write key-auth credential")
+        .expect_said("{secret shop-key}")
+        .expect_said("it belongs to something else there");
     world
         .run("undeploy orders --from kong --wait")
         .await
