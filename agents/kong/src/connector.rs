@@ -15,6 +15,7 @@ mod versions;
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
+    conformance,
     connector::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
@@ -104,7 +105,7 @@ fn descriptor() -> Descriptor {
                 required: false,
             },
         ],
-        conformance: None,
+        conformance: conformance::checked_in(include_str!("conformance.json")),
     }
 }
 
@@ -159,6 +160,7 @@ impl Connector for KongConnector {
         let deploying = Deploying {
             client: &client,
             http,
+            node: &node,
             context,
             settings: &settings,
             request,
@@ -176,10 +178,11 @@ impl Connector for KongConnector {
         conflicts::refuse_missing_plugins(&generation.form, &node, desired.mark.api_name.as_str())?;
         adopted(&client, request, &mut holding).await?;
         self.refuse_places(&client, request, &holding).await?;
-        match node.has_database {
-            true => deploying.carry_out(&generation, &holding).await?,
-            false => deploying.declare(&generation, &holding).await?,
-        }
+        let carried_out = match node.has_database {
+            true => deploying.carry_out(&generation, &holding).await,
+            false => deploying.declare(&generation, &holding).await,
+        };
+        carried_out.map_err(|error| secrets.hidden_in(error))?;
         let holding = looking::at_rest(&client, &node, &desired.mark).await?;
         told(&holding, &reached_at, desired)
     }
@@ -197,6 +200,7 @@ impl Connector for KongConnector {
             context,
             mark: &api.mark,
             holding: &holding,
+            begun: &Form::default(),
         };
         removal.all_but(&Form::default()).await
     }
@@ -300,6 +304,7 @@ async fn as_desired(
                 context: deploying.context,
                 mark: &desired.mark,
                 holding,
+                begun: &record.form,
             };
             removal.all_but(&record.form).await?;
             deploying.name_anew(&record, holding).await?;

@@ -11,7 +11,6 @@ pub mod entities;
 mod error;
 mod holding;
 mod observed;
-#[cfg_attr(not(test), expect(dead_code, reason = "discovery asks it"))]
 mod portal;
 pub mod read;
 mod record;

@@ -10,12 +10,13 @@ use gatehouse_connector_sdk::schemas::{
     revision::RevisionContent,
 };
 use reqwest::Url;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     config::gateway_type,
     entities::{Collection, Entity},
     holding::{Generation, Holding},
+    portal::{Content, Document, Finding},
     read::{self, Snapshot},
     record::{Record, is_record},
     translate::{Part, TAG},
@@ -319,22 +320,55 @@ fn told(record: &Record, holding: &Holding) -> Policy {
     })
 }
 
-/// A service that is not ours, in our words.
+/// A service that is not ours, in our words: with the definition that a portal has of it, or else with one made from its
+/// routes.
 pub(crate) fn foreign(
     read: read::Read,
+    finding: Finding<'_>,
     external_ref: ExternalRef,
     version: String,
     reached_at: &[String],
 ) -> ObservedApi {
+    let (content, definition) = defined(&read, finding);
     ObservedApi {
         external_ref,
-        endpoint_urls: endpoint_urls(reached_at, &read.content),
-        fingerprint: Fingerprint::of_value(&json!(read.content)),
+        endpoint_urls: endpoint_urls(reached_at, &content),
+        fingerprint: Fingerprint::of_value(&json!(content)),
         name: read.name,
         version: Some(version),
         tags: read.tags,
         mark: None,
-        content: read.content,
-        definition: None,
+        content,
+        definition,
     }
+}
+
+fn defined(read: &read::Read, finding: Finding<'_>) -> (RevisionContent, Option<Value>) {
+    let mut notes = read.notes.clone();
+    match finding {
+        Finding::Nothing => {}
+        Finding::Definition(document) => match with_written(&read.content, document) {
+            Some(defined) => return defined,
+            None => notes.push(format!(
+                "{} describes other operations than the routes take, and is left out",
+                document.place
+            )),
+        },
+        Finding::Other(document, language) => {
+            notes.push(format!("{} is {language}, which is left out", document.place));
+        }
+        Finding::Unreadable(document, reason) => {
+            tracing::warn!(api = %read.name, place = %document.place, reason, "a definition cannot be read");
+            notes.push(reason.to_owned());
+        }
+    }
+    read::with_definition(read.content.clone(), &read.name, &notes)
+}
+
+fn with_written(content: &RevisionContent, document: &Document) -> Option<(RevisionContent, Option<Value>)> {
+    let Content::Definition(written) = &document.content else {
+        return None;
+    };
+    let content = read::with_written(content, written)?;
+    Some((content, Some(written.canonical.clone())))
 }

@@ -46,7 +46,7 @@ fn connectors(page: &mut String, reports: &[Report]) {
         row(
             page,
             &[
-                format!("`{}`", report.gateway_type),
+                format!("`{}`", report.title()),
                 format!("{} {}", report.display_name, report.version),
                 report.level.to_string(),
                 report.summary(),
@@ -76,7 +76,7 @@ fn matrix(page: &mut String, reports: &[Report]) {
 }
 
 fn names(reports: &[Report]) -> impl Iterator<Item = String> {
-    reports.iter().map(|report| report.gateway_type.clone())
+    reports.iter().map(|report| report.title())
 }
 
 fn find<'a>(report: &'a Report, behaviour: &Behaviour) -> Option<&'a Tested> {

@@ -38,6 +38,9 @@ pub struct Report {
     pub reproduce: String,
     /// The gateway type.
     pub gateway_type: String,
+    /// Which kind of gateway of the type was under test, if the connector knows several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// The connector's name for people.
     pub display_name: String,
     /// The connector's version.
@@ -99,6 +102,7 @@ impl Report {
             suite: SUITE.to_owned(),
             reproduce: String::new(),
             gateway_type: descriptor.gateway_type.to_string(),
+            variant: None,
             display_name: descriptor.display_name.clone(),
             version: descriptor.version.clone(),
             level,
@@ -123,6 +127,21 @@ impl Report {
     pub fn reproduced_by(mut self, command: impl Into<String>) -> Self {
         self.reproduce = command.into();
         self
+    }
+
+    /// With which kind of gateway of the type was under test.
+    #[must_use]
+    pub fn on(mut self, variant: impl Into<String>) -> Self {
+        self.variant = Some(variant.into());
+        self
+    }
+
+    /// What was under test, for people: the gateway type, and which kind of it.
+    pub fn title(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}, {variant}", self.gateway_type),
+            None => self.gateway_type.clone(),
+        }
     }
 
     /// As it is checked in.

@@ -15,7 +15,10 @@ impl Client {
             .await?;
         let text = answer["config"].as_str().unwrap_or_default();
         // Anchors and tags do not occur in what Kong exports; a document that is no mapping is none.
-        let configuration: Option<Map<String, Value>> = serde_saphyr::from_str(text).ok();
+        // `y` and `no` are texts to Kong, as it writes them.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let configuration: Option<Map<String, Value>> =
+            serde_saphyr::from_str_with_options(text, options).ok();
         configuration.ok_or_else(|| {
             Error::new(
                 ErrorKind::Unexpected,

@@ -4,14 +4,14 @@
 use gatehouse_connector_sdk::{
     connector::DeployRequest,
     context::Context,
-    error::Result,
+    error::{ErrorKind, Result},
     schemas::{desired::Mark, identity::ExternalRef},
 };
 use serde_json::{Map, Value, json};
 
-use super::{probing, removing::Removal, steps::Steps};
+use super::{looking, probing, removing::Removal, steps::Steps};
 use crate::{
-    client::{Client, Created},
+    client::{Client, Created, node::Node},
     config::KongSettings,
     entities::{Collection, Entity},
     holding::{Holding, STAGED, contains},
@@ -24,6 +24,7 @@ use crate::{
 pub(super) struct Deploying<'a> {
     pub(super) client: &'a Client,
     pub(super) http: &'a reqwest::Client,
+    pub(super) node: &'a Node,
     pub(super) context: &'a Context,
     pub(super) settings: &'a KongSettings,
     pub(super) request: &'a DeployRequest,
@@ -36,13 +37,24 @@ pub(super) struct Generation {
     pub(super) record: Record,
 }
 
+/// What is made, and beside what.
+#[derive(Debug)]
+struct Making<'a> {
+    form: &'a Form,
+    holding: &'a Holding,
+}
+
 impl Deploying<'_> {
     /// Makes the generation, switches it on, and removes everything else of the API.
     pub(super) async fn carry_out(self, generation: &Generation, holding: &Holding) -> Result<()> {
         let parts = generation.form.parts.len() + holding.all(Collection::Services).count();
         let mut steps = Steps::new(self.context, parts + 3);
+        let making = Making {
+            form: &generation.form,
+            holding,
+        };
         for part in &generation.form.parts {
-            self.make(part, holding, &mut steps).await?;
+            self.make(part, &making, &mut steps).await?;
         }
         let record = generation.record.part();
         let entity = record.entity();
@@ -58,6 +70,7 @@ impl Deploying<'_> {
             context: self.context,
             mark: &self.request.desired.mark,
             holding,
+            begun: &generation.form,
         };
         let removal = removal.all_but(&generation.form);
         steps
@@ -70,33 +83,58 @@ impl Deploying<'_> {
     }
 
     /// Makes one part, unless it is there from an earlier attempt.
-    async fn make(&self, part: &Part, holding: &Holding, steps: &mut Steps<'_>) -> Result<()> {
-        let held = holding.get(part.collection, &part.id);
-        // Those who may call are shared, and stay as they are if they are as they must be.
-        if part.collection != Collection::Services && held.is_some_and(|held| contains(&held.0, &part.fields))
-        {
+    async fn make(&self, part: &Part, making: &Making<'_>, steps: &mut Steps<'_>) -> Result<()> {
+        let held = making.holding.get(part.collection, &part.id);
+        let is_service = part.collection == Collection::Services;
+        // A service that is there may be serving already, and those who may call are shared with others.
+        if held.is_some_and(|held| is_service || contains(&held.0, &part.fields)) {
             return Ok(());
         }
         let noun = part.collection.noun();
         let description = format!("make the {noun} of `{}`", self.request.desired.mark.api_name);
-        let object = Some(part.id.clone());
-        match part.collection {
-            // One that is there may be serving already.
-            Collection::Services if held.is_some() => Ok(()),
-            Collection::Services => {
-                let service = staged(part, &self.request.desired.mark);
-                steps.take(description, object, self.create(&service)).await
-            }
-            _ => {
-                steps
-                    .take(
-                        description,
-                        object,
-                        self.client.put(part.collection, &part.entity()),
-                    )
-                    .await
-            }
+        let entity = match is_service {
+            true => staged(part, &self.request.desired.mark),
+            false => part.entity(),
+        };
+        let written = async {
+            let written = match is_service {
+                true => self.create(&entity).await,
+                false => self.client.put(part.collection, &entity).await,
+            };
+            self.or_take_back(written, making).await
+        };
+        steps.take(description, Some(part.id.clone()), written).await
+    }
+
+    /// What Kong will not take later either leaves nothing behind.
+    async fn or_take_back(&self, written: Result<()>, making: &Making<'_>) -> Result<()> {
+        let Err(error) = written else { return Ok(()) };
+        let is_final = matches!(
+            error.kind(),
+            ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Conflict
+        );
+        if is_final && let Err(left) = self.take_back(making).await {
+            tracing::warn!(
+                api = %self.request.desired.mark.api_name,
+                error = %left,
+                "what was begun could not be taken back; the next deploy or undeploy removes it"
+            );
         }
+        Err(error)
+    }
+
+    async fn take_back(&self, making: &Making<'_>) -> Result<()> {
+        let mark = &self.request.desired.mark;
+        let now = looking::at_work(self.client, self.node, mark).await?;
+        let kept = making.holding.current().map(|current| current.record.form);
+        let removal = Removal {
+            client: self.client,
+            context: self.context,
+            mark,
+            holding: &now,
+            begun: making.form,
+        };
+        removal.all_but(&kept.unwrap_or_default()).await
     }
 
     /// Never changes a service that somebody else made meanwhile.

@@ -18,9 +18,10 @@ use serde_json::json;
 
 use super::paging;
 use crate::{
-    client::Client,
+    client::{Client, node::Edition},
     entities::{Collection, Entity},
     holding::Holding,
+    portal::Portal,
     read::{self, Index, Snapshot},
     translate::TAG,
 };
@@ -32,6 +33,8 @@ const FRESH: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) snapshot: Snapshot,
+    /// The definitions that a portal has of services.
+    pub(super) portal: Portal,
     /// The APIs, by what they are called by.
     pub(super) entries: BTreeMap<ExternalRef, Entry>,
 }
@@ -93,7 +96,7 @@ impl Listings {
         if let Some(kept) = kept.filter(|kept| hash.is_some() && kept.hash == hash) {
             return Ok(kept.listing);
         }
-        let listing = Arc::new(look(client).await?);
+        let listing = Arc::new(look(client, node.edition).await?);
         let kept = Kept {
             listing: listing.clone(),
             hash,
@@ -113,10 +116,19 @@ impl Listings {
 }
 
 /// Lists every collection that tells something of an API.
-pub(super) async fn look(client: &Client) -> Result<Listing> {
+async fn look(client: &Client, edition: Edition) -> Result<Listing> {
     let snapshot = snapshot(client).await?;
     let entries = entries(&snapshot);
-    Ok(Listing { snapshot, entries })
+    let foreign = entries.values().filter_map(|entry| match &entry.what {
+        What::Service(id) => Some(id.as_str()),
+        What::Ours(_) | What::Route(_) => None,
+    });
+    let portal = Portal::look(client, edition, &foreign.collect::<Vec<_>>()).await?;
+    Ok(Listing {
+        snapshot,
+        portal,
+        entries,
+    })
 }
 
 async fn snapshot(client: &Client) -> Result<Snapshot> {
@@ -338,7 +350,8 @@ pub(super) async fn foreign(
     if !is_route && client.get(Collection::Services, &known.0).await?.is_none() {
         return Ok(None);
     }
-    let listing = look(client).await?;
+    let edition = client.node().await?.edition;
+    let listing = look(client, edition).await?;
     let Some(entry) = listing.entries.get(known) else {
         return Ok(None);
     };

@@ -13,6 +13,7 @@ use super::listing::{Entry, Listing, What, holdings};
 use crate::{
     entities::Entity,
     observed,
+    portal::Finding,
     read::{self, Index},
 };
 
@@ -78,6 +79,7 @@ pub(super) fn read(
     reached_at: &[String],
 ) -> std::result::Result<ObservedApi, String> {
     let by_id = |entities: &'_ [Entity], id: &str| entities.iter().find(|entity| entity.id() == id).cloned();
+    let mut finding = Finding::Nothing;
     let read = match &entry.what {
         What::Ours(tag) => {
             let mut api = of_ours(listing, tag, reached_at)?;
@@ -86,6 +88,7 @@ pub(super) fn read(
         }
         What::Service(id) => {
             let service = by_id(&listing.snapshot.services, id).ok_or_else(gone)?;
+            finding = listing.portal.finding(id);
             read::service(index, &service)?
         }
         What::Route(id) => {
@@ -95,6 +98,7 @@ pub(super) fn read(
     };
     Ok(observed::foreign(
         read,
+        finding,
         external_ref.clone(),
         entry.version.clone(),
         reached_at,

@@ -19,6 +19,8 @@ pub(super) struct Removal<'a> {
     pub(super) context: &'a Context,
     pub(super) mark: &'a Mark,
     pub(super) holding: &'a Holding,
+    /// What an attempt may have begun to make.
+    pub(super) begun: &'a Form,
 }
 
 impl Removal<'_> {
@@ -56,6 +58,7 @@ impl Removal<'_> {
         let mut orphans: BTreeSet<&str> = recorded
             .iter()
             .filter_map(|step| step.object.as_deref())
+            .chain(self.begun.parts.iter().map(|part| part.id.as_str()))
             .collect();
         let [_, _, own] = tags(self.mark);
         let unused = |membership: &&Entity| membership.has_tag(&own) && !kept.contains(membership.id());

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     expression,
     pattern::{self, Variant},
+    secrets,
 };
 use crate::entities::Entity;
 
@@ -64,6 +65,11 @@ impl Conditions {
                 return Err(format!("it asks for certain `{field}`"));
             }
         }
+        if let Some(header) = credential(route) {
+            return Err(format!(
+                "it asks for header `{header}`, which carries a credential"
+            ));
+        }
         let found = match route.text("expression") {
             Some(text) => {
                 expressed(text).map_err(|reason| format!("its expression is not understood: {reason}"))?
@@ -71,6 +77,13 @@ impl Conditions {
             None => traditional(route)?,
         };
         found.checked()
+    }
+
+    /// Whether one of its paths is a regular expression.
+    pub(super) fn has_expressions(&self) -> bool {
+        self.paths
+            .iter()
+            .any(|path| matches!(path, PathPattern::Expression(_)))
     }
 
     fn checked(mut self) -> Result<Self, String> {
@@ -96,6 +109,23 @@ impl Conditions {
         }
         Ok(self)
     }
+}
+
+/// A header whose value is a credential: it must not get into what is told of the route.
+fn credential(route: &Entity) -> Option<&str> {
+    let expression = route.text("expression").unwrap_or_default();
+    let expressed = expression.split("http.headers.").skip(1).filter_map(|rest| {
+        rest.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_'))
+            .next()
+    });
+    let fields = route
+        .0
+        .get("headers")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    let mut names = fields.map(|(name, _)| name.as_str()).chain(expressed);
+    names.find(|name| secrets::is_credential(name))
 }
 
 fn expressed(text: &str) -> Result<Conditions, String> {

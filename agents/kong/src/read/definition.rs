@@ -4,8 +4,8 @@ use gatehouse_connector_sdk::schemas::{
     api::OperationMatch,
     canonical::Fingerprint,
     observed::resource_name,
-    openapi,
-    revision::{DefinitionFormat, DefinitionSummary, RevisionContent, build, to_spec},
+    openapi::{self, Definition},
+    revision::{DefinitionSummary, RevisionContent, build, to_spec},
     route::{Piece, Segment},
 };
 use serde_json::{Map, Value, json};
@@ -15,9 +15,10 @@ const METHODS: [&str; 8] = [
     "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
 ];
 
-/// An OpenAPI 3.1 document of the operations of an API, in canonical form, with `x-gatehouse-synthesised: true`. None if
+/// An OpenAPI 3.1 document of the operations of an API, in canonical form, with `x-gatehouse-synthesised: true`; what was
+/// seen and is not said otherwise is in `x-gatehouse-notes` of its `info`. None if
 /// OpenAPI cannot say them: if there are none, or one is for every method or for one that OpenAPI has no word for.
-pub fn definition(content: &RevisionContent, name: &str) -> Option<Value> {
+pub fn definition(content: &RevisionContent, name: &str, notes: &[String]) -> Option<Value> {
     let sayable = content
         .operations
         .iter()
@@ -43,13 +44,22 @@ pub fn definition(content: &RevisionContent, name: &str) -> Option<Value> {
         "servers": [{"url": content.base_path}],
         "paths": paths,
     });
+    let mut document = document;
+    if !notes.is_empty() {
+        document["info"]["x-gatehouse-notes"] = json!(notes);
+    }
     openapi::read(&document).ok().map(|read| read.canonical)
 }
 
 /// A content with the definition that is made from it, and the document. Without one where the operations that the
 /// document says are not those of the content.
-pub fn with_definition(content: RevisionContent, name: &str) -> (RevisionContent, Option<Value>) {
-    match definition(&content, name).and_then(|document| Some((described_by(&content, &document)?, document)))
+pub fn with_definition(
+    content: RevisionContent,
+    name: &str,
+    notes: &[String],
+) -> (RevisionContent, Option<Value>) {
+    match definition(&content, name, notes)
+        .and_then(|document| Some((described_by(&content, &document)?, document)))
     {
         Some((described, document)) => (described, Some(document)),
         None => (content, None),
@@ -58,19 +68,50 @@ pub fn with_definition(content: RevisionContent, name: &str) -> (RevisionContent
 
 fn described_by(content: &RevisionContent, document: &Value) -> Option<RevisionContent> {
     let read = openapi::read(document).ok()?;
-    let fingerprint = Fingerprint::of_value(&read.canonical);
     let described = RevisionContent {
-        definition: Some(DefinitionSummary {
-            fingerprint: fingerprint.clone(),
-            format: DefinitionFormat::OpenApi31,
-            title: read.title.clone(),
-            version: read.version.clone(),
-        }),
+        definition: Some(summary(&read)),
         ..content.clone()
     };
-    let name = resource_name(&content.display_name).or_else(|| resource_name("kong"))?;
-    let built = build(&name, &to_spec(&described), Some((&fingerprint, &read))).ok()?;
-    (built == described).then_some(described)
+    (built(&described, &read)? == described).then_some(described)
+}
+
+/// A content with the definition that people wrote of it. Routes often take everything below a path, and then it is the
+/// definition that says which operations there are; otherwise it must say those that the routes take.
+pub(crate) fn with_written(content: &RevisionContent, written: &Definition) -> Option<RevisionContent> {
+    let mut described = RevisionContent {
+        definition: Some(summary(written)),
+        ..content.clone()
+    };
+    if takes_everything(content) {
+        described.operations = Vec::new();
+    }
+    let built = built(&described, written)?;
+    (takes_everything(content) || built.operations == described.operations).then_some(built)
+}
+
+/// Whether its operations are only what a path prefix takes, and nothing holds for one of them alone.
+fn takes_everything(content: &RevisionContent) -> bool {
+    content.operations.iter().all(|operation| {
+        let it = &operation.r#match;
+        let is_rest =
+            it.path == "/" || matches!(Segment::of(it.path.trim_start_matches('/')), Segment::Rest(_));
+        is_rest && it.headers.is_empty() && operation.policies.is_empty() && operation.upstream.is_none()
+    })
+}
+
+fn summary(definition: &Definition) -> DefinitionSummary {
+    DefinitionSummary {
+        fingerprint: Fingerprint::of_value(&definition.canonical),
+        format: definition.format,
+        title: definition.title.clone(),
+        version: definition.version.clone(),
+    }
+}
+
+fn built(described: &RevisionContent, definition: &Definition) -> Option<RevisionContent> {
+    let name = resource_name(&described.display_name).or_else(|| resource_name("kong"))?;
+    let fingerprint = Fingerprint::of_value(&definition.canonical);
+    build(&name, &to_spec(described), Some((&fingerprint, definition))).ok()
 }
 
 /// A path, with the headers that tell operations apart behind `#`.

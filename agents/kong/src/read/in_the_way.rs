@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, fmt};
 use gatehouse_connector_sdk::schemas::{
     api::{ApiType, Direction, OperationMatch},
     revision::{Operation, RevisionContent},
-    route::{RouteConflict, Segment, conflicts, join},
+    route::{RouteConflict, Segment, conflicts, join, normalise},
 };
 
 use super::{
     Index,
     conditions::PathPattern,
     layout::Layout,
-    places::{RoutePlaces, is_rest, segments},
+    places::{RoutePlaces, is_rest, path_of, segments},
 };
 use crate::entities::Entity;
 
@@ -137,29 +137,35 @@ fn content_of(places: &RoutePlaces<'_>) -> RevisionContent {
     }
 }
 
-/// Plain paths at or below our base path whose requests one of our operations takes.
+/// Plain paths at or below our base path whose requests one of our operations takes, and expressions that are the same
+/// template for other methods. What we write for an API without operations is a plain path itself: the longer one wins.
 fn below(content: &RevisionContent, places: &RoutePlaces<'_>) -> Vec<RouteConflict> {
     let hosts = hosts_of_both(content, &places.conditions.hosts);
-    let prefixes = places.conditions.paths.iter().filter_map(|path| match path {
-        PathPattern::Prefix(prefix) => Some(prefix.trim_end_matches('/')),
-        _ => None,
-    });
     let mut found = Vec::new();
-    for prefix in prefixes.filter(|prefix| is_below(prefix, &content.base_path)) {
-        let method = method_of_both(content, &places.conditions.methods, prefix);
+    for (path, is_prefix) in paths(places).filter(|(path, _)| is_below(path, &content.base_path)) {
+        let method = method_of_both(content, &places.conditions.methods, (&path, is_prefix));
         found.extend(method.into_iter().flat_map(|method| {
-            hosts.iter().map(move |host| RouteConflict {
-                host: host.clone(),
-                method: method.clone(),
-                path: if prefix.is_empty() {
-                    "/".to_owned()
-                } else {
-                    prefix.to_owned()
-                },
+            hosts.iter().map({
+                let path = path.clone();
+                move |host| RouteConflict {
+                    host: host.clone(),
+                    method: method.clone(),
+                    path: path.clone(),
+                }
             })
         }));
     }
     found
+}
+
+/// Plain paths, and the templates of expressions.
+fn paths(places: &RoutePlaces<'_>) -> impl Iterator<Item = (String, bool)> {
+    let plain = places.conditions.paths.iter().filter_map(|path| match path {
+        PathPattern::Prefix(prefix) => Some((path_of(&segments(prefix.trim_end_matches('/'))), true)),
+        _ => None,
+    });
+    let templates = places.places.iter().map(|place| (path_of(&place.path), false));
+    plain.chain(templates.filter(|_| places.conditions.has_expressions()))
 }
 
 fn hosts_of_both(content: &RevisionContent, theirs: &[String]) -> Vec<String> {
@@ -171,19 +177,25 @@ fn hosts_of_both(content: &RevisionContent, theirs: &[String]) -> Vec<String> {
 }
 
 fn is_below(prefix: &str, base_path: &str) -> bool {
-    let rest = prefix.strip_prefix(base_path.trim_end_matches('/'));
+    let rest = prefix
+        .trim_end_matches('/')
+        .strip_prefix(base_path.trim_end_matches('/'));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The first method by which one of our operations takes requests below a prefix.
-fn method_of_both(content: &RevisionContent, theirs: &[String], prefix: &str) -> Option<String> {
+/// The first method by which one of our operations takes requests of a path.
+fn method_of_both(
+    content: &RevisionContent,
+    theirs: &[String],
+    (path, is_prefix): (&str, bool),
+) -> Option<String> {
     let any = theirs.iter().any(|method| method == "*");
-    if content.operations.is_empty() {
-        return theirs.first().cloned();
-    }
     let ours = content.operations.iter().filter(|it| {
-        let path = join(&content.base_path, &it.r#match.path);
-        overlaps(&segments(&path), &segments(prefix))
+        let ours = join(&content.base_path, &it.r#match.path);
+        match is_prefix {
+            true => overlaps(&segments(&ours), &segments(path)),
+            false => normalise(&ours) == normalise(path),
+        }
     });
     let mut methods = ours.map(|it| &it.r#match.method);
     let shared = methods.find(|method| any || *method == "*" || theirs.contains(method));

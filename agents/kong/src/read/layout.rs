@@ -16,7 +16,8 @@ pub(super) struct Layout {
 impl Layout {
     /// A layout in which as few places as can be are asked for by another path at the upstream.
     pub(super) fn of<'p>(places: impl Iterator<Item = &'p Place> + Clone) -> Self {
-        Self::plain(places.clone()).unwrap_or_else(|| Self {
+        let found = Self::plain(places.clone()).or_else(|| Self::said(places.clone()));
+        found.unwrap_or_else(|| Self {
             base: common(places.clone().map(|place| &place.path[..])),
             upstream: common(places.map(|place| &place.upstream[..])),
         })
@@ -42,6 +43,19 @@ impl Layout {
         Some(Self {
             base: [base, &more].concat(),
             upstream: [upstream, &more].concat(),
+        })
+    }
+
+    /// The layout that some places say, if they agree and the others fit in.
+    fn said<'p>(places: impl Iterator<Item = &'p Place> + Clone) -> Option<Self> {
+        let mut saying = places.clone().filter(|place| place.base.is_some()).map(split);
+        let (base, upstream) = saying.next()?;
+        let literal = base.iter().chain(upstream).all(|segment| is_literal(segment));
+        let mut others = places;
+        let fit = others.all(|it| it.path.starts_with(base) && it.upstream.starts_with(upstream));
+        (literal && fit && saying.all(|it| it == (base, upstream))).then(|| Self {
+            base: base.to_vec(),
+            upstream: upstream.to_vec(),
         })
     }
 

@@ -23,6 +23,7 @@ mod version;
 
 use gatehouse_connector_sdk::schemas::revision::RevisionContent;
 
+pub(crate) use self::definition::with_written;
 use self::{assemble::Subject, upstream::Destination};
 pub use self::{
     definition::{definition, with_definition},

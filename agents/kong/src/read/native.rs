@@ -20,7 +20,7 @@ const PLUGIN_PROTOCOLS: [&str; 4] = ["grpc", "grpcs", "http", "https"];
 /// A policy of one fragment; none if the gateway type cannot be named, which does not happen.
 pub(super) fn policy(config: Map<String, Value>) -> Option<Policy> {
     let gateway_type = "kong".parse().ok()?;
-    Some(Policy::Native(NativePolicy { gateway_type, config }))
+    Some(Policy::Native(NativePolicy { gateway_type, config }).canonical())
 }
 
 /// A policy of one plugin.
@@ -39,16 +39,18 @@ pub(super) fn plugin(plugin: &Entity, notes: &mut Vec<String>) -> Map<String, Va
     if protocols == PLUGIN_PROTOCOLS {
         fields.remove("protocols");
     }
-    let name = plugin.name().unwrap_or_default();
     if let Some(config) = fields.get_mut("config") {
-        for place in secrets::take_out(name, config) {
-            notes.push(format!(
-                "plugin `{name}`: `{place}` is a credential and is not taken along; put `{{secret}}` right before \
-                 deploying it"
-            ));
-        }
+        let places = secrets::take_out(config, "config");
+        notes.extend(left_out(&format!("plugin `{}`", plugin.title()), places));
     }
     fields
+}
+
+/// What people have to put right.
+fn left_out(what: &str, places: Vec<String>) -> impl Iterator<Item = String> {
+    places.into_iter().map(move |place| {
+        format!("{what}: `{place}` is a credential and is not taken along; put `{{secret}}` right before deploying it")
+    })
 }
 
 /// A route with its own plugins.
@@ -58,6 +60,8 @@ pub(super) fn route<'p>(
     notes: &mut Vec<String>,
 ) -> Map<String, Value> {
     let mut fields = fields(route);
+    let places = secrets::take_out_of_route(&mut fields);
+    notes.extend(left_out(&format!("route `{}`", route.title()), places));
     let plugins: Vec<_> = plugins.map(|it| plugin(it, notes)).collect();
     if !plugins.is_empty() {
         fields.insert("plugins".to_owned(), json!(plugins));
@@ -66,8 +70,16 @@ pub(super) fn route<'p>(
 }
 
 /// An upstream with its targets.
-pub(super) fn upstream(upstream: &Entity, targets: &[&Entity]) -> Map<String, Value> {
+pub(super) fn upstream(
+    upstream: &Entity,
+    targets: &[&Entity],
+    notes: &mut Vec<String>,
+) -> Map<String, Value> {
     let mut fields = fields(upstream);
+    if let Some(checks) = fields.get_mut("healthchecks") {
+        let places = secrets::take_out(checks, "healthchecks");
+        notes.extend(left_out(&format!("upstream `{}`", upstream.title()), places));
+    }
     let mut targets: Vec<_> = targets.iter().map(|target| self::fields(target)).collect();
     targets.sort_by_key(|target| target.get("target").map(Value::to_string));
     fields.insert("targets".to_owned(), json!(targets));
@@ -112,8 +124,6 @@ pub(super) fn settings(route: &Entity, protocols: &[String]) -> Map<String, Valu
         ("request_buffering", json!(true)),
         ("response_buffering", json!(true)),
         ("path_handling", json!("v0")),
-        ("regex_priority", json!(0)),
-        ("priority", json!(0)),
         ("https_redirect_status_code", json!(426)),
     ];
     for (field, usual) in usual {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 const SECRET: &str = "{secret}";
 
 /// Parts of the names of fields that hold credentials.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "password",
     "passphrase",
     "secret",
@@ -14,14 +14,16 @@ const PARTS: [&str; 9] = [
     "apikey",
     "api_key",
     "credential",
-    "authorization",
     "hmac_key",
+    "jwk",
+    "signing_key",
 ];
 
 /// Fields that hold credentials, or that Kong itself keeps encrypted.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 21] = [
     "account_email",
     "account_key",
+    "authorization",
     "aws_access_key_id",
     "aws_assume_role_arn",
     "aws_key",
@@ -32,32 +34,46 @@ const FIELDS: [&str; 19] = [
     "gcp_service_account_json",
     "header_value",
     "http_endpoint",
-    "jwk",
-    "jwks",
+    "http_proxy_authorization",
+    "https_proxy_authorization",
     "key",
     "param_value",
     "provision_key",
     "token",
     "username",
+    "x_api_key",
 ];
 
-/// Plugins whose `username` and the like are no part of a credential do not exist among Kong's own; but some fields that
-/// sound like credentials are names.
-const NAMES: [&str; 8] = [
-    "key_names",
-    "token_post_args_client",
-    "secret_is_base64",
-    "credential_claim",
-    "apikey_name",
-    "param_name",
-    "header_name",
-    "client_secret_arg",
-];
+/// Fields that sound like credentials and say where to find them.
+const NAMES: [&str; 3] = ["credential_claim", "extra_jwks_uris", "jwks_uri"];
 
-/// Takes the credentials out of a plugin's configuration; gives where they were.
-pub(super) fn take_out(_plugin: &str, config: &mut Value) -> Vec<String> {
+/// Takes the credentials out of a configuration; gives where they were.
+pub(super) fn take_out(config: &mut Value, place: &str) -> Vec<String> {
     let mut places = Vec::new();
-    walk(config, "config", false, &mut places);
+    walk(config, place, false, &mut places);
+    places
+}
+
+/// Takes the credentials out of what a route asks for.
+pub(super) fn take_out_of_route(fields: &mut Map<String, Value>) -> Vec<String> {
+    let mut places = Vec::new();
+    let headers = fields.get_mut("headers").and_then(Value::as_object_mut);
+    for (name, values) in headers
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| is_credential(name))
+    {
+        walk(values, &format!("headers.{name}"), true, &mut places);
+    }
+    if let Some(Value::String(text)) = fields.get_mut("expression")
+        && text
+            .split("http.headers.")
+            .skip(1)
+            .any(|rest| is_credential(rest.split(' ').next().unwrap_or(rest)))
+    {
+        SECRET.clone_into(text);
+        places.push("expression".to_owned());
+    }
     places
 }
 
@@ -109,7 +125,7 @@ fn pair(text: &mut String, place: &str, places: &mut Vec<String>) {
     };
     if is_credential(name) && is_secret(value.trim(), true) && !place.contains(".rename.") {
         let replaced = format!("{name}:{SECRET}");
-        places.push(format!("{place} `{name}`"));
+        places.push(format!("{place}[{name}]"));
         *text = replaced;
     }
 }

@@ -138,9 +138,14 @@ impl<'a> Index<'a> {
 
     /// The groups a consumer is in.
     pub(super) fn groups(&self, consumer: &str) -> impl Iterator<Item = &'a str> {
-        found(&self.groups_of_consumer, consumer)
+        self.memberships(consumer)
             .iter()
             .filter_map(|acl| acl.text("group"))
+    }
+
+    /// What puts a consumer into groups.
+    pub(super) fn memberships(&self, consumer: &str) -> &[&'a Entity] {
+        found(&self.groups_of_consumer, consumer)
     }
 
     /// The ids of the consumers in a group.

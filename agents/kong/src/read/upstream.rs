@@ -113,7 +113,7 @@ impl Destination {
                 ));
                 self.native.insert(
                     "upstream".to_owned(),
-                    Value::Object(native::upstream(upstream, targets)),
+                    Value::Object(native::upstream(upstream, targets, &mut self.notes)),
                 );
                 authority(host, port).ok_or_else(|| nowhere(service))
             }

@@ -125,10 +125,9 @@ fn everybody_of(index: &Index<'_>) -> String {
 }
 
 fn consumer_version(index: &Index<'_>, consumer: &Entity) -> String {
-    let groups: BTreeSet<&str> = index.groups(consumer.id()).collect();
     let value = json!({
         "consumer": said(consumer),
-        "groups": groups,
+        "groups": sorted(index.memberships(consumer.id()).iter().copied()),
         "credentials": sorted(index.credentials(consumer.id()).iter().copied()),
         "plugins": sorted(index.consumer_plugins(consumer.id()).iter().copied()),
     });

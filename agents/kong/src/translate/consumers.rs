@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_connector_sdk::schemas::{
-    canonical::Fingerprint,
-    desired::DesiredApi,
-    identity::{ResourceName, ResourceVersion},
-    policy::{ApiKeyConsumer, ApiKeyPolicy, BasicPolicy, BasicUser},
+use gatehouse_connector_sdk::{
+    error::Error,
+    schemas::{
+        canonical::Fingerprint,
+        desired::DesiredApi,
+        identity::{ResourceName, ResourceVersion},
+        policy::{ApiKeyConsumer, ApiKeyPolicy, BasicPolicy, BasicUser},
+    },
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -33,6 +36,21 @@ pub(crate) const HIDDEN: &str = "{secret ";
 impl Secrets {
     pub(crate) fn new(values: BTreeMap<ResourceName, SecretString>) -> Self {
         Self { values }
+    }
+
+    /// An error without them: Kong says which values it does not take.
+    pub(crate) fn hidden_in(&self, error: Error) -> Error {
+        let shown = self
+            .values
+            .iter()
+            .filter(|(_, value)| !value.expose_secret().is_empty());
+        let message = shown.fold(error.message().to_owned(), |message, (name, value)| {
+            message.replace(value.expose_secret(), &format!("{HIDDEN}{name}}}"))
+        });
+        match message == error.message() {
+            true => error,
+            false => Error::new(error.kind(), message).with_retry(error.retry()),
+        }
     }
 
     /// The value, or `{secret NAME}` in a form for people and records.

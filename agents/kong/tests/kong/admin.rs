@@ -106,7 +106,8 @@ impl Admin {
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        serde_saphyr::from_str(&text).expect("what Kong exports is YAML")
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options(&text, options).expect("what Kong exports is YAML")
     }
 
     pub(crate) async fn load(&self, configuration: &Value) {

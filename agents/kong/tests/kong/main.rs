@@ -4,11 +4,13 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "without a Kong there is nothing to test, and the message says why"
 )]
 
 mod admin;
 mod apis;
 mod conformance;
+mod problems;
 mod round_trip;
 mod under_test;

@@ -65,7 +65,7 @@ pub(crate) struct KongUnderTest {
     is_real: bool,
     has_database: bool,
     /// Ends with the test.
-    pub(crate) fake: Option<FakeKong>,
+    _fake: Option<FakeKong>,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -87,7 +87,7 @@ impl KongUnderTest {
             faults: FaultProxy::start(&fake.admin_url()).await.expect("a free port"),
             is_real: false,
             has_database,
-            fake: Some(fake),
+            _fake: Some(fake),
             _turn: None,
         }
     }
@@ -108,7 +108,7 @@ impl KongUnderTest {
             admin,
             is_real: true,
             has_database,
-            fake: None,
+            _fake: None,
             _turn: Some(turn),
         }
     }

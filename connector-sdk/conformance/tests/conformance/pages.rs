@@ -16,6 +16,8 @@ fn descriptors_carry_the_summaries_of_the_reports() {
     expect_file!["../../../src/memory/conformance.json"].assert_eq(&summary(memory));
     let native = include_str!("../../../../docs/conformance/native.yaml");
     expect_file!["../../../../agents/native/src/conformance.json"].assert_eq(&summary(native));
+    let kong = include_str!("../../../../docs/conformance/kong.yaml");
+    expect_file!["../../../../agents/kong/src/conformance.json"].assert_eq(&summary(kong));
     let tiny = include_str!("../../../../docs/conformance/tiny.yaml");
     expect_file!["../../../../docs/examples/python-agent/conformance.json"].assert_eq(&summary(tiny));
 }
@@ -29,7 +31,7 @@ fn the_page_is_made_of_the_reports() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     files.sort();
-    assert!(files.len() >= 3, "{files:?}");
+    assert!(files.len() >= 5, "{files:?}");
     let read = |path: &std::path::PathBuf| {
         let text = fs::read_to_string(path).expect("a file");
         Report::from_yaml(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

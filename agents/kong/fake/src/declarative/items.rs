@@ -20,86 +20,88 @@ pub(super) struct Item {
 
 /// All entities of a document; each stands behind the one that it is in.
 pub(super) fn items(store: &Store, content: &Map<String, Value>, problems: &mut Problems) -> Vec<Item> {
-    let mut found = Vec::new();
+    let mut walk = Walk {
+        store,
+        found: Vec::new(),
+        problems,
+    };
     for (name, list) in content.iter().filter(|(name, _)| !name.starts_with('_')) {
         match Collection::named(name) {
-            Some(collection) => collect(store, collection, list, &[], None, &mut found, problems),
-            None => problems.add(&[Step::Name(name.clone())], json!("unknown field"), None),
+            Some(collection) => walk.list(collection, list, &[], None),
+            None => walk
+                .problems
+                .add(&[Step::Name(name.clone())], json!("unknown field"), None),
         }
     }
-    found
+    walk.found
 }
 
-fn collect(
-    store: &Store,
-    collection: &'static Collection,
-    list: &Value,
-    above: &[Step],
-    parent: Option<(usize, String)>,
-    found: &mut Vec<Item>,
-    problems: &mut Problems,
-) {
-    let mut place = above.to_vec();
-    place.push(Step::Name(collection.name.to_owned()));
-    if list.is_null() {
-        return;
+struct Walk<'a> {
+    store: &'a Store,
+    found: Vec<Item>,
+    problems: &'a mut Problems,
+}
+
+impl Walk<'_> {
+    fn list(
+        &mut self,
+        collection: &'static Collection,
+        list: &Value,
+        above: &[Step],
+        parent: Option<(usize, String)>,
+    ) {
+        let mut place = above.to_vec();
+        place.push(Step::Name(collection.name.to_owned()));
+        match list {
+            Value::Null => {}
+            Value::Array(list) => {
+                for (at, declared) in list.iter().enumerate() {
+                    let place = [place.as_slice(), &[Step::Number(at)]].concat();
+                    self.entity(collection, declared, place, parent.clone());
+                }
+            }
+            _ => self.problems.add(&place, json!("expected an array"), None),
+        }
     }
-    let Some(list) = list.as_array() else {
-        return problems.add(&place, json!("expected an array"), None);
-    };
-    for (at, declared) in list.iter().enumerate() {
-        let mut place = place.clone();
-        place.push(Step::Number(at));
-        let Some(fields) = declared.as_object() else {
-            problems.add(&place, json!("expected a record"), None);
-            continue;
+
+    fn entity(
+        &mut self,
+        collection: &'static Collection,
+        declared: &Value,
+        place: Vec<Step>,
+        parent: Option<(usize, String)>,
+    ) {
+        let Some(mut fields) = declared.as_object().cloned() else {
+            return self.problems.add(&place, json!("expected a record"), None);
         };
-        collect_one(
-            store,
+        let within = self.take_out(collection, &mut fields);
+        let own = self.found.len();
+        self.found.push(Item {
             collection,
-            fields.clone(),
-            place,
-            parent.clone(),
-            found,
-            problems,
-        );
+            place: place.clone(),
+            parent,
+            fields,
+        });
+        for (inner, field, list) in within {
+            self.list(inner, &list, &place, Some((own, field)));
+        }
     }
-}
 
-fn collect_one(
-    store: &Store,
-    collection: &'static Collection,
-    mut fields: Map<String, Value>,
-    place: Vec<Step>,
-    parent: Option<(usize, String)>,
-    found: &mut Vec<Item>,
-    problems: &mut Problems,
-) {
-    let within: Vec<(&'static Collection, String, Value)> = ALL
-        .iter()
-        .filter(|inner| {
-            store
-                .registry
-                .collection(collection.name)
-                .is_none_or(|own| own.field(inner.name).is_none() || inner.name == "snis")
-        })
-        .filter_map(|inner| {
-            let foreign = store.foreign_fields(inner.name);
-            let (field, _) = foreign
-                .into_iter()
-                .find(|(_, target)| *target == collection.name)?;
-            let field = field.to_owned();
-            Some((inner, field, fields.remove(inner.name)?))
-        })
-        .collect();
-    let own = found.len();
-    found.push(Item {
-        collection,
-        place: place.clone(),
-        parent,
-        fields,
-    });
-    for (inner, field, list) in within {
-        collect(store, inner, &list, &place, Some((own, field)), found, problems);
+    /// Takes the lists of entities that refer to this one out of its fields.
+    fn take_out(
+        &self,
+        collection: &Collection,
+        fields: &mut Map<String, Value>,
+    ) -> Vec<(&'static Collection, String, Value)> {
+        let mut found = Vec::new();
+        for inner in ALL {
+            let foreign = self.store.foreign_fields(inner.name);
+            let refers = foreign.into_iter().find(|(_, target)| *target == collection.name);
+            let Some((field, _)) = refers else { continue };
+            if let Some(list) = fields.remove(inner.name) {
+                found.push((inner, field.to_owned(), list));
+            }
+        }
+        found
     }
 }

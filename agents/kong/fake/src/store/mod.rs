@@ -104,10 +104,14 @@ impl Store {
         shown.insert("snis".to_owned(), Value::Array(names));
     }
 
-    /// Notes when a key ends.
-    pub(crate) fn live_for(&mut self, id: &str, seconds: u64) {
-        self.deadlines
-            .insert(id.to_owned(), Instant::now() + Duration::from_secs(seconds));
+    /// Notes when a key ends; without a time it lives for ever.
+    pub(crate) fn live_for(&mut self, id: &str, seconds: Option<u64>) {
+        match seconds {
+            Some(seconds) => self
+                .deadlines
+                .insert(id.to_owned(), Instant::now() + Duration::from_secs(seconds)),
+            None => self.deadlines.remove(id),
+        };
     }
 
     /// Takes away what has come to its end, and says whether there was any.

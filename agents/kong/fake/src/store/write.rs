@@ -117,6 +117,7 @@ impl Store {
             .map_err(|UnknownSchema(said)| AdminError::Schema(said))?;
         credentials::prepare(collection.name, &mut sent);
         complete(schema, &mut sent, Purpose::Update);
+        let same_deadline = !sent.contains_key("ttl");
         let mut entity = merged(schema, stored.clone(), sent);
         let errors = validate(schema, &entity, Scrutiny::Update);
         if !errors.is_empty() {
@@ -128,6 +129,9 @@ impl Store {
                 collection.name
             );
             return Err(AdminError::Unsupported(said));
+        }
+        if same_deadline {
+            entity.remove("ttl");
         }
         credentials::hash(collection.name, &mut entity, Some(&stored));
         self.keep(collection, entity)
@@ -162,8 +166,8 @@ impl Store {
         self.refuse_taken_snis(snis.as_ref(), &id)?;
         self.refuse_repetition(collection, &entity)?;
         self.refuse_dangling(collection.name, &entity)?;
-        if let Some(seconds) = entity.get("ttl").and_then(Value::as_u64) {
-            self.live_for(&id, seconds);
+        if let Some(time_to_live) = entity.get("ttl") {
+            self.live_for(&id, time_to_live.as_u64());
         }
         self.configuration.put(collection.name, &id, entity.clone());
         self.put_snis(snis.as_ref(), &id);

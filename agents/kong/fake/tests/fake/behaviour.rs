@@ -200,6 +200,21 @@ async fn enterprise_has_workspaces_and_a_portal() {
 }
 
 #[tokio::test]
+async fn a_key_lives_as_long_as_it_was_told_whatever_else_changes() {
+    let kong = kong(FakeKongOptions::default()).await;
+    post(&kong, "/consumers", json!({"username": "alice"})).await;
+    let (_, key) = post(&kong, "/consumers/alice/key-auth", json!({"ttl": 3600})).await;
+    assert!(key["ttl"].as_u64().unwrap() <= 3600);
+    let url = format!("{}/key-auths/{}", kong.admin_url(), key["id"].as_str().unwrap());
+    let tagged = send("PATCH", &url, json!({"tags": ["a"]})).await.body;
+    assert!(tagged["ttl"].as_u64().unwrap() <= 3600, "{tagged}");
+    assert_eq!(
+        send("PATCH", &url, json!({"ttl": null})).await.body["ttl"],
+        Value::Null
+    );
+}
+
+#[tokio::test]
 async fn a_planned_answer_is_given_once() {
     let kong = kong(FakeKongOptions::default()).await;
     let busy = Fault::Answer {

@@ -23,7 +23,10 @@ pub(super) fn respond(plugin: &Entity) -> Result<Policy, String> {
     }
     let message = config.text("message").or_else(|| usual_message(status));
     let (content_type, body) = match (body, message) {
-        (Some(body), _) => (config.text("content_type"), Some(body.to_owned())),
+        (Some(body), _) => {
+            let content = Some(body.to_owned()).filter(|body| !body.is_empty());
+            (config.text("content_type"), content)
+        }
         (None, Some(message)) => (
             Some("application/json; charset=utf-8"),
             Some(json!({"message": message}).to_string()),
@@ -52,16 +55,10 @@ fn usual_message(status: u16) -> Option<&'static str> {
     })
 }
 
-/// Answers of 200 to GET and HEAD that are kept, unless they say otherwise; Kong keeps them for each consumer.
-pub(super) fn cache(plugin: &Entity) -> Result<Policy, String> {
+/// Answers of 200 to GET and HEAD that are kept, for each consumer.
+pub(super) fn cache(plugin: &Entity, notes: &mut Vec<String>) -> Result<Policy, String> {
     let config = Config::of(plugin);
-    let said = [
-        "cache_ttl",
-        "cache_control",
-        "vary_query_params",
-        "vary_headers",
-        "request_method",
-    ];
+    let said = ["cache_ttl", "vary_query_params", "vary_headers", "request_method"];
     let defaults = json!({
         "strategy": "memory",
         "memory": {"dictionary_name": "kong_db_cache"},
@@ -75,9 +72,13 @@ pub(super) fn cache(plugin: &Entity) -> Result<Policy, String> {
     if !methods.is_empty() && methods != ["GET", "HEAD"] {
         return Err("it keeps answers to other methods than GET and HEAD".to_owned());
     }
-    if !config.flag("cache_control", false) {
-        return Err("it keeps answers that say they must not be kept".to_owned());
+    if config.flag("cache_control", false) {
+        return Err("answers say how long they are kept".to_owned());
     }
+    notes.push(
+        "answers are kept also where they say they must not be; elsewhere than on Kong, those are not"
+            .to_owned(),
+    );
     let ttl = u32::try_from(config.number("cache_ttl").unwrap_or(300)).unwrap_or(0);
     if !(1..=31_536_000).contains(&ttl) {
         return Err("`cache_ttl` is beyond reach".to_owned());

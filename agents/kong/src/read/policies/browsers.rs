@@ -22,16 +22,16 @@ pub(super) fn cors(plugin: &Entity) -> Result<Policy, String> {
         "max_age",
         "credentials",
     ];
-    config.says_only(&said, &json!({}))?;
+    config.says_only(&said, &json!({"allow_origin_absent": true}))?;
     let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
     let (origins, methods) = (origins(config)?, config.list("methods"));
     let allow_credentials = config.flag("credentials", false);
-    if allow_credentials && origins.contains(&"*") {
+    if allow_credentials && origins.iter().any(|origin| origin == "*") {
         return Err("it lets every site act for its visitors (`credentials` for every origin)".to_owned());
     }
     let max_age = config.number("max_age").map(u32::try_from).transpose();
     Ok(Policy::Cors(CorsPolicy {
-        allow_origins: owned(origins),
+        allow_origins: origins,
         allow_methods: owned(if methods.is_empty() {
             METHODS.to_vec()
         } else {
@@ -44,16 +44,29 @@ pub(super) fn cors(plugin: &Entity) -> Result<Policy, String> {
     }))
 }
 
-/// Origins are exact here; anything else is a regular expression to Kong.
-fn origins(config: Config<'_>) -> Result<Vec<&str>, String> {
+/// Exact origins, and every one below a domain; anything else that is a regular expression to Kong says more.
+fn origins(config: Config<'_>) -> Result<Vec<String>, String> {
     let origins = config.list("origins");
     if origins.is_empty() || origins.contains(&"*") {
-        return Ok(vec!["*"]);
+        return Ok(vec!["*".to_owned()]);
     }
-    let wrong = origins.iter().find(|origin| !is_origin(origin));
-    wrong.map_or(Ok(origins.clone()), |origin| {
-        Err(format!("origin `{origin}` is not an exact one"))
-    })
+    let read = |text: &str| {
+        let origin = below_domain(text).unwrap_or_else(|| text.to_owned());
+        is_origin(&origin.replacen("://*.", "://", 1))
+            .then_some(origin)
+            .ok_or_else(|| format!("origin `{text}` is neither an exact one nor all of a domain"))
+    };
+    origins.into_iter().map(read).collect()
+}
+
+/// `^https://[^/]+\.example\.com` is `https://*.example.com`; Kong anchors it at both ends.
+fn below_domain(text: &str) -> Option<String> {
+    let text = text.strip_prefix('^').unwrap_or(text);
+    let (scheme, rest) = text.strip_suffix('$').unwrap_or(text).split_once("://")?;
+    let anything = [r"[^/]+\.", r".+\.", r".*\."];
+    let domain = anything.iter().find_map(|anything| rest.strip_prefix(anything))?;
+    let plain = domain.replace(r"\.", "");
+    (!plain.contains('.')).then(|| format!("{scheme}://*.{}", domain.replace(r"\.", ".")))
 }
 
 fn is_origin(text: &str) -> bool {

@@ -27,6 +27,10 @@ pub(super) fn api_key(
 ) -> Result<Policy, String> {
     let config = Config::of(plugin);
     checks_keys(config)?;
+    let keys = keys(reading, notes);
+    if keys.is_empty() {
+        return Err("no consumer has a key that it takes".to_owned());
+    }
     let names = config.list("key_names");
     let name = names.first().copied().unwrap_or("apikey");
     let in_header = config.flag("key_in_header", true);
@@ -40,10 +44,6 @@ pub(super) fn api_key(
         notes.push(format!(
             "keys are taken in the query, too; only header `{name}` is taken along"
         ));
-    }
-    let keys = keys(reading, notes);
-    if keys.is_empty() {
-        return Err("no consumer has a key that it takes".to_owned());
     }
     Ok(Policy::AuthApiKey(ApiKeyPolicy {
         r#in: if in_header {
@@ -59,7 +59,11 @@ pub(super) fn api_key(
 
 fn checks_keys(config: Config<'_>) -> Result<(), String> {
     let said = ["key_names", "key_in_header", "key_in_query", "hide_credentials"];
-    config.says_only(&said, &json!({"run_on_preflight": true}))?;
+    let realms = json!([{"id": null, "region": null, "scope": "cp"}]);
+    config.says_only(
+        &said,
+        &json!({"run_on_preflight": true, "identity_realms": realms}),
+    )?;
     let somewhere = config.flag("key_in_header", true) || config.flag("key_in_query", true);
     somewhere
         .then_some(())
@@ -131,25 +135,40 @@ fn checks_passwords(config: Config<'_>) -> Result<(), String> {
     if realm.is_empty() || !printable {
         return Err("its `realm` is no plain text".to_owned());
     }
-    config.says_only(&["realm", "hide_credentials"], &json!({}))
+    let said = ["realm", "hide_credentials", "brute_force_protection.redis"];
+    config.says_only(&said, &json!({"brute_force_protection": {"strategy": "off"}}))
 }
+
+/// Plugins that tell who calls.
+const NAMING: [&str; 10] = [
+    "basic-auth",
+    "hmac-auth",
+    "jwt",
+    "jwt-signer",
+    "key-auth",
+    "key-auth-enc",
+    "ldap-auth",
+    "mtls-auth",
+    "oauth2",
+    "openid-connect",
+];
 
 /// Groups narrow down who may call; the policies of keys and passwords say so.
 pub(super) fn groups(plugin: &Entity, reading: Reading<'_, '_>) -> Result<(), String> {
-    Config::of(plugin).says_only(&["allow", "deny"], &json!({}))?;
-    let checked = |name: &str| {
-        let plugin = reading
-            .plugins
-            .get(name)
-            .filter(|plugin| plainly_bound(plugin).is_ok());
-        plugin
-            .map(|plugin| Config::of(plugin))
-            .is_some_and(|config| match name {
-                "key-auth" => checks_keys(config).is_ok(),
-                _ => checks_passwords(config).is_ok(),
-            })
-    };
-    if checked("key-auth") || checked("basic-auth") {
+    Config::of(plugin).says_only(&["allow", "deny", "hide_groups_header"], &json!({}))?;
+    let others = NAMING.iter().filter_map(|name| reading.plugins.get(name));
+    let mut said = others.map(|plugin| {
+        let unheard = &mut Vec::new();
+        plainly_bound(plugin).is_ok()
+            && match plugin.name() {
+                Some("key-auth") => api_key(plugin, reading, unheard).is_ok(),
+                Some("basic-auth") => basic(plugin, reading, unheard).is_ok(),
+                _ => false,
+            }
+    });
+    // Where one of them stays with Kong, so do the groups.
+    let first = said.next().unwrap_or(false);
+    if first && said.all(|said| said) {
         return Ok(());
     }
     Err("what tells it who calls is not said in canonical words".to_owned())

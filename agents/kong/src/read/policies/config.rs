@@ -39,6 +39,11 @@ impl<'p> Config<'p> {
         values.filter_map(Value::as_str).collect()
     }
 
+    /// The names of its fields.
+    pub(super) fn fields(self) -> impl Iterator<Item = &'p str> {
+        self.0.into_iter().flatten().map(|(field, _)| field.as_str())
+    }
+
     /// Refuses a configuration that says more than the fields `said`: every other field must be empty or as in
     /// `defaults`.
     pub(super) fn says_only(self, said: &[&str], defaults: &Value) -> Result<(), String> {
@@ -51,6 +56,7 @@ impl<'p> Config<'p> {
 
 fn usual(value: &Value, path: &str, said: &[&str], default: Option<&Value>) -> Result<(), String> {
     if said.contains(&path)
+        || value.is_null()
         || is_empty(value) && default != Some(&Value::Bool(true))
         || default == Some(value)
     {

@@ -5,6 +5,7 @@ mod browsers;
 mod callers;
 mod config;
 mod limits;
+mod tokens;
 mod transformers;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,27 @@ pub(super) fn of_plugin(plugin: &Entity, reading: Reading<'_, '_>, notes: &mut V
     }
 }
 
+/// Whether a plugin may keep a caller out: unless it is known to do something else.
+pub(super) fn is_guard(plugin: &Entity) -> bool {
+    const HARMLESS: [&str; 14] = [
+        "correlation-id",
+        "cors",
+        "datadog",
+        "file-log",
+        "http-log",
+        "opentelemetry",
+        "prometheus",
+        "proxy-cache",
+        "request-transformer",
+        "response-transformer",
+        "statsd",
+        "syslog",
+        "tcp-log",
+        "zipkin",
+    ];
+    !HARMLESS.contains(&plugin.name().unwrap_or_default())
+}
+
 /// The path that a `request-transformer` writes for the upstream, if all that it does can be said in canonical words.
 pub(super) fn path_of(plugin: &Entity) -> Option<&str> {
     let path = plugin.config()?.get("replace")?.get("uri")?.as_str()?;
@@ -63,6 +85,7 @@ fn canonical(
         "jwt" => {
             Err("it checks tokens by keys of consumers, not by those that an issuer publishes".to_owned())
         }
+        "openid-connect" => tokens::tokens(plugin, reading).map(one),
         "ip-restriction" => callers::addresses(plugin).map(one),
         "rate-limiting" => limits::rate(plugin),
         "request-size-limiting" => limits::size(plugin).map(one),
@@ -70,7 +93,7 @@ fn canonical(
         "request-transformer" => transformers::request(plugin, reading.path_is_said),
         "response-transformer" => transformers::response(plugin),
         "request-termination" => answers::respond(plugin).map(one),
-        "proxy-cache" => answers::cache(plugin).map(one),
+        "proxy-cache" => answers::cache(plugin, notes).map(one),
         _ => Err("no canonical policy says what it does".to_owned()),
     }
 }

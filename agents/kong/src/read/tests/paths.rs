@@ -151,9 +151,10 @@ fn braces_are_taken_literally_as_kong_does() {
     check(
         vec![json!({"paths": ["/pets/{id}"], "strip_path": false, "methods": ["GET"]})],
         expect![[r#"
-        /pets/%7Bid%7D -> http://orders.internal:8080/api/pets/%7Bid%7D
-        GET /
-        GET /{rest...}"#]],
+            /pets/%7Bid%7D -> http://orders.internal:8080/api/pets/%7Bid%7D
+            GET /
+            GET /{rest...}
+            note: route `r1`: braces in its path stand for themselves, as they do on Kong"#]],
     );
 }
 
@@ -238,4 +239,54 @@ fn simple_expressions_of_the_other_flavour_are_understood() {
             * /stores/{rest...} x-version=v1
             note: route `r4` is kept as a `native` policy: its expression is not understood: a part of it is no comparison of a field with a text"#]],
     );
+}
+
+#[test]
+fn an_expression_that_is_read_roughly_opens_nothing() {
+    let digits = json!({"paths": [r"~/orders/\d+$"], "strip_path": false});
+    let all = json!({"paths": ["/orders"], "strip_path": false});
+    let mut snapshot = with_routes(vec![a_route("digits", digits), a_route("all", all)]);
+    let closed = |route: &str| {
+        a_plugin(
+            "ip-restriction",
+            json!({"deny": ["10.0.0.1"]}),
+            json!({"route": {"id": route}}),
+        )
+    };
+    snapshot.plugins = vec![closed("digits")];
+    expect![[r#"
+        /orders -> http://orders.internal:8080/api/orders
+        * /
+        * /{p1} {"type":"ip.filter","with":{"deny":["10.0.0.1/32"]}}
+        * /{rest...}
+        note: Kong tries expressions before plain paths; elsewhere, the more specific path goes first: look which policies hold where both take a request
+        note: route `digits`: its expression is read as a template that is not quite the same"#]].assert_eq(&told(read(&snapshot)));
+    snapshot.plugins = vec![closed("all")];
+    expect![[r#"
+        /orders -> http://orders.internal:8080/api/orders
+        {"type":"ip.filter","with":{"deny":["10.0.0.1/32"]}}
+        {"type":"native","with":{"config":{"routes":[{"https_redirect_status_code":426,"name":"digits","path_handling":"v0","paths":["~/orders/\\d+$"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"request_buffering":true,"response_buffering":true,"strip_path":false}]},"gatewayType":"kong"}}
+        note: route `digits` is kept as a `native` policy: a template would take more paths than its expression, and other routes check what it does not"#]].assert_eq(&told(read(&snapshot)));
+}
+
+#[test]
+fn a_route_that_checks_callers_and_cannot_be_said_is_told_of() {
+    let mut snapshot = with_routes(vec![
+        a_route("admin", json!({"paths": ["~/orders/(?!public).*$"]})),
+        a_route("all", json!({"headers": {"x-api-key": ["s3cret"]}})),
+        a_route("rest", json!({})),
+    ]);
+    let checks = json!({"deny": ["10.0.0.1"]});
+    snapshot.plugins = vec![a_plugin(
+        "ip-restriction",
+        checks,
+        json!({"route": {"id": "admin"}}),
+    )];
+    expect![[r#"
+        /orders -> http://orders.internal:8080/api
+        {"type":"native","with":{"config":{"routes":[{"https_redirect_status_code":426,"name":"admin","path_handling":"v0","paths":["~/orders/(?!public).*$"],"plugins":[{"config":{"deny":["10.0.0.1"]},"name":"ip-restriction"}],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"request_buffering":true,"response_buffering":true,"strip_path":true},{"headers":{"x-api-key":["{secret}"]},"https_redirect_status_code":426,"name":"all","path_handling":"v0","paths":["/orders"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"request_buffering":true,"response_buffering":true,"strip_path":true}]},"gatewayType":"kong"}}
+        note: route `admin` has checks of its own; elsewhere than on Kong, what it takes may come to other routes of the service, without them
+        note: route `admin` is kept as a `native` policy: path `/orders/(?!public).*$` is no template: `(?` is followed by what is not understood
+        note: route `all` is kept as a `native` policy: it asks for header `x-api-key`, which carries a credential
+        note: route `all`: `headers.x-api-key` is a credential and is not taken along; put `{secret}` right before deploying it"#]].assert_eq(&told(read(&snapshot)));
 }
