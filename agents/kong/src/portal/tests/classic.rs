@@ -119,16 +119,30 @@ async fn a_document_that_cannot_be_read_has_a_reason_and_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_portal_that_may_not_be_read_at_all_is_an_error() {
+async fn a_portal_that_may_not_be_read_is_a_reason_for_every_service() {
     let table = Table::serve(vec![(
         "/admin/zoo/files",
         403,
         json!({"message": "you do not have permissions"}),
     )])
     .await;
+    let portal = look(&table, &["s"]).await.unwrap();
+    let Finding::Unreadable(document, reason) = portal.finding("s") else {
+        panic!("{:?}", portal.finding("s"))
+    };
+    assert_eq!(document.place, "the portal");
+    assert!(
+        reason.contains("`files` with 403: you do not have permissions; "),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_portal_that_does_not_answer_now_is_an_error() {
+    let table = Table::serve(vec![("/admin/zoo/files", 503, json!({"message": "later"}))]).await;
     assert_eq!(
         look(&table, &["s"]).await.unwrap_err().kind(),
-        ErrorKind::Forbidden
+        ErrorKind::Unavailable
     );
 }
 
