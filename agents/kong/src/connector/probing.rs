@@ -11,7 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{config::KongSettings, translate::probe_path};
 
 /// Between two questions; it grows, since most nodes look for changes once in 5 s.
-const PAUSES: [Duration; 4] = [
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(10),
+    Duration::from_millis(25),
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(200),
