@@ -8,6 +8,7 @@ mod deploying;
 mod discovering;
 mod moving;
 mod troubles;
+mod without_database;
 
 use gatehouse_integration_tests::{
     admin::Admin,

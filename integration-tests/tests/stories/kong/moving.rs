@@ -61,6 +61,12 @@ impl World {
         Gateway::start(&self.control_plane.url(), &token, folder).await
     }
 
+    /// The secret that the key of the consumer `till` is known by.
+    async fn keyed(&self) {
+        let secret = secret("shop-till-key", THEIR_KEY.1);
+        self.admin.apply(json!([secret])).await;
+    }
+
     /// Takes what is found into the catalog: all of it is new.
     async fn imported<const COUNT: usize>(&self, names: [&str; COUNT]) {
         let (id, found) = self.found().await;
@@ -75,14 +81,11 @@ async fn what_others_made_moves_to_the_native_gateway_with_its_traffic(kong: Kon
     world.protected(&upstream).await;
     let gateway = world.native().await;
     let on_kong = traffic(&world.kong.proxy_url).await;
-    world.imported(["shop"]).await;
     // Keys never leave the agent: whoever imports says what they are.
+    world.keyed().await;
+    world.imported(["shop"]).await;
     let imported = world.admin.get("/apis/shop").await.to_string();
     assert!(!imported.contains(THEIR_KEY.1), "{imported}");
-    world
-        .admin
-        .apply(json!([secret("shop-till-key", THEIR_KEY.1)]))
-        .await;
 
     let before = world.kong.everything().await;
     world
@@ -145,11 +148,8 @@ async fn a_service_with_keys_is_adopted_with_its_callers() {
     let upstream = Upstream::start("shop").await;
     world.protected(&upstream).await;
     let before = traffic(&world.kong.proxy_url).await;
+    world.keyed().await;
     world.imported(["shop"]).await;
-    world
-        .admin
-        .apply(json!([secret("shop-till-key", THEIR_KEY.1)]))
-        .await;
     world.cli.ok("adopt shop --env kong").await;
     assert_eq!(traffic(&world.kong.proxy_url).await, before);
 }
