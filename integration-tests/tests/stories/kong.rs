@@ -1,8 +1,9 @@
 //! A Kong of one's own: deployed to, discovered, moved from; and what goes wrong there.
 //!
-//! The fake Kong of this repository is asked by default. The stories of `deploying`, `discovering` and `moving` hold for a real one
-//! as they stand: `KONG_ADMIN_URL=http://127.0.0.1:8001 KONG_PROXY_URL=http://127.0.0.1:8000 cargo nextest run -p
-//! gatehouse-integration-tests --run-ignored only real_kong`. It is emptied, and must reach this machine's loopback.
+//! The fake Kong of this repository is asked by default. The stories of `deploying`, `discovering` and `moving` hold for a
+//! real one with a database as they stand: `KONG_ADMIN_URL=http://127.0.0.1:8001 KONG_PROXY_URL=http://127.0.0.1:8000
+//! cargo test -p gatehouse-integration-tests --test stories -- --ignored real_kong`. It is emptied, and must reach this
+//! machine's loopback.
 
 mod deploying;
 mod discovering;
