@@ -17,6 +17,7 @@ pub mod crash_matrix;
 pub mod database;
 pub mod documents;
 pub mod gateway;
+pub mod kong;
 pub mod load;
 pub mod memory_agent;
 pub mod ports;

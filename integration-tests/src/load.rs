@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -21,10 +22,16 @@ pub struct Load {
 
 impl Load {
     /// Starts `clients` clients. `describe` makes of an answer the text by which answers are counted.
-    pub fn start(
+    pub fn start(clients: usize, url: &str, describe: fn(u16, &HeaderMap, &Value) -> String) -> Self {
+        Self::start_with(clients, url, &HeaderMap::new(), describe)
+    }
+
+    /// The same with headers in every request.
+    pub fn start_with(
         clients: usize,
         url: &str,
-        describe: fn(u16, &reqwest::header::HeaderMap, &Value) -> String,
+        headers: &HeaderMap,
+        describe: fn(u16, &HeaderMap, &Value) -> String,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let answers = Arc::default();
@@ -32,6 +39,7 @@ impl Load {
         for _ in 0..clients {
             running.spawn(client(
                 url.to_owned(),
+                headers.clone(),
                 describe,
                 Arc::clone(&stop),
                 Arc::clone(&answers),
@@ -61,11 +69,13 @@ impl Load {
 
 async fn client(
     url: String,
-    describe: fn(u16, &reqwest::header::HeaderMap, &Value) -> String,
+    headers: HeaderMap,
+    describe: fn(u16, &HeaderMap, &Value) -> String,
     stop: Arc<AtomicBool>,
     answers: Arc<Mutex<BTreeMap<String, u64>>>,
 ) {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let builder = reqwest::Client::builder().no_proxy();
+    let http = builder.default_headers(headers).build().unwrap();
     while !stop.load(Ordering::SeqCst) {
         let seen = match http.get(&url).send().await {
             Ok(response) => {

@@ -87,10 +87,23 @@ impl Client {
         id: &str,
         fields: &Map<String, Value>,
     ) -> Result<()> {
+        if self.is_konnect {
+            return self.replace(collection, id, fields).await;
+        }
         let url = self.url(&[collection.path(), id]);
         let object = format!("{} `{id}`", collection.noun());
         let request = self.request(Method::PATCH, url).json(fields);
         self.call("change", &object, request).await.map(drop)
+    }
+
+    /// Changes some fields of an entity of Konnect, which has no PATCH: it is read and written whole.
+    async fn replace(&self, collection: Collection, id: &str, fields: &Map<String, Value>) -> Result<()> {
+        let url = self.url(&[collection.path(), id]);
+        let object = format!("{} `{id}`", collection.noun());
+        let entity = self.call("read", &object, self.request(Method::GET, url)).await?;
+        let mut entity = Entity::of(entity);
+        entity.0.extend(fields.clone());
+        self.put(collection, &entity).await
     }
 
     /// Removes an entity. What is gone is removed.
@@ -199,3 +212,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?;
     seconds.trim().parse().ok().map(Duration::from_secs)
 }
+
+#[cfg(test)]
+mod tests;

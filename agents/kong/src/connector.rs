@@ -84,6 +84,9 @@ fn descriptor() -> Descriptor {
             steps: true,
             versions: true,
             largest_page: u32::try_from(paging::LONGEST_PAGE).ok(),
+            definitions_read: ["swagger-2.0", "openapi-3.0", "openapi-3.1"]
+                .map(str::to_owned)
+                .to_vec(),
             gateway_versions: vec!["3.4 to 3.9".to_owned(), "Konnect".to_owned()],
             ..Capabilities::default()
         },

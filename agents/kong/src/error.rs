@@ -37,21 +37,25 @@ pub(crate) enum Trouble {
     },
 }
 
-/// Why the Admin API refused something. `code` is Kong's own number of the kind of error.
+/// Why the Admin API refused something. `code` is Kong's own number of the kind of error; Konnect says `detail` in many
+/// places where Kong says `message`.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Refusal {
     #[serde(default)]
     pub(crate) code: Option<Value>,
     #[serde(default)]
     pub(crate) message: Value,
+    #[serde(default)]
+    pub(crate) detail: Value,
 }
 
 impl Refusal {
     fn said(&self) -> String {
-        match &self.message {
-            Value::String(said) if !said.is_empty() => said.clone(),
-            _ => "without a reason".to_owned(),
-        }
+        let words = [&self.message, &self.detail]
+            .into_iter()
+            .filter_map(Value::as_str);
+        let said = words.map(str::to_owned).find(|said| !said.is_empty());
+        said.unwrap_or_else(|| "without a reason".to_owned())
     }
 
     /// Kong's number: 2 a schema violation, 3 a taken id, 4 a reference that does not hold, 5 a value that is taken, 12

@@ -14,6 +14,8 @@ mod observed;
 mod portal;
 pub mod read;
 mod record;
+#[cfg(test)]
+mod test_support;
 mod translate;
 
 pub use config::{ADMIN_TOKEN, CLIENT_CERTIFICATE, GATEWAY_TYPE, KongSettings};

@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use gatehouse_connector_sdk::error::Result;
+use gatehouse_connector_sdk::error::{Error, ErrorKind, Result, chain};
 
 pub(crate) use self::document::{Content, Document};
 use crate::client::{Client, node::Edition};
@@ -20,6 +20,8 @@ use crate::client::{Client, node::Edition};
 #[derive(Debug, Default)]
 pub(crate) struct Portal {
     documents: BTreeMap<String, Vec<Document>>,
+    /// In place of all documents, if the portal may not be read.
+    refused: Option<Document>,
 }
 
 /// What a portal has for one service.
@@ -39,12 +41,35 @@ impl Portal {
     /// Asks the portal that belongs to a Kong about services, given by their ids.
     ///
     /// A Kong without a portal has definitions for none. What concerns a single definition is in its
-    /// [`Content`]; an error means that the portal as a whole could not be asked.
+    /// [`Content`], and so is a portal that the token may not read: services are found without it. An error means that
+    /// it could not be asked now.
     pub(crate) async fn look(client: &Client, edition: Edition, services: &[&str]) -> Result<Self> {
-        match edition {
-            Edition::OpenSource => Ok(Self::default()),
-            Edition::Enterprise => classic::look(client, services).await.map(Self::of),
-            Edition::Konnect => catalogue::look(client, services).await.map(Self::of),
+        let found = match edition {
+            Edition::OpenSource => Ok(Vec::new()),
+            Edition::Enterprise => classic::look(client, services).await,
+            Edition::Konnect => catalogue::look(client, services).await,
+        };
+        match found {
+            Ok(found) => Ok(Self::of(found)),
+            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => {
+                Ok(Self::refused(&error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn refused(error: &Error) -> Self {
+        let refused = Document {
+            place: "the portal".to_owned(),
+            api_name: None,
+            api_version: None,
+            labels: Vec::new(),
+            portals: Vec::new(),
+            content: Content::Unreadable(chain(error)),
+        };
+        Self {
+            documents: BTreeMap::new(),
+            refused: Some(refused),
         }
     }
 
@@ -53,12 +78,16 @@ impl Portal {
         for (service, document) in found {
             documents.entry(service).or_default().push(document);
         }
-        Self { documents }
+        Self {
+            documents,
+            refused: None,
+        }
     }
 
     /// Everything that the portal has for a service.
     pub(crate) fn documents(&self, service: &str) -> &[Document] {
-        self.documents.get(service).map_or(&[], Vec::as_slice)
+        let documents = self.documents.get(service).map(Vec::as_slice);
+        documents.unwrap_or(self.refused.as_slice())
     }
 
     /// The best that the portal has for a service: a definition before what could not be read, which may have been

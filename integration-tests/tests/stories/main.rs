@@ -13,6 +13,7 @@ mod crashes;
 mod dev;
 mod discovery;
 mod docs;
+mod kong;
 mod main_job;
 mod page;
 mod python_agent;

@@ -22,6 +22,16 @@ const COMMANDS_MIN: usize = 12;
 
 /// Does everything that a page asks its reader to do, in this home.
 pub(crate) async fn follow(page: &str, home: &Path) {
+    follow_beside(page, home, &["gatehouse"], &[]).await;
+}
+
+/// The same with these programs, beside something that is there already: addresses on the page, and where it is.
+pub(crate) async fn follow_beside(
+    page: &str,
+    home: &Path,
+    programs: &[&str],
+    beside: &[(&'static str, String)],
+) {
     let actions = actions(page);
     let is_run = |action: &&Action| matches!(action, Action::Run(_));
     let count = actions.iter().filter(is_run).count();
@@ -30,8 +40,11 @@ pub(crate) async fn follow(page: &str, home: &Path) {
         "the page has {count} commands; is its format right?"
     );
     fs::create_dir(home.join("bin")).unwrap();
-    std::os::unix::fs::symlink(binary("gatehouse"), home.join("bin/gatehouse")).unwrap();
+    for program in programs {
+        std::os::unix::fs::symlink(binary(program), home.join("bin").join(program)).unwrap();
+    }
     let mut run = Run::begin(home);
+    run.replacements.extend_from_slice(beside);
     for action in &actions {
         run.take(action).await;
     }

@@ -118,12 +118,13 @@ impl Listings {
 /// Lists every collection that tells something of an API.
 async fn look(client: &Client, edition: Edition) -> Result<Listing> {
     let snapshot = snapshot(client).await?;
-    let entries = entries(&snapshot);
-    let foreign = entries.values().filter_map(|entry| match &entry.what {
-        What::Service(id) => Some(id.as_str()),
-        What::Ours(_) | What::Route(_) => None,
-    });
-    let portal = Portal::look(client, edition, &foreign.collect::<Vec<_>>()).await?;
+    let foreign = snapshot
+        .services
+        .iter()
+        .filter(|service| api_tag(service).is_none());
+    let foreign: Vec<&str> = foreign.map(Entity::id).collect();
+    let portal = Portal::look(client, edition, &foreign).await?;
+    let entries = entries(&snapshot, &portal);
     Ok(Listing {
         snapshot,
         portal,
@@ -186,7 +187,7 @@ async fn upstreams(client: &Client, snapshot: &mut Snapshot) -> Result<()> {
     Ok(())
 }
 
-fn entries(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
+fn entries(snapshot: &Snapshot, portal: &Portal) -> BTreeMap<ExternalRef, Entry> {
     let index = Index::new(snapshot);
     let mut entries = ours(snapshot);
     for service in snapshot
@@ -194,7 +195,7 @@ fn entries(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
         .iter()
         .filter(|service| api_tag(service).is_none())
     {
-        let version = read::version(&index, service);
+        let version = version(&index, portal, service);
         let what = What::Service(service.id().to_owned());
         entries.insert(
             ExternalRef(service.id().to_owned()),
@@ -214,6 +215,15 @@ fn entries(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
         );
     }
     entries
+}
+
+/// A definition may change in its portal while the service stays as it is.
+fn version(index: &Index<'_>, portal: &Portal, service: &Entity) -> String {
+    let version = read::version(index, service);
+    match portal.documents(service.id()) {
+        [] => version,
+        documents => Fingerprint::of_value(&json!([version, format!("{documents:?}")])).0,
+    }
 }
 
 fn entry(entity: &Entity, version: String, what: What) -> Entry {

@@ -11,7 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{config::KongSettings, translate::probe_path};
 
 /// Between two questions; it grows, since most nodes look for changes once in 5 s.
-const PAUSES: [Duration; 4] = [
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(10),
+    Duration::from_millis(25),
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(200),
@@ -25,42 +27,84 @@ pub(super) async fn served(
     settings: &KongSettings,
     service: &str,
 ) -> Result<()> {
+    match becomes(http, context, settings, service, true).await {
+        true => Ok(()),
+        false => Err(late(
+            context,
+            settings,
+            "did not serve it; the earlier revision is still there",
+        )),
+    }
+}
+
+/// Ends when the proxy has forgotten the generations of services: until then some requests are answered by them.
+pub(super) async fn forgotten(
+    http: &reqwest::Client,
+    context: &Context,
+    settings: &KongSettings,
+    services: impl Iterator<Item = &str>,
+) -> Result<()> {
+    for service in services {
+        if !becomes(http, context, settings, service, false).await {
+            return Err(late(
+                context,
+                settings,
+                "still answers some requests by the earlier revision",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Asks until the proxy knows a service, or does not know it any more.
+async fn becomes(
+    http: &reqwest::Client,
+    context: &Context,
+    settings: &KongSettings,
+    service: &str,
+    known: bool,
+) -> bool {
     let Some(proxy) = &settings.proxy_url else {
-        return Ok(());
+        return true;
     };
     let url = format!("{}{}", proxy.trim_end_matches('/'), probe_path(service));
-    let patience = Duration::from_millis(settings.propagation_timeout_ms.into());
-    let end = Instant::now() + patience;
+    let end = Instant::now() + patience(settings);
     let mut pauses = PAUSES.into_iter();
     let mut pause = PAUSES[0];
     while Instant::now() < end && !context.cancellation.is_cancelled() {
         let left = end.saturating_duration_since(Instant::now());
-        if let Ok(true) = timeout(left, is_known(http, &url)).await {
-            return Ok(());
+        if timeout(left, is_known(http, &url)).await == Ok(Some(known)) {
+            return true;
         }
         pause = pauses.next().unwrap_or(pause);
         sleep(pause).await;
     }
-    Err(not_served(context, proxy, patience))
+    false
 }
 
-/// Whatever answers a known route, a security plugin included, is not Kong's answer to an unknown one.
-async fn is_known(http: &reqwest::Client, url: &str) -> bool {
-    let Ok(response) = http.get(url).send().await else {
-        return false;
-    };
+fn patience(settings: &KongSettings) -> Duration {
+    Duration::from_millis(settings.propagation_timeout_ms.into())
+}
+
+/// Whatever answers a known route, a security plugin included, is not Kong's answer to an unknown one. None if nothing
+/// tells.
+async fn is_known(http: &reqwest::Client, url: &str) -> Option<bool> {
+    let response = http.get(url).send().await.ok()?;
     let status = response.status().as_u16();
-    let body = response.text().await.unwrap_or_default();
-    let is_unknown = status == 404 && body.contains("no Route matched");
-    !(is_unknown || matches!(status, 502..=504))
+    let body = response.text().await.ok()?;
+    match status {
+        502..=504 => None,
+        status => Some(!(status == 404 && body.contains("no Route matched"))),
+    }
 }
 
-fn not_served(context: &Context, proxy: &str, patience: Duration) -> Error {
+fn late(context: &Context, settings: &KongSettings, what: &str) -> Error {
     Error::new(
         ErrorKind::Unavailable,
         format!(
-            "the Admin API took everything, but the proxy at {proxy} did not serve it within {} s; the earlier revision is still there; see that `proxyUrl` of environment `{}` leads to this Kong's proxy, and that its nodes get their configuration",
-            patience.as_secs(),
+            "the Admin API took everything, but after {} s the proxy at {} {what}; see that `proxyUrl` of environment `{}` leads to this Kong's proxy, and that its nodes get their configuration",
+            patience(settings).as_secs(),
+            settings.proxy_url.as_deref().unwrap_or_default(),
             context.environment.name
         ),
     )

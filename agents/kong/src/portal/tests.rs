@@ -2,6 +2,5 @@
 
 mod catalogue;
 mod classic;
+mod described;
 mod documents;
-mod prism;
-mod support;

@@ -5,10 +5,10 @@ use gatehouse_agent_kong::KongConnector;
 use gatehouse_connector_conformance::{Level, Report, run};
 use gatehouse_connector_sdk::{connector::Connector as _, schemas::settings_form::page};
 
-use crate::under_test::{Kind, KongUnderTest, Real};
+use crate::under_test::{Kind, KongUnderTest};
 
-async fn passes(kind: Kind, level: Level) -> Report {
-    let report = run(level, async || KongUnderTest::start(&kind).await).await;
+pub(crate) async fn passes(kind: &Kind, level: Level) -> Report {
+    let report = run(level, async || KongUnderTest::start(kind).await).await;
     let failures: Vec<_> = report.failures().collect();
     assert!(report.passed(), "{failures:#?}");
     report
@@ -22,7 +22,7 @@ fn is_checked_in(report: Report, variant: &str, file: &ExpectFile) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connector_passes_with_a_database() {
-    let report = passes(Kind::Database, Level::Extended).await;
+    let report = passes(&Kind::Database, Level::Extended).await;
     // What the descriptor declares and no behaviour has shown.
     assert_eq!(report.unproven(), []);
     let file = expect_file!["../../../../docs/conformance/kong.yaml"];
@@ -31,34 +31,23 @@ async fn the_connector_passes_with_a_database() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connector_passes_without_a_database() {
-    let report = passes(Kind::WithoutDatabase, Level::Extended).await;
+    let report = passes(&Kind::WithoutDatabase, Level::Extended).await;
     let file = expect_file!["../../../../docs/conformance/kong-dbless.yaml"];
     is_checked_in(report, "DB-less", &file);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connector_passes_where_routes_are_expressions() {
-    passes(Kind::Expressions, Level::Core).await;
+    passes(&Kind::Expressions, Level::Core).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connector_passes_on_an_older_version() {
-    passes(Kind::Older, Level::Core).await;
+    passes(&Kind::Older, Level::Core).await;
 }
 
 #[test]
 fn the_reference_page_is_current() {
     let connector = KongConnector::new().unwrap();
     expect_file!["../../../../docs/reference/connectors/kong.md"].assert_eq(&page(connector.descriptor()));
-}
-
-/// `KONG_ADMIN_URL=http://127.0.0.1:8001 KONG_PROXY_URL=http://127.0.0.1:8000 cargo nextest run -p gatehouse-agent-kong
-/// --run-ignored only`
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a real Kong that may be emptied: set KONG_ADMIN_URL and KONG_PROXY_URL"]
-async fn the_connector_passes_on_a_real_kong() {
-    let real = Real::from_environment()
-        .expect("KONG_ADMIN_URL and KONG_PROXY_URL lead to a Kong that may be emptied");
-    let report = passes(Kind::Real(real), Level::Extended).await;
-    println!("{}", report.summary());
 }

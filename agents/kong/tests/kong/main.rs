@@ -12,5 +12,8 @@ mod admin;
 mod apis;
 mod conformance;
 mod problems;
+mod real;
 mod round_trip;
+mod traffic;
 mod under_test;
+mod upstream;

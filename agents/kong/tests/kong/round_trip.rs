@@ -94,8 +94,8 @@ fn with_operations(url: &str) -> Value {
     content
 }
 
-async fn every_policy_reads_back(kind: Kind) {
-    let kong = KongUnderTest::start(&kind).await;
+pub(crate) async fn every_policy_reads_back(kind: &Kind) {
+    let kong = KongUnderTest::start(kind).await;
     let operator = Operator::of(&kong);
     let url = "http://upstream.internal:9000/api";
     let mut contents: Vec<(&str, Value)> = policies()
@@ -137,20 +137,20 @@ async fn every_policy_reads_back(kind: Kind) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_policy_reads_back_with_a_database() {
-    every_policy_reads_back(Kind::Database).await;
+    every_policy_reads_back(&Kind::Database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_policy_reads_back_without_a_database() {
-    every_policy_reads_back(Kind::WithoutDatabase).await;
+    every_policy_reads_back(&Kind::WithoutDatabase).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_policy_reads_back_where_routes_are_expressions() {
-    every_policy_reads_back(Kind::Expressions).await;
+    every_policy_reads_back(&Kind::Expressions).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_policy_reads_back_on_an_older_version() {
-    every_policy_reads_back(Kind::Older).await;
+    every_policy_reads_back(&Kind::Older).await;
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -146,6 +147,8 @@ pub(crate) fn options(kind: &Kind) -> FakeKongOptions {
             token: TOKEN.to_owned(),
         }),
         read_only_token: Some(READER.to_owned()),
+        // Later than the Admin API, as on a real Kong, but not by seconds.
+        propagation_delay: Duration::from_millis(15),
         ..FakeKongOptions::default()
     };
     match kind {

@@ -96,3 +96,6 @@ pub(crate) fn upstream_path(base: &str, asked: &str, stripped: Option<&str>) -> 
         rest => format!("{trimmed}/{rest}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::support::{CONTROL_PLANE, Table, konnect};
 use crate::client::node::Edition;
 use crate::portal::{Finding, Portal};
+use crate::test_support::{CONTROL_PLANE, Table, konnect};
 
 const OPENAPI: &str = "openapi: 3.0.3\ninfo: {title: Pets, version: '1'}\npaths: {}\n";
 

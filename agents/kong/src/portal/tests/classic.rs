@@ -1,11 +1,13 @@
 //! The portal of Kong Enterprise over its Admin API.
 
 use gatehouse_connector_sdk::error::ErrorKind;
+use gatehouse_fake_kong::{Enterprise, FakeKong, FakeKongOptions, PortalDocument, recordings};
 use serde_json::{Value, json};
 
-use super::support::{Table, workspace};
 use crate::client::node::Edition;
+use crate::entities::{Collection, Entity};
 use crate::portal::{Finding, Portal};
+use crate::test_support::{Table, workspace};
 
 const OPENAPI: &str = "openapi: 3.0.3\ninfo: {title: Pets, version: '1'}\npaths: {}\n";
 
@@ -117,15 +119,60 @@ async fn a_document_that_cannot_be_read_has_a_reason_and_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_portal_that_may_not_be_read_at_all_is_an_error() {
+async fn a_portal_that_may_not_be_read_is_a_reason_for_every_service() {
     let table = Table::serve(vec![(
         "/admin/zoo/files",
         403,
         json!({"message": "you do not have permissions"}),
     )])
     .await;
+    let portal = look(&table, &["s"]).await.unwrap();
+    let Finding::Unreadable(document, reason) = portal.finding("s") else {
+        panic!("{:?}", portal.finding("s"))
+    };
+    assert_eq!(document.place, "the portal");
+    assert!(
+        reason.contains("`files` with 403: you do not have permissions; "),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_portal_that_does_not_answer_now_is_an_error() {
+    let table = Table::serve(vec![("/admin/zoo/files", 503, json!({"message": "later"}))]).await;
     assert_eq!(
         look(&table, &["s"]).await.unwrap_err().kind(),
-        ErrorKind::Forbidden
+        ErrorKind::Unavailable
     );
+}
+
+#[tokio::test]
+async fn the_fake_of_kong_enterprise_is_read_like_any_other() {
+    if let Err(missing) = recordings() {
+        println!("SKIPPED: the fake's portal was not checked: {missing}");
+        return;
+    }
+    let id = "7710d5c4-d902-410b-992f-18b814155b53";
+    let document = PortalDocument {
+        workspace: "zoo".to_owned(),
+        service: id.to_owned(),
+        path: "specs/pets.yaml".to_owned(),
+        contents: OPENAPI.to_owned(),
+    };
+    let enterprise = Enterprise {
+        workspaces: vec!["zoo".to_owned()],
+        documents: vec![document],
+    };
+    let options = FakeKongOptions {
+        path_prefix: "/admin".to_owned(),
+        enterprise: Some(enterprise),
+        ..FakeKongOptions::default()
+    };
+    let kong = FakeKong::start(options).await.unwrap();
+    let address = kong.admin_url().split('/').nth(2).unwrap().parse().unwrap();
+    let client = workspace(address).await;
+    let service = Entity::of(json!({"id": id, "name": "pets", "host": "a.test"}));
+    client.put(Collection::Services, &service).await.unwrap();
+    let portal = Portal::look(&client, Edition::Enterprise, &[id]).await.unwrap();
+    assert!(matches!(portal.finding(id), Finding::Definition(it) if it.api_name.as_deref() == Some("Pets")));
 }

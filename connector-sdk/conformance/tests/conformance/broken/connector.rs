@@ -309,7 +309,9 @@ impl BrokenConnector {
             ..context.clone()
         };
         match self.inner.deploy(&context, request).await {
-            Err(error) if error.kind() == ErrorKind::RateLimited => self.inner.deploy(&context, request).await,
+            Err(error) if error.kind() == ErrorKind::RateLimited => {
+                self.inner.deploy(&context, request).await
+            }
             deployed => deployed,
         }
     }

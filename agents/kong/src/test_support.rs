@@ -1,12 +1,15 @@
 //! A server that answers from a table and notes what it was asked, and clients that ask it.
 
+pub(crate) mod prism;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use gatehouse_connector_sdk::context::{Context, EnvironmentContext, SecretResolver};
 use gatehouse_connector_sdk::error::Result;
@@ -19,7 +22,7 @@ use tokio::net::TcpListener;
 use crate::client::{Client, Connections};
 
 /// The control plane that clients of Konnect here belong to.
-pub(super) const CONTROL_PLANE: &str = "9f5061ce-78f6-4452-9108-ad7c02821fd5";
+pub(crate) const CONTROL_PLANE: &str = "9f5061ce-78f6-4452-9108-ad7c02821fd5";
 
 #[derive(Debug)]
 struct NoSecrets;
@@ -32,13 +35,13 @@ impl SecretResolver for NoSecrets {
 }
 
 /// A client of the Konnect at an address.
-pub(super) async fn konnect(address: SocketAddr) -> Client {
+pub(crate) async fn konnect(address: SocketAddr) -> Client {
     let settings = json!({"deployment": "konnect", "konnectUrl": format!("http://{address}"), "controlPlane": CONTROL_PLANE});
     client(settings).await
 }
 
 /// A client of a workspace of the Kong at an address.
-pub(super) async fn workspace(address: SocketAddr) -> Client {
+pub(crate) async fn workspace(address: SocketAddr) -> Client {
     let settings = json!({"deployment": "self-managed", "adminUrl": format!("http://{address}/admin"), "workspace": "zoo"});
     client(settings).await
 }
@@ -63,9 +66,9 @@ async fn client(settings: Value) -> Client {
     Connections::new().unwrap().open(&context).await.unwrap()
 }
 
-/// Answers from a table; what is not in it is not found.
-pub(super) struct Table {
-    pub(super) address: SocketAddr,
+/// Answers from a table; what is not in it is not found. What writes is noted with its method and body.
+pub(crate) struct Table {
+    pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -74,7 +77,7 @@ type Answers = Arc<Mutex<BTreeMap<String, VecDeque<(u16, Value)>>>>;
 
 impl Table {
     /// Serves `(path, status, body)`; a path that is there several times answers in turn.
-    pub(super) async fn serve(table: Vec<(&str, u16, Value)>) -> Self {
+    pub(crate) async fn serve(table: Vec<(&str, u16, Value)>) -> Self {
         let mut answers: BTreeMap<String, VecDeque<(u16, Value)>> = BTreeMap::new();
         for (path, status, body) in table {
             answers
@@ -87,16 +90,20 @@ impl Table {
         let address = listener.local_addr().unwrap();
         let noted = Arc::clone(&asked);
         let service = axum::Router::new().fallback(move |request: Request| {
-            noted.lock().unwrap().push(request.uri().to_string());
-            let answer = answer(&answers, request.uri().path());
-            async move { answer }
+            let (noted, answers) = (Arc::clone(&noted), Arc::clone(&answers));
+            async move {
+                let answer = answer(&answers, request.uri().path());
+                let note = note(request).await;
+                noted.lock().unwrap().push(note);
+                answer
+            }
         });
         tokio::spawn(async move { axum::serve(listener, service).await });
         Self { address, asked }
     }
 
     /// What was asked, with queries.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -112,4 +119,13 @@ fn answer(answers: &Answers, path: &str) -> Response {
         queue[0].clone()
     };
     (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
+}
+
+async fn note(request: Request) -> String {
+    let (method, uri) = (request.method().clone(), request.uri().to_string());
+    let body = to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    match method {
+        Method::GET => uri,
+        method => format!("{method} {uri} {}", String::from_utf8_lossy(&body)),
+    }
 }
