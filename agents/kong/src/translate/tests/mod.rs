@@ -44,7 +44,7 @@ fn api(policies: &Value, operations: &[(&str, &str, Value)]) -> DesiredApi {
 }
 
 fn form_with(desired: &DesiredApi, keys: &IssuerKeys, flavor: Flavor) -> Form {
-    Occasion {
+    let occasion = Occasion {
         desired,
         names: &Names::new(desired, 1),
         secrets: &Secrets::default(),
@@ -53,8 +53,8 @@ fn form_with(desired: &DesiredApi, keys: &IssuerKeys, flavor: Flavor) -> Form {
         flavor,
         reference: &ExternalRef("shop".to_owned()),
         is_probed: false,
-    }
-    .form()
+    };
+    occasion.form()
 }
 
 fn form(desired: &DesiredApi) -> Form {
