@@ -33,14 +33,16 @@ pub(super) async fn keys(
         return Ok(all);
     }
     for policy in policies(desired) {
-        if !all.contains_key(&issuer_of(policy)) {
-            let set = key_set(http, context, desired, policy).await?;
-            let keys = signing_keys(&set, policy);
-            if keys.is_empty() {
-                return Err(no_keys(desired, policy));
-            }
-            all.insert(issuer_of(policy), keys);
+        let issuer = issuer_of(policy);
+        if all.contains_key(&issuer) {
+            continue;
         }
+        let set = key_set(http, context, desired, policy).await?;
+        let keys = signing_keys(&set, policy);
+        if keys.is_empty() {
+            return Err(no_keys(desired, policy));
+        }
+        all.insert(issuer, keys);
     }
     Ok(all)
 }

@@ -35,6 +35,8 @@ pub(super) struct Listing {
     pub(super) snapshot: Snapshot,
     /// The definitions that a portal has of services.
     pub(super) portal: Portal,
+    /// What is held of each API of a Gatehouse, by its owner: see [`What::Ours`].
+    pub(super) holdings: BTreeMap<String, Holding>,
     /// The APIs, by what they are called by.
     pub(super) entries: BTreeMap<ExternalRef, Entry>,
 }
@@ -51,7 +53,7 @@ pub(super) struct Entry {
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
-    /// An API of a Gatehouse, by the tag that names it.
+    /// An API of a Gatehouse, by its owner.
     Ours(String),
     /// A service of somebody else.
     Service(String),
@@ -121,13 +123,15 @@ async fn look(client: &Client, edition: Edition) -> Result<Listing> {
     let foreign = snapshot
         .services
         .iter()
-        .filter(|service| api_tag(service).is_none());
+        .filter(|service| owner(service).is_none());
     let foreign: Vec<&str> = foreign.map(Entity::id).collect();
     let portal = Portal::look(client, edition, &foreign).await?;
-    let entries = entries(&snapshot, &portal);
+    let holdings = holdings(&snapshot);
+    let entries = entries(&snapshot, &portal, &holdings);
     Ok(Listing {
         snapshot,
         portal,
+        holdings,
         entries,
     })
 }
@@ -187,13 +191,17 @@ async fn upstreams(client: &Client, snapshot: &mut Snapshot) -> Result<()> {
     Ok(())
 }
 
-fn entries(snapshot: &Snapshot, portal: &Portal) -> BTreeMap<ExternalRef, Entry> {
+fn entries(
+    snapshot: &Snapshot,
+    portal: &Portal,
+    holdings: &BTreeMap<String, Holding>,
+) -> BTreeMap<ExternalRef, Entry> {
     let index = Index::new(snapshot);
-    let mut entries = ours(snapshot);
+    let mut entries = ours(holdings);
     for service in snapshot
         .services
         .iter()
-        .filter(|service| api_tag(service).is_none())
+        .filter(|service| owner(service).is_none())
     {
         let version = version(&index, portal, service);
         let what = What::Service(service.id().to_owned());
@@ -240,9 +248,9 @@ fn entry(entity: &Entity, version: String, what: What) -> Entry {
 }
 
 /// The APIs that a Gatehouse deployed: each once, however many services it has.
-fn ours(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
+fn ours(holdings: &BTreeMap<String, Holding>) -> BTreeMap<ExternalRef, Entry> {
     let mut entries = BTreeMap::new();
-    for (tag, holding) in holdings(snapshot) {
+    for (owner, holding) in holdings {
         let version = Fingerprint::of_value(&json!(holding.entities().map(timeless).collect::<Vec<_>>())).0;
         let main = holding.all(Collection::Services).next();
         let (external_ref, main) = match holding.current() {
@@ -260,7 +268,7 @@ fn ours(snapshot: &Snapshot) -> BTreeMap<ExternalRef, Entry> {
             },
         };
         if let Some(main) = main {
-            entries.insert(external_ref, entry(main, version, What::Ours(tag)));
+            entries.insert(external_ref, entry(main, version, What::Ours(owner.clone())));
         }
     }
     entries
@@ -273,37 +281,40 @@ fn timeless(entity: &Entity) -> Entity {
     entity
 }
 
-/// What is held of each API with a mark, by the tag that names it.
-pub(super) fn holdings(snapshot: &Snapshot) -> BTreeMap<String, Holding> {
-    let mut by_service: BTreeMap<&str, &str> = BTreeMap::new();
+/// What is held of each API with a mark, by its owner.
+fn holdings(snapshot: &Snapshot) -> BTreeMap<String, Holding> {
+    let mut by_service: BTreeMap<&str, String> = BTreeMap::new();
     let mut holdings: BTreeMap<String, Holding> = BTreeMap::new();
     for service in &snapshot.services {
-        if let Some(tag) = api_tag(service) {
-            by_service.insert(service.id(), tag);
-            let holding = holdings.entry(tag.to_owned()).or_default();
+        if let Some(owner) = owner(service) {
+            let holding = holdings.entry(owner.clone()).or_default();
             holding.extend(Collection::Services, [service.clone()]);
+            by_service.insert(service.id(), owner);
         }
     }
     let mut by_route: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut put = |tag: &str, collection: Collection, entity: &Entity| {
+    let mut put = |owner: &str, collection: Collection, entity: &Entity| {
         holdings
-            .entry(tag.to_owned())
+            .entry(owner.to_owned())
             .or_default()
             .extend(collection, [entity.clone()]);
     };
     for route in &snapshot.routes {
-        if let Some(tag) = route.owner("service").and_then(|service| by_service.get(service)) {
-            by_route.insert(route.id(), tag);
-            put(tag, Collection::Routes, route);
+        if let Some(owner) = route.owner("service").and_then(|service| by_service.get(service)) {
+            by_route.insert(route.id(), owner);
+            put(owner, Collection::Routes, route);
         }
     }
     for plugin in &snapshot.plugins {
         let by_service = plugin
             .owner("service")
-            .and_then(|service| by_service.get(service));
-        let tag = by_service.or_else(|| plugin.owner("route").and_then(|route| by_route.get(route)));
-        if let Some(tag) = tag {
-            put(tag, Collection::Plugins, plugin);
+            .and_then(|service| by_service.get(service))
+            .map(String::as_str);
+        let by_route = plugin
+            .owner("route")
+            .and_then(|route| by_route.get(route).copied());
+        if let Some(owner) = by_service.or(by_route) {
+            put(owner, Collection::Plugins, plugin);
         }
     }
     with_callers(snapshot, &mut holdings);
@@ -333,12 +344,11 @@ fn with_callers(snapshot: &Snapshot, holdings: &mut BTreeMap<String, Holding>) {
     }
 }
 
-/// The tag that names the API whose part something is: with its environment, since another one may have it too.
-fn api_tag(entity: &Entity) -> Option<&str> {
-    entity
-        .tags()
-        .find(|tag| tag.starts_with("gatehouse-api:"))
-        .filter(|_| entity.has_tag(TAG))
+/// Which API of which environment something is part of: several environments may have it on the same Kong.
+fn owner(entity: &Entity) -> Option<String> {
+    let tag = |beginning: &str| entity.tags().find(|tag| tag.starts_with(beginning));
+    let names = (tag("gatehouse-environment:")?, tag("gatehouse-api:")?);
+    entity.has_tag(TAG).then(|| format!("{} {}", names.0, names.1))
 }
 
 /// What is needed to see whose a place is: services and their routes.

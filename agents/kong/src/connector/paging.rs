@@ -9,7 +9,7 @@ use gatehouse_connector_sdk::{
     },
 };
 
-use super::listing::{Entry, Listing, What, holdings};
+use super::listing::{Entry, Listing, What};
 use crate::{
     entities::Entity,
     observed,
@@ -81,8 +81,8 @@ pub(super) fn read(
     let by_id = |entities: &'_ [Entity], id: &str| entities.iter().find(|entity| entity.id() == id).cloned();
     let mut finding = Finding::Nothing;
     let read = match &entry.what {
-        What::Ours(tag) => {
-            let mut api = of_ours(listing, tag, reached_at)?;
+        What::Ours(owner) => {
+            let mut api = of_ours(listing, owner, reached_at)?;
             api.version = Some(entry.version.clone());
             return Ok(api);
         }
@@ -105,11 +105,14 @@ pub(super) fn read(
     ))
 }
 
-fn of_ours(listing: &Listing, tag: &str, reached_at: &[String]) -> std::result::Result<ObservedApi, String> {
-    let mut holdings = holdings(&listing.snapshot);
-    let holding = holdings.remove(tag).ok_or_else(gone)?;
+fn of_ours(
+    listing: &Listing,
+    owner: &str,
+    reached_at: &[String],
+) -> std::result::Result<ObservedApi, String> {
+    let holding = listing.holdings.get(owner).ok_or_else(gone)?;
     match holding.current() {
-        Some(current) => Ok(observed::observed(&current, &holding, reached_at)),
+        Some(current) => Ok(observed::observed(&current, holding, reached_at)),
         None => Err(without_record()),
     }
 }
