@@ -179,6 +179,7 @@ impl Connector for KongConnector {
         let mut generation = generation(request, &holding, (&secrets, &keys), &node, &settings);
         versions::fit(&client, &mut generation).await?;
         conflicts::refuse_missing_plugins(&generation.form, &node, desired.mark.api_name.as_str())?;
+        conflicts::refuse_templates(&generation.form, &node, desired.mark.api_name.as_str())?;
         adopted(&client, request, &mut holding).await?;
         self.refuse_places(&client, request, &holding).await?;
         let carried_out = match node.has_database {

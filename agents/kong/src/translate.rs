@@ -13,15 +13,17 @@ mod plugins;
 mod policies;
 mod routes;
 mod services;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub(crate) use self::{
     consumers::HIDDEN,
     consumers::Secrets,
     fidelity::{fidelity, support},
-    form::{Form, Occasion, Part, probe_path, vendor_form},
+    form::{Form, Occasion, PROBED, Part, probe_path, vendor_form},
     names::{Names, TAG, reference, service_tags, tags},
-    plugins::IssuerKeys,
+    plugins::{IssuerKeys, issuer_of},
     tokens::signing_keys,
 };
 use gatehouse_connector_sdk::{
@@ -52,6 +54,12 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
     let mut obstacles = Vec::new();
     if content.r#type != ApiType::Rest {
         obstacles.push("APIs of another type than REST".to_owned());
+    }
+    for (name, upstream) in &content.upstreams {
+        // It is put into a template where the base path is taken away.
+        if upstream.url.contains("$(") {
+            obstacles.push(format!("`$(` in the URL of upstream `{name}`"));
+        }
     }
     for operation in &content.operations {
         let it = &operation.r#match;

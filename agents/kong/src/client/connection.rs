@@ -188,12 +188,22 @@ fn header(value: &str, environment: &str) -> Result<HeaderValue> {
 fn url(text: &str, field: &str, environment: &str) -> Result<Url> {
     let url = Url::parse(text).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && !url.cannot_be_a_base());
-    url.ok_or_else(|| {
+    let url = url.ok_or_else(|| {
         Error::new(
             ErrorKind::Invalid,
             format!("`{text}` is not an http or https URL; correct `spec.settings.{field}` of environment `{environment}`"),
         )
-    })
+    })?;
+    match url.username().is_empty() && url.password().is_none() {
+        true => Ok(url),
+        // Errors show the URL, and settings are no place for secrets.
+        false => Err(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "the URL in `spec.settings.{field}` of environment `{environment}` has a user name or a password; take them out, and give the agent a credential"
+            ),
+        )),
+    }
 }
 
 fn no_token(environment: &str) -> Error {

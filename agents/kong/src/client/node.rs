@@ -17,6 +17,8 @@ pub(crate) struct Node {
     pub(crate) edition: Edition,
     pub(crate) has_database: bool,
     pub(crate) flavor: Flavor,
+    /// Whether templates such as `$(uri_captures.path)` are filled in, which `untrusted_lua` in kong.conf can forbid.
+    pub(crate) fills_templates: bool,
     /// The plugins that can be used; none if it does not say.
     pub(crate) plugins: Option<BTreeSet<String>>,
 }
@@ -68,6 +70,7 @@ impl Client {
                 edition: Edition::Konnect,
                 has_database: true,
                 flavor: Flavor::Traditional,
+                fills_templates: true,
                 plugins: None,
             });
         }
@@ -132,6 +135,7 @@ fn node(information: &Value) -> Node {
             Some("expressions") => Flavor::Expressions,
             _ => Flavor::Traditional,
         },
+        fills_templates: configuration["untrusted_lua"] != "off",
         plugins: plugins.map(|plugins| plugins.keys().cloned().collect()),
         version: version.map(str::to_owned),
     }
@@ -169,7 +173,9 @@ mod tests {
             "configuration": {"database": "postgres", "router_flavor": "expressions"},
         }));
         assert_eq!(bought.edition, Edition::Enterprise);
-        assert!(bought.has_database);
+        assert!(bought.has_database && bought.fills_templates);
+        let strict = node(&json!({"configuration": {"untrusted_lua": "off"}}));
+        assert!(!strict.fills_templates);
         assert_eq!(bought.flavor, Flavor::Expressions);
         assert_eq!(bought.plugins, None);
     }

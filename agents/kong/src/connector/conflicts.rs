@@ -12,7 +12,7 @@ use crate::{
         node::{Edition, Node},
     },
     entities::Collection,
-    translate::{Form, TAG},
+    translate::{Form, Part, TAG},
 };
 
 /// What changed since the plan was made is not overwritten: whoever drives the attempt looks again.
@@ -44,6 +44,25 @@ pub(super) fn refuse_missing_plugins(form: &Form, node: &Node, api: &str) -> Res
     let message = format!(
         "`{api}` needs the plugin `{missing}`, which this Kong ({}) does not have; {remedy}",
         node.edition.name()
+    );
+    Err(Error::new(ErrorKind::Unsupported, message))
+}
+
+/// Where templates are not filled in, every request would be answered with an error.
+pub(super) fn refuse_templates(form: &Form, node: &Node, api: &str) -> Result<()> {
+    let is_template = |part: &Part| {
+        let config = part.fields.get("config");
+        config.is_some_and(|config| {
+            config["replace"]["uri"]
+                .as_str()
+                .is_some_and(|uri| uri.contains("$("))
+        })
+    };
+    if node.fills_templates || !form.of(Collection::Plugins).any(is_template) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{api}` needs a path that Kong makes of the caller's, and `untrusted_lua` is `off` in its kong.conf; set it to `sandbox`, or let the upstream's URL end with the base path"
     );
     Err(Error::new(ErrorKind::Unsupported, message))
 }

@@ -48,12 +48,16 @@ impl Deploying<'_> {
         without_services(&mut after, replaced);
         let after = with_parts(after, &parts, mark);
         self.replace(&after, seen).await?;
+        let loaded = self.client.configuration_hash().await?;
         let main = generation.form.services().next().unwrap_or_default();
         let served = probing::served(self.http, self.context, self.settings, main).await;
         if let Err(error) = served {
-            self.client
-                .replace_configuration(&before, mark.api_name.as_str())
-                .await?;
+            // What somebody else loaded meanwhile is not ours to take back.
+            if self.client.configuration_hash().await? == loaded {
+                self.client
+                    .replace_configuration(&before, mark.api_name.as_str())
+                    .await?;
+            }
             return Err(error);
         }
         Ok(())
@@ -175,10 +179,12 @@ fn with_parts(mut configuration: Map<String, Value>, parts: &[Part], mark: &Mark
         .unwrap_or(true);
     let main = parts.iter().find(|part| part.collection == Collection::Services);
     let main = main.map(|part| part.id.clone());
+    // An API of another environment may have the name.
+    let is_free = !names_of_services(&configuration).any(|name| name == mark.api_name.as_str());
     for part in parts {
         let mut entity = declared(part, is_transformed);
         if part.collection == Collection::Services {
-            let is_main = Some(&part.id) == main.as_ref();
+            let is_main = is_free && Some(&part.id) == main.as_ref();
             entity["name"] = json!(if is_main {
                 mark.api_name.to_string()
             } else {
@@ -195,6 +201,14 @@ fn with_parts(mut configuration: Map<String, Value>, parts: &[Part], mark: &Mark
         }
     }
     configuration
+}
+
+fn names_of_services(configuration: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let services = configuration
+        .get(Collection::Services.declarative_name())
+        .and_then(Value::as_array);
+    let names = services.into_iter().flatten();
+    names.filter_map(|service| service["name"].as_str())
 }
 
 /// A part as a declarative configuration has it.

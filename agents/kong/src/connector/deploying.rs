@@ -172,10 +172,15 @@ impl Deploying<'_> {
         Ok(())
     }
 
+    /// The name is for people. Where an API of another environment has it already, the service keeps its longer one.
     async fn name(&self, service: &str) -> Result<()> {
         let mut fields = Map::new();
         fields.insert("name".to_owned(), json!(self.request.desired.mark.api_name));
-        self.client.patch(Collection::Services, service, &fields).await
+        let named = self.client.patch(Collection::Services, service, &fields).await;
+        match named {
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            named => named,
+        }
     }
 
     /// An attempt may have ended before its last step.

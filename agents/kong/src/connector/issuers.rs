@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     client::node::Edition,
     entities::Collection,
-    translate::{Form, IssuerKeys, signing_keys},
+    translate::{Form, IssuerKeys, issuer_of, signing_keys},
 };
 
 /// How long an issuer may take to tell its keys.
@@ -33,13 +33,13 @@ pub(super) async fn keys(
         return Ok(all);
     }
     for policy in policies(desired) {
-        if !all.contains_key(&policy.jwks_uri) {
+        if !all.contains_key(&issuer_of(policy)) {
             let set = key_set(http, context, desired, policy).await?;
             let keys = signing_keys(&set, policy);
             if keys.is_empty() {
                 return Err(no_keys(desired, policy));
             }
-            all.insert(policy.jwks_uri.clone(), keys);
+            all.insert(issuer_of(policy), keys);
         }
     }
     Ok(all)

@@ -8,7 +8,10 @@ use gatehouse_connector_sdk::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{config::KongSettings, translate::probe_path};
+use crate::{
+    config::KongSettings,
+    translate::{PROBED, probe_path},
+};
 
 /// Between two questions; it grows, since most nodes look for changes once in 5 s.
 const PAUSES: [Duration; 6] = [
@@ -73,7 +76,7 @@ async fn becomes(
     let mut pause = PAUSES[0];
     while Instant::now() < end && !context.cancellation.is_cancelled() {
         let left = end.saturating_duration_since(Instant::now());
-        if timeout(left, is_known(http, &url)).await == Ok(Some(known)) {
+        if timeout(left, is_known(http, &url, service)).await == Ok(Some(known)) {
             return true;
         }
         pause = pauses.next().unwrap_or(pause);
@@ -86,15 +89,15 @@ fn patience(settings: &KongSettings) -> Duration {
     Duration::from_millis(settings.propagation_timeout_ms.into())
 }
 
-/// Whatever answers a known route, a security plugin included, is not Kong's answer to an unknown one. None if nothing
-/// tells.
-async fn is_known(http: &reqwest::Client, url: &str) -> Option<bool> {
+/// Whatever the answer is, one of this generation's route says so; a route of somebody else may take every path. None if
+/// what is before the proxy, or behind such a route, is in trouble.
+async fn is_known(http: &reqwest::Client, url: &str, service: &str) -> Option<bool> {
     let response = http.get(url).send().await.ok()?;
-    let status = response.status().as_u16();
-    let body = response.text().await.ok()?;
-    match status {
-        502..=504 => None,
-        status => Some(!(status == 404 && body.contains("no Route matched"))),
+    let probed = response.headers().get(PROBED);
+    let is_its = probed.is_some_and(|probed| probed.as_bytes() == service.as_bytes());
+    match response.status().as_u16() {
+        502..=504 if !is_its => None,
+        _ => Some(is_its),
     }
 }
 

@@ -46,11 +46,34 @@ pub(super) fn read(text: &str) -> Result<Expressed, String> {
 }
 
 fn comparison(words: &mut impl Iterator<Item = Word>) -> Result<Comparison, String> {
-    match (words.next(), words.next(), words.next()) {
-        (Some(Word::Name(field)), Some(Word::Sign(operator)), Some(Word::Text(value))) => {
+    match (field(words)?, words.next(), words.next()) {
+        (field, Some(Word::Sign(operator)), Some(Word::Text(value))) => {
             Ok((field, operator.to_owned(), value))
         }
         _ => Err("a part of it is no comparison of a field with a text".to_owned()),
+    }
+}
+
+/// A field by its name. Headers are compared as the other flavours do it: any of several values, in small letters.
+fn field(words: &mut impl Iterator<Item = Word>) -> Result<String, String> {
+    let mut brackets = 0;
+    loop {
+        let Some(Word::Name(name)) = words.next() else {
+            return Err("a part of it names no field".to_owned());
+        };
+        if !matches!(name.as_str(), "any" | "lower") {
+            let closing = words.by_ref().take(brackets);
+            let is_closed = closing.filter(|word| *word == Word::Sign(")")).count() == brackets;
+            let is_known = brackets == 0 || name.starts_with("http.headers.");
+            return match is_closed && is_known {
+                true => Ok(name),
+                false => Err(format!("what it does with `{name}` is not understood")),
+            };
+        }
+        match words.next() {
+            Some(Word::Sign("(")) => brackets += 1,
+            _ => return Err(format!("`{name}` has no bracket")),
+        }
     }
 }
 

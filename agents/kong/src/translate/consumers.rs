@@ -45,7 +45,11 @@ impl Secrets {
             .iter()
             .filter(|(_, value)| !value.expose_secret().is_empty());
         let message = shown.fold(error.message().to_owned(), |message, (name, value)| {
-            message.replace(value.expose_secret(), &format!("{HIDDEN}{name}}}"))
+            let (value, stand_in) = (value.expose_secret(), format!("{HIDDEN}{name}}}"));
+            // Kong repeats texts in JSON, too, where quotes are escaped.
+            let quoted = json!(value).to_string();
+            let message = message.replace(quoted.trim_matches('"'), &stand_in);
+            message.replace(value, &stand_in)
         });
         match message == error.message() {
             true => error,
@@ -102,10 +106,13 @@ impl Callers {
         Self(keys.iter().cloned().map(Caller::Token).collect())
     }
 
-    /// The group's name: that of the API, and which callers it has.
+    /// The group's name: that of the API, and which callers it has. Other environments may have an API and callers of the
+    /// same names on the same Kong, with keys of their own.
     pub(super) fn group(&self, desired: &DesiredApi) -> String {
         let callers: Vec<String> = self.0.iter().map(|caller| caller.identity(desired)).collect();
-        let fingerprint = Fingerprint::of_value(&json!(callers));
+        let mark = &desired.mark;
+        let whose = [mark.environment_id.to_string(), mark.api_id.to_string()];
+        let fingerprint = Fingerprint::of_value(&json!([whose, callers]));
         let digest: String = fingerprint.0.chars().rev().take(12).collect();
         format!("gatehouse-{}-{digest}", desired.mark.api_name)
     }

@@ -12,8 +12,9 @@ use super::policies::{approximated, fidelity_beside, of_api, unsupported};
 /// The policy types that Kong knows, with how faithfully it expresses them at best.
 pub(crate) fn support() -> Vec<PolicySupport> {
     let at_best = |policy: &str| match policy {
-        "auth.apiKey" | "auth.basic" | "ip.filter" | "request.size" | "cors" | "headers" | "rewrite"
-        | "respond" | "native" => Fidelity::Exact,
+        "auth.apiKey" | "auth.basic" | "ip.filter" | "cors" | "headers" | "rewrite" | "respond"
+        | "native" => Fidelity::Exact,
+        "request.size" => approximated("Kong does not measure large bodies without `Content-Length`"),
         "auth.jwt" | "auth.oauth2" => {
             approximated("open-source Kong checks less than Enterprise and Konnect do")
         }

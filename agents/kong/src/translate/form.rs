@@ -222,6 +222,10 @@ pub(crate) fn probe_path(service: &str) -> String {
     format!("/.gatehouse/{service}")
 }
 
+/// The header that shows whose answer it is, whatever the answer: security plugins of the API answer before the probe's
+/// own does, and so may a route of somebody else that takes every path.
+pub(crate) const PROBED: &str = "x-gatehouse-probed";
+
 fn probe(service: &str) -> Route {
     let fields = json!({
         "paths": [probe_path(service)],
@@ -230,10 +234,21 @@ fn probe(service: &str) -> Route {
         "strip_path": false,
         "regex_priority": 0,
     });
-    let plugin = json!({"name": "request-termination", "config": {"status_code": 200, "message": "served"}});
+    let header = format!("{PROBED}:{service}");
+    let plugins = [
+        (
+            "request-termination",
+            json!({"status_code": 200, "message": "served"}),
+        ),
+        (
+            "response-transformer",
+            json!({"remove": {"headers": [PROBED]}, "add": {"headers": [header]}}),
+        ),
+    ];
+    let plugin = |(name, config): (&str, Value)| (name.to_owned(), json!({"name": name, "config": config}));
     Route {
         fields: Entity::of(fields).0,
-        plugins: BTreeMap::from([("request-termination".to_owned(), plugin)]),
+        plugins: plugins.into_iter().map(plugin).collect(),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Keep {
 
 /// The regular expression of a path, without the `~` that tells it from a plain one.
 pub(crate) fn pattern(base_path: &str, path: &str, keep: Keep) -> String {
-    let base = escaped(base_path.trim_end_matches('/'));
+    let base = escaped(&normalised(base_path.trim_end_matches('/')));
     let below = match path {
         // The base path itself: `/orders`, not `/orders/`.
         "/" | "" if !base.is_empty() => String::new(),
@@ -44,13 +44,13 @@ fn segments(path: &str, keep: Keep) -> String {
         .trim_start_matches('/')
         .split('/')
         .map(|segment| match Segment::of(segment) {
-            Segment::Literal(literal) => escaped(literal),
+            Segment::Literal(literal) => escaped(&normalised(literal)),
             Segment::Parameter(_) => group("[^/]+"),
             Segment::Rest(_) => group(".*"),
             Segment::Mixed(pieces) => pieces
                 .into_iter()
                 .map(|piece| match piece {
-                    Piece::Literal(literal) => escaped(literal),
+                    Piece::Literal(literal) => escaped(&normalised(literal)),
                     Piece::Parameter(_) => group("[^/]+"),
                 })
                 .collect(),
@@ -89,8 +89,28 @@ pub(crate) fn with_groups(target: &str, path: &str) -> String {
         })
 }
 
+/// Text as Kong compares it (`kong/tools/uri.lua`): it decodes what callers escaped, but for characters that mean
+/// something in a URL.
+fn normalised(text: &str) -> String {
+    const RESERVED: &[u8] = b"!*'();:@&=+$,/?%#[]";
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = (*first == b'%').then(|| after.get(..2)).flatten();
+        let code = code.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match code {
+            Some(code) if RESERVED.contains(&code) => bytes.extend(format!("%{code:02X}").bytes()),
+            Some(code) => bytes.push(code),
+            None => bytes.push(*first),
+        }
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    // Bytes that are no text match nothing in any spelling.
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
 /// What a regular expression takes for more than itself.
-fn escaped(literal: &str) -> String {
+pub(super) fn escaped(literal: &str) -> String {
     let special = |character: char| r"\.+*?()|[]{}^$".contains(character);
     literal.chars().fold(String::new(), |mut text, character| {
         if special(character) {
@@ -130,7 +150,10 @@ pub(crate) fn overlap(one: &str, other: &str) -> bool {
 pub(crate) fn everything_below(base_path: &str) -> Vec<String> {
     match base_path {
         "/" | "" => vec!["/".to_owned()],
-        base => vec![format!("{}/", join(base, "")), format!("~{}$", escaped(base))],
+        base => {
+            let base = normalised(base);
+            vec![format!("{}/", join(&base, "")), format!("~{}$", escaped(&base))]
+        }
     }
 }
 
@@ -153,6 +176,14 @@ mod tests {
             ("/a", "/x/{rest...}", Keep::Parameters, "/a/x/(?P<p1>.*)$"),
             ("/a", "/", Keep::Path, "/a(?P<path>)$"),
             ("/", "/", Keep::Nothing, "/$"),
+            (
+                "/my%20shop",
+                "/caf%c3%a9/{id}",
+                Keep::Nothing,
+                "/my shop/caf\u{e9}/[^/]+$",
+            ),
+            ("/a", "/50%25%2b", Keep::Nothing, r"/a/50%25%2B$"),
+            ("/a", "/%ff", Keep::Nothing, "/a/%ff$"),
         ];
         for (base, path, keep, expected) in table {
             assert_eq!(pattern(base, path, keep), expected, "{base} {path}");

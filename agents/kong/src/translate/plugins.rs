@@ -18,13 +18,19 @@ use serde_json::{Map, Value, json};
 use self::{headers::Transformer, limits::Counter};
 use super::{
     consumers::{Callers, Secrets},
+    paths::escaped,
     policies::unsupported,
     tokens::SigningKey,
 };
 use crate::client::node::Edition;
 
-/// The keys of issuers, by where they publish them.
+/// The keys that policies take tokens of, by [`issuer_of`].
 pub(crate) type IssuerKeys = BTreeMap<String, Vec<SigningKey>>;
+
+/// Whose keys a policy takes, and for what: another policy may take the same issuer's keys for other algorithms.
+pub(crate) fn issuer_of(policy: &JwtPolicy) -> String {
+    format!("{} {}", policy.jwks_uri, json!(policy.algorithms))
+}
 
 /// What becomes of the policies of one place.
 #[derive(Debug, Default)]
@@ -45,7 +51,7 @@ pub(super) struct Place<'a> {
     pub(super) desired: &'a DesiredApi,
     pub(super) secrets: &'a Secrets,
     pub(super) edition: Edition,
-    /// The keys of issuers, by where they publish them.
+    /// The keys of issuers.
     pub(super) keys: &'a IssuerKeys,
     /// The target of the upstream's request in the words of a template, if it is not the caller's own path.
     pub(super) target: Option<&'a str>,
@@ -69,7 +75,7 @@ pub(super) fn chain(policies: &[&Policy], place: Place<'_>) -> Chain {
             }
             Policy::AuthJwt(policy) => match place.edition {
                 Edition::OpenSource => {
-                    let keys = place.keys.get(&policy.jwks_uri).map(Vec::as_slice).unwrap_or_default();
+                    let keys = place.keys.get(&issuer_of(policy)).map(Vec::as_slice).unwrap_or_default();
                     chain.with_callers(place, Callers::with_tokens(keys), ("jwt", static_keys()));
                 }
                 Edition::Enterprise | Edition::Konnect => chain.add("openid-connect", signed_tokens(policy)),
@@ -237,11 +243,14 @@ fn cors(policy: &CorsPolicy, methods: &[String]) -> Value {
     config
 }
 
-/// Kong takes an origin for a regular expression as soon as it has characters that no origin has.
+/// Kong takes an origin for a regular expression as soon as it has other characters than letters, digits and `.:/-`, such
+/// as the `_` of a host name: then every `.` of it would be any character.
 fn origin_pattern(origin: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || ".:/-".contains(character);
     match origin.split_once("*.") {
-        Some((scheme, domain)) => format!("^{scheme}[^/]+\\.{}$", domain.replace('.', "\\.")),
-        None => origin.to_owned(),
+        Some((scheme, domain)) => format!("^{}[^/]+\\.{}$", escaped(scheme), escaped(domain)),
+        None if origin == "*" || origin.chars().all(is_plain) => origin.to_owned(),
+        None => format!("^{}$", escaped(origin)),
     }
 }
 

@@ -4,7 +4,7 @@ use gatehouse_connector_sdk::schemas::{
     descriptor::Fidelity,
     policy::{
         CachePolicy, CorsPolicy, HeaderChanges, Layer, Policy, QuotaPeriod, RateLimitKey, RespondPolicy,
-        merge,
+        RewritePolicy, merge,
     },
     revision::{Operation, RevisionContent},
 };
@@ -78,9 +78,10 @@ fn counting_key(policy: &Policy) -> Option<&RateLimitKey> {
 
 fn fidelity_alone(policy: &Policy) -> Fidelity {
     match policy {
-        Policy::AuthApiKey(_) | Policy::AuthBasic(_) | Policy::IpFilter(_) | Policy::RequestSize(_) => {
-            Fidelity::Exact
-        }
+        Policy::AuthApiKey(_) | Policy::AuthBasic(_) | Policy::IpFilter(_) => Fidelity::Exact,
+        Policy::RequestSize(_) => approximated(
+            "Kong lets through a body without `Content-Length` that is larger than its buffer (`nginx_http_client_body_buffer_size`)",
+        ),
         Policy::AuthJwt(_) => approximated(JWT),
         Policy::AuthOAuth2(_) => approximated(OAUTH2),
         Policy::AuthMtls(_) => unsupported(
@@ -95,10 +96,7 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
         Policy::Quota(quota) => of_quota(quota.per),
         Policy::Cors(cors) => of_cors(cors),
         Policy::Headers(headers) => of_values(&[&headers.request, &headers.response]),
-        Policy::Rewrite(rewrite) => match rewrite.query.set.values().any(|value| is_template(value)) {
-            true => unsupported(TEMPLATE),
-            false => Fidelity::Exact,
-        },
+        Policy::Rewrite(rewrite) => of_rewrite(rewrite),
         Policy::Respond(respond) => of_respond(respond),
         Policy::Timeout(_) => {
             approximated("Kong measures between two reads from the upstream, not up to the response's head")
@@ -140,9 +138,33 @@ fn of_values(changes: &[&HeaderChanges]) -> Fidelity {
     let mut values = changes
         .iter()
         .flat_map(|changes| changes.set.values().chain(changes.add.values()));
-    match values.any(|value| is_template(value)) {
-        true => unsupported(TEMPLATE),
-        false => Fidelity::Exact,
+    match values.find_map(|value| unwritable(value)) {
+        Some(reason) => unsupported(reason),
+        None => Fidelity::Exact,
+    }
+}
+
+fn of_rewrite(rewrite: &RewritePolicy) -> Fidelity {
+    let query = &rewrite.query;
+    let mut names = query.set.keys().chain(&query.remove);
+    let is_template_of_path = rewrite.path.as_deref().is_some_and(is_template);
+    let reason = query.set.values().find_map(|value| unwritable(value));
+    match reason.or(is_template_of_path.then_some(TEMPLATE)) {
+        Some(reason) => unsupported(reason),
+        None if names.any(|name| name.contains(':')) => {
+            unsupported("Kong takes the name of a query parameter only up to its first `:`")
+        }
+        None => Fidelity::Exact,
+    }
+}
+
+/// Why Kong does not write a value as it is: it has names and values in one text, with `:` between them.
+fn unwritable(value: &str) -> Option<&'static str> {
+    match value {
+        value if is_template(value) => Some(TEMPLATE),
+        "" => Some("Kong sets no empty values; take the header or parameter away instead"),
+        value if value.starts_with(':') => Some("Kong takes `:` at the beginning of a value away"),
+        _ => None,
     }
 }
 

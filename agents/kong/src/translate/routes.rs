@@ -158,7 +158,7 @@ fn of_likeness(
             let headers = likeness
                 .headers
                 .iter()
-                .map(|(name, value)| (name.clone(), vec![value.clone()]));
+                .map(|(name, value)| (name.clone(), vec![literal(value)]));
             fields.insert("headers".to_owned(), json!(headers.collect::<BTreeMap<_, _>>()));
         }
         fields.insert("regex_priority".to_owned(), json!(likeness.priority));
@@ -169,6 +169,14 @@ fn of_likeness(
         }
     };
     by_methods.into_iter().map(route).collect()
+}
+
+/// Kong takes a value that begins with `~*` for a regular expression.
+fn literal(value: &str) -> String {
+    match value.starts_with("~*") {
+        true => format!("~*^{}$", paths::escaped(value)),
+        false => value.to_owned(),
+    }
 }
 
 /// Where browsers ask before they call. Anything else there is not found, as it would be without the policy.

@@ -11,6 +11,7 @@
 mod admin;
 mod apis;
 mod conformance;
+mod neighbours;
 mod problems;
 mod real;
 mod round_trip;

@@ -1,0 +1,51 @@
+//! How faithfully policies are expressed, alone and beside others.
+
+use gatehouse_connector_sdk::schemas::descriptor::Fidelity;
+use serde_json::{Value, json};
+
+use super::api;
+
+/// One letter for each policy: exact, approximated, unsupported.
+fn letters(policies: &Value) -> String {
+    let report = crate::translate::fidelity(&api(policies, &[("GET", "/items/{id}", json!([]))]));
+    let letter = |fidelity: &Fidelity| match fidelity {
+        Fidelity::Exact => 'e',
+        Fidelity::Approximated { .. } => 'a',
+        Fidelity::Unsupported { .. } => 'u',
+    };
+    report.iter().map(|entry| letter(&entry.fidelity)).collect()
+}
+
+#[test]
+fn what_kong_writes_otherwise_is_unsupported() {
+    let set = |value: &str| json!([{"type": "headers", "with": {"request": {"set": {"x-a": value}}}}]);
+    let query =
+        |name: &str, value: &str| json!([{"type": "rewrite", "with": {"query": {"set": {name: value}}}}]);
+    let path = |path: &str| json!([{"type": "rewrite", "with": {"path": path}}]);
+    let table = [
+        (set("b"), "e"),
+        (set("b:c"), "e"),
+        (set(""), "u"),
+        (set(":80"), "u"),
+        (set("$(headers.cookie)"), "u"),
+        (query("a", "b"), "e"),
+        (query("a:b", "c"), "u"),
+        (query("a", "$(1)"), "u"),
+        (path("/v2"), "e"),
+        (path("/$(headers.cookie)"), "u"),
+    ];
+    for (policies, expected) in table {
+        assert_eq!(letters(&policies), expected, "{policies}");
+    }
+}
+
+#[test]
+fn one_place_has_one_kind_of_credential_and_one_key_of_limits() {
+    let key = json!({"type": "auth.apiKey", "with": {"in": "header", "name": "k", "keys": [{"consumer": "a", "secretRef": "a"}]}});
+    let basic =
+        json!({"type": "auth.basic", "with": {"realm": "r", "users": [{"username": "a", "secretRef": "a"}]}});
+    let rate = json!({"type": "ratelimit", "with": {"limits": [{"requests": 1, "per": "second"}]}});
+    let quota = json!({"type": "quota", "with": {"requests": 1, "per": "day", "key": "consumer"}});
+    assert_eq!(letters(&json!([key, basic])), "eu");
+    assert_eq!(letters(&json!([rate, quota])), "au");
+}
