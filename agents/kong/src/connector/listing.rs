@@ -98,6 +98,8 @@ impl Listings {
         if let Some(kept) = kept.filter(|kept| hash.is_some() && kept.hash == hash) {
             return Ok(kept.listing);
         }
+        // What a large Kong has takes tens of megabytes, which need not be there twice.
+        self.forget(environment);
         let listing = Arc::new(look(client, node.edition).await?);
         let kept = Kept {
             listing: listing.clone(),
@@ -109,6 +111,11 @@ impl Listings {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(environment, kept);
         Ok(listing)
+    }
+
+    fn forget(&self, environment: EnvironmentId) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(&environment);
     }
 
     fn kept(&self, environment: EnvironmentId) -> Option<Kept> {
