@@ -103,7 +103,8 @@ fn without_api(mut configuration: Map<String, Value>, mark: &Mark) -> Map<String
             _ => BTreeSet::new(),
         };
         let goes = |entity: &Entity| match collection {
-            Collection::Services | Collection::Acls => entity.has_tag(&own),
+            // The same API may be in several environments of one Kong.
+            Collection::Services | Collection::Acls => entity.has_tag(&own) && entity.has_tag(&environment),
             Collection::Consumers => {
                 entity.has_tag(TAG) && entity.has_tag(&environment) && !members.contains(entity.id())
             }
