@@ -80,7 +80,7 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
     match policy {
         Policy::AuthApiKey(_) | Policy::AuthBasic(_) | Policy::IpFilter(_) => Fidelity::Exact,
         Policy::RequestSize(_) => approximated(
-            "Kong lets through a body without `Content-Length` that is larger than its buffer (`nginx_http_client_body_buffer_size`)",
+            "Kong before 3.8 lets through a body without `Content-Length` that is larger than its buffer",
         ),
         Policy::AuthJwt(_) => approximated(JWT),
         Policy::AuthOAuth2(_) => approximated(OAUTH2),
