@@ -34,6 +34,8 @@ use gatehouse_connector_sdk::{
     settings,
 };
 
+use uuid::Uuid;
+
 use self::{
     deploying::{Deploying, Generation},
     listing::Listings,
@@ -374,10 +376,27 @@ fn generation(
         ..occasion
     }
     .form();
+    let is_gated = occasion.is_probed && is_secured(desired);
+    let gate = is_gated.then(|| occasion.gate(&Uuid::new_v4().to_string()));
     Generation {
         form,
+        gate: gate.unwrap_or_default(),
         record: Record::new(desired, external_ref, number, hidden),
     }
+}
+
+/// Whether there is a policy without which somebody gets in who must stay out.
+fn is_secured(desired: &DesiredApi) -> bool {
+    let content = &desired.content;
+    let of_operations = content
+        .operations
+        .iter()
+        .flat_map(|operation| &operation.policies);
+    content
+        .policies
+        .iter()
+        .chain(of_operations)
+        .any(Policy::is_security)
 }
 
 /// Secrets come first: without its keys, nothing of the API is written.

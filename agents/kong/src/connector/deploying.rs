@@ -36,6 +36,8 @@ pub(super) struct Deploying<'a> {
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) form: Form,
+    /// What the proxy is asked for before the switch: empty where nothing needs it.
+    pub(super) gate: Vec<Part>,
     pub(super) record: Record,
 }
 
@@ -64,6 +66,7 @@ impl Deploying<'_> {
         steps
             .take("record what is applied".to_owned(), Some(record.id.clone()), put)
             .await?;
+        self.wait_for_plugins(generation, &mut steps).await?;
         self.switch_on(generation, &mut steps).await?;
         let main = generation.form.services().next().unwrap_or_default();
         probing::served(self.http, self.context, self.settings, main).await?;
@@ -88,6 +91,28 @@ impl Deploying<'_> {
         steps
             .take("give the service its name".to_owned(), None, name)
             .await
+    }
+
+    /// Ends when the proxy has the plugins of the generation, whose routes it does not know yet.
+    async fn wait_for_plugins(&self, generation: &Generation, steps: &mut Steps<'_>) -> Result<()> {
+        let Some(gate) = generation.gate.first() else {
+            return Ok(());
+        };
+        for part in &generation.gate {
+            let entity = part.entity();
+            let written = self.client.put(part.collection, &entity);
+            let description = "ask the proxy for its plugins".to_owned();
+            steps.take(description, Some(part.id.clone()), written).await?;
+        }
+        let asked = probing::served(self.http, self.context, self.settings, &gate.id).await;
+        let routes = generation
+            .gate
+            .iter()
+            .filter(|part| part.collection == Collection::Routes);
+        for part in routes.chain([gate]) {
+            self.client.delete(part.collection, &part.entity()).await?;
+        }
+        asked
     }
 
     /// Makes one part, unless it is there from an earlier attempt.

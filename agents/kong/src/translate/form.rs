@@ -20,6 +20,7 @@ use super::{
 use crate::{
     client::node::{Edition, Flavor},
     entities::{Collection, Entity},
+    holding::STAGED,
 };
 
 /// One entity that we make.
@@ -128,6 +129,24 @@ impl<'a> Occasion<'a> {
         Form {
             parts: distinct(callers.chain(rest)),
         }
+    }
+
+    /// What the proxy is asked for before a generation is switched on: made last, and answered by a plugin, it tells that the
+    /// proxy has the plugins of everything before it. Kong takes over routes a little before plugins, so that routes
+    /// switched on together with new plugins would be open for a moment.
+    /// Each attempt has one of its own: that of an earlier one tells nothing of what was made since.
+    pub(crate) fn gate(self, id: &str) -> Vec<Part> {
+        let id = id.to_owned();
+        let fields =
+            json!({"protocol": "http", "host": "gate.gatehouse.invalid", "port": 80, "enabled": true});
+        let mut service = self.part(Collection::Services, id.clone(), Entity::of(fields).0);
+        let mut tags = service_tags(&self.desired.mark, self.reference);
+        // It is never the API itself.
+        tags.push(STAGED.to_owned());
+        service.fields.insert("tags".to_owned(), json!(tags));
+        let mut parts = vec![service];
+        parts.extend(self.route(&id, 0, probe(&id)));
+        parts
     }
 
     /// A service, with its plugins before its routes, and those of a route right after it.

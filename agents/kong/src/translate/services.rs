@@ -127,7 +127,7 @@ pub(super) fn fields(
     variant: &Variant,
     forward: &Forward,
 ) -> Map<String, Value> {
-    let fields = json!({
+    let mut fields = json!({
         "protocol": url.scheme(),
         "host": url.host_str().unwrap_or_default(),
         "port": url.port_or_known_default().unwrap_or(80),
@@ -137,5 +137,9 @@ pub(super) fn fields(
         "write_timeout": variant.response_ms,
         "retries": variant.retries,
     });
+    if url.scheme() == "https" {
+        // Kong takes any certificate unless it is told otherwise.
+        fields["tls_verify"] = json!(true);
+    }
     fields.as_object().cloned().unwrap_or_default()
 }
