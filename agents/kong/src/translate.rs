@@ -13,17 +13,18 @@ mod plugins;
 mod policies;
 mod routes;
 mod services;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
 pub(crate) use self::{
-    consumers::HIDDEN,
-    consumers::Secrets,
+    consumers::{HIDDEN, Secrets},
     fidelity::{fidelity, support},
-    form::{Form, Occasion, PROBED, Part, probe_path, vendor_form},
+    form::{Form, Occasion, PROBED, Part, probe_path},
     names::{Names, TAG, reference, service_tags, tags},
     plugins::{IssuerKeys, issuer_of},
+    shown::vendor_form,
     tokens::signing_keys,
 };
 use gatehouse_connector_sdk::{

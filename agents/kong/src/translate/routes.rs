@@ -109,9 +109,9 @@ fn target(content: &RevisionContent, operation: &Operation, forward: &Forward) -
             let target = format!("{}{}", forward.upstream_path, paths::with_groups(rewritten, path));
             (Some(target), Keep::Parameters)
         }
-        None if !forward.strips => (None, Keep::Nothing),
         // Nothing is left of it that a template could name.
-        None if path == "/" => (Some(forward.root()), Keep::Nothing),
+        None if path == "/" && content.base_path != "/" => (Some(forward.root()), Keep::Nothing),
+        None if !forward.strips => (None, Keep::Nothing),
         None => (Some(forward.template()), Keep::Path),
     }
 }

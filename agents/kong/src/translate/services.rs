@@ -106,12 +106,9 @@ impl Forward {
         }
     }
 
-    /// The upstream's root.
+    /// What the upstream is asked for where the caller asked for the base path itself.
     pub(super) fn root(&self) -> String {
-        match self.upstream_path.as_str() {
-            "" => "/".to_owned(),
-            path => path.to_owned(),
-        }
+        format!("{}/", self.upstream_path)
     }
 
     /// What the upstream is asked for, with the group `path` of the route's match.

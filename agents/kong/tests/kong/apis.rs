@@ -159,6 +159,7 @@ pub(crate) fn content(url: &str, policies: &Value) -> Value {
         "upstreams": {"main": {"url": url, "timeoutMs": 3000, "connectTimeoutMs": 1000}},
         "policies": policies,
         "operations": [
+            {"id": "root", "match": {"method": "GET", "path": "/"}},
             {"id": "listItems", "match": {"method": "GET", "path": "/items"}, "summary": "All items"},
             {"id": "addItem", "match": {"method": "POST", "path": "/items"}},
             {"id": "getItem", "match": {"method": "GET", "path": "/items/{id}"}},

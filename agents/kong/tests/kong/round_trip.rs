@@ -86,11 +86,11 @@ fn with_operations(url: &str) -> Value {
     let mut content = content(url, &json!([{"type": "timeout", "with": {"responseMs": 2500}}]));
     content["upstreams"]["archive"] =
         json!({"url": "https://archive.internal/old", "timeoutMs": 4000, "connectTimeoutMs": 500});
-    content["operations"][2]["policies"] = json!([{"type": "rewrite", "with": {"path": "/v2/{id}"}}]);
-    content["operations"][3]["policies"] = json!([{"type": "respond", "with": {"status": 204}}]);
-    content["operations"][4]["policies"] = json!([{"type": "timeout", "with": {"responseMs": 900}}]);
-    content["operations"][5]["upstream"] = json!("archive");
-    content["operations"][5]["match"]["headers"] = json!({"x-kind": "old"});
+    content["operations"][3]["policies"] = json!([{"type": "rewrite", "with": {"path": "/v2/{id}"}}]);
+    content["operations"][4]["policies"] = json!([{"type": "respond", "with": {"status": 204}}]);
+    content["operations"][5]["policies"] = json!([{"type": "timeout", "with": {"responseMs": 900}}]);
+    content["operations"][6]["upstream"] = json!("archive");
+    content["operations"][6]["match"]["headers"] = json!({"x-kind": "old"});
     content
 }
 

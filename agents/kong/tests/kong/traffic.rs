@@ -105,6 +105,7 @@ async fn operations_are_served_and_nothing_else(kind: &Kind) {
     let mut stage = Stage::new(kind).await;
     stage.deploy(1, &json!([])).await;
     for (path, forwarded) in [
+        ("", "/api/"),
         ("/items", "/api/items"),
         ("/items/7", "/api/items/7"),
         ("/items/mine", "/api/items/mine"),
@@ -123,7 +124,7 @@ async fn operations_are_served_and_nothing_else(kind: &Kind) {
         (Method::DELETE, "/items"),
         (Method::GET, "/itemsandmore"),
         (Method::GET, "/export/all.xml"),
-        (Method::GET, ""),
+        (Method::POST, ""),
         (Method::OPTIONS, "/items"),
     ] {
         let status = stage.status(stage.request(method.clone(), path)).await;
@@ -245,8 +246,8 @@ async fn requests_and_answers_are_changed(kind: &Kind) {
 async fn operations_have_policies_of_their_own(kind: &Kind) {
     let mut stage = Stage::new(kind).await;
     let mut written = content(&format!("{}/api", stage.upstream.url), &json!([]));
-    written["operations"][2]["policies"] = json!([{"type": "rewrite", "with": {"path": "/v2/{id}/whole"}}]);
-    written["operations"][3]["policies"] = json!([{"type": "respond", "with": {
+    written["operations"][3]["policies"] = json!([{"type": "rewrite", "with": {"path": "/v2/{id}/whole"}}]);
+    written["operations"][4]["policies"] = json!([{"type": "respond", "with": {
         "status": 203, "headers": {"content-type": "text/plain"}, "body": "mine"}}]);
     stage.deploy_this(&desired(1, &written)).await;
     assert_eq!(
