@@ -140,5 +140,6 @@ fn a_report_is_shown_and_made_a_page() {
         &["report", reports.to_str().unwrap(), "-o", "name"],
         folder.path(),
     );
-    assert_eq!(names.output, "memory\nnative\ntiny\n");
+    // Kong with a database, and without one.
+    assert_eq!(names.output, "kong\nkong\nmemory\nnative\ntiny\n");
 }

@@ -109,7 +109,9 @@ fn not_found(path: &Path, why: &str) -> anyhow::Error {
 fn text(screen: Screen, report: &Report) -> String {
     let title = format!(
         "{} {} (`{}`)",
-        report.display_name, report.version, report.gateway_type
+        report.display_name,
+        report.version,
+        report.title()
     );
     let mut text = format!("{}\n", screen.paint(Color::Bold, &title));
     let claims = serde_json::to_value(&report.capabilities).unwrap_or_default();
