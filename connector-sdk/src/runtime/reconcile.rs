@@ -70,7 +70,10 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
         if let (Ok(plan), Observation::Present(observed)) = (&plan, &observation)
             && plan.action == PlanAction::Nothing
         {
-            return Ok(Ending::Outcome(already(observed)));
+            if self.is_finished() {
+                return Ok(Ending::Outcome(already(observed)));
+            }
+            return self.deploy(desired, plan.clone(), observation.clone()).await;
         }
         if let Observation::Unknown { reason } = &observation {
             return Err(unknown(&desired.mark, reason));
@@ -89,6 +92,12 @@ impl<Wanted: Fn() -> bool + Sync> Attempt<'_, Wanted> {
     /// somebody else's.
     fn only_looks(&self) -> bool {
         self.work.confirmed && !self.puts_right
+    }
+
+    /// Whether nothing begun by an earlier attempt may still lie on the gateway: only the connector can remove it, also
+    /// where the gateway already serves what is desired.
+    fn is_finished(&self) -> bool {
+        self.only_looks() || self.steps.is_empty()
     }
 
     /// Why nothing may be done, if nothing may.

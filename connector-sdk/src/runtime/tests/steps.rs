@@ -124,6 +124,34 @@ async fn what_a_killed_agent_left_behind_is_used_or_removed_by_the_next_one() {
     }
 }
 
+/// The gateway still serves what is desired again, so that there is nothing to change on it but what was begun.
+#[tokio::test]
+async fn what_an_unfinished_update_left_behind_is_removed_when_it_is_put_back() {
+    for step in 1..STEPS {
+        let stage = stage().await;
+        let first = stage.control_plane.deploy(1, "/orders");
+        stage.deployed(first).await;
+        stage
+            .gateway
+            .inject(Operation::Deploy, [Fault::HangAfterStep(step)]);
+        stage.control_plane.deploy(1, "/v2");
+        until("the update has come so far", || {
+            stage.gateway.parts().len() == step as usize
+        })
+        .await;
+        stage.agent.kill().await;
+        let (control_plane, gateway) = (&stage.control_plane, &stage.gateway);
+        let back = control_plane.deploy(1, "/orders");
+        let agent = start(options(control_plane, stage.folder.path()), gateway);
+        let is_over = |outcome: &DeploymentOutcome| matches!(outcome, DeploymentOutcome::Deployed { .. });
+        until("it is put back", || control_plane.has(back, is_over)).await;
+        let paths = gateway.apis().into_values().map(|api| api.content.base_path);
+        assert_eq!(paths.collect::<Vec<_>>(), ["/orders"]);
+        assert!(gateway.parts().is_empty(), "step {step}: {:?}", gateway.parts());
+        agent.stop().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_lost_answer_to_a_record_does_no_harm() {
     for lost in [1, 3] {
