@@ -3,9 +3,12 @@
 //! Rooms: `config` (the settings of an environment), `client` (AWS's official clients with an environment's credentials),
 //! `error` (AWS's refusals in the contract's words).
 
+mod apis;
 mod client;
 mod config;
 mod error;
+mod mark;
+mod record;
 
 pub use config::{
     ACCESS_KEY_ID, AwsSettings, GATEWAY_TYPE, LambdaAuthorizer, SECRET_ACCESS_KEY, SESSION_TOKEN,
