@@ -268,6 +268,7 @@ pub(super) async fn look_at_places(client: &Client) -> Result<Snapshot> {
 /// Something by its identity that is not an API of ours, if it is there.
 pub(super) async fn foreign(
     client: &Client,
+    edition: Edition,
     known: &ExternalRef,
     reached_at: &[String],
 ) -> Result<Option<ObservedApi>> {
@@ -275,7 +276,6 @@ pub(super) async fn foreign(
     if !is_route && client.get(Collection::Services, &known.0).await?.is_none() {
         return Ok(None);
     }
-    let edition = client.node().await?.edition;
     let listing = look(client, edition).await?;
     let Some(entry) = listing.entries.get(known) else {
         return Ok(None);

@@ -71,6 +71,11 @@ impl Form {
             .filter(move |part| part.collection == collection)
     }
 
+    /// Whether the proxy can be asked for it.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.of(Collection::Routes).any(|part| is_probe(&part.entity()))
+    }
+
     /// The plugins that it needs, by name.
     pub(crate) fn plugin_names(&self) -> impl Iterator<Item = &str> {
         self.of(Collection::Plugins)
@@ -225,7 +230,15 @@ impl<'a> Occasion<'a> {
 
 /// Where the proxy is asked whether it knows a generation: below its own path, and answered by Kong itself.
 pub(crate) fn probe_path(service: &str) -> String {
-    format!("/.gatehouse/{service}")
+    format!("{PROBES}{service}")
+}
+
+const PROBES: &str = "/.gatehouse/";
+
+/// Whether the proxy is asked by a route, in the words of any router.
+pub(crate) fn is_probe(route: &Entity) -> bool {
+    let is_asked = |expression: &str| expression.contains(&format!("\"{PROBES}"));
+    route.list("paths").any(|path| path.starts_with(PROBES)) || route.text("expression").is_some_and(is_asked)
 }
 
 /// The header that shows whose answer it is, whatever the answer: security plugins of the API answer before the probe's

@@ -17,4 +17,5 @@ mod real;
 mod round_trip;
 mod traffic;
 mod under_test;
+mod unfinished;
 mod upstream;
