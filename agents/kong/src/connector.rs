@@ -120,9 +120,10 @@ impl Connector for KongConnector {
 
     async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
         let client = self.connections.open(context).await?;
-        let goes_on = page.position.is_some();
-        let listing = self.listings.of(context.environment.id, &client, goes_on).await?;
-        paging::page(&listing, &page, &telling::reached_at(context)?)
+        let reached_at = telling::reached_at(context)?;
+        self.listings
+            .page(context.environment.id, &client, &page, &reached_at)
+            .await
     }
 
     async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
