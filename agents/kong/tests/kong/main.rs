@@ -12,6 +12,7 @@ mod admin;
 mod apis;
 mod callers;
 mod conformance;
+mod discovery;
 mod neighbours;
 mod problems;
 mod real;
