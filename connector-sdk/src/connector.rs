@@ -47,7 +47,10 @@ use gatehouse_schemas::{
 };
 use serde_json::Value;
 
-use crate::{context::Context, error::Result};
+use crate::{
+    context::{Context, EnvironmentContext},
+    error::Result,
+};
 
 /// Speaks to gateways of one type.
 ///
@@ -76,7 +79,7 @@ use crate::{context::Context, error::Result};
 ///         ApiReference, CheckFinding, CheckReport, CheckSeverity, Connector, DeployRequest, Deployed, DiscoveryPage,
 ///         PageRequest, Translation,
 ///     },
-///     context::Context,
+///     context::{Context, EnvironmentContext},
 ///     error::{Error, ErrorKind, Result},
 ///     fidelity,
 ///     schemas::{
@@ -156,14 +159,14 @@ use crate::{context::Context, error::Result};
 ///         Ok(found.map_or(Observation::Absent, |route| Observation::Present(Box::new(route.clone()))))
 ///     }
 ///
-///     fn translate(&self, desired: &DesiredApi) -> Translation {
+///     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
 ///         Translation {
 ///             vendor_form: json!({"path": desired.content.base_path}),
 ///             fidelity: fidelity::report(desired, &self.descriptor.policies),
 ///         }
 ///     }
 ///
-///     fn estimate(&self, _desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
+///     fn estimate(&self, _environment: &EnvironmentContext, _desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
 ///         VendorCalls::new()
 ///     }
 ///
@@ -265,7 +268,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     ///
     /// - The same input gives the same output.
     /// - Every policy of the desired API appears in the report.
-    fn translate(&self, desired: &DesiredApi) -> Translation;
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation;
 
     /// Which calls of the vendor's operations carrying out a plan takes, by the names in the descriptor's quotas.
     /// Without a desired API it is a removal. No effects.
@@ -273,7 +276,12 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// # Behaviour
     ///
     /// - Carrying out the plan takes no more calls than this, retries aside.
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls;
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls;
 
     /// Makes the gateway serve the desired API: one honest attempt.
     ///
@@ -338,12 +346,17 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
         (**self).observe(context, api).await
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
-        (**self).translate(desired)
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
+        (**self).translate(environment, desired)
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
-        (**self).estimate(desired, plan)
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
+        (**self).estimate(environment, desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

@@ -107,7 +107,7 @@ pub struct Context {
 /// assert_eq!(token, "s3cret");
 /// assert!(!format!("{environment:?}").contains("s3cret"), "it does not show in the log");
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EnvironmentContext {
     /// Which.
     pub id: EnvironmentId,

@@ -16,7 +16,7 @@ use crate::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::Result,
     memory::MemoryConnector,
 };
@@ -109,17 +109,22 @@ impl Connector for Misbehaving {
         self.inner.observe(context, api).await
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         let panics = self.does(desired.mark.environment_id, Misdeed::PanicsTranslating);
         assert!(!panics, "a policy nobody thought of");
-        self.inner.translate(desired)
+        self.inner.translate(environment, desired)
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
         if let Some(desired) = desired {
             self.block(desired.mark.environment_id, Misdeed::BlocksEstimating);
         }
-        self.inner.estimate(desired, plan)
+        self.inner.estimate(environment, desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

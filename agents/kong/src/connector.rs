@@ -23,7 +23,7 @@ use gatehouse_connector_sdk::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::Result,
     schemas::{
         descriptor::{Capabilities, CredentialDescription, Descriptor},
@@ -133,14 +133,19 @@ impl Connector for KongConnector {
         telling::look(&client, &holding, known, &reached_at).await
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
+    fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         Translation {
             vendor_form: translate::vendor_form(desired),
             fidelity: translate::fidelity(desired),
         }
     }
 
-    fn estimate(&self, _desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
+    fn estimate(
+        &self,
+        _environment: &EnvironmentContext,
+        _desired: Option<&DesiredApi>,
+        _plan: Option<&Plan>,
+    ) -> VendorCalls {
         VendorCalls::new()
     }
 

@@ -9,7 +9,7 @@ use gatehouse_connector_sdk::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
     fidelity, settings,
 };
@@ -167,7 +167,7 @@ impl Connector for NativeConnector {
         })
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
+    fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         Translation {
             vendor_form: json!(translate::config(desired, BTreeMap::new())),
             fidelity: fidelity::report(desired, &self.descriptor.policies),
@@ -176,6 +176,7 @@ impl Connector for NativeConnector {
 
     fn estimate(
         &self,
+        _environment: &EnvironmentContext,
         _desired: Option<&DesiredApi>,
         _plan: Option<&gatehouse_schemas::plan::Plan>,
     ) -> gatehouse_schemas::quota::VendorCalls {

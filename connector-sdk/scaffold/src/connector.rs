@@ -12,7 +12,7 @@ use gatehouse_connector_sdk::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result, Retry},
     schemas::{
         descriptor::{Capabilities, CredentialDescription, Descriptor},
@@ -144,7 +144,7 @@ impl Connector for ScaffoldConnector {
         Ok(observation(found, &reached_at(context)?))
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
+    fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         // Without digests: not even those are for plans.
         let service = translate::service(&desired.content, &Digests::new());
         Translation {
@@ -153,7 +153,12 @@ impl Connector for ScaffoldConnector {
         }
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
+    fn estimate(
+        &self,
+        _environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        _plan: Option<&Plan>,
+    ) -> VendorCalls {
         let change = match desired {
             Some(_) => operations::PUT_API,
             None => operations::DELETE_API,

@@ -12,7 +12,7 @@ use crate::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
     operation::Operation,
     scheduler::WaitingClock,
@@ -157,12 +157,17 @@ impl<C: Connector> Connector for DeadlineLayer<C> {
         self.within(Operation::Observe, context, run).await
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
-        self.inner.translate(desired)
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
+        self.inner.translate(environment, desired)
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
-        self.inner.estimate(desired, plan)
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
+        self.inner.estimate(environment, desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

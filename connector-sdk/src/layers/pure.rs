@@ -59,7 +59,8 @@ impl PureFunctions {
         desired: &DesiredApi,
     ) -> Result<Translation> {
         let (connector, desired) = (self.connector.clone(), desired.clone());
-        let call = move || connector.translate(&desired);
+        let of = environment.clone();
+        let call = move || connector.translate(&of, &desired);
         self.call("translation", environment, call).await
     }
 
@@ -71,8 +72,8 @@ impl PureFunctions {
         plan: Option<&Plan>,
     ) -> Result<VendorCalls> {
         let connector = self.connector.clone();
-        let (desired, plan) = (desired.cloned(), plan.cloned());
-        let call = move || connector.estimate(desired.as_ref(), plan.as_ref());
+        let (of, desired, plan) = (environment.clone(), desired.cloned(), plan.cloned());
+        let call = move || connector.estimate(&of, desired.as_ref(), plan.as_ref());
         self.call("estimate", environment, call).await
     }
 

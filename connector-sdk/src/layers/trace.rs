@@ -17,7 +17,7 @@ use crate::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::{Error, Result, chain},
     monitor::TypeMonitor,
     operation::Operation,
@@ -114,12 +114,17 @@ impl<C: Connector> Connector for TraceLayer<C> {
             .await
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
-        self.inner.translate(desired)
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
+        self.inner.translate(environment, desired)
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
-        self.inner.estimate(desired, plan)
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
+        self.inner.estimate(environment, desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

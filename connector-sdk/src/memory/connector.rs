@@ -29,7 +29,7 @@ use crate::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result, Retry},
     fidelity,
     operation::Operation,
@@ -227,14 +227,19 @@ impl Connector for MemoryConnector {
         }))
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
+    fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         Translation {
             vendor_form: json!({ "content": desired.content, "secrets": desired.secrets }),
             fidelity: fidelity::report(desired, &self.descriptor.policies),
         }
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+    fn estimate(
+        &self,
+        _environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
         let nothing = |plan: &Plan| plan.action == PlanAction::Nothing;
         match desired {
             _ if plan.is_some_and(nothing) => VendorCalls::new(),

@@ -191,7 +191,10 @@ async fn a_secret_that_cannot_be_had_stops_the_deploy() {
     assert!(gateway.apis().is_empty());
     connector.deploy(&context, &with_key("key")).await.unwrap();
     assert_eq!(
-        connector.translate(&with_key("key").desired).fidelity[0].pointer,
+        connector
+            .translate(&context.environment, &with_key("key").desired)
+            .fidelity[0]
+            .pointer,
         "/policies/0"
     );
 }

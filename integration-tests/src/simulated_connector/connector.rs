@@ -6,7 +6,7 @@ use gatehouse_connector_sdk::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::Result,
     settings,
 };
@@ -96,11 +96,16 @@ impl Connector for SimulatedConnector {
         observe::observe(&Client::new(&self.http, context)?, api).await
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
+    fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         translate::translate(desired)
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+    fn estimate(
+        &self,
+        _environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
         estimate(desired, plan)
     }
 

@@ -125,8 +125,16 @@ pub(crate) async fn every_policy_reads_back(kind: &Kind) {
         assert_eq!(observed.fingerprint, desired.fingerprint, "{name}: what is there");
         assert_eq!(observed.content, desired.content, "{name}: what is there");
         assert_eq!(observed.mark.as_ref(), Some(&desired.mark), "{name}");
-        let translation = operator.connector.translate(&desired);
-        assert_eq!(translation, operator.connector.translate(&desired), "{name}");
+        let translation = operator
+            .connector
+            .translate(&operator.context.environment, &desired);
+        assert_eq!(
+            translation,
+            operator
+                .connector
+                .translate(&operator.context.environment, &desired),
+            "{name}"
+        );
     }
     operator
         .undeploy(&desired(1, &contents[0].1), None)

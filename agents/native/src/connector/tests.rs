@@ -364,7 +364,10 @@ async fn settings_are_strict_and_the_descriptor_says_so() {
 #[tokio::test]
 async fn every_policy_is_in_the_report_and_no_secret_in_the_vendor_form() {
     let stage = Stage::new().await;
-    let translation = stage.connector.translate(&stage.desired(1, "/orders", api_key()));
+    let translation = stage.connector.translate(
+        &context(Vec::new()).environment,
+        &stage.desired(1, "/orders", api_key()),
+    );
     assert_eq!(translation.fidelity.len(), 1);
     assert_eq!(translation.vendor_form["secretHashes"], json!({}));
 }
@@ -381,7 +384,10 @@ async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
             {"type": "native", "with": {"gatewayType": "kong", "config": {"a": 1}}},
         ]}),
     );
-    let report = stage.connector.translate(&lossy).fidelity;
+    let report = stage
+        .connector
+        .translate(&context(Vec::new()).environment, &lossy)
+        .fidelity;
     let losses = gatehouse_schemas::fidelity::losses(&lossy, &report);
     assert_eq!(losses.unenforceable, []);
     let [lost] = &losses.others[..] else {
@@ -400,7 +406,10 @@ async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
         "/secure",
         json!({"policies": [{"type": "auth.mtls", "with": with}]}),
     );
-    let report = stage.connector.translate(&unsafe_here).fidelity;
+    let report = stage
+        .connector
+        .translate(&context(Vec::new()).environment, &unsafe_here)
+        .fidelity;
     let losses = gatehouse_schemas::fidelity::losses(&unsafe_here, &report);
     assert_eq!(losses.unenforceable.len(), 1);
     let error = stage.deploy(&unsafe_here).await.unwrap_err();

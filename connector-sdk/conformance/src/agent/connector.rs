@@ -14,7 +14,7 @@ use gatehouse_connector_sdk::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
     journal::{StepIntent, StepState},
 };
@@ -303,7 +303,7 @@ impl Connector for AgentConnector {
         Ok(planned.observation)
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
+    fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         let fidelity = self.asked(desired).map(|planned| planned.fidelity);
         Translation {
             vendor_form: Value::Null,
@@ -311,7 +311,12 @@ impl Connector for AgentConnector {
         }
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
+    fn estimate(
+        &self,
+        _environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        _plan: Option<&Plan>,
+    ) -> VendorCalls {
         let planned = desired.and_then(|desired| self.asked(desired).ok());
         planned.map(|planned| planned.calls).unwrap_or_default()
     }

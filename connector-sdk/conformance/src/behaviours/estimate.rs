@@ -22,7 +22,10 @@ async fn no_more_calls_than_estimated(subject: Subject) -> Verdict {
     }
     for desired in [sample::desired(1), sample::updated(1), sample::updated(1)] {
         let request = subject.request(&desired).await?;
-        let estimated = subject.connector.estimate(Some(&desired), Some(&request.plan));
+        let environment = subject.context().environment;
+        let estimated = subject
+            .connector
+            .estimate(&environment, Some(&desired), Some(&request.plan));
         let counting = subject.counting();
         counting.connector.deploy(&counting.context(), &request).await?;
         for (operation, count) in counting.quotas.taken() {

@@ -174,7 +174,12 @@ fn hidden(subject: &Subject) -> Vec<(String, String)> {
 /// Everything a connector says of an API with a secret, also of one that cannot be deployed.
 async fn tell(subject: &Subject) -> Result<Vec<String>, Stop> {
     let desired = sample::guarded(1);
-    let mut told = vec![format!("{:?}", subject.connector.translate(&desired))];
+    let mut told = vec![format!(
+        "{:?}",
+        subject
+            .connector
+            .translate(&subject.context().environment, &desired)
+    )];
     let deployed = subject.deploy(&desired).await?;
     let observed = subject.observe(&desired, Some(&deployed.external_ref)).await?;
     told.push(format!("{deployed:?} {observed:?}"));

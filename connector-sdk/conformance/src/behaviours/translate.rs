@@ -17,8 +17,13 @@ pub(super) fn behaviours() -> Vec<Behaviour> {
 
 async fn translations_are_the_same_at_every_call(subject: Subject) -> Verdict {
     let desired = sample::guarded(1);
-    let once = subject.connector.translate(&desired);
-    let again = subject.restarted().connector.translate(&desired);
+    let once = subject
+        .connector
+        .translate(&subject.context().environment, &desired);
+    let again = subject
+        .restarted()
+        .connector
+        .translate(&subject.context().environment, &desired);
     ensure(once == again, || {
         format!("once the translation was {once:?}, and then {again:?}")
     })
@@ -26,7 +31,10 @@ async fn translations_are_the_same_at_every_call(subject: Subject) -> Verdict {
 
 async fn every_policy_is_reported(subject: Subject) -> Verdict {
     let desired = sample::guarded(1);
-    let report = subject.connector.translate(&desired).fidelity;
+    let report = subject
+        .connector
+        .translate(&subject.context().environment, &desired)
+        .fidelity;
     for policy in &desired.content.policies {
         let reported = report.iter().any(|entry| entry.policy == policy.type_name());
         ensure(reported, || {

@@ -183,12 +183,17 @@ impl<C: Connector> Connector for IsolationLayer<C> {
         self.isolated(Operation::Observe, context, call).await
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
-        self.inner.translate(desired)
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
+        self.inner.translate(environment, desired)
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
-        self.inner.estimate(desired, plan)
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
+        self.inner.estimate(environment, desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

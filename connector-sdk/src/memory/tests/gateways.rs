@@ -203,13 +203,13 @@ async fn a_deploy_in_steps_takes_the_calls_that_were_estimated() {
     let context = context_with(Mode::ReadWrite, settings);
     connector.observe(&context, &reference(1)).await.unwrap();
     let request = request(1, "/orders");
-    let calls = connector.estimate(Some(&request.desired), Some(&request.plan));
+    let calls = connector.estimate(&context.environment, Some(&request.desired), Some(&request.plan));
     assert_eq!(
         calls,
         [("PutApi".to_owned(), 1), ("PutPart".to_owned(), 2)].into()
     );
     assert_eq!(
-        connector.estimate(None, None),
+        connector.estimate(&context.environment, None, None),
         [("DeleteApi".to_owned(), 1)].into()
     );
 }

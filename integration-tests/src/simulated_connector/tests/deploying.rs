@@ -193,7 +193,9 @@ async fn carrying_out_takes_no_more_calls_than_estimated() {
     for revision in 1..=4 {
         let desired = desired(1, revision, json!([key_required(), size_limit(revision)]));
         let plan = plan(&desired, &observation, None).unwrap();
-        let estimate = world.connector.estimate(Some(&desired), Some(&plan));
+        let estimate = world
+            .connector
+            .estimate(&world.context.environment, Some(&desired), Some(&plan));
         world.tell("reset-counters", json!({})).await;
         world.deploy(&desired).await.unwrap();
         assert_within(&world, &estimate).await;
@@ -206,7 +208,7 @@ async fn carrying_out_takes_no_more_calls_than_estimated() {
         }
         observation = world.observe(&desired).await.unwrap();
     }
-    let estimate = world.connector.estimate(None, None);
+    let estimate = world.connector.estimate(&world.context.environment, None, None);
     world.tell("reset-counters", json!({})).await;
     world.undeploy(&desired(1, 4, json!([]))).await.unwrap();
     assert_within(&world, &estimate).await;
@@ -232,8 +234,9 @@ fn a_translation_is_the_same_every_time_and_reports_every_policy() {
             "operations": [{"match": {"method": "GET", "path": "/x"}, "policies": [size_limit(5)]}],
         }),
     );
-    let translation = connector.translate(&desired);
-    assert_eq!(translation, connector.translate(&desired));
+    let environment = super::world::context(json!({})).environment;
+    let translation = connector.translate(&environment, &desired);
+    assert_eq!(translation, connector.translate(&environment, &desired));
     let reported: Vec<&str> = translation
         .fidelity
         .iter()

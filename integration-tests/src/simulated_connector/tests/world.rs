@@ -194,7 +194,7 @@ impl World {
     }
 }
 
-fn context(settings: Value) -> Context {
+pub(super) fn context(settings: Value) -> Context {
     Context {
         environment: Arc::new(EnvironmentContext {
             id: EnvironmentId(Uuid::from_u128(7)),

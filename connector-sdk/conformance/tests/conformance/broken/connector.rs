@@ -14,7 +14,7 @@ use gatehouse_connector_sdk::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
     journal::{Journal, Step, StepIntent},
     memory::MemoryGateway,
@@ -447,8 +447,8 @@ impl Connector for BrokenConnector {
         })
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
-        let mut translation = self.inner.translate(desired);
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
+        let mut translation = self.inner.translate(environment, desired);
         match self.breach {
             Some(Breach::TranslationCounts) => {
                 translation.vendor_form["number"] = json!(COUNT.fetch_add(1, Ordering::Relaxed));
@@ -459,10 +459,15 @@ impl Connector for BrokenConnector {
         translation
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
         match self.breach {
             Some(Breach::EstimateIsEmpty) => VendorCalls::new(),
-            _ => self.inner.estimate(desired, plan),
+            _ => self.inner.estimate(environment, desired, plan),
         }
     }
 

@@ -9,7 +9,7 @@ use gatehouse_connector_sdk::{
         ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
         Translation,
     },
-    context::Context,
+    context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result, Retry},
     memory::{MemoryConnector, MemoryGateway},
 };
@@ -80,8 +80,8 @@ impl Connector for WearyConnector {
         self.inner.observe(context, api).await
     }
 
-    fn translate(&self, desired: &DesiredApi) -> Translation {
-        let mut translation = self.inner.translate(desired);
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
+        let mut translation = self.inner.translate(environment, desired);
         if self.breach == Some(Breach::SecurityIsOverlooked) {
             let entries = translation.fidelity.iter_mut();
             for entry in entries.filter(|entry| Policy::is_security_type(&entry.policy)) {
@@ -91,8 +91,13 @@ impl Connector for WearyConnector {
         translation
     }
 
-    fn estimate(&self, desired: Option<&DesiredApi>, plan: Option<&Plan>) -> VendorCalls {
-        self.inner.estimate(desired, plan)
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
+        self.inner.estimate(environment, desired, plan)
     }
 
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {

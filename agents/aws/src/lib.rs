@@ -1,0 +1,1 @@
+//! The connector between Gatehouse and Amazon API Gateway: REST APIs and HTTP APIs.

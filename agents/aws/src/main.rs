@@ -1,0 +1,3 @@
+//! `gatehouse-agent-aws`: the agent for Amazon API Gateway.
+
+fn main() {}
