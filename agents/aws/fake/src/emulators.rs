@@ -14,13 +14,17 @@
 //! # }
 //! ```
 
+mod importing;
 mod installed;
 mod process;
+mod stack;
 
 use std::{io, time::Duration};
 
+pub use self::importing::Importing;
 pub use self::installed::boto;
 use self::process::{Process, free_port};
+pub use self::stack::function;
 
 /// A port that was free may be taken by the time the server listens at it.
 const TRIES: usize = 3;

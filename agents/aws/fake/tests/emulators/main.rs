@@ -7,6 +7,8 @@
     reason = "a test that cannot do its work stops"
 )]
 
+mod importing;
+
 use std::path::Path;
 
 use gatehouse_fake_aws::emulators::Emulator;
