@@ -44,11 +44,11 @@ class Caller:
             answer = getattr(surprise.__cause__, "response", {})
             error = answer.get("Error", {})
             found = (error.get("Code"), answer.get("ResponseMetadata", {}).get("HTTPStatusCode"))
-            self.same(f"{operation} of {parameters}", found, (code, status))
+            self.same(f"{operation} that is refused", found, (code, status))
             if message not in error.get("Message", ""):
-                self.surprises.append(f"{operation}: {error.get('Message')!r} does not say {message!r}")
+                self.surprises.append(f"{operation} that says why: {error.get('Message')!r}, and not {message!r}")
         else:
-            self.surprises.append(f"{operation} of {parameters} is to be refused with {code}, and succeeded")
+            self.surprises.append(f"{operation} that is refused: it succeeded, and not {code} with {parameters}")
 
     def pages(self, operation, result, size, **parameters):
         """What all pages have, and how many there were."""
