@@ -1,52 +1,55 @@
 //! What an account holds of an API: the API itself and the environment's stage of it, and the calls that change them.
 
-pub(crate) mod rest;
+pub(crate) mod domains;
+mod http;
+pub(crate) mod plans;
+mod rest;
 
 use std::collections::{BTreeMap, HashMap};
 
-use gatehouse_connector_sdk::schemas::identity::ExternalRef;
+use async_trait::async_trait;
 
-use crate::record::{Record, is_record};
+use gatehouse_connector_sdk::{
+    error::{Error, ErrorKind, Result},
+    schemas::identity::ExternalRef,
+};
+use serde_json::Value;
 
-/// Which of API Gateway's products an API is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
-    /// A REST API, of the first version of API Gateway's own API.
-    Rest,
-    /// An HTTP or a WebSocket API, of the second one.
-    Second,
-}
+use self::{http::Http, rest::Rest};
+pub(crate) use self::{http::none_where_unknown, rest::unless_missing};
+use crate::{
+    client::Account,
+    record::{Record, is_record},
+    translate::Kind,
+};
 
-impl Family {
-    /// The first part of the path by which AWS names such APIs: `/restapis/a1b2c3`.
-    pub(crate) fn path(self) -> &'static str {
-        match self {
-            Self::Rest => "restapis",
-            Self::Second => "apis",
-        }
+/// The first part of the path by which AWS names APIs: `/restapis/a1b2c3`.
+fn path(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Rest => "restapis",
+        Kind::Http => "apis",
     }
 }
 
-/// AWS's identity of an API. It is unique among one family only, so that both are the external reference.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// AWS's identity of an API. It is unique among one kind only, so that both are the external reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiId {
-    pub(crate) family: Family,
+    pub(crate) kind: Kind,
     pub(crate) id: String,
 }
 
 impl ApiId {
     /// As the external reference: `restapis/a1b2c3`.
     pub(crate) fn external_ref(&self) -> ExternalRef {
-        ExternalRef(format!("{}/{}", self.family.path(), self.id))
+        ExternalRef(format!("{}/{}", path(self.kind), self.id))
     }
 
     /// What an external reference names; nothing if it was not made here.
     pub(crate) fn of(external_ref: &ExternalRef) -> Option<Self> {
-        let (path, id) = external_ref.0.split_once('/')?;
-        let mut families = [Family::Rest, Family::Second].into_iter();
-        let family = families.find(|family| family.path() == path)?;
+        let (named, id) = external_ref.0.split_once('/')?;
+        let mut kinds = [Kind::Rest, Kind::Http].into_iter();
         Some(Self {
-            family,
+            kind: kinds.find(|kind| path(*kind) == named)?,
             id: id.to_owned(),
         })
     }
@@ -61,8 +64,71 @@ pub(crate) struct Api {
     pub(crate) tags: HashMap<String, String>,
     /// Seconds since 1970.
     pub(crate) created: i64,
-    /// `REGIONAL`, `EDGE` or `PRIVATE`.
-    pub(crate) endpoint_type: Option<String>,
+}
+
+/// What a stage is to become, in one call.
+#[derive(Debug)]
+pub(crate) struct Switch<'a> {
+    pub(crate) deployment: &'a str,
+    /// The record's variables.
+    pub(crate) variables: &'a BTreeMap<String, String>,
+    /// Settings by the paths with which they are changed.
+    pub(crate) settings: &'a BTreeMap<String, String>,
+}
+
+/// The calls of one kind of API. What is removed may be gone already; what is looked for may not be there.
+#[async_trait]
+pub(crate) trait Calls: Send + Sync {
+    /// Every API, page by page.
+    async fn list(&self) -> Result<Vec<Api>>;
+    /// One API.
+    async fn get(&self, id: &str) -> Result<Option<Api>>;
+    /// The environment's stage of an API.
+    async fn stage(&self, id: &str) -> Result<Option<Stage>>;
+    /// Makes an API, which nobody can reach yet.
+    async fn create(&self, document: &Value, tags: &BTreeMap<String, String>) -> Result<Api>;
+    /// Replaces what the API is, all at once. Its stages go on serving what they serve. What AWS warns of is not what was
+    /// asked for, so it is refused.
+    async fn put(&self, id: &str, document: &Value, tags: &BTreeMap<String, String>) -> Result<()>;
+    /// Takes a snapshot of what the API is, which no stage serves yet.
+    async fn snapshot(&self, id: &str, description: &str) -> Result<String>;
+    /// The snapshots that there are.
+    async fn snapshots(&self, id: &str) -> Result<Vec<String>>;
+    /// Removes a snapshot.
+    async fn remove_snapshot(&self, id: &str, snapshot: &str) -> Result<()>;
+    /// Makes the stage, which serves from then on.
+    async fn create_stage(
+        &self,
+        id: &str,
+        switch: &Switch<'_>,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Stage>;
+    /// Changes the stage in one call: what it serves, the record of it, its settings. `held` is what it was.
+    async fn switch(&self, id: &str, held: &Stage, switch: &Switch<'_>) -> Result<Stage>;
+    /// The stages that there are.
+    async fn stages(&self, id: &str) -> Result<Vec<String>>;
+    /// Removes the stage.
+    async fn remove_stage(&self, id: &str) -> Result<()>;
+    /// Removes the API with everything below it.
+    async fn remove(&self, id: &str) -> Result<()>;
+}
+
+/// The calls of a kind of API; `object` is what they are about, for messages.
+pub(crate) fn calls<'a>(kind: Kind, account: &'a Account<'a>, object: &'a str) -> Box<dyn Calls + 'a> {
+    match kind {
+        Kind::Rest => Box::new(Rest { account, object }),
+        Kind::Http => Box::new(Http { account, object }),
+    }
+}
+
+fn warned(object: &str, warnings: &[String]) -> Error {
+    Error::new(
+        ErrorKind::Invalid,
+        format!(
+            "AWS took the definition of {object} with warnings ({}), so nothing of it was deployed; correct the API, or take away what AWS does not take",
+            warnings.join("; ")
+        ),
+    )
 }
 
 /// The environment's stage of an API.
@@ -164,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_external_reference_names_its_family() {
+    fn an_external_reference_names_its_kind() {
         for text in ["restapis/a1b2c3", "apis/a1b2c3"] {
             let external_ref = ExternalRef(text.to_owned());
             let id = ApiId::of(&external_ref).unwrap();

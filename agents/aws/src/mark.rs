@@ -7,7 +7,6 @@ use gatehouse_connector_sdk::schemas::{desired::Mark, identity::RevisionNumber};
 const ENVIRONMENT: &str = "gatehouse:environment";
 const API: &str = "gatehouse:api";
 const API_NAME: &str = "gatehouse:api-name";
-const REVISION: &str = "gatehouse:revision";
 
 /// The tags of something of ours: the mark, and what people want beside it.
 pub(crate) fn tags(mark: &Mark, wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -15,7 +14,6 @@ pub(crate) fn tags(mark: &Mark, wanted: &BTreeMap<String, String>) -> BTreeMap<S
         (ENVIRONMENT, mark.environment_id.to_string()),
         (API, mark.api_id.to_string()),
         (API_NAME, mark.api_name.to_string()),
-        (REVISION, mark.revision.to_string()),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value));
     wanted.clone().into_iter().chain(own).collect()
@@ -27,13 +25,18 @@ pub(crate) fn is_of(mark: &Mark, tags: &HashMap<String, String>) -> bool {
     has(ENVIRONMENT, mark.environment_id.to_string()) && has(API, mark.api_id.to_string())
 }
 
-/// The mark that tags say, if they say one.
-pub(crate) fn of(tags: &HashMap<String, String>) -> Option<Mark> {
+/// Whether something belongs to Gatehouse, to whichever environment of it.
+pub(crate) fn is_marked(tags: &HashMap<String, String>) -> bool {
+    tags.contains_key(ENVIRONMENT) && tags.contains_key(API)
+}
+
+/// The mark that tags say, if they say one. Which revision it is, they do not say: they stay while revisions go by.
+pub(crate) fn of(tags: &HashMap<String, String>, revision: RevisionNumber) -> Option<Mark> {
     Some(Mark {
         environment_id: tags.get(ENVIRONMENT)?.parse().ok()?,
         api_id: tags.get(API)?.parse().ok()?,
         api_name: tags.get(API_NAME)?.parse().ok()?,
-        revision: RevisionNumber(tags.get(REVISION)?.parse().ok()?),
+        revision,
     })
 }
 

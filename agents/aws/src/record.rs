@@ -16,6 +16,8 @@ use gatehouse_connector_sdk::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::translate::UsagePlan;
+
 /// How the names of the variables begin; a number follows.
 const VARIABLE: &str = "gatehouseRecord";
 /// The longest value of a stage variable (quota of API Gateway).
@@ -35,8 +37,32 @@ pub(crate) struct Record {
     pub(crate) served: Snapshot,
     /// Earlier ones, the newest first.
     pub(crate) kept: Vec<Snapshot>,
-    /// What was put beside the snapshot, as the translation made it.
-    pub(crate) beside: Fingerprint,
+    /// What was put beside the snapshot.
+    pub(crate) beside: Beside,
+}
+
+/// What takes effect without a snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Beside {
+    /// Settings of the stage by the paths with which they are changed.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// The usage plan, if there is one.
+    pub(crate) plan: Option<AppliedPlan>,
+    /// The path of the environment's domain name that leads to the stage, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+}
+
+/// A usage plan as it was applied.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AppliedPlan {
+    /// AWS's identity of it.
+    pub(crate) id: String,
+    pub(crate) limits: UsagePlan,
+    /// The keys that it lets in: AWS's identities by our names.
+    pub(crate) keys: BTreeMap<String, String>,
 }
 
 /// A deployment, as AWS calls it: what an API was when it was made.
@@ -50,12 +76,7 @@ pub(crate) struct Snapshot {
 
 impl Record {
     /// What is recorded of a desired API once its stage serves a snapshot.
-    pub(crate) fn new(
-        desired: &DesiredApi,
-        served: Snapshot,
-        kept: Vec<Snapshot>,
-        beside: Fingerprint,
-    ) -> Self {
+    pub(crate) fn new(desired: &DesiredApi, served: Snapshot, kept: Vec<Snapshot>, beside: Beside) -> Self {
         Self {
             mark: desired.mark.clone(),
             content: desired.content.clone(),

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_apigateway::{
-    operation::get_stage::GetStageOutput,
-    types::{EndpointConfiguration, EndpointType, MethodSetting, Op, PatchOperation, PutMode, RestApi},
+use async_trait::async_trait;
+use aws_sdk_apigateway::types::{
+    AccessLogSettings, CacheClusterSize, EndpointConfiguration, EndpointType, MethodSetting, Op,
+    PatchOperation, PutMode, RestApi,
 };
 use aws_smithy_types::Blob;
-use gatehouse_connector_sdk::error::{Error, ErrorKind, Result};
+use gatehouse_connector_sdk::error::{ErrorKind, Result};
 use serde_json::Value;
 
-use super::{Api, ApiId, Family, Stage};
+use super::{Api, ApiId, Calls, Kind, Stage, Switch};
 use crate::client::Account;
 
 /// As many as a page of a listing may have.
@@ -24,19 +25,27 @@ pub(crate) struct Rest<'a> {
     pub(crate) object: &'a str,
 }
 
-/// What a stage is to become, in one call.
-#[derive(Debug)]
-pub(crate) struct Switch<'a> {
-    pub(crate) deployment: &'a str,
-    /// The record's variables.
-    pub(crate) variables: &'a BTreeMap<String, String>,
-    /// Settings by the paths with which they are changed.
-    pub(crate) settings: &'a BTreeMap<String, String>,
+/// A stage, as each of three calls answers it in a type of its own.
+macro_rules! stage {
+    ($answer:expr) => {{
+        let answer = $answer;
+        let mut settings = settings_of(answer.method_settings.unwrap_or_default());
+        settings.extend(of_whole(
+            answer.cache_cluster_size,
+            answer.access_log_settings,
+            answer.tracing_enabled,
+        ));
+        Stage {
+            deployment: answer.deployment_id,
+            variables: answer.variables.unwrap_or_default(),
+            settings,
+            has_canary: answer.canary_settings.is_some(),
+        }
+    }};
 }
-
-impl Rest<'_> {
-    /// Every REST API, page by page.
-    pub(crate) async fn list(&self) -> Result<Vec<Api>> {
+#[async_trait]
+impl Calls for Rest<'_> {
+    async fn list(&self) -> Result<Vec<Api>> {
         let mut all = Vec::new();
         let mut position = None;
         loop {
@@ -56,8 +65,7 @@ impl Rest<'_> {
         }
     }
 
-    /// One REST API, if it is there.
-    pub(crate) async fn get(&self, id: &str) -> Result<Option<Api>> {
+    async fn get(&self, id: &str) -> Result<Option<Api>> {
         let found = self
             .account
             .call("GetRestApi", self.object, |clients| {
@@ -72,14 +80,12 @@ impl Rest<'_> {
                 description: found.description,
                 tags,
                 created: found.created_date.map_or(0, |created| created.secs()),
-                endpoint_type: first_type(found.endpoint_configuration),
             }
         });
         unless_missing(found)
     }
 
-    /// The stage of a REST API, if it has it.
-    pub(crate) async fn stage(&self, id: &str) -> Result<Option<Stage>> {
+    async fn stage(&self, id: &str) -> Result<Option<Stage>> {
         let stage = &self.account.settings.stage;
         let found = self
             .account
@@ -88,12 +94,12 @@ impl Rest<'_> {
                 call.stage_name(stage).send()
             })
             .await;
-        Ok(unless_missing(found)?.map(of_stage))
+        Ok(unless_missing(found)?.map(|found| stage!(found)))
     }
 
-    /// Makes an empty REST API, which nobody can reach yet.
-    pub(crate) async fn create(&self, name: &str, tags: &BTreeMap<String, String>) -> Result<Api> {
+    async fn create(&self, document: &Value, tags: &BTreeMap<String, String>) -> Result<Api> {
         let settings = &self.account.settings;
+        let name = document["info"]["title"].as_str().unwrap_or_default();
         let endpoint = EndpointConfiguration::builder()
             .types(EndpointType::from(settings.endpoint_type.to_uppercase().as_str()))
             .set_vpc_endpoint_ids(
@@ -121,21 +127,10 @@ impl Rest<'_> {
             description: made.description,
             tags,
             created: made.created_date.map_or(0, |created| created.secs()),
-            endpoint_type: first_type(made.endpoint_configuration),
         })
     }
 
-    /// Edge-optimized APIs have a quota of their own.
-    fn slow(&self, operation: &'static str) -> &'static str {
-        match (self.account.settings.endpoint_type.as_str(), operation) {
-            ("edge", "CreateRestApi") => "CreateRestApi (edge)",
-            _ => operation,
-        }
-    }
-
-    /// Replaces what the API is, all at once. Its stages go on serving what they serve. What AWS warns of is not what was
-    /// asked for, so it is refused.
-    pub(crate) async fn put(&self, id: &str, document: &Value) -> Result<()> {
+    async fn put(&self, id: &str, document: &Value, _tags: &BTreeMap<String, String>) -> Result<()> {
         let body = Blob::new(document.to_string());
         let put = self
             .account
@@ -147,19 +142,11 @@ impl Rest<'_> {
         let warnings = put.warnings.unwrap_or_default();
         match warnings.is_empty() {
             true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::Invalid,
-                format!(
-                    "AWS took the definition of {} with warnings ({}), so nothing of it was deployed; correct the API, or take away what AWS does not take",
-                    self.object,
-                    warnings.join("; ")
-                ),
-            )),
+            false => Err(super::warned(self.object, &warnings)),
         }
     }
 
-    /// Takes a snapshot of what the API is, which no stage serves yet.
-    pub(crate) async fn snapshot(&self, id: &str, description: &str) -> Result<String> {
+    async fn snapshot(&self, id: &str, description: &str) -> Result<String> {
         let made = self
             .account
             .call("CreateDeployment", self.object, |clients| {
@@ -170,8 +157,7 @@ impl Rest<'_> {
         Ok(made.id.unwrap_or_default())
     }
 
-    /// The snapshots that there are.
-    pub(crate) async fn snapshots(&self, id: &str) -> Result<Vec<String>> {
+    async fn snapshots(&self, id: &str) -> Result<Vec<String>> {
         let mut all = Vec::new();
         let mut position = None;
         loop {
@@ -192,8 +178,7 @@ impl Rest<'_> {
         }
     }
 
-    /// Removes a snapshot, which may be gone already.
-    pub(crate) async fn remove_snapshot(&self, id: &str, snapshot: &str) -> Result<()> {
+    async fn remove_snapshot(&self, id: &str, snapshot: &str) -> Result<()> {
         let removed = self
             .account
             .call("DeleteDeployment", self.object, |clients| {
@@ -204,19 +189,19 @@ impl Rest<'_> {
         unless_missing(removed).map(drop)
     }
 
-    /// Makes the stage, which serves from then on.
-    pub(crate) async fn create_stage(
+    async fn create_stage(
         &self,
         id: &str,
         switch: &Switch<'_>,
         tags: &BTreeMap<String, String>,
-    ) -> Result<()> {
+    ) -> Result<Stage> {
         let name = &self.account.settings.stage;
         let cache_size = switch
             .settings
             .get("/cacheClusterSize")
             .map(|size| size.as_str().into());
-        self.account
+        let made = self
+            .account
             .call("CreateStage", self.object, |clients| {
                 let call = clients.rest.create_stage().rest_api_id(id).stage_name(name);
                 call.deployment_id(switch.deployment)
@@ -226,12 +211,11 @@ impl Rest<'_> {
                     .set_tags(Some(tags.clone().into_iter().collect()))
                     .send()
             })
-            .await
-            .map(drop)
+            .await?;
+        Ok(stage!(made))
     }
 
-    /// Changes the stage in one call: what it serves, the record of it, its settings. `held` is what it was.
-    pub(crate) async fn switch(&self, id: &str, held: &Stage, switch: &Switch<'_>) -> Result<Stage> {
+    async fn switch(&self, id: &str, held: &Stage, switch: &Switch<'_>) -> Result<Stage> {
         let name = &self.account.settings.stage;
         let patches = patches(held, switch);
         let updated = self
@@ -241,16 +225,10 @@ impl Rest<'_> {
                 call.set_patch_operations(Some(patches.clone())).send()
             })
             .await?;
-        Ok(Stage {
-            deployment: updated.deployment_id,
-            variables: updated.variables.unwrap_or_default(),
-            settings: settings_of(updated.method_settings.unwrap_or_default()),
-            has_canary: updated.canary_settings.is_some(),
-        })
+        Ok(stage!(updated))
     }
 
-    /// How many stages there are.
-    pub(crate) async fn stages(&self, id: &str) -> Result<Vec<String>> {
+    async fn stages(&self, id: &str) -> Result<Vec<String>> {
         let found = self
             .account
             .call("GetStages", self.object, |clients| {
@@ -263,8 +241,7 @@ impl Rest<'_> {
         Ok(stages.into_iter().filter_map(|stage| stage.stage_name).collect())
     }
 
-    /// Removes the stage, which may be gone already.
-    pub(crate) async fn remove_stage(&self, id: &str) -> Result<()> {
+    async fn remove_stage(&self, id: &str) -> Result<()> {
         let name = &self.account.settings.stage;
         let removed = self
             .account
@@ -280,8 +257,7 @@ impl Rest<'_> {
         unless_missing(removed).map(drop)
     }
 
-    /// Removes the API with everything below it; it may be gone already.
-    pub(crate) async fn remove(&self, id: &str) -> Result<()> {
+    async fn remove(&self, id: &str) -> Result<()> {
         let removed = self
             .account
             .call("DeleteRestApi", self.object, |clients| {
@@ -289,6 +265,16 @@ impl Rest<'_> {
             })
             .await;
         unless_missing(removed).map(drop)
+    }
+}
+
+impl Rest<'_> {
+    /// Edge-optimized APIs have a quota of their own.
+    fn slow(&self, operation: &'static str) -> &'static str {
+        match (self.account.settings.endpoint_type.as_str(), operation) {
+            ("edge", "CreateRestApi") => crate::quotas::CREATE_EDGE_API,
+            _ => operation,
+        }
     }
 }
 
@@ -302,14 +288,9 @@ pub(crate) fn unless_missing<T>(result: Result<T>) -> Result<Option<T>> {
 
 fn rest_id(id: Option<String>) -> ApiId {
     ApiId {
-        family: Family::Rest,
+        kind: Kind::Rest,
         id: id.unwrap_or_default(),
     }
-}
-
-fn first_type(configuration: Option<EndpointConfiguration>) -> Option<String> {
-    let types = configuration?.types?;
-    types.first().map(|first| first.as_str().to_owned())
 }
 
 fn api(listed: RestApi) -> Api {
@@ -319,17 +300,36 @@ fn api(listed: RestApi) -> Api {
         description: listed.description,
         tags: listed.tags.unwrap_or_default(),
         created: listed.created_date.map_or(0, |created| created.secs()),
-        endpoint_type: first_type(listed.endpoint_configuration),
     }
 }
 
-fn of_stage(found: GetStageOutput) -> Stage {
-    Stage {
-        deployment: found.deployment_id,
-        variables: found.variables.unwrap_or_default(),
-        settings: settings_of(found.method_settings.unwrap_or_default()),
-        has_canary: found.canary_settings.is_some(),
-    }
+/// What is set for a stage as a whole.
+fn of_whole(
+    cache: Option<CacheClusterSize>,
+    log: Option<AccessLogSettings>,
+    is_traced: bool,
+) -> impl Iterator<Item = (String, String)> {
+    let cached = cache.into_iter().flat_map(|size| {
+        let size = size.as_str().to_owned();
+        [
+            ("/cacheClusterEnabled", true.to_string()),
+            ("/cacheClusterSize", size),
+        ]
+    });
+    let logged = log.into_iter().flat_map(|log| {
+        [
+            (
+                "/accessLogSettings/destinationArn",
+                log.destination_arn.unwrap_or_default(),
+            ),
+            ("/accessLogSettings/format", log.format.unwrap_or_default()),
+        ]
+    });
+    let traced = is_traced.then(|| ("/tracingEnabled", true.to_string()));
+    cached
+        .chain(logged)
+        .chain(traced)
+        .map(|(path, value)| (path.to_owned(), value))
 }
 
 /// Method settings by the paths with which they are changed. The key of a method is `*/*` or `~1pets/GET`.
@@ -343,6 +343,12 @@ fn settings_of(methods: HashMap<String, MethodSetting>) -> BTreeMap<String, Stri
             ),
             ("caching/enabled", setting.caching_enabled.to_string()),
             ("caching/ttlInSeconds", setting.cache_ttl_in_seconds.to_string()),
+            (
+                "logging/loglevel",
+                setting.logging_level.clone().unwrap_or_default(),
+            ),
+            ("logging/dataTrace", setting.data_trace_enabled.to_string()),
+            ("metrics/enabled", setting.metrics_enabled.to_string()),
         ];
         values.map(|(name, value)| (format!("/{method}/{name}"), value))
     };
