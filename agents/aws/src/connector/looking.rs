@@ -55,7 +55,7 @@ impl Held {
                 && stage.has(&record.beside.settings)
         });
         let is_reached = record.beside.path.iter().eq(&self.paths);
-        serves && is_reached && self.api.name == record.mark.api_name.as_str() && self.has_plan(record)
+        serves && is_reached && self.api.name == record.beside.name && self.has_plan(record)
     }
 
     fn has_plan(&self, record: &Record) -> bool {
