@@ -6,6 +6,7 @@
 mod client;
 mod config;
 mod error;
+mod translate;
 
 pub use config::{
     ACCESS_KEY_ID, AwsSettings, GATEWAY_TYPE, LambdaAuthorizer, SECRET_ACCESS_KEY, SESSION_TOKEN,
