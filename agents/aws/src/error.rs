@@ -196,6 +196,10 @@ fn verdict(refusal: &Refusal<'_>) -> (ErrorKind, &'static str) {
             ErrorKind::Conflict,
             "something else there is in the way; rename or remove that, or change the API",
         ),
+        (501, _) => (
+            ErrorKind::Unsupported,
+            "what answers at `endpointUrl` does not have this part of API Gateway",
+        ),
         (500.., _) => (ErrorKind::Unavailable, "it is tried again"),
         (400..=499, _) => (
             ErrorKind::Invalid,
