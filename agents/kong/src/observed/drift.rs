@@ -18,7 +18,7 @@ use crate::{
     holding::{self, Holding},
     read::{self, Snapshot},
     record::{Record, is_record},
-    translate::{Part, TAG},
+    translate::{Part, TAG, is_probe},
 };
 
 /// What was applied, with what differs now. What was written is read back too, so that what Kong cannot say differs in
@@ -119,13 +119,8 @@ fn callers(holding: &Holding) -> Snapshot {
 
 /// Routes that are there for us alone: those by which the proxy is asked, and those of preflight requests.
 fn without_probes(snapshot: &mut Snapshot) {
-    let is_ours = |route: &Entity| {
-        route.list("paths").any(|path| path.starts_with("/.gatehouse/"))
-            || route
-                .text("expression")
-                .is_some_and(|expression| expression.contains("\"/.gatehouse/"))
-            || route.list("methods").eq(["OPTIONS"]) && route.has_tag(TAG)
-    };
+    let is_ours =
+        |route: &Entity| is_probe(route) || route.list("methods").eq(["OPTIONS"]) && route.has_tag(TAG);
     let gone: BTreeSet<String> = snapshot
         .routes
         .iter()
