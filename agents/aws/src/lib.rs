@@ -3,7 +3,7 @@
 //! Rooms: `config` (the settings of an environment), `client` (AWS's official clients with an environment's credentials),
 //! `quotas` (how often AWS lets an account call), `error` (AWS's refusals in the contract's words), `apis` (what an account
 //! holds of an API, and the calls that change it), `mark` and `record` (whose it is, and what was applied), `translate` (our
-//! API in AWS's words), `read` (what an account holds, in ours), `connector` (the contract).
+//! API in AWS's words), [`read`] (what others made, in our words), `connector` (the contract).
 
 mod apis;
 mod client;
@@ -12,7 +12,7 @@ mod connector;
 mod error;
 mod mark;
 mod quotas;
-mod read;
+pub mod read;
 mod record;
 mod translate;
 

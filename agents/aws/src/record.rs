@@ -45,6 +45,8 @@ pub(crate) struct Record {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Beside {
+    /// What the API is called.
+    pub(crate) name: String,
     /// Settings of the stage by the paths with which they are changed.
     pub(crate) settings: BTreeMap<String, String>,
     /// The usage plan, if there is one.

@@ -86,7 +86,9 @@ impl Deploying<'_> {
         if plan_first {
             plan = keys.let_in(&mut steps, &made).await?;
         }
+        let title = self.wanted.document["info"]["title"].as_str();
         let beside = Beside {
+            name: title.unwrap_or_default().to_owned(),
             settings: self.wanted.settings.clone(),
             plan: plan.clone(),
             path: self.path(),

@@ -55,7 +55,7 @@ impl Held {
                 && stage.has(&record.beside.settings)
         });
         let is_reached = record.beside.path.iter().eq(&self.paths);
-        serves && is_reached && self.api.name == record.mark.api_name.as_str() && self.has_plan(record)
+        serves && is_reached && self.api.name == record.beside.name && self.has_plan(record)
     }
 
     fn has_plan(&self, record: &Record) -> bool {
@@ -116,6 +116,16 @@ pub(super) async fn marked_in(kind: Kind, account: &Account<'_>, mark: &Mark) ->
 
 async fn held(account: &Account<'_>, object: &str, api: Api) -> Result<Found> {
     let stage = calls(api.id.kind, account, object).stage(&api.id.id).await?;
+    whole(account, object, api, stage).await
+}
+
+/// What is held of an API of ours whose stage was looked at.
+pub(super) async fn whole(
+    account: &Account<'_>,
+    object: &str,
+    api: Api,
+    stage: Option<Stage>,
+) -> Result<Found> {
     let record = stage.as_ref().and_then(Stage::record);
     let plan = match record.and_then(|record| record.beside.plan) {
         Some(applied) => plan(account, object, &api, &applied.id).await?,

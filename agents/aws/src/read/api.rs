@@ -145,7 +145,10 @@ pub(super) fn policies(
     let responses = gateway_responses(snapshot, has_preflights, notes);
     kept.push(("document", Value::Object(document(snapshot, responses))));
     settings(snapshot, &mut kept, notes);
-    policies.extend(kept.into_iter().filter_map(|(field, value)| native::policy(field, value)));
+    policies.extend(
+        kept.into_iter()
+            .filter_map(|(field, value)| native::policy(field, value)),
+    );
     if snapshot.endpoint_types.iter().any(|it| it == "PRIVATE") {
         notes.push(
             "its endpoint is private: it is reached from networks with a VPC endpoint alone".to_owned(),
@@ -223,10 +226,7 @@ fn gateway_responses(
     has_preflights: bool,
     notes: &mut Vec<String>,
 ) -> Map<String, Value> {
-    let responses = snapshot
-        .export
-        .get(GATEWAY_RESPONSES)
-        .and_then(Value::as_object);
+    let responses = snapshot.export.get(GATEWAY_RESPONSES).and_then(Value::as_object);
     let of_cors = |response: &Value| {
         let parameters = response.get("responseParameters").and_then(Value::as_object);
         let mut names = parameters
@@ -354,7 +354,10 @@ fn extensions(snapshot: &Snapshot) -> Map<String, Value> {
 
 /// Its tags but for our mark.
 pub(super) fn tags(snapshot: &Snapshot) -> Vec<String> {
-    let foreign = snapshot.tags.iter().filter(|(name, _)| !name.starts_with(MARK));
+    let foreign = snapshot
+        .tags
+        .iter()
+        .filter(|(name, _)| !name.starts_with(MARK) && !name.starts_with("aws:"));
     foreign
         .map(|(name, value)| {
             if value.is_empty() {
@@ -380,26 +383,7 @@ pub(super) fn endpoint_urls(snapshot: &Snapshot) -> Vec<String> {
         .map(at)
         .collect();
     if !snapshot.disable_execute_api_endpoint {
-        urls.push(own_url(snapshot));
+        urls.push(snapshot.own_url.clone());
     }
     urls
-}
-
-fn own_url(snapshot: &Snapshot) -> String {
-    let (place, stage) = (&snapshot.place, &snapshot.stage.name);
-    if let Some(url) = &place.data_plane_url {
-        return url
-            .replace("{api}", &snapshot.id)
-            .replace("{stage}", stage)
-            .trim_end_matches('/')
-            .to_owned();
-    }
-    let host = format!(
-        "https://{}.execute-api.{}.{}",
-        snapshot.id, place.region, place.dns_suffix
-    );
-    match (snapshot.kind, stage.as_str()) {
-        (Kind::Http, "$default") => host,
-        _ => format!("{host}/{stage}"),
-    }
 }

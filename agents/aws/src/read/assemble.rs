@@ -8,7 +8,6 @@ use gatehouse_connector_sdk::schemas::{
     revision::{Operation, RevisionContent},
     route::normalise,
 };
-use serde_json::Value;
 
 use super::{
     Read, api, definition,

@@ -58,7 +58,9 @@ fn of_scheme(
         None => "the export does not say what checks it".to_owned(),
     };
     let fragment = json!({"name": name, "scheme": scheme, "scopes": scopes});
-    kept(method, (&format!("authorizer `{name}`"), "authorizer", fragment),
+    kept(
+        method,
+        (&format!("authorizer `{name}`"), "authorizer", fragment),
         &format!("{reason}; {OPEN_ELSEWHERE}"),
         notes,
     )
@@ -85,7 +87,16 @@ fn is_key(scheme: &Map<String, Value>) -> bool {
 
 fn signatures(method: &Method<'_>, notes: &mut Vec<String>) -> Option<Policy> {
     let reason = format!("callers sign their requests with credentials of AWS; {OPEN_ELSEWHERE}");
-    kept(method, ("authorization by IAM", "operation", json!({"x-amazon-apigateway-auth": {"type": "AWS_IAM"}})), &reason, notes)
+    kept(
+        method,
+        (
+            "authorization by IAM",
+            "operation",
+            json!({"x-amazon-apigateway-auth": {"type": "AWS_IAM"}}),
+        ),
+        &reason,
+        notes,
+    )
 }
 
 /// The keys of the usage plans that cover the stage. Their values are never read.
@@ -93,7 +104,12 @@ fn keys(reading: Reading<'_>, method: &Method<'_>, notes: &mut Vec<String>) -> O
     let snapshot = reading.snapshot;
     let beyond = |reason: String, notes: &mut Vec<String>| {
         let reason = format!("{reason}; {OPEN_ELSEWHERE}");
-        kept(method, ("that a key is asked for", "apiKeyRequired", json!(true)), &reason, notes)
+        kept(
+            method,
+            ("that a key is asked for", "apiKeyRequired", json!(true)),
+            &reason,
+            notes,
+        )
     };
     if snapshot.kind != Kind::Rest {
         return beyond("keys of WebSocket APIs are AWS's own".to_owned(), notes);
@@ -150,7 +166,9 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
 
 /// Keys that we made carry the name of the API before that of the consumer: `gatehouse.orders.alice`.
 fn consumer_name(key: &str) -> &str {
-    let ours = key.strip_prefix("gatehouse.").and_then(|rest| rest.split_once('.'));
+    let ours = key
+        .strip_prefix("gatehouse.")
+        .and_then(|rest| rest.split_once('.'));
     ours.map_or(key, |(_, consumer)| consumer)
 }
 

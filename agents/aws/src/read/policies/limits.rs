@@ -131,7 +131,11 @@ pub(super) fn of_method(snapshot: &Snapshot, method: &Method<'_>, notes: &mut Ve
         let reason = format!("no canonical policy says {}", names.join(", "));
         policies.extend(kept(
             method,
-            ("what the stage says of it", "methodSettings", Value::Object(others)),
+            (
+                "what the stage says of it",
+                "methodSettings",
+                Value::Object(others),
+            ),
             &reason,
             notes,
         ));

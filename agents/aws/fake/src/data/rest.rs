@@ -1,0 +1,149 @@
+//! REST APIs: from a request to the method of a resource, and on to its integration.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::answer::{Answer, set};
+use super::exchange::Exchange;
+use super::routing::best;
+use super::upstream::{self, Asked};
+use super::{mapping, mock};
+use crate::cloud::{Cloud, PlaceName};
+use crate::place::{Definition, Entity, object, text};
+
+/// The longest that an integration of a REST API takes unless it says otherwise.
+const USUAL_MS: u64 = 29_000;
+
+/// A stage of a REST API, and the snapshot that it serves.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) place: PlaceName,
+    pub(crate) stage: Entity,
+    pub(crate) snapshot: Arc<Definition>,
+}
+
+/// What is served as a stage of an API, in whichever account and region it is.
+pub(crate) fn served(cloud: &Cloud, api: &str, stage: &str) -> Option<Served> {
+    cloud.anywhere(|(name, place)| {
+        let api = place.rest_apis.get(api)?;
+        let stage = api.stages.get(stage)?;
+        let deployment = api.deployments.get(text(stage, "deploymentId"))?;
+        Some(Served {
+            place: name.clone(),
+            stage: stage.clone(),
+            snapshot: Arc::clone(&deployment.snapshot),
+        })
+    })
+}
+
+/// Answers a request to a stage.
+pub(crate) async fn answer(cloud: &Cloud, served: &Served, mut exchange: Exchange) -> Answer {
+    match method(served, &mut exchange) {
+        Ok(method) => integrated(cloud, served, &exchange, &method).await,
+        Err(refusal) => *refusal,
+    }
+}
+
+fn method(served: &Served, exchange: &mut Exchange) -> Result<Entity, Box<Answer>> {
+    let api = &served.snapshot.api;
+    if api
+        .get("disableExecuteApiEndpoint")
+        .is_some_and(|disabled| *disabled == true)
+    {
+        return Err(Box::new(Answer::forbidden()));
+    }
+    let resources = served.snapshot.resources.values();
+    let with_methods = resources.filter_map(|resource| {
+        let methods = object(resource, "resourceMethods").filter(|methods| !methods.is_empty())?;
+        Some((text(resource, "path"), (text(resource, "path"), methods)))
+    });
+    let Some(found) = best(&exchange.path, with_methods) else {
+        return Err(Box::new(Answer::no_such_path()));
+    };
+    exchange.variables = found.variables;
+    let (path, methods) = found.found;
+    path.clone_into(&mut exchange.resource);
+    let method = methods
+        .get(exchange.method.as_str())
+        .or_else(|| methods.get("ANY"));
+    let method = method.and_then(|method| method.as_object()).cloned();
+    method.ok_or_else(|| Box::new(Answer::no_such_path()))
+}
+
+async fn integrated(cloud: &Cloud, served: &Served, exchange: &Exchange, method: &Entity) -> Answer {
+    let Some(integration) = object(method, "methodIntegration") else {
+        return Answer::internal_error();
+    };
+    if text(integration, "type") == "MOCK" {
+        return mock::answer(exchange, &served.stage, integration);
+    }
+    match asked(exchange, &served.stage, integration) {
+        Some(asked) if mapping::is_http_proxy(integration) => {
+            upstream::ask(&cloud.traffic.client, asked).await
+        }
+        _ => Answer::internal_error(),
+    }
+}
+
+fn asked(exchange: &Exchange, stage: &Entity, integration: &Entity) -> Option<Asked> {
+    let method = match text(integration, "httpMethod") {
+        "ANY" => exchange.method.clone(),
+        method => method.parse().ok()?,
+    };
+    Some(Asked {
+        method,
+        url: url(exchange, stage, integration)?,
+        headers: headers(exchange, stage, integration),
+        body: exchange.body.clone(),
+        timeout: mapping::timeout(integration, USUAL_MS),
+    })
+}
+
+/// The URI with its variables, and the query of the request with what is mapped into it. A variable that nothing is
+/// mapped to makes it no URI.
+fn url(exchange: &Exchange, stage: &Entity, integration: &Entity) -> Option<String> {
+    let mut url = mapping::with_stage_variables(text(integration, "uri"), stage);
+    for (name, from) in mapping::mappings(integration, "path") {
+        let value = mapping::value(exchange, stage, from)?;
+        url = url
+            .replace(&format!("{{{name}}}"), &value)
+            .replace(&format!("{{{name}+}}"), &value);
+    }
+    if url.contains(['{', '}']) {
+        return None;
+    }
+    let mut query: Vec<String> = exchange
+        .query
+        .iter()
+        .filter(|query| !query.is_empty())
+        .cloned()
+        .collect();
+    for (name, from) in mapping::mappings(integration, "querystring") {
+        let mapped = mapping::value(exchange, stage, from);
+        let same = from == format!("method.request.querystring.{name}");
+        if let Some(value) = mapped.filter(|_| !same) {
+            query.push(format!("{}={}", encoded(name), encoded(&value)));
+        }
+    }
+    if query.is_empty() {
+        return Some(url);
+    }
+    let sign = if url.contains('?') { '&' } else { '?' };
+    Some(format!("{url}{sign}{}", query.join("&")))
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn headers(exchange: &Exchange, stage: &Entity, integration: &Entity) -> HeaderMap {
+    let mut headers = upstream::headers(exchange);
+    for (name, from) in mapping::mappings(integration, "header") {
+        if let Some(value) = mapping::value(exchange, stage, from) {
+            set(&mut headers, name, &value);
+        }
+    }
+    headers
+}

@@ -1,0 +1,14 @@
+//! The fake of AWS, over the wire: what it answers, held against the official model where that is at hand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so by ending"
+)]
+
+mod client;
+mod deploy;
+mod documents;
+mod model;
+mod upstream;
