@@ -47,10 +47,20 @@ pub(super) async fn see(account: &Account<'_>, listed: &Listed, known: Option<&s
     if listed.snapshot.kind == Kind::WebSocket {
         return Ok(of_read(&listed.snapshot, String::new()));
     }
-    if mark::is_marked(&listed.api.tags) {
-        return ours(account, listed, &object, known).await;
+    match mark::is_marked(&listed.api.tags) {
+        true => ours(account, listed, &object, known).await,
+        false => of_others(account, listed, &object, known).await,
     }
-    let stage = match readable(stages::stage(account, &listed.api.id, &object).await)? {
+}
+
+/// An API as AWS says it.
+async fn of_others(
+    account: &Account<'_>,
+    listed: &Listed,
+    object: &str,
+    known: Option<&str>,
+) -> Result<Seen> {
+    let stage = match readable(stages::stage(account, &listed.api.id, object).await)? {
         Ok(Some(stage)) => stage,
         Ok(None) => return Ok(Seen::Unreadable(without_stage(account, listed))),
         Err(reason) => return Ok(Seen::Unreadable(reason)),
@@ -64,7 +74,7 @@ pub(super) async fn see(account: &Account<'_>, listed: &Listed, known: Option<&s
     if snapshot.stage.deployment_id.is_none() {
         return Ok(Seen::Unreadable(without_deployment(account, listed)));
     }
-    match exported(stages::export(account, &listed.api.id, &object).await)? {
+    match exported(stages::export(account, &listed.api.id, object).await)? {
         Ok(export) => snapshot.export = export,
         Err(reason) => return Ok(Seen::Unreadable(reason)),
     }
@@ -129,7 +139,7 @@ fn observed(read: Read, snapshot: &Snapshot, version: String) -> ObservedApi {
         name: read.name,
         version: Some(version),
         tags: read.tags,
-        mark: None,
+        mark: Record::of(&snapshot.stage.variables.clone().into_iter().collect()).map(|record| record.mark),
         endpoint_urls: read.endpoint_urls,
         fingerprint: Fingerprint::of_value(&json!(read.content)),
         content: read.content,
@@ -137,24 +147,18 @@ fn observed(read: Read, snapshot: &Snapshot, version: String) -> ObservedApi {
     }
 }
 
-/// An API that is not ours, by AWS's identity of it; none if it is not there, or has no such stage.
-pub(super) async fn foreign(account: &Account<'_>, id: &ApiId) -> Result<Option<ObservedApi>> {
+/// An API that is not ours, by AWS's identity of it.
+pub(super) async fn foreign(account: &Account<'_>, id: &ApiId) -> Result<Observation> {
     let Some(mut listed) = listed::one(account, id).await? else {
-        return Ok(None);
+        return Ok(Observation::Absent);
     };
     Shared::look(account).await?.add_to(&mut listed.snapshot);
-    match see(account, &listed, None).await? {
-        Seen::Api(api) => Ok(Some(*api)),
-        Seen::Unchanged | Seen::Absent => Ok(None),
-        Seen::Unreadable(reason) => Err(Error::new(
-            ErrorKind::Unexpected,
-            format!(
-                "`{}` ({}) cannot be read: {reason}",
-                listed.api.name,
-                id.external_ref()
-            ),
-        )),
-    }
+    let object = format!("`{}` ({})", listed.api.name, id.external_ref());
+    Ok(match of_others(account, &listed, &object, None).await? {
+        Seen::Api(api) => Observation::Present(api),
+        Seen::Unreadable(reason) => Observation::Unknown { reason },
+        Seen::Unchanged | Seen::Absent => Observation::Absent,
+    })
 }
 
 /// What AWS holds of an API of ours that is not as it was applied, or why it cannot be read.
