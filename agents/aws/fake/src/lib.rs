@@ -15,6 +15,7 @@ mod cloud;
 mod control;
 mod data;
 mod faults;
+mod http_apis;
 mod identity;
 mod openapi;
 mod options;
