@@ -34,10 +34,14 @@
 //! # });
 //! ```
 
+mod steps;
+
 use std::fmt;
 
 use async_trait::async_trait;
 pub use gatehouse_control_plane_api::agent::{Step, StepState};
+
+pub use self::steps::Steps;
 
 use crate::error::Result;
 

@@ -31,6 +31,7 @@ pub mod memory;
 mod misbehaving;
 pub mod monitor;
 pub mod operation;
+pub mod packed;
 pub mod runtime;
 pub mod scheduler;
 pub mod settings;

@@ -4,6 +4,7 @@ mod check;
 mod conflicts;
 mod declaring;
 mod deploying;
+mod finishing;
 mod issuers;
 mod listing;
 mod looking;
@@ -15,6 +16,8 @@ mod steps;
 mod strangers;
 mod telling;
 mod versions;
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
@@ -37,11 +40,9 @@ use gatehouse_connector_sdk::{
 
 use self::{deploying::Deploying, listing::Listings, removing::Removal};
 use crate::{
-    client::{Connections, node::Node},
+    client::Connections,
     config::{self, ADMIN_TOKEN, CLIENT_CERTIFICATE, KongSettings},
-    entities::Collection,
-    holding::Holding,
-    translate::{self, Form, IssuerKeys},
+    translate::{self, Form},
 };
 
 /// Speaks to Kongs.
@@ -119,9 +120,10 @@ impl Connector for KongConnector {
 
     async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
         let client = self.connections.open(context).await?;
-        let goes_on = page.position.is_some();
-        let listing = self.listings.of(context.environment.id, &client, goes_on).await?;
-        paging::page(&listing, &page, &telling::reached_at(context)?)
+        let reached_at = telling::reached_at(context)?;
+        self.listings
+            .page(context.environment.id, &client, &page, &reached_at)
+            .await
     }
 
     async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
@@ -130,7 +132,7 @@ impl Connector for KongConnector {
         let reached_at = telling::reached_at(context)?;
         let holding = looking::at_rest(&client, &node, &api.mark).await?;
         let known = api.external_ref.as_ref();
-        telling::look(&client, &holding, known, &reached_at).await
+        telling::look(&client, &node, &holding, known, &reached_at).await
     }
 
     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
@@ -168,19 +170,13 @@ impl Connector for KongConnector {
             request,
         };
         let keys = issuers::keys(http, context, desired, node.edition).await?;
-        if let Some(deployed) = as_desired(&deploying, &node, &holding, &keys, &reached_at).await? {
-            return Ok(deployed);
+        if deploying.finish(&holding, &keys).await? {
+            return telling::told(&holding, &reached_at, desired);
         }
         let known = request.external_ref.as_ref();
-        let seen = telling::look(&client, &holding, known, &reached_at).await?;
+        let seen = telling::look(&client, &node, &holding, known, &reached_at).await?;
         conflicts::refuse_unseen(&seen, request)?;
-        let secrets = planning::resolved(context, desired).await?;
-        let mut generation = planning::generation(request, &holding, (&secrets, &keys), &node, &settings);
-        versions::fit(&client, &mut generation).await?;
-        conflicts::refuse_missing_plugins(&generation.form, &node, desired.mark.api_name.as_str())?;
-        conflicts::refuse_templates(&generation.form, &node, desired.mark.api_name.as_str())?;
-        strangers::adopted(&client, request, &mut holding).await?;
-        strangers::refuse_places(&client, request, &holding).await?;
+        let (generation, secrets) = deploying.prepare(&mut holding, &keys).await?;
         let carried_out = match node.has_database {
             true => deploying.carry_out(&generation, &holding).await,
             false => deploying.declare(&generation, &holding).await,
@@ -196,7 +192,7 @@ impl Connector for KongConnector {
         let holding = looking::at_work(&client, &node, &api.mark).await?;
         strangers::refuse_to_remove(&client, api, &holding).await?;
         if !node.has_database {
-            return declaring::withdraw(&client, &api.mark).await;
+            return declaring::withdraw(&client, &api.mark, &BTreeSet::new()).await;
         }
         let removal = Removal {
             client: &client,
@@ -207,44 +203,4 @@ impl Connector for KongConnector {
         };
         removal.all_but(&Form::default()).await
     }
-}
-
-/// The answer of a deploy that has little to do: the gateway holds it all. What attempts left behind goes, and another
-/// revision that differs in nothing gets its mark.
-async fn as_desired(
-    deploying: &Deploying<'_>,
-    node: &Node,
-    holding: &Holding,
-    keys: &IssuerKeys,
-    reached_at: &[String],
-) -> Result<Option<Deployed>> {
-    let desired = &deploying.request.desired;
-    let Some(current) = holding.current() else {
-        return Ok(None);
-    };
-    let has_keys = issuers::are_there(keys, &current.record.form);
-    if !current.is_intact || !has_keys || current.record.fingerprint != desired.fingerprint {
-        return Ok(None);
-    }
-    let record = current.record.clone();
-    let has_leftovers = holding.all(Collection::Services).count() > record.form.services().count();
-    match node.has_database {
-        true => {
-            let removal = Removal {
-                client: deploying.client,
-                context: deploying.context,
-                mark: &desired.mark,
-                holding,
-                begun: &record.form,
-            };
-            removal.all_but(&record.form).await?;
-            deploying.name_anew(&record, holding).await?;
-            if record.mark != desired.mark {
-                deploying.mark_anew(record).await?;
-            }
-        }
-        false if has_leftovers || record.mark != desired.mark => return Ok(None),
-        false => {}
-    }
-    telling::told(holding, reached_at, desired).map(Some)
 }

@@ -1,6 +1,9 @@
 //! What a Kong holds of one API of ours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
@@ -16,8 +19,13 @@ pub(crate) const STAGED: &str = "gatehouse-staged";
 /// The services that carry the marks of an API, with everything below them, and the consumers of its environment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Holding {
-    entities: BTreeMap<(Collection, String), Entity>,
+    entities: Entities,
+    /// What other APIs hold, too: of many APIs, each has all who may call.
+    shared: Arc<Entities>,
 }
+
+/// Entities by what they are.
+pub(crate) type Entities = BTreeMap<(Collection, String), Entity>;
 
 /// Services, routes and plugins that were made together.
 #[derive(Debug, Clone)]
@@ -27,28 +35,35 @@ pub(crate) struct Generation {
 }
 
 impl Holding {
-    /// Puts entities in, and leaves alone what is there already.
+    /// Puts entities in, in place of what is there under their identities.
     pub(crate) fn extend(&mut self, collection: Collection, entities: impl IntoIterator<Item = Entity>) {
-        for entity in entities {
-            self.entities.insert((collection, entity.id().to_owned()), entity);
-        }
+        self.entities.extend(by_id(collection, entities));
+    }
+
+    /// Puts in what other holdings have, too.
+    pub(crate) fn share(&mut self, shared: &Arc<Entities>) {
+        self.shared = shared.clone();
     }
 
     pub(crate) fn get(&self, collection: Collection, id: &str) -> Option<&Entity> {
-        self.entities.get(&(collection, id.to_owned()))
+        let key = (collection, id.to_owned());
+        self.entities.get(&key).or_else(|| self.shared.get(&key))
     }
 
     pub(crate) fn all(&self, collection: Collection) -> impl Iterator<Item = &Entity> {
-        let of = self
-            .entities
-            .iter()
-            .filter(move |((other, _), _)| *other == collection);
+        let all = self.entities.iter().chain(self.shared.iter());
+        let of = all.filter(move |((other, _), _)| *other == collection);
         of.map(|(_, entity)| entity)
     }
 
-    /// Everything.
-    pub(crate) fn entities(&self) -> impl Iterator<Item = &Entity> {
+    /// Everything that is its own.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Entity> {
         self.entities.values()
+    }
+
+    /// What other holdings have, too.
+    pub(crate) fn shared(&self) -> impl ExactSizeIterator<Item = &Entity> {
+        self.shared.values()
     }
 
     /// What belongs to a service: its plugins, its routes, and theirs.
@@ -122,6 +137,15 @@ impl Holding {
         let is_on = part.fields.contains_key("enabled") || entity.is_enabled();
         is_on && contains(&entity.0, &part.fields)
     }
+}
+
+/// Entities of a collection by what they are.
+pub(crate) fn by_id(
+    collection: Collection,
+    entities: impl IntoIterator<Item = Entity>,
+) -> impl Iterator<Item = ((Collection, String), Entity)> {
+    let entities = entities.into_iter();
+    entities.map(move |entity| ((collection, entity.id().to_owned()), entity))
 }
 
 /// Whether an object has these fields with these values: lists of texts are sets, and stand-ins of secrets are whatever

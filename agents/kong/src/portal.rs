@@ -61,10 +61,6 @@ impl Portal {
     fn refused(error: &Error) -> Self {
         let refused = Document {
             place: "the portal".to_owned(),
-            api_name: None,
-            api_version: None,
-            labels: Vec::new(),
-            portals: Vec::new(),
             content: Content::Unreadable(chain(error)),
         };
         Self {

@@ -21,7 +21,7 @@ mod tokens;
 pub(crate) use self::{
     consumers::{HIDDEN, Secrets},
     fidelity::{fidelity, support},
-    form::{Form, Occasion, PROBED, Part, probe_path},
+    form::{Form, Occasion, PROBED, Part, is_probe, probe_path},
     names::{Names, TAG, reference, service_tags, tags},
     plugins::{IssuerKeys, issuer_of},
     shown::vendor_form,

@@ -41,6 +41,21 @@ pub struct HeadersPolicy {
     pub response: HeaderChanges,
 }
 
+/// Headers that belong to the connection or to the framing of the message. Changing them would let two
+/// parties disagree on where a request ends or whom it is for.
+const UNCHANGEABLE: [&str; 10] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
 /// Header changes, carried out in this order: remove, set, add.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -60,6 +75,11 @@ impl HeaderChanges {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
+    }
+
+    /// Whether a policy may change a header, whatever its case.
+    pub fn may_change(header: &str) -> bool {
+        !UNCHANGEABLE.contains(&header.to_ascii_lowercase().as_str())
     }
 }
 

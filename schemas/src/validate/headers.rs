@@ -7,21 +7,6 @@ use http::{HeaderName, HeaderValue};
 use super::note;
 use crate::{issue::Issue, pointer, policy::HeaderChanges};
 
-/// Headers that belong to the connection or to the framing of the message. Changing them would let two
-/// parties disagree on where a request ends or whom it is for.
-const UNCHANGEABLE: [&str; 10] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
-
 /// A header name that is valid.
 pub(super) fn name(text: &str) -> Result<(), String> {
     HeaderName::from_bytes(text.as_bytes())
@@ -64,7 +49,7 @@ pub(super) fn values(pairs: &BTreeMap<String, String>, at: &str, issues: &mut Ve
 
 fn changeable(header: &str) -> Result<(), String> {
     name(header)?;
-    if UNCHANGEABLE.contains(&header.to_ascii_lowercase().as_str()) {
+    if !HeaderChanges::may_change(header) {
         return Err(format!(
             "`{header}` belongs to the connection and cannot be changed by a policy"
         ));

@@ -14,6 +14,7 @@ mod clock;
 mod cloud;
 mod control;
 mod data;
+pub mod emulators;
 mod faults;
 mod http_apis;
 mod identity;

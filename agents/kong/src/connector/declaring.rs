@@ -40,7 +40,7 @@ impl Deploying<'_> {
         let before = self.client.configuration().await?;
         let mut parts: Vec<Part> = generation.form.parts.clone();
         parts.push(generation.record.part());
-        let mut after = without_api(before.clone(), mark);
+        let mut after = without_api(before.clone(), mark, &BTreeSet::new());
         let replaced: BTreeSet<String> = holding
             .all(Collection::Services)
             .map(|service| service.id().to_owned())
@@ -70,11 +70,11 @@ impl Deploying<'_> {
     }
 }
 
-/// Loads the configuration without an API.
-pub(super) async fn withdraw(client: &Client, mark: &Mark) -> Result<()> {
+/// Loads the configuration without an API, but what is kept of it, by identity.
+pub(super) async fn withdraw(client: &Client, mark: &Mark, kept: &BTreeSet<&str>) -> Result<()> {
     let seen = client.configuration_hash().await?;
     let before = client.configuration().await?;
-    let after = without_api(before.clone(), mark);
+    let after = without_api(before.clone(), mark, kept);
     if after == before {
         return Ok(());
     }
@@ -93,8 +93,13 @@ async fn refuse_changed(client: &Client, seen: Option<String>, api: &str) -> Res
     Err(Error::new(ErrorKind::Conflict, message).with_retry(Retry::Backoff))
 }
 
-/// The configuration without everything of an API; consumers of the environment that are in no group then go, too.
-fn without_api(mut configuration: Map<String, Value>, mark: &Mark) -> Map<String, Value> {
+/// The configuration without everything of an API but what is kept; consumers of the environment that are in no group
+/// then go, too.
+fn without_api(
+    mut configuration: Map<String, Value>,
+    mark: &Mark,
+    kept: &BTreeSet<&str>,
+) -> Map<String, Value> {
     let [_, environment, own] = tags(mark);
     let mut gone: BTreeSet<String> = BTreeSet::new();
     for collection in OURS {
@@ -104,7 +109,9 @@ fn without_api(mut configuration: Map<String, Value>, mark: &Mark) -> Map<String
         };
         let goes = |entity: &Entity| match collection {
             // Another environment may have the API on the same Kong.
-            Collection::Services | Collection::Acls => entity.has_tag(&own) && entity.has_tag(&environment),
+            Collection::Services | Collection::Acls => {
+                entity.has_tag(&own) && entity.has_tag(&environment) && !kept.contains(entity.id())
+            }
             Collection::Consumers => {
                 entity.has_tag(TAG) && entity.has_tag(&environment) && !members.contains(entity.id())
             }

@@ -1,8 +1,6 @@
 //! One deploy to a Kong with a database, or to Konnect: a new generation beside the old one, then the switch, then the
 //! old one goes.
 
-use std::collections::BTreeSet;
-
 use gatehouse_connector_sdk::{
     connector::DeployRequest,
     context::Context,
@@ -81,12 +79,7 @@ impl Deploying<'_> {
         steps
             .take("remove what is not used any more".to_owned(), None, removal)
             .await?;
-        let kept: BTreeSet<&str> = generation.form.services().collect();
-        let gone = holding
-            .all(Collection::Services)
-            .map(Entity::id)
-            .filter(|id| !kept.contains(id));
-        probing::forgotten(self.http, self.context, self.settings, gone).await?;
+        self.wait_until_forgotten(&generation.form, holding).await?;
         let name = self.name(main);
         steps
             .take("give the service its name".to_owned(), None, name)

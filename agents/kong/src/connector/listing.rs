@@ -1,23 +1,17 @@
 //! What a Kong has: its services with everything that belongs to them, read at one moment.
 
+mod kept;
 mod ours;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse_connector_sdk::{
     error::{Error, ErrorKind, Result},
-    schemas::{
-        canonical::Fingerprint,
-        identity::{EnvironmentId, ExternalRef},
-        observed::ObservedApi,
-    },
+    schemas::{canonical::Fingerprint, identity::ExternalRef, observed::ObservedApi},
 };
 use serde_json::json;
 
+pub(super) use self::kept::Listings;
 use super::paging;
 use crate::{
     client::{Client, node::Edition},
@@ -27,9 +21,6 @@ use crate::{
     read::{self, Index, Snapshot},
     translate::TAG,
 };
-
-/// How long the pages of one listing are told from one look, which may take hours at a vendor's pace elsewhere.
-const FRESH: Duration = Duration::from_secs(600);
 
 /// One look at everything.
 #[derive(Debug)]
@@ -61,69 +52,6 @@ pub(super) enum What {
     Service(String),
     /// A route without a service.
     Route(String),
-}
-
-/// The listings that pages are told from, by environment.
-#[derive(Debug, Default)]
-pub(super) struct Listings {
-    kept: Mutex<BTreeMap<EnvironmentId, Kept>>,
-}
-
-#[derive(Debug, Clone)]
-struct Kept {
-    listing: Arc<Listing>,
-    /// What the Kong said of its configuration then, if it says so.
-    hash: Option<String>,
-    since: Instant,
-}
-
-impl Listings {
-    /// The listing to tell a page from. A first page takes a new look, unless the Kong says that nothing changed.
-    pub(super) async fn of(
-        &self,
-        environment: EnvironmentId,
-        client: &Client,
-        goes_on: bool,
-    ) -> Result<Arc<Listing>> {
-        let kept = self.kept(environment);
-        if let Some(kept) = kept
-            .as_ref()
-            .filter(|kept| goes_on && kept.since.elapsed() < FRESH)
-        {
-            return Ok(kept.listing.clone());
-        }
-        let node = client.node().await?;
-        let hash = match node.has_database {
-            true => None,
-            false => client.configuration_hash().await?,
-        };
-        if let Some(kept) = kept.filter(|kept| hash.is_some() && kept.hash == hash) {
-            return Ok(kept.listing);
-        }
-        // What a large Kong has takes tens of megabytes, which need not be there twice.
-        self.forget(environment);
-        let listing = Arc::new(look(client, node.edition).await?);
-        let kept = Kept {
-            listing: listing.clone(),
-            hash,
-            since: Instant::now(),
-        };
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(environment, kept);
-        Ok(listing)
-    }
-
-    fn forget(&self, environment: EnvironmentId) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.remove(&environment);
-    }
-
-    fn kept(&self, environment: EnvironmentId) -> Option<Kept> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&environment).cloned()
-    }
 }
 
 /// Lists every collection that tells something of an API.
@@ -268,6 +196,7 @@ pub(super) async fn look_at_places(client: &Client) -> Result<Snapshot> {
 /// Something by its identity that is not an API of ours, if it is there.
 pub(super) async fn foreign(
     client: &Client,
+    edition: Edition,
     known: &ExternalRef,
     reached_at: &[String],
 ) -> Result<Option<ObservedApi>> {
@@ -275,7 +204,6 @@ pub(super) async fn foreign(
     if !is_route && client.get(Collection::Services, &known.0).await?.is_none() {
         return Ok(None);
     }
-    let edition = client.node().await?.edition;
     let listing = look(client, edition).await?;
     let Some(entry) = listing.entries.get(known) else {
         return Ok(None);

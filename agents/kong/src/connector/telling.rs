@@ -12,7 +12,12 @@ use gatehouse_connector_sdk::{
 };
 
 use super::{listing, paging};
-use crate::{client::Client, config, holding::Holding, observed};
+use crate::{
+    client::{Client, node::Node},
+    config,
+    holding::Holding,
+    observed,
+};
 
 /// Where consumers reach the gateway: what people said of the environment, else what its settings say.
 pub(super) fn reached_at(context: &Context) -> Result<Vec<String>> {
@@ -26,6 +31,7 @@ pub(super) fn reached_at(context: &Context) -> Result<Vec<String>> {
 /// What is there: under the identity, marked or not; only if nothing is, what carries our mark.
 pub(super) async fn look(
     client: &Client,
+    node: &Node,
     holding: &Holding,
     known: Option<&ExternalRef>,
     reached_at: &[String],
@@ -35,7 +41,7 @@ pub(super) async fn look(
         .as_ref()
         .is_some_and(|current| Some(&current.record.external_ref) == known);
     if let Some(known) = known.filter(|_| !is_current)
-        && let Some(api) = listing::foreign(client, known, reached_at).await?
+        && let Some(api) = listing::foreign(client, node.edition, known, reached_at).await?
     {
         return Ok(Observation::Present(Box::new(api)));
     }

@@ -18,7 +18,7 @@ use crate::{
     holding::{self, Holding},
     read::{self, Snapshot},
     record::{Record, is_record},
-    translate::{Part, TAG},
+    translate::{Part, TAG, is_probe},
 };
 
 /// What was applied, with what differs now. What was written is read back too, so that what Kong cannot say differs in
@@ -119,13 +119,8 @@ fn callers(holding: &Holding) -> Snapshot {
 
 /// Routes that are there for us alone: those by which the proxy is asked, and those of preflight requests.
 fn without_probes(snapshot: &mut Snapshot) {
-    let is_ours = |route: &Entity| {
-        route.list("paths").any(|path| path.starts_with("/.gatehouse/"))
-            || route
-                .text("expression")
-                .is_some_and(|expression| expression.contains("\"/.gatehouse/"))
-            || route.list("methods").eq(["OPTIONS"]) && route.has_tag(TAG)
-    };
+    let is_ours =
+        |route: &Entity| is_probe(route) || route.list("methods").eq(["OPTIONS"]) && route.has_tag(TAG);
     let gone: BTreeSet<String> = snapshot
         .routes
         .iter()
@@ -204,27 +199,11 @@ fn versions(record: &Record, content: &RevisionContent, holding: &Holding) -> Ve
         let held = holding.get(part.collection, &part.id);
         held.is_some_and(|held| holding::contains(&held.0, &part.fields))
     };
-    let callers = [
-        Collection::Consumers,
-        Collection::KeyAuths,
-        Collection::BasicAuths,
-        Collection::Jwts,
-        Collection::Acls,
-    ];
-    let mut parts = callers
-        .into_iter()
-        .flat_map(|collection| record.form.of(collection));
-    let are_intact = parts.all(is_intact);
-    let of_operations = content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    let names: BTreeSet<_> = content
-        .policies
-        .iter()
-        .chain(of_operations)
-        .flat_map(Policy::secret_names)
-        .collect();
+    let callers = Collection::CALLERS.into_iter();
+    let are_intact = callers
+        .flat_map(|collection| record.form.of(collection))
+        .all(is_intact);
+    let names: BTreeSet<_> = content.all_policies().flat_map(Policy::secret_names).collect();
     let version = |name: &ResourceName| {
         let known = record
             .secrets

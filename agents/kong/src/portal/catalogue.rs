@@ -1,11 +1,10 @@
 //! Konnect's API catalogue: which API a service implements, and the definition of its current version.
 //!
 //! Implementations lead from a service on a control plane to an API, the API to its versions, a version to a text.
-//! Publications say which portals show the API.
 
 use std::collections::BTreeMap;
 
-use gatehouse_connector_sdk::error::{ErrorKind, Result, chain};
+use gatehouse_connector_sdk::error::{Result, chain};
 use serde_json::Value;
 
 use super::classic::concerns_everything;
@@ -27,11 +26,13 @@ pub(super) async fn look(client: &Client, services: &[&str]) -> Result<Vec<(Stri
         return Ok(Vec::new());
     }
     let apis = by_id(client.konnect_list(&["v3", "apis"], &[]).await?);
-    let publications = publications(client).await?;
     let mut found = Vec::new();
     for (service, api_id) in implementations {
         let document = match apis.get(&api_id) {
-            Some(api) => document(api, &publications, definition(client, &api_id, api).await?),
+            Some(api) => Document {
+                place: place(api),
+                content: definition(client, &api_id, api).await?,
+            },
             None => unlisted(&api_id),
         };
         found.push((service, document));
@@ -62,14 +63,6 @@ fn by_id(apis: Vec<Value>) -> BTreeMap<String, Value> {
     let apis = apis.into_iter();
     apis.filter_map(|api| Some((api["id"].as_str()?.to_owned(), api)))
         .collect()
-}
-
-/// Who may not see publications still sees definitions.
-async fn publications(client: &Client) -> Result<Vec<Value>> {
-    match client.konnect_list(&["v3", "api-publications"], &[]).await {
-        Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::NotFound) => Ok(Vec::new()),
-        result => result,
-    }
 }
 
 /// The definition of an API's current version, or of its newest if none is said to be current.
@@ -113,45 +106,6 @@ pub(super) fn content(place: &str, version: Option<&Value>) -> Content {
     }
 }
 
-pub(super) fn document(api: &Value, publications: &[Value], content: Content) -> Document {
-    let word = |field: &str| api[field].as_str().map(str::to_owned);
-    let current = || {
-        api["current_version_summary"]["version"]
-            .as_str()
-            .map(str::to_owned)
-    };
-    let labels = api["labels"].as_object().into_iter().flatten();
-    Document {
-        place: place(api),
-        api_name: word("name"),
-        api_version: word("version").or_else(current),
-        labels: labels
-            .map(|(key, value)| format!("{key}:{}", value.as_str().unwrap_or_default()))
-            .collect(),
-        portals: portals(api, publications),
-        content,
-    }
-}
-
-/// The portals that show an API, by name where the API tells it.
-fn portals(api: &Value, publications: &[Value]) -> Vec<String> {
-    let named = api["portals"].as_array().into_iter().flatten();
-    let names: BTreeMap<_, _> = named
-        .filter_map(|it| Some((it["id"].as_str()?, it["name"].as_str()?)))
-        .collect();
-    let mut shown: BTreeMap<&str, Option<&str>> = names.keys().map(|id| (*id, None)).collect();
-    for publication in publications.iter().filter(|it| it["api_id"] == api["id"]) {
-        if let Some(id) = publication["portal_id"].as_str() {
-            shown.insert(id, publication["visibility"].as_str());
-        }
-    }
-    let said = |(id, visibility): (&str, Option<&str>)| {
-        let name = names.get(id).copied().unwrap_or(id);
-        visibility.map_or_else(|| name.to_owned(), |visibility| format!("{name} ({visibility})"))
-    };
-    shown.into_iter().map(said).collect()
-}
-
 fn place(api: &Value) -> String {
     let name = api["name"].as_str().unwrap_or_default();
     let id = api["id"].as_str().unwrap_or_default();
@@ -164,10 +118,6 @@ fn unlisted(id: &str) -> Document {
     let reason = format!("{place} is not listed; let the token view the API, or remove the implementation");
     Document {
         place,
-        api_name: None,
-        api_version: None,
-        labels: Vec::new(),
-        portals: Vec::new(),
         content: Content::Unreadable(reason),
     }
 }

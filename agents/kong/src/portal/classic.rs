@@ -98,16 +98,8 @@ pub(super) fn content(place: &str, file: &Value) -> Content {
 }
 
 fn document(place: &str, content: Content) -> Document {
-    let (api_name, api_version) = match &content {
-        Content::Definition(definition) => (Some(definition.title.clone()), Some(definition.version.clone())),
-        _ => (None, None),
-    };
     Document {
         place: place.to_owned(),
-        api_name,
-        api_version,
-        labels: Vec::new(),
-        portals: Vec::new(),
         content,
     }
 }

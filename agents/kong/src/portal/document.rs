@@ -8,14 +8,6 @@ use serde_json::Value;
 pub(crate) struct Document {
     /// Where it is, for people.
     pub(crate) place: String,
-    /// What the portal calls the API, if it has a name for it.
-    pub(crate) api_name: Option<String>,
-    /// The version of the API that the portal says.
-    pub(crate) api_version: Option<String>,
-    /// The portal's labels, as `key:value`.
-    pub(crate) labels: Vec<String>,
-    /// The names or ids of the portals that show it, with who may see it there.
-    pub(crate) portals: Vec<String>,
     /// What it says.
     pub(crate) content: Content,
 }

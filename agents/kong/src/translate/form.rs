@@ -15,7 +15,7 @@ use super::{
     plugins::{self, Chain, IssuerKeys, Place},
     policies,
     routes::{self, Route, in_flavor},
-    services::{self, Forward, Variant},
+    services::{self, Forward, Served, Variant},
 };
 use crate::{
     client::node::{Edition, Flavor},
@@ -71,6 +71,11 @@ impl Form {
             .filter(move |part| part.collection == collection)
     }
 
+    /// Whether the proxy can be asked for it.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.of(Collection::Routes).any(|part| is_probe(&part.entity()))
+    }
+
     /// The plugins that it needs, by name.
     pub(crate) fn plugin_names(&self) -> impl Iterator<Item = &str> {
         self.of(Collection::Plugins)
@@ -109,25 +114,22 @@ impl<'a> Occasion<'a> {
             secrets: self.secrets,
             edition: self.edition,
             keys: self.keys,
-            target: None,
             methods: &methods,
         };
-        let mut callers = Vec::new();
-        let mut rest = Vec::new();
-        for (variant, operations) in services::variants(content, place) {
-            let of_operations = operations.iter().flat_map(|operation| {
-                let policies = policies::of_operation(content, operation);
-                plugins::chain(&policies, place).callers
-            });
-            callers.extend(plugins::chain(&policies::of_api(content), place).callers);
-            callers.extend(of_operations);
-            rest.extend(self.service(&variant, &operations, place));
-        }
-        let callers = callers
-            .iter()
+        let of_api = plugins::chain(&policies::of_api(content), place);
+        let variants = services::variants(content, &of_api, place);
+        let operations = variants.iter().flat_map(|(_, operations)| operations);
+        let chains = [&of_api]
+            .into_iter()
+            .chain(operations.map(|served| &served.chain));
+        let callers = chains
+            .flat_map(|chain| &chain.callers)
             .flat_map(|callers| callers.parts(self.desired, self.names, self.secrets));
+        let services = (0..).zip(&variants).flat_map(|(number, (variant, operations))| {
+            self.service(variant, operations, &of_api, self.is_probed && number == 0)
+        });
         Form {
-            parts: distinct(callers.chain(rest)),
+            parts: distinct(callers.chain(services)),
         }
     }
 
@@ -153,8 +155,9 @@ impl<'a> Occasion<'a> {
     fn service(
         self,
         variant: &Variant,
-        operations: &[&gatehouse_connector_sdk::schemas::revision::Operation],
-        place: Place<'_>,
+        operations: &[Served<'_>],
+        of_api: &Chain,
+        is_probed: bool,
     ) -> Vec<Part> {
         let content = &self.desired.content;
         let Some((url, upstream)) = self.upstream(&variant.upstream) else {
@@ -162,33 +165,22 @@ impl<'a> Occasion<'a> {
         };
         let forward = Forward::new(content, &url);
         let id = self.names.of(&format!("service/{}", variant.key()));
-        let mut parts = vec![self.part(
-            Collection::Services,
-            id.clone(),
-            services::fields(&url, upstream, variant, &forward),
-        )];
+        let fields = services::fields(&url, upstream, variant, &forward);
+        let mut parts = vec![self.part(Collection::Services, id.clone(), fields)];
         let template = (forward.strips && !content.operations.is_empty()).then(|| forward.template());
-        let service = plugins::chain(
-            &policies::of_api(content),
-            Place {
-                target: template.as_deref(),
-                ..place
-            },
-        );
-        parts.extend(self.plugins("service", &id, &without_termination(&service)));
+        let plugins = of_api.plugins(template.as_deref());
+        parts.extend(self.plugins("service", &id, &without_termination(&plugins)));
         let routes = match operations.is_empty() {
-            true => vec![routes::everything(content, &service, place)],
-            false => routes::routes(content, operations, &forward, &service, place),
+            true => vec![routes::everything(content, &plugins)],
+            false => routes::routes(content, operations, &forward, &plugins),
         };
+        let probe = is_probed.then(|| (0, probe(&id)));
         parts.extend(
-            routes
-                .into_iter()
-                .zip(1..)
-                .flat_map(|(route, number)| self.route(&id, number, route)),
+            (1..)
+                .zip(routes)
+                .chain(probe)
+                .flat_map(|(number, route)| self.route(&id, number, route)),
         );
-        if self.is_probed && variant_is_first(self.desired, variant, place) {
-            parts.extend(self.route(&id, 0, probe(&id)));
-        }
         parts
     }
 
@@ -238,7 +230,15 @@ impl<'a> Occasion<'a> {
 
 /// Where the proxy is asked whether it knows a generation: below its own path, and answered by Kong itself.
 pub(crate) fn probe_path(service: &str) -> String {
-    format!("/.gatehouse/{service}")
+    format!("{PROBES}{service}")
+}
+
+const PROBES: &str = "/.gatehouse/";
+
+/// Whether the proxy is asked by a route, in the words of any router.
+pub(crate) fn is_probe(route: &Entity) -> bool {
+    let is_asked = |expression: &str| expression.contains(&format!("\"{PROBES}"));
+    route.list("paths").any(|path| path.starts_with(PROBES)) || route.text("expression").is_some_and(is_asked)
 }
 
 /// The header that shows whose answer it is, whatever the answer: security plugins of the API answer before the probe's
@@ -254,7 +254,7 @@ fn probe(service: &str) -> Route {
         "regex_priority": 0,
     });
     let header = format!("{PROBED}:{service}");
-    let plugins = [
+    let own = [
         (
             "request-termination",
             json!({"status_code": 200, "message": "served"}),
@@ -264,20 +264,17 @@ fn probe(service: &str) -> Route {
             json!({"remove": {"headers": [PROBED]}, "add": {"headers": [header]}}),
         ),
     ];
-    let plugin = |(name, config): (&str, Value)| (name.to_owned(), json!({"name": name, "config": config}));
     Route {
         fields: Entity::of(fields).0,
-        plugins: plugins.into_iter().map(plugin).collect(),
+        plugins: own
+            .map(|(name, config)| plugins::plugin(name, config))
+            .into_iter()
+            .collect(),
     }
 }
 
-fn variant_is_first(desired: &DesiredApi, variant: &Variant, place: Place<'_>) -> bool {
-    let variants = services::variants(&desired.content, place);
-    variants.first().is_some_and(|(first, _)| first == variant)
-}
-
-fn without_termination(chain: &Chain) -> BTreeMap<String, Value> {
-    let mut plugins = chain.plugins.clone();
+fn without_termination(plugins: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let mut plugins = plugins.clone();
     plugins.remove("request-termination");
     plugins
 }

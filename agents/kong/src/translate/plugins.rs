@@ -10,7 +10,7 @@ use gatehouse_connector_sdk::schemas::{
     desired::DesiredApi,
     policy::{
         ApiKeyPolicy, CachePolicy, CorsPolicy, CredentialLocation, JwtPolicy, NativePolicy, OAuth2Policy,
-        Policy, RespondPolicy,
+        Policy, RespondPolicy, RewritePolicy,
     },
 };
 use serde_json::{Map, Value, json};
@@ -35,14 +35,18 @@ pub(crate) fn issuer_of(policy: &JwtPolicy) -> String {
 /// What becomes of the policies of one place.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
-    /// The plugins by name, each with its configuration.
-    pub(super) plugins: BTreeMap<String, Value>,
+    /// The plugins by name, each with its configuration; all but what the upstream is asked.
+    plugins: BTreeMap<String, Value>,
+    /// What changes of the request.
+    request: Transformer,
     /// Those who may call.
     pub(super) callers: Vec<Callers>,
     /// How long the upstream may take, in milliseconds, if a policy says so.
     pub(super) response_ms: Option<u32>,
     /// How often Kong may send a request again.
     pub(super) retries: u32,
+    /// The path below the upstream's own that a policy puts in place of the operation's.
+    pub(super) path: Option<String>,
 }
 
 /// What the plugins of a place depend on beside its policies.
@@ -53,8 +57,6 @@ pub(super) struct Place<'a> {
     pub(super) edition: Edition,
     /// The keys of issuers.
     pub(super) keys: &'a IssuerKeys,
-    /// The target of the upstream's request in the words of a template, if it is not the caller's own path.
-    pub(super) target: Option<&'a str>,
     /// The methods that answers to preflight requests name if a policy does not.
     pub(super) methods: &'a [String],
 }
@@ -62,9 +64,7 @@ pub(super) struct Place<'a> {
 /// The plugins of the policies that hold at a place.
 pub(super) fn chain(policies: &[&Policy], place: Place<'_>) -> Chain {
     let mut chain = Chain::default();
-    let (mut request, mut response, mut counter) =
-        (Transformer::default(), Transformer::default(), Counter::default());
-    request.target(place.target);
+    let (mut response, mut counter) = (Transformer::default(), Counter::default());
     let mut filters = Vec::new();
     for policy in policies {
         match policy {
@@ -90,10 +90,10 @@ pub(super) fn chain(policies: &[&Policy], place: Place<'_>) -> Chain {
             Policy::Quota(policy) => counter.quota(policy),
             Policy::Cors(policy) => chain.add("cors", cors(policy, place.methods)),
             Policy::Headers(policy) => {
-                request.change(&policy.request);
+                chain.request.change(&policy.request);
                 response.change(&policy.response);
             }
-            Policy::Rewrite(policy) => request.query(&policy.query),
+            Policy::Rewrite(policy) => chain.rewrite(policy),
             Policy::Respond(policy) => chain.add("request-termination", respond(policy)),
             Policy::Timeout(policy) => chain.response_ms = Some(policy.response_ms),
             Policy::Retry(policy) => chain.retries = policy.attempts,
@@ -104,15 +104,29 @@ pub(super) fn chain(policies: &[&Policy], place: Place<'_>) -> Chain {
     }
     chain.add_some("ip-restriction", limits::addresses(&filters));
     chain.add_some("rate-limiting", counter.config());
-    chain.add_some("request-transformer", request.config());
-    chain.add_some("response-transformer", response.config());
+    chain.add_some("response-transformer", response.config(None));
     chain
 }
 
 impl Chain {
+    /// The plugins where the upstream is asked for a target, if it is not the caller's own path.
+    pub(super) fn plugins(&self, target: Option<&str>) -> BTreeMap<String, Value> {
+        let mut plugins = self.plugins.clone();
+        plugins.extend(
+            self.request
+                .config(target)
+                .map(|config| plugin("request-transformer", config)),
+        );
+        plugins
+    }
+
+    /// Whether a plugin is among them.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.plugins.contains_key(name)
+    }
+
     fn add(&mut self, name: &str, config: Value) {
-        self.plugins
-            .insert(name.to_owned(), json!({"name": name, "config": config}));
+        self.plugins.extend([plugin(name, config)]);
     }
 
     fn add_some(&mut self, name: &str, config: Option<Value>) {
@@ -131,6 +145,13 @@ impl Chain {
         self.callers.push(callers);
     }
 
+    fn rewrite(&mut self, policy: &RewritePolicy) {
+        self.request.query(&policy.query);
+        if policy.path.is_some() {
+            self.path.clone_from(&policy.path);
+        }
+    }
+
     fn with_fragments(&mut self, policy: &NativePolicy) {
         for plugin in fragments(policy) {
             if let Some(name) = plugin.get("name").and_then(Value::as_str) {
@@ -139,6 +160,11 @@ impl Chain {
             }
         }
     }
+}
+
+/// A plugin by its name.
+pub(super) fn plugin(name: &str, config: Value) -> (String, Value) {
+    (name.to_owned(), json!({"name": name, "config": config}))
 }
 
 fn key_auth(policy: &ApiKeyPolicy) -> (&'static str, Value) {

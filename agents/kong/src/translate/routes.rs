@@ -2,17 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gatehouse_connector_sdk::schemas::{
-    policy::Policy,
-    revision::{Operation, RevisionContent},
-};
+use gatehouse_connector_sdk::schemas::{api::OperationMatch, revision::RevisionContent};
 use serde_json::{Map, Value, json};
 
 use super::{
     paths::{self, Keep},
-    plugins::{self, Chain, Place},
-    policies,
-    services::Forward,
+    plugins,
+    services::{Forward, Served},
 };
 use crate::client::node::Flavor;
 
@@ -20,7 +16,7 @@ use crate::client::node::Flavor;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Route {
     pub(super) fields: Map<String, Value>,
-    pub(super) plugins: BTreeMap<String, Value>,
+    pub(super) plugins: Plugins,
 }
 
 /// What operations must have in common to be one route.
@@ -33,78 +29,65 @@ struct Likeness {
     priority: usize,
 }
 
+/// The plugins of a place, by name.
+type Plugins = BTreeMap<String, Value>;
+
 /// The routes of some operations of an API, below one service with its plugins.
 pub(super) fn routes(
     content: &RevisionContent,
-    operations: &[&Operation],
+    operations: &[Served<'_>],
     forward: &Forward,
-    service: &Chain,
-    place: Place<'_>,
+    service: &Plugins,
 ) -> Vec<Route> {
     let priorities = priorities(content);
     let mut alike: BTreeMap<Likeness, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     let mut preflights: BTreeMap<BTreeMap<String, String>, BTreeSet<String>> = BTreeMap::new();
-    for operation in operations {
-        let (target, keep) = target(content, operation, forward);
-        let of_operation = policies::of_operation(content, operation);
-        let chain = plugins::chain(
-            &of_operation,
-            Place {
-                target: target.as_deref(),
-                ..place
-            },
-        );
-        let it = &operation.r#match;
-        let path = format!("~{}", paths::pattern(&content.base_path, &it.path, keep));
-        if chain.plugins.contains_key("cors") && !answers_options(content, &it.path) {
-            let plain = format!("~{}", paths::pattern(&content.base_path, &it.path, Keep::Nothing));
-            let cors = own(&chain, service)
-                .into_iter()
-                .filter(|(name, _)| name == "cors");
-            preflights.entry(cors.collect()).or_default().insert(plain);
+    for served in operations {
+        let (target, keep) = target(content, served, forward);
+        let plugins = own(&served.chain.plugins(target.as_deref()), service);
+        let it = &served.operation.r#match;
+        if served.chain.has("cors") && !answers_options(content, &it.path) {
+            let cors = plugins.clone().into_iter().filter(|(name, _)| name == "cors");
+            let asked = pattern(content, it, Keep::Nothing);
+            preflights.entry(cors.collect()).or_default().insert(asked);
         }
         let likeness = Likeness {
-            plugins: own(&chain, service),
+            plugins,
             headers: it.headers.clone(),
             priority: priorities.get(it.path.as_str()).copied().unwrap_or_default(),
         };
-        let methods = alike.entry(likeness).or_default().entry(path).or_default();
+        let paths = alike.entry(likeness).or_default();
+        let methods = paths.entry(pattern(content, it, keep)).or_default();
         methods.insert(it.method.clone());
     }
     let routes = alike
         .into_iter()
         .flat_map(|(likeness, paths)| of_likeness(content, likeness, paths));
-    routes
-        .chain(
-            preflights
-                .into_iter()
-                .map(|(cors, paths)| preflight(content, cors, &paths)),
-        )
-        .collect()
+    let preflights = preflights
+        .into_iter()
+        .map(|(cors, paths)| preflight(content, cors, &paths));
+    routes.chain(preflights).collect()
 }
 
-/// The one route of an API without operations.
-pub(super) fn everything(content: &RevisionContent, service: &Chain, place: Place<'_>) -> Route {
-    let chain = plugins::chain(&policies::of_api(content), place);
+/// The one route of an API without operations, below a service with its plugins.
+pub(super) fn everything(content: &RevisionContent, service: &Plugins) -> Route {
     let mut fields = matching(content, &paths::everything_below(&content.base_path));
     fields.insert("strip_path".to_owned(), json!(content.base_path != "/"));
     Route {
         fields,
-        plugins: parsed(own(&chain, service)),
+        plugins: parsed(own(service, service)),
     }
 }
 
+/// The path of an operation in Kong's words.
+fn pattern(content: &RevisionContent, operation: &OperationMatch, keep: Keep) -> String {
+    format!("~{}", paths::pattern(&content.base_path, &operation.path, keep))
+}
+
 /// What the upstream is asked for in place of the caller's path, and what of the match that needs.
-fn target(content: &RevisionContent, operation: &Operation, forward: &Forward) -> (Option<String>, Keep) {
-    let rewritten = policies::of_operation(content, operation)
-        .into_iter()
-        .rev()
-        .find_map(|policy| match policy {
-            Policy::Rewrite(policy) => policy.path.as_deref(),
-            _ => None,
-        });
-    let path = &operation.r#match.path;
-    match rewritten {
+fn target(content: &RevisionContent, served: &Served<'_>, forward: &Forward) -> (Option<String>, Keep) {
+    let path = &served.operation.r#match.path;
+    match &served.chain.path {
         Some(rewritten) => {
             let target = format!("{}{}", forward.upstream_path, paths::with_groups(rewritten, path));
             (Some(target), Keep::Parameters)
@@ -116,18 +99,18 @@ fn target(content: &RevisionContent, operation: &Operation, forward: &Forward) -
     }
 }
 
-/// The plugins of a chain that the service does not have in the same words. `request-termination` has its place at routes
+/// The plugins of a place that the service does not have in the same words. `request-termination` has its place at routes
 /// alone: that of the service holds our record.
-fn own(chain: &Chain, service: &Chain) -> BTreeMap<String, String> {
+fn own(plugins: &Plugins, service: &Plugins) -> BTreeMap<String, String> {
     let differs = |(name, plugin): &(&String, &Value)| {
-        *name == "request-termination" || service.plugins.get(*name) != Some(plugin)
+        *name == "request-termination" || service.get(*name) != Some(plugin)
     };
-    let own = chain.plugins.iter().filter(differs);
+    let own = plugins.iter().filter(differs);
     own.map(|(name, plugin)| (name.clone(), plugin.to_string()))
         .collect()
 }
 
-fn parsed(plugins: BTreeMap<String, String>) -> BTreeMap<String, Value> {
+fn parsed(plugins: BTreeMap<String, String>) -> Plugins {
     let parsed = plugins
         .into_iter()
         .filter_map(|(name, plugin)| Some((name, serde_json::from_str(&plugin).ok()?)));
@@ -186,13 +169,10 @@ fn preflight(content: &RevisionContent, cors: BTreeMap<String, String>, paths: &
     fields.insert("methods".to_owned(), json!(["OPTIONS"]));
     fields.insert("regex_priority".to_owned(), json!(0));
     fields.insert("strip_path".to_owned(), json!(false));
-    let mut plugins = parsed(cors);
+    let mut own = parsed(cors);
     let config = json!({"status_code": 404, "message": "no Route matched with those values"});
-    plugins.insert(
-        "request-termination".to_owned(),
-        json!({"name": "request-termination", "config": config}),
-    );
-    Route { fields, plugins }
+    own.extend([plugins::plugin("request-termination", config)]);
+    Route { fields, plugins: own }
 }
 
 fn matching(content: &RevisionContent, paths: &[String]) -> Map<String, Value> {

@@ -11,9 +11,16 @@ use serde_json::{Map, Value, json};
 
 use super::{
     MAIN,
-    plugins::{self, Place},
+    plugins::{self, Chain, Place},
     policies,
 };
+
+/// An operation with what becomes of the policies that hold for it.
+#[derive(Debug)]
+pub(super) struct Served<'a> {
+    pub(super) operation: &'a Operation,
+    pub(super) chain: Chain,
+}
 
 /// What makes a service of its own: Kong keeps times and retries with the service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,20 +40,20 @@ impl Variant {
 /// The services of an API, each with its operations: that of the policies of the whole API first. There is always one.
 pub(super) fn variants<'a>(
     content: &'a RevisionContent,
+    of_api: &Chain,
     place: Place<'_>,
-) -> Vec<(Variant, Vec<&'a Operation>)> {
-    let mut variants: BTreeMap<Variant, Vec<&Operation>> = BTreeMap::new();
+) -> Vec<(Variant, Vec<Served<'a>>)> {
+    let mut variants: BTreeMap<Variant, Vec<Served<'a>>> = BTreeMap::new();
     for operation in &content.operations {
         let upstream = operation.upstream.as_deref().unwrap_or(MAIN);
-        let variant = variant(
-            content,
-            upstream,
-            &policies::of_operation(content, operation),
-            place,
-        );
-        variants.entry(variant).or_default().push(operation);
+        let chain = plugins::chain(&policies::of_operation(content, operation), place);
+        let variant = variant(content, upstream, &chain);
+        variants
+            .entry(variant)
+            .or_default()
+            .push(Served { operation, chain });
     }
-    let first = variant(content, MAIN, &policies::of_api(content), place);
+    let first = variant(content, MAIN, of_api);
     if variants.is_empty() {
         return vec![(first, Vec::new())];
     }
@@ -55,13 +62,7 @@ pub(super) fn variants<'a>(
     variants
 }
 
-fn variant(
-    content: &RevisionContent,
-    upstream: &str,
-    policies: &[&gatehouse_connector_sdk::schemas::policy::Policy],
-    place: Place<'_>,
-) -> Variant {
-    let chain = plugins::chain(policies, place);
+fn variant(content: &RevisionContent, upstream: &str, chain: &Chain) -> Variant {
     let timeout = content
         .upstreams
         .get(upstream)

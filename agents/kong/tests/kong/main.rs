@@ -10,11 +10,15 @@
 
 mod admin;
 mod apis;
+mod callers;
 mod conformance;
+mod discovery;
 mod neighbours;
 mod problems;
 mod real;
 mod round_trip;
+mod stage;
 mod traffic;
 mod under_test;
+mod unfinished;
 mod upstream;

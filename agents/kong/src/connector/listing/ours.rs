@@ -1,6 +1,6 @@
 //! Which of what a Kong has a Gatehouse deployed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use gatehouse_connector_sdk::schemas::{canonical::Fingerprint, identity::ExternalRef};
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Entry, What, entry};
 use crate::{
     entities::{Collection, Entity},
-    holding::Holding,
+    holding::{Entities, Holding, by_id},
     read::Snapshot,
     translate::TAG,
 };
@@ -16,8 +16,11 @@ use crate::{
 /// The APIs that a Gatehouse deployed: each once, however many services it has.
 pub(super) fn ours(holdings: &BTreeMap<String, Holding>) -> BTreeMap<ExternalRef, Entry> {
     let mut entries = BTreeMap::new();
+    let mut callers = None;
     for (owner, holding) in holdings {
-        let version = Fingerprint::of_value(&json!(holding.entities().map(timeless).collect::<Vec<_>>())).0;
+        let callers = (holding.shared().len() > 0)
+            .then(|| &*callers.get_or_insert_with(|| fingerprint(holding.shared())));
+        let version = Fingerprint::of_value(&json!([fingerprint(holding.own()), callers])).0;
         let main = holding.all(Collection::Services).next();
         let (external_ref, main) = match holding.current() {
             Some(current) => {
@@ -80,26 +83,28 @@ pub(super) fn holdings(snapshot: &Snapshot) -> BTreeMap<String, Holding> {
     holdings
 }
 
-/// Those who may call are put in where groups are asked for.
+/// Those who may call are put in where groups are asked for. They are the same for all, and many times as many copies would
+/// fill the memory.
 fn with_callers(snapshot: &Snapshot, holdings: &mut BTreeMap<String, Holding>) {
     let has_groups = |holding: &&mut Holding| {
         holding
             .all(Collection::Plugins)
             .any(|plugin| plugin.name() == Some("acl"))
     };
-    let mine = |entities: &[Entity]| -> Vec<Entity> {
-        entities
-            .iter()
-            .filter(|entity| entity.has_tag(TAG))
-            .cloned()
-            .collect()
-    };
+    let callers = [
+        (Collection::Consumers, &snapshot.consumers),
+        (Collection::KeyAuths, &snapshot.key_auths),
+        (Collection::BasicAuths, &snapshot.basic_auths),
+        (Collection::Jwts, &snapshot.jwts),
+        (Collection::Acls, &snapshot.acls),
+    ];
+    let callers = callers.into_iter().flat_map(|(collection, entities)| {
+        let mine = entities.iter().filter(|entity| entity.has_tag(TAG));
+        by_id(collection, mine.cloned())
+    });
+    let callers: Arc<Entities> = Arc::new(callers.collect());
     for holding in holdings.values_mut().filter(has_groups) {
-        holding.extend(Collection::Consumers, mine(&snapshot.consumers));
-        holding.extend(Collection::KeyAuths, mine(&snapshot.key_auths));
-        holding.extend(Collection::BasicAuths, mine(&snapshot.basic_auths));
-        holding.extend(Collection::Jwts, mine(&snapshot.jwts));
-        holding.extend(Collection::Acls, mine(&snapshot.acls));
+        holding.share(&callers);
     }
 }
 
@@ -108,6 +113,10 @@ pub(super) fn owner(entity: &Entity) -> Option<String> {
     let tag = |beginning: &str| entity.tags().find(|tag| tag.starts_with(beginning));
     let names = (tag("gatehouse-environment:")?, tag("gatehouse-api:")?);
     entity.has_tag(TAG).then(|| format!("{} {}", names.0, names.1))
+}
+
+fn fingerprint<'e>(entities: impl Iterator<Item = &'e Entity>) -> String {
+    Fingerprint::of_value(&json!(entities.map(timeless).collect::<Vec<_>>())).0
 }
 
 /// Without the time of its last change: where there is no database, that is the time of the last load, for all.

@@ -43,11 +43,6 @@ async fn definitions_are_found_over_all_pages() {
             page(vec![api("a", Some("a1")), api("b", None)], 1, 2),
         ),
         (
-            "/v3/api-publications",
-            403,
-            json!({"status": 403, "title": "Forbidden", "detail": "no"}),
-        ),
-        (
             "/v3/apis/a/versions/a1",
             200,
             json!({"id": "a1", "version": "v1", "spec": {"content": OPENAPI, "type": "oas3"}}),

@@ -53,10 +53,6 @@ async fn all_documents_of_a_service_are_read_over_all_pages() {
     let Finding::Definition(document) = portal.finding("s") else {
         panic!("{:?}", portal.finding("s"))
     };
-    assert_eq!(
-        (document.api_name.as_deref(), document.api_version.as_deref()),
-        (Some("Pets"), Some("1"))
-    );
     assert_eq!(document.place, "the portal's file `specs/a b.yaml`");
     assert!(matches!(portal.finding("without"), Finding::Nothing));
     assert!(
@@ -174,5 +170,5 @@ async fn the_fake_of_kong_enterprise_is_read_like_any_other() {
     let service = Entity::of(json!({"id": id, "name": "pets", "host": "a.test"}));
     client.put(Collection::Services, &service).await.unwrap();
     let portal = Portal::look(&client, Edition::Enterprise, &[id]).await.unwrap();
-    assert!(matches!(portal.finding(id), Finding::Definition(it) if it.api_name.as_deref() == Some("Pets")));
+    assert!(matches!(portal.finding(id), Finding::Definition(_)));
 }

@@ -18,7 +18,10 @@ fn word(content: &Content) -> String {
 }
 
 fn document(content: Content) -> Document {
-    catalogue::document(&json!({"id": "a", "name": "Pets"}), &[], content)
+    Document {
+        place: PLACE.to_owned(),
+        content,
+    }
 }
 
 #[test]
@@ -130,22 +133,4 @@ fn the_newest_version_stands_in_for_a_current_one() {
     ];
     assert_eq!(catalogue::newest(&versions).as_deref(), Some("new"));
     assert_eq!(catalogue::newest(&[]), None);
-}
-
-#[test]
-fn an_api_says_its_name_version_labels_and_portals() {
-    let api = json!({
-        "id": "a", "name": "Pets", "version": null, "current_version_summary": {"version": "v2"},
-        "labels": {"team": "zoo"}, "portals": [{"id": "p1", "name": "public"}, {"id": "p2", "name": "staff"}],
-    });
-    let publications = [
-        json!({"api_id": "a", "portal_id": "p1", "visibility": "public"}),
-        json!({"api_id": "a", "portal_id": "p3", "visibility": "private"}),
-        json!({"api_id": "b", "portal_id": "p2", "visibility": "private"}),
-    ];
-    let document = catalogue::document(&api, &publications, Content::Other("AsyncAPI".to_owned()));
-    assert_eq!(document.api_version.as_deref(), Some("v2"));
-    assert_eq!(document.labels, ["team:zoo"]);
-    assert_eq!(document.portals, ["public (public)", "staff", "p3 (private)"]);
-    assert_eq!(document.place, PLACE);
 }

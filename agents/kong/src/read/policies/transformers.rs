@@ -13,20 +13,6 @@ use serde_json::json;
 use super::{callers::carries_credential, config::Config};
 use crate::entities::Entity;
 
-/// Headers that belong to the connection; no policy changes them.
-const UNCHANGEABLE: [&str; 10] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
-
 /// Changes of requests.
 pub(super) fn request(plugin: &Entity, path_is_said: bool) -> Result<Vec<Policy>, String> {
     let config = Config::of(plugin);
@@ -90,7 +76,7 @@ fn headers(config: Config<'_>) -> Result<HeaderChanges, String> {
         .chain(changes.add.keys());
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     for name in names {
-        if UNCHANGEABLE.contains(&name.as_str()) || !name.bytes().all(token) {
+        if !HeaderChanges::may_change(name) || !name.bytes().all(token) {
             return Err(format!("it changes header `{name}`, which no policy may"));
         }
     }

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 /// What one of the two plugins is told.
 #[derive(Debug, Default)]
 pub(super) struct Transformer {
-    target: Option<String>,
     headers: Changes,
     query: Changes,
 }
@@ -60,11 +59,6 @@ impl Changes {
 }
 
 impl Transformer {
-    /// The upstream is asked for this in place of the caller's path.
-    pub(super) fn target(&mut self, target: Option<&str>) {
-        self.target = target.map(str::to_owned);
-    }
-
     /// Header changes act in the order remove, set, add; names have no case.
     pub(super) fn change(&mut self, changes: &HeaderChanges) {
         for name in &changes.remove {
@@ -89,8 +83,9 @@ impl Transformer {
         }
     }
 
-    /// The plugin's configuration; none if nothing changes.
-    pub(super) fn config(&self) -> Option<Value> {
+    /// The plugin's configuration; none if nothing changes. The upstream is asked for a target, in the words of a template,
+    /// in place of the caller's own path.
+    pub(super) fn config(&self, target: Option<&str>) -> Option<Value> {
         let mut config: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
         for (kind, changes) in [("headers", &self.headers), ("querystring", &self.query)] {
             for (part, texts) in changes.parts() {
@@ -99,7 +94,7 @@ impl Transformer {
                 }
             }
         }
-        if let Some(target) = &self.target {
+        if let Some(target) = target {
             config.entry("replace").or_default().insert("uri", json!(target));
         }
         (!config.is_empty()).then(|| json!(config))

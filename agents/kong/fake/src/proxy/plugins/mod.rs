@@ -16,6 +16,7 @@ mod request_size_limiting;
 mod request_termination;
 mod request_transformer;
 mod response_transformer;
+mod steps;
 mod template;
 
 use std::collections::BTreeMap;

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use serde::Deserialize;
 
-use super::request_transformer::parts;
-use super::{Plugin, or_default};
+use super::Plugin;
+use super::steps::{Steps, parts};
 use crate::proxy::answer::{Answer, append, set};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::memory::Memory;
@@ -13,23 +13,8 @@ use crate::proxy::memory::Memory;
 /// Settings of `response-transformer`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ResponseTransformer {
-    #[serde(default, deserialize_with = "or_default")]
-    remove: Step,
-    #[serde(default, deserialize_with = "or_default")]
-    rename: Step,
-    #[serde(default, deserialize_with = "or_default")]
-    replace: Step,
-    #[serde(default, deserialize_with = "or_default")]
-    add: Step,
-    #[serde(default, deserialize_with = "or_default")]
-    append: Step,
-}
-
-/// What one step does, as `name` or `name:value`.
-#[derive(Debug, Default, Deserialize)]
-struct Step {
-    #[serde(default, deserialize_with = "or_default")]
-    headers: Vec<String>,
+    #[serde(flatten)]
+    steps: Steps,
 }
 
 impl Plugin for ResponseTransformer {
@@ -39,25 +24,25 @@ impl Plugin for ResponseTransformer {
 
     fn answer(&self, _exchange: &Exchange, answer: &mut Answer) {
         let headers = &mut answer.headers;
-        for (name, _) in parts(&self.remove.headers) {
+        for (name, _) in parts(&self.steps.remove.headers) {
             headers.remove(name);
         }
-        for (old, new) in parts(&self.rename.headers) {
+        for (old, new) in parts(&self.steps.rename.headers) {
             if let Some(value) = headers.remove(old) {
                 set(headers, new, value.to_str().unwrap_or_default());
             }
         }
-        for (name, value) in parts(&self.replace.headers) {
+        for (name, value) in parts(&self.steps.replace.headers) {
             if headers.contains_key(name) {
                 set(headers, name, value);
             }
         }
-        for (name, value) in parts(&self.add.headers) {
+        for (name, value) in parts(&self.steps.add.headers) {
             if !headers.contains_key(name) {
                 set(headers, name, value);
             }
         }
-        for (name, value) in parts(&self.append.headers) {
+        for (name, value) in parts(&self.steps.append.headers) {
             append(headers, name, value);
         }
     }

@@ -1,0 +1,267 @@
+//! The connector: the contract, fulfilled for Amazon API Gateway.
+
+mod check;
+mod deploying;
+mod estimating;
+mod keys;
+mod listing;
+mod looking;
+mod paging;
+mod permissions;
+mod removing;
+mod seeing;
+mod telling;
+mod wanting;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use gatehouse_connector_sdk::{
+    conformance,
+    connector::{
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
+        Translation,
+    },
+    context::{Context, EnvironmentContext},
+    error::{Error, ErrorKind, Result, Retry},
+    schemas::{
+        descriptor::{Capabilities, CredentialDescription, Descriptor},
+        desired::DesiredApi,
+        identity::ResourceName,
+        observed::Observation,
+        plan::{Plan, still_holds},
+        quota::VendorCalls,
+    },
+    settings,
+};
+use secrecy::SecretString;
+
+use self::{
+    deploying::Deploying,
+    listing::Listings,
+    looking::{Found, Held},
+    removing::Removal,
+    wanting::Wanted,
+};
+use crate::{
+    client::{Accesses, Account},
+    config::{self, ACCESS_KEY_ID, AwsSettings, SECRET_ACCESS_KEY, SESSION_TOKEN},
+    quotas, translate,
+};
+
+/// Speaks to Amazon API Gateway.
+#[derive(Debug)]
+pub struct AwsConnector {
+    descriptor: Descriptor,
+    accesses: Accesses,
+    listings: Listings,
+}
+
+impl Default for AwsConnector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl AwsConnector {
+    /// A connector.
+    pub fn new() -> Self {
+        Self {
+            descriptor: descriptor(),
+            accesses: Accesses::default(),
+            listings: Listings::default(),
+        }
+    }
+}
+
+fn descriptor() -> Descriptor {
+    Descriptor {
+        gateway_type: config::gateway_type(),
+        display_name: "Amazon API Gateway".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capabilities: Capabilities {
+            deploy: true,
+            undeploy: true,
+            observe: true,
+            check: true,
+            discover: true,
+            steps: true,
+            versions: true,
+            largest_page: u32::try_from(paging::LONGEST_PAGE).ok(),
+            definitions_read: vec!["openapi-3.0".to_owned()],
+            ..Capabilities::default()
+        },
+        settings_schema: settings::schema::<AwsSettings>("Settings of Amazon API Gateway"),
+        policies: translate::support(),
+        quotas: quotas::published(),
+        account_settings: ["region", "endpointUrl", "profile", "roleArn"]
+            .map(str::to_owned)
+            .to_vec(),
+        permissions: permissions::permissions(),
+        credentials: [
+            (
+                ACCESS_KEY_ID,
+                "Static keys, in place of the default provider chain: the access key id",
+            ),
+            (
+                SECRET_ACCESS_KEY,
+                "The secret access key that goes with `accessKeyId`",
+            ),
+            (SESSION_TOKEN, "The session token, for temporary static keys"),
+        ]
+        .map(|(name, description)| CredentialDescription {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            required: false,
+        })
+        .to_vec(),
+        conformance: conformance::checked_in(include_str!("conformance.json")),
+    }
+}
+
+#[async_trait]
+impl Connector for AwsConnector {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    async fn check(&self, context: &Context) -> Result<CheckReport> {
+        check::check(&self.accesses.open(context).await?).await
+    }
+
+    async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        let account = self.accesses.open(context).await?;
+        paging::page(&account, &self.listings, &page).await
+    }
+
+    async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
+        let account = self.accesses.open(context).await?;
+        let found = looking::find(&account, &api.mark, api.external_ref.as_ref()).await?;
+        telling::look(&account, &found).await
+    }
+
+    fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
+        wanting::translation(environment, desired)
+    }
+
+    fn estimate(
+        &self,
+        environment: &EnvironmentContext,
+        desired: Option<&DesiredApi>,
+        plan: Option<&Plan>,
+    ) -> VendorCalls {
+        let Ok(settings) = config::read(environment) else {
+            return VendorCalls::new();
+        };
+        match desired {
+            None => estimating::removal(),
+            Some(desired) => estimating::deploy(&settings, &Wanted::new(&settings, desired), plan),
+        }
+    }
+
+    async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
+        let desired = &request.desired;
+        let account = self.accesses.open(context).await?;
+        let wanted = Wanted::checked(&account.settings, desired)?;
+        let found = looking::find(&account, &desired.mark, request.external_ref.as_ref()).await?;
+        let observation = telling::look(&account, &found).await?;
+        let held = own(found, &observation, request)?;
+        if let Some(deployed) = as_desired(&account, held.as_ref(), &wanted, desired) {
+            return Ok(deployed);
+        }
+        let object = looking::object(&desired.mark);
+        let secrets = resolved(context, &wanted).await?;
+        let deploying = Deploying {
+            account: &account,
+            request,
+            wanted: &wanted,
+            secrets: &secrets,
+            object: &object,
+        };
+        let outcome = deploying.carry_out(held).await?;
+        telling::deployed(&account, &outcome)
+    }
+
+    async fn undeploy(&self, context: &Context, api: &ApiReference) -> Result<()> {
+        let account = self.accesses.open(context).await?;
+        let held = match looking::find(&account, &api.mark, api.external_ref.as_ref()).await? {
+            Found::Ours(held) => Some(*held),
+            Found::Foreign(foreign) => return Err(not_ours(&foreign.name, &foreign.id.external_ref().0)),
+            Found::Nothing => None,
+        };
+        let removal = Removal {
+            account: &account,
+            mark: &api.mark,
+            object: &looking::object(&api.mark),
+        };
+        removal.carry_out(held).await
+    }
+}
+
+/// What is held of the API, if it is ours or people chose to adopt it. What changed since the plan was made is not
+/// overwritten: whoever drives the attempt looks again.
+fn own(found: Found, observation: &Observation, request: &DeployRequest) -> Result<Option<Held>> {
+    let api = &request.desired.mark.api_name;
+    if let Found::Foreign(foreign) = &found {
+        return Err(not_ours(&foreign.name, &foreign.id.external_ref().0));
+    }
+    if !still_holds(&request.plan, observation) {
+        let message = format!(
+            "`{api}` changed on AWS since it was looked at; nothing was touched, and it is looked at again"
+        );
+        return Err(Error::new(ErrorKind::Conflict, message).with_retry(Retry::Backoff));
+    }
+    let Found::Ours(held) = found else {
+        return Ok(None);
+    };
+    if held.stage.as_ref().is_some_and(|stage| stage.has_canary) {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "somebody tries a canary release on the stage of `{api}`, which stays as it is; promote it or remove it on AWS, and deploy again"
+            ),
+        ));
+    }
+    Ok(Some(*held))
+}
+
+fn not_ours(name: &str, external_ref: &str) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!(
+            "the API `{name}` ({external_ref}) on AWS does not carry our mark and stays as it is; remove it there, or deploy under another name"
+        ),
+    )
+}
+
+/// The answer of a deploy that has nothing to do: AWS holds it all, made from equal documents, and no attempt left anything.
+fn as_desired(
+    account: &Account<'_>,
+    held: Option<&Held>,
+    wanted: &Wanted,
+    desired: &DesiredApi,
+) -> Option<Deployed> {
+    let held = held?;
+    let record = held.record()?;
+    let is_same = record.fingerprint == desired.fingerprint
+        && record.mark == desired.mark
+        && record.served.document == wanted.document_fingerprint()
+        && record.beside.settings == wanted.settings;
+    let was_begun = !account.context.journal.recorded().is_empty();
+    (is_same && !was_begun && held.is_intact(&record)).then(|| Deployed {
+        external_ref: held.api.id.external_ref(),
+        endpoint_urls: telling::endpoint_urls(account, &held.api, &record.content.base_path),
+        observed: record.fingerprint,
+    })
+}
+
+/// Secrets come first: without its keys, nothing of the API is written.
+async fn resolved(context: &Context, wanted: &Wanted) -> Result<BTreeMap<ResourceName, SecretString>> {
+    let mut names: Vec<ResourceName> = wanted.keys.values().cloned().collect();
+    names.sort();
+    names.dedup();
+    match names.is_empty() {
+        true => Ok(BTreeMap::new()),
+        false => context.secrets.resolve(&names).await,
+    }
+}

@@ -1,0 +1,212 @@
+//! The keys of an API's callers, and the usage plan that lets them in.
+//!
+//! A key lets nobody in before the plan has it, and the snapshot that asks for keys is closed to everybody until then.
+
+use std::collections::BTreeMap;
+
+use gatehouse_connector_sdk::{
+    error::{Error, ErrorKind, Result},
+    journal::Steps,
+    schemas::identity::ResourceName,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{deploying::Deploying, looking};
+use crate::{
+    apis::{
+        Api,
+        plans::{Plan, Plans},
+    },
+    mark,
+    record::AppliedPlan,
+    translate::UsagePlan,
+};
+
+/// What AWS takes as the value of a key, in characters.
+const VALUE_LENGTHS: std::ops::RangeInclusive<usize> = 20..=128;
+
+/// The keys and the plan of one attempt.
+pub(super) struct Keys<'a> {
+    pub(super) deploying: &'a Deploying<'a>,
+    pub(super) api: &'a Api,
+    /// The plan that was applied before.
+    pub(super) former: Option<&'a AppliedPlan>,
+    /// Whether keys and a plan may be there that no record tells of.
+    pub(super) may_be_others: bool,
+}
+
+impl Keys<'_> {
+    fn plans(&self) -> Plans<'_> {
+        Plans {
+            account: self.deploying.account,
+            object: self.deploying.object,
+        }
+    }
+
+    fn tags(&self) -> BTreeMap<String, String> {
+        let account = self.deploying.account;
+        mark::tags(&self.deploying.request.desired.mark, account.wanted_tags())
+    }
+
+    /// Makes the keys that are not there yet; AWS's identities by our names.
+    pub(super) async fn made(&self, steps: &mut Steps<'_>) -> Result<BTreeMap<String, String>> {
+        let wanted = &self.deploying.wanted.keys;
+        let mut made: BTreeMap<String, String> = self.known(wanted);
+        if made.len() < wanted.len() && self.may_be_others {
+            made.extend(self.found(wanted).await?);
+        }
+        for (name, secret) in wanted {
+            if made.contains_key(name) {
+                continue;
+            }
+            let value = self.value(secret)?;
+            let description = format!("create the API key `{name}`");
+            let (plans, tags) = (self.plans(), self.tags());
+            let effect = plans.create_key(name, value, &tags);
+            let id = steps.take(description, Some(name.clone()), effect).await?;
+            made.insert(name.clone(), id);
+        }
+        Ok(made)
+    }
+
+    fn known(&self, wanted: &BTreeMap<String, ResourceName>) -> BTreeMap<String, String> {
+        let former = self.former.into_iter().flat_map(|plan| &plan.keys);
+        let still = former.filter(|(name, _)| wanted.contains_key(*name));
+        still.map(|(name, id)| (name.clone(), id.clone())).collect()
+    }
+
+    /// Keys that an earlier attempt made.
+    async fn found(&self, wanted: &BTreeMap<String, ResourceName>) -> Result<BTreeMap<String, String>> {
+        let mark = &self.deploying.request.desired.mark;
+        let keys = self
+            .plans()
+            .keys_named(&beginning(mark.api_name.as_str()))
+            .await?;
+        let ours = keys.into_iter().filter(|key| mark::is_of(mark, &key.tags));
+        let named = ours.filter(|key| wanted.contains_key(&key.name));
+        Ok(named.map(|key| (key.name, key.id)).collect())
+    }
+
+    fn value(&self, secret: &ResourceName) -> Result<&SecretString> {
+        let value = self.deploying.secrets.get(secret).ok_or_else(|| {
+            let text = format!("the secret `{secret}` of {} has no value", self.deploying.object);
+            Error::new(ErrorKind::Invalid, text)
+        })?;
+        match VALUE_LENGTHS.contains(&value.expose_secret().chars().count()) {
+            true => Ok(value),
+            false => Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "the secret `{secret}` of {} cannot be an API key of AWS, which takes 20 to 128 characters; give it a longer value",
+                    self.deploying.object
+                ),
+            )),
+        }
+    }
+
+    /// Puts the keys into the plan of the stage, which has to be there.
+    pub(super) async fn let_in(
+        &self,
+        steps: &mut Steps<'_>,
+        made: &BTreeMap<String, String>,
+    ) -> Result<Option<AppliedPlan>> {
+        let Some(limits) = &self.deploying.wanted.plan else {
+            return Ok(None);
+        };
+        let (id, held) = self.plan(steps, limits).await?;
+        for (name, key) in made.iter().filter(|(name, _)| !held.contains_key(*name)) {
+            let description = format!("let the key `{name}` in");
+            let plans = self.plans();
+            steps
+                .take(description, Some(key.clone()), plans.let_in(&id, key))
+                .await?;
+        }
+        Ok(Some(AppliedPlan {
+            id,
+            limits: limits.clone(),
+            keys: made.clone(),
+        }))
+    }
+
+    /// The plan with these limits, and the keys that it lets in already.
+    async fn plan(
+        &self,
+        steps: &mut Steps<'_>,
+        limits: &UsagePlan,
+    ) -> Result<(String, BTreeMap<String, String>)> {
+        let (plans, account) = (self.plans(), self.deploying.account);
+        let stage = looking::stage_of(account, self.api);
+        if let Some(plan) = self.held(&stage).await? {
+            let description = format!("set the limits of {}", self.deploying.object);
+            if plan.limits != *limits || !plan.stages.contains(&stage) {
+                let effect = plans.update(&plan, &stage, limits);
+                steps.take(description, Some(plan.id.clone()), effect).await?;
+            }
+            let keys = plans.keys_of(&plan.id).await?;
+            return Ok((plan.id, keys));
+        }
+        let name = beginning(self.deploying.request.desired.mark.api_name.as_str());
+        let name = name.trim_end_matches('.');
+        let covered = (self.api.id.id.as_str(), account.settings.stage.as_str());
+        let tags = self.tags();
+        let effect = plans.create(name, covered, limits, &tags);
+        let id = steps
+            .take(format!("create the usage plan `{name}`"), None, effect)
+            .await?;
+        Ok((id, BTreeMap::new()))
+    }
+
+    /// The plan of the record, or one that an earlier attempt made.
+    async fn held(&self, stage: &str) -> Result<Option<Plan>> {
+        let plans = self.plans();
+        if let Some(former) = self.former
+            && let Some(plan) = plans.get(&former.id, stage).await?
+        {
+            return Ok(Some(plan));
+        }
+        if !self.may_be_others {
+            return Ok(None);
+        }
+        let mark = &self.deploying.request.desired.mark;
+        let all = plans.list().await?;
+        match all.into_iter().find(|plan| mark::is_of(mark, &plan.tags)) {
+            Some(found) => plans.get(&found.id, stage).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Removes the keys, and the plan, that are not wanted any more.
+    pub(super) async fn remove_others(
+        &self,
+        steps: &mut Steps<'_>,
+        applied: Option<&AppliedPlan>,
+    ) -> Result<()> {
+        let Some(former) = self.former else {
+            return Ok(());
+        };
+        let plans = self.plans();
+        if applied.is_none_or(|applied| applied.id != former.id) {
+            let stage = looking::stage_of(self.deploying.account, self.api);
+            if let Some(plan) = plans.get(&former.id, &stage).await? {
+                let description = format!("remove the usage plan of {}", self.deploying.object);
+                steps
+                    .take(description, Some(plan.id.clone()), plans.remove(&plan))
+                    .await?;
+            }
+        }
+        for (name, id) in &former.keys {
+            if applied.is_none_or(|applied| !applied.keys.contains_key(name)) {
+                let description = format!("remove the API key `{name}`");
+                steps
+                    .take(description, Some(id.clone()), plans.remove_key(id))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How the names of an API's keys begin.
+pub(super) fn beginning(api: &str) -> String {
+    format!("gatehouse.{api}.")
+}

@@ -1,0 +1,179 @@
+//! Finding an API on AWS, ours or not.
+
+use gatehouse_connector_sdk::{
+    error::Result,
+    schemas::{desired::Mark, identity::ExternalRef},
+};
+
+use crate::{
+    apis::{
+        Api, ApiId, Stage, calls,
+        domains::Domain,
+        none_where_unknown,
+        plans::{Plan, Plans},
+    },
+    client::Account,
+    mark,
+    record::Record,
+    translate::Kind,
+};
+
+/// What AWS holds of an API of ours.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) api: Api,
+    /// The environment's stage, if the API has it.
+    pub(super) stage: Option<Stage>,
+    /// The usage plan of the record, if it is there, with its keys by their names.
+    pub(super) plan: Option<(Plan, Vec<String>)>,
+    /// The paths of the environment's domain name that lead to the stage.
+    pub(super) paths: Vec<String>,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// An API with our mark.
+    Ours(Box<Held>),
+    /// The identity leads to something that is not ours.
+    Foreign(Api),
+    Nothing,
+}
+
+impl Held {
+    /// What was applied, if the stage remembers it.
+    pub(super) fn record(&self) -> Option<Record> {
+        self.stage.as_ref()?.record()
+    }
+
+    /// Whether AWS holds exactly what was applied.
+    pub(super) fn is_intact(&self, record: &Record) -> bool {
+        let stage = self.stage.as_ref();
+        let serves = stage.is_some_and(|stage| {
+            stage.deployment.as_deref() == Some(record.served.id.as_str())
+                && !stage.has_canary
+                && stage.has(&record.beside.settings)
+        });
+        let is_reached = record.beside.path.iter().eq(&self.paths);
+        serves && is_reached && self.api.name == record.beside.name && self.has_plan(record)
+    }
+
+    fn has_plan(&self, record: &Record) -> bool {
+        match (&record.beside.plan, &self.plan) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(applied), Some((plan, keys))) => {
+                plan.limits == applied.limits
+                    && applied.keys.keys().eq(keys.iter())
+                    && !plan.stages.is_empty()
+            }
+        }
+    }
+}
+
+/// Looks for an API: by AWS's identity of it, or else by our mark.
+pub(super) async fn find(account: &Account<'_>, mark: &Mark, known: Option<&ExternalRef>) -> Result<Found> {
+    let object = object(mark);
+    if let Some(id) = known.and_then(ApiId::of)
+        && let Some(api) = calls(id.kind, account, &object).get(&id.id).await?
+    {
+        return match mark::is_of(mark, &api.tags) {
+            true => held(account, &object, api).await,
+            false => Ok(Found::Foreign(api)),
+        };
+    }
+    let mut marked = Vec::new();
+    for kind in kinds(account) {
+        marked.extend(marked_in(*kind, account, mark).await?);
+    }
+    match marked.is_empty() {
+        true => Ok(Found::Nothing),
+        false => held(account, &object, marked.swap_remove(0)).await,
+    }
+}
+
+/// The kinds that an API of the environment may be of.
+pub(super) fn kinds(account: &Account<'_>) -> &'static [Kind] {
+    match account.settings.kind.as_str() {
+        "rest" => &[Kind::Rest],
+        "http" => &[Kind::Http],
+        _ => &[Kind::Rest, Kind::Http],
+    }
+}
+
+/// Every API of a kind with the mark, the oldest first: that one stays.
+pub(super) async fn marked_in(kind: Kind, account: &Account<'_>, mark: &Mark) -> Result<Vec<Api>> {
+    let object = object(mark);
+    let listed = calls(kind, account, &object).list().await;
+    let mut marked = match account.settings.kind.as_str() {
+        "auto" => none_where_unknown(listed)?,
+        _ => listed?,
+    };
+    marked.retain(|api| mark::is_of(mark, &api.tags));
+    marked.sort_by(|one, other| (one.created, &one.id.id).cmp(&(other.created, &other.id.id)));
+    Ok(marked)
+}
+
+async fn held(account: &Account<'_>, object: &str, api: Api) -> Result<Found> {
+    let stage = calls(api.id.kind, account, object).stage(&api.id.id).await?;
+    whole(account, object, api, stage).await
+}
+
+/// What is held of an API of ours whose stage was looked at.
+pub(super) async fn whole(
+    account: &Account<'_>,
+    object: &str,
+    api: Api,
+    stage: Option<Stage>,
+) -> Result<Found> {
+    let record = stage.as_ref().and_then(Stage::record);
+    let plan = match record.and_then(|record| record.beside.plan) {
+        Some(applied) => plan(account, object, &api, &applied.id).await?,
+        None => None,
+    };
+    let paths = paths(account, object, &api).await?;
+    Ok(Found::Ours(Box::new(Held {
+        api,
+        stage,
+        plan,
+        paths,
+    })))
+}
+
+async fn paths(account: &Account<'_>, object: &str, api: &Api) -> Result<Vec<String>> {
+    let Some(name) = &account.settings.domain_name else {
+        return Ok(Vec::new());
+    };
+    let domain = Domain {
+        account,
+        name,
+        object,
+    };
+    let mappings = domain.mappings().await?.into_iter();
+    let own = mappings.filter(|mapping| mapping.api == api.id.id && mapping.stage == account.settings.stage);
+    Ok(own.map(|mapping| mapping.path).collect())
+}
+
+async fn plan(
+    account: &Account<'_>,
+    object: &str,
+    api: &Api,
+    id: &str,
+) -> Result<Option<(Plan, Vec<String>)>> {
+    let plans = Plans { account, object };
+    let Some(plan) = plans.get(id, &stage_of(account, api)).await? else {
+        return Ok(None);
+    };
+    let keys = plans.keys_of(id).await?;
+    Ok(Some((plan, keys.into_keys().collect())))
+}
+
+/// How a usage plan names the environment's stage of an API.
+pub(super) fn stage_of(account: &Account<'_>, api: &Api) -> String {
+    format!("{}:{}", api.id.id, account.settings.stage)
+}
+
+/// What an API is called in messages.
+pub(super) fn object(mark: &Mark) -> String {
+    format!("`{}`", mark.api_name)
+}

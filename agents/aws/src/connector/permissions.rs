@@ -1,0 +1,79 @@
+//! What IAM has to allow in each mode, and no more.
+
+use gatehouse_connector_sdk::schemas::{descriptor::PermissionSet, environment::Mode};
+use serde_json::{Value, json};
+
+/// What is read, by path. IAM's actions of API Gateway are the methods of HTTP.
+const READ: [&str; 11] = [
+    "/restapis",
+    "/restapis/*",
+    "/apis",
+    "/apis/*",
+    "/usageplans",
+    "/usageplans/*",
+    "/apikeys",
+    "/apikeys/*",
+    "/domainnames",
+    "/domainnames/*",
+    "/tags/*",
+];
+
+/// What is changed: the action, and the paths.
+const CHANGED: [(&str, &[&str]); 4] = [
+    (
+        "apigateway:POST",
+        &[
+            "/restapis",
+            "/restapis/*/deployments",
+            "/restapis/*/stages",
+            "/apis/*/deployments",
+            "/apis/*/stages",
+            "/usageplans",
+            "/usageplans/*/keys",
+            "/apikeys",
+            "/domainnames/*/apimappings",
+        ],
+    ),
+    ("apigateway:PUT", &["/restapis/*", "/apis", "/apis/*", "/tags/*"]),
+    (
+        "apigateway:PATCH",
+        &["/restapis/*/stages/*", "/apis/*/stages/*", "/usageplans/*"],
+    ),
+    (
+        "apigateway:DELETE",
+        &[
+            "/restapis/*",
+            "/apis/*",
+            "/usageplans/*",
+            "/apikeys/*",
+            "/domainnames/*/apimappings/*",
+        ],
+    ),
+];
+
+/// The least-privilege policy of each mode. `gatehouse env permissions` shows it.
+pub(super) fn permissions() -> Vec<PermissionSet> {
+    [Mode::ReadOnly, Mode::WriteOnly, Mode::ReadWrite]
+        .map(permission)
+        .to_vec()
+}
+
+fn permission(mode: Mode) -> PermissionSet {
+    // Nothing is changed without having been looked at, so that a mode that only writes reads as well.
+    let mut statements = vec![statement("apigateway:GET", &READ)];
+    if mode.may_write() {
+        statements.extend(CHANGED.map(|(action, paths)| statement(action, paths)));
+    }
+    PermissionSet {
+        mode,
+        language: "AWS IAM policy".to_owned(),
+        document: json!({"Version": "2012-10-17", "Statement": statements}),
+        instructions: "Attach it to the role or user whose credentials the agent has (or to the role that `roleArn` names). In the partitions `aws-cn` and `aws-us-gov`, write those in place of `aws` at the beginning of each resource. The agent asks STS who it is (sts:GetCallerIdentity), which needs no permission.".to_owned(),
+    }
+}
+
+fn statement(action: &str, paths: &[&str]) -> Value {
+    let resource = |path: &&str| format!("arn:aws:apigateway:{{settings.region}}::{path}");
+    let resources: Vec<String> = paths.iter().map(resource).collect();
+    json!({"Effect": "Allow", "Action": action, "Resource": resources})
+}

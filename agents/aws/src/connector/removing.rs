@@ -1,0 +1,113 @@
+//! Taking an API off AWS. What is gone already is no error.
+
+use gatehouse_connector_sdk::{error::Result, journal::Steps, schemas::desired::Mark};
+
+use super::{
+    keys,
+    looking::{self, Held},
+};
+use crate::{
+    apis::{Api, calls, domains::Domain, plans::Plans},
+    client::Account,
+    mark,
+};
+
+/// The removal of one API.
+pub(super) struct Removal<'a> {
+    pub(super) account: &'a Account<'a>,
+    pub(super) mark: &'a Mark,
+    /// What messages call it.
+    pub(super) object: &'a str,
+}
+
+impl Removal<'_> {
+    /// Removes what is held, and what attempts left behind.
+    pub(super) async fn carry_out(&self, held: Option<Held>) -> Result<()> {
+        let was_begun = !self.account.context.journal.recorded().is_empty();
+        let mut steps = Steps::new(self.account.context, 1);
+        let has_keys = held
+            .as_ref()
+            .is_none_or(|held| held.record().is_none_or(|record| record.beside.plan.is_some()));
+        if let Some(held) = held {
+            self.remove(&mut steps, &held.api).await?;
+        }
+        if was_begun {
+            for kind in looking::kinds(self.account) {
+                for api in looking::marked_in(*kind, self.account, self.mark).await? {
+                    self.remove(&mut steps, &api).await?;
+                }
+            }
+        }
+        match has_keys || was_begun {
+            true => self.remove_keys(&mut steps).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Removes one API of several that have the mark, and its own usage plan.
+    pub(super) async fn carry_out_one(&self, held: Held) -> Result<()> {
+        let mut steps = Steps::new(self.account.context, 1);
+        self.remove(&mut steps, &held.api).await?;
+        let Some((plan, _)) = &held.plan else {
+            return Ok(());
+        };
+        let plans = Plans {
+            account: self.account,
+            object: self.object,
+        };
+        let description = format!("remove the former usage plan of {}", self.object);
+        steps
+            .take(description, Some(plan.id.clone()), plans.remove(plan))
+            .await
+    }
+
+    /// Removes the API, or only the environment's stage of it where others have stages of theirs.
+    async fn remove(&self, steps: &mut Steps<'_>, api: &Api) -> Result<()> {
+        let calls = calls(api.id.kind, self.account, self.object);
+        let (id, stage) = (&api.id.id, &self.account.settings.stage);
+        let object = Some(api.id.external_ref().0);
+        if let Some(name) = &self.account.settings.domain_name {
+            let domain = Domain {
+                account: self.account,
+                name,
+                object: self.object,
+            };
+            let description = format!("lead `{name}` to {} no more", self.object);
+            steps
+                .take(description, object.clone(), domain.lead_no_more(id, None))
+                .await?;
+        }
+        let stages = calls.stages(id).await?;
+        if stages.iter().any(|other| other != stage) {
+            let description = format!("remove the stage `{stage}` of {}", self.object);
+            return steps.take(description, object, calls.remove_stage(id)).await;
+        }
+        let description = format!("remove the {} `{id}` of {}", api.id.kind.title(), self.object);
+        steps.take(description, object, calls.remove(id)).await
+    }
+
+    async fn remove_keys(&self, steps: &mut Steps<'_>) -> Result<()> {
+        let plans = Plans {
+            account: self.account,
+            object: self.object,
+        };
+        for plan in plans.list().await? {
+            if mark::is_of(self.mark, &plan.tags) {
+                let description = format!("remove the usage plan of {}", self.object);
+                steps
+                    .take(description, Some(plan.id.clone()), plans.remove(&plan))
+                    .await?;
+            }
+        }
+        let beginning = keys::beginning(self.mark.api_name.as_str());
+        for key in plans.keys_named(&beginning).await? {
+            if mark::is_of(self.mark, &key.tags) {
+                let description = format!("remove the API key `{}`", key.name);
+                steps
+                    .take(description, Some(key.id.clone()), plans.remove_key(&key.id))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}

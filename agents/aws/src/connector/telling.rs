@@ -1,0 +1,120 @@
+//! What is told of an API: what AWS holds, which is not taken for what was asked for.
+
+use gatehouse_connector_sdk::{
+    connector::Deployed,
+    error::Result,
+    schemas::{
+        canonical::Fingerprint,
+        observed::{Observation, ObservedApi},
+    },
+};
+use serde_json::{Value, json};
+
+use super::{
+    deploying::Outcome,
+    looking::{Found, Held},
+    seeing,
+};
+use crate::{apis::Api, client::Account, mark, record::Record};
+
+/// What is there: under the identity, marked or not; only if nothing is, what carries our mark. An API without the
+/// environment's stage is not in the environment.
+pub(super) async fn look(account: &Account<'_>, found: &Found) -> Result<Observation> {
+    let held = match found {
+        Found::Nothing => return Ok(Observation::Absent),
+        Found::Foreign(api) => return seeing::foreign(account, &api.id).await,
+        Found::Ours(held) => held,
+    };
+    if held.stage.is_none() {
+        return Ok(Observation::Absent);
+    }
+    let Some(record) = held.record() else {
+        return Ok(Observation::Unknown {
+            reason: without_record(account, &held.api),
+        });
+    };
+    if !held.is_intact(&record) {
+        return drifted(account, held, record).await;
+    }
+    Ok(Observation::Present(Box::new(observed(
+        account, &held.api, record,
+    ))))
+}
+
+/// An API of ours as it was applied.
+fn observed(account: &Account<'_>, api: &Api, record: Record) -> ObservedApi {
+    ObservedApi {
+        external_ref: api.id.external_ref(),
+        name: api.name.clone(),
+        version: None,
+        tags: mark::others(&api.tags),
+        mark: Some(record.mark),
+        endpoint_urls: endpoint_urls(account, api, &record.content.base_path),
+        content: record.content,
+        definition: None,
+        fingerprint: record.fingerprint,
+    }
+}
+
+/// An API of ours as it is now, since somebody changed it.
+async fn drifted(account: &Account<'_>, held: &Held, record: Record) -> Result<Observation> {
+    let read = match seeing::changed(account, held, &record).await? {
+        Ok(read) => read,
+        Err(reason) => return Ok(Observation::Unknown { reason }),
+    };
+    let mut content = read.content;
+    // The definition that was applied says more than its export, and is not what people change.
+    content.definition.clone_from(&record.content.definition);
+    let fingerprint = Fingerprint::of_value(&json!({"content": content, "secrets": record.secrets}));
+    Ok(Observation::Present(Box::new(ObservedApi {
+        content,
+        fingerprint,
+        ..observed(account, &held.api, record)
+    })))
+}
+
+/// Where consumers reach an API: what people said of the environment, else its domain name, else the stage's own URL.
+pub(super) fn endpoint_urls(account: &Account<'_>, api: &Api, base_path: &str) -> Vec<String> {
+    let below = |base: &str| {
+        format!(
+            "{}{}",
+            base.trim_end_matches('/'),
+            base_path.trim_end_matches('/')
+        )
+    };
+    let endpoints = &account.context.environment.endpoints;
+    match (&account.settings.domain_name, endpoints.is_empty()) {
+        (_, false) => endpoints.iter().map(|endpoint| below(&endpoint.url)).collect(),
+        (Some(domain), true) => vec![below(&format!("https://{domain}"))],
+        (None, true) => vec![account.settings.stage_url(&api.id.id)],
+    }
+}
+
+fn without_record(account: &Account<'_>, api: &Api) -> String {
+    format!(
+        "the stage `{}` of REST API `{}` ({}) carries our mark, and its variables `gatehouseRecord…` are gone or changed, so that nobody knows what was applied; remove the stage, and deploy again",
+        account.settings.stage, api.name, api.id.id
+    )
+}
+
+/// What AWS holds once a deploy is through.
+pub(super) fn deployed(account: &Account<'_>, outcome: &Outcome) -> Result<Deployed> {
+    let held = Held {
+        api: outcome.api.clone(),
+        stage: Some(outcome.stage.clone()),
+        plan: None,
+        paths: Vec::new(),
+    };
+    let record = &outcome.record;
+    let serves = outcome.stage.deployment.as_deref() == Some(record.served.id.as_str());
+    let recorded = held.record();
+    let observed = match recorded {
+        Some(recorded) if serves => recorded.fingerprint,
+        _ => Fingerprint::of_value(&Value::Null),
+    };
+    Ok(Deployed {
+        external_ref: outcome.api.id.external_ref(),
+        endpoint_urls: endpoint_urls(account, &outcome.api, &record.content.base_path),
+        observed,
+    })
+}

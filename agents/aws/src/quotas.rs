@@ -1,0 +1,32 @@
+//! How often AWS lets an account call.
+//!
+//! The figures are AWS's published quotas for creating, deploying and managing an API in API Gateway, per account and
+//! region. They are fixed: AWS raises none of them.
+
+use gatehouse_connector_sdk::schemas::quota::Quota;
+
+/// Creating an edge-optimized API is ten times as scarce as creating another one.
+pub(crate) const CREATE_EDGE_API: &str = "CreateRestApi (edge)";
+
+/// The published quotas.
+pub(crate) fn published() -> Vec<Quota> {
+    let table = [
+        ("*", 40, 100),
+        ("CreateRestApi", 1, 3_000),
+        (CREATE_EDGE_API, 1, 30_000),
+        ("ImportRestApi", 1, 3_000),
+        ("PutRestApi", 1, 1_000),
+        ("CreateDeployment", 1, 5_000),
+        ("DeleteRestApi", 1, 30_000),
+        ("GetResources", 5, 400),
+        ("CreateApiKey", 5, 200),
+        ("UpdateUsagePlan", 1, 20_000),
+        ("UpdateDomainName", 1, 30_000),
+    ];
+    let quota = |(operation, burst, interval_ms): (&str, u32, u64)| Quota {
+        operation: operation.to_owned(),
+        burst,
+        interval_ms,
+    };
+    table.map(quota).to_vec()
+}

@@ -1,0 +1,9 @@
+//! Tests of reading, with exports as AWS gives them.
+
+mod aws;
+mod definitions;
+mod guards;
+mod limits;
+mod properties;
+mod settings;
+mod ways;

@@ -1,0 +1,36 @@
+//! Between our words and Amazon API Gateway's. No effects: data in, data out.
+//!
+//! An API becomes one REST API or one HTTP API: one OpenAPI document with AWS's extensions, and beside it what no
+//! document can hold (the stage's settings, a usage plan, keys by the names of their secrets).
+
+mod authorizers;
+mod cors;
+mod document;
+mod fidelity;
+mod form;
+mod headers;
+mod integration;
+mod judge;
+mod kind;
+mod limits;
+mod native;
+mod obstacles;
+mod paths;
+mod permissions;
+mod scene;
+mod source;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod validation;
+
+pub(crate) use self::{
+    fidelity::{fidelity, support},
+    form::{Endpoint, Form, Key, MethodSettings, Quota, Stage, Throttle, UsagePlan, form},
+    kind::{Choice, Kind, kind},
+    limits::limits,
+    permissions::permissions_needed,
+};
+
+/// The upstream that a revision always has.
+const MAIN: &str = "main";

@@ -1,0 +1,308 @@
+//! An API in AWS's words: everything that is made for it.
+
+use std::collections::BTreeMap;
+
+use gatehouse_connector_sdk::schemas::{
+    desired::DesiredApi,
+    identity::{ResourceName, ResourceVersion},
+    policy::Policy,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Kind, document, integration::Spot, kind::chosen, native, paths::Place, scene::Scene, usage};
+use crate::config::AwsSettings;
+
+/// Everything that is made for an API. No secret is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Form {
+    /// REST API or HTTP API.
+    pub(crate) kind: Kind,
+    /// The OpenAPI document, with AWS's extensions.
+    pub(crate) document: Value,
+    /// Where a REST API is reached from.
+    pub(crate) endpoint: Endpoint,
+    /// What the stage is set to.
+    pub(crate) stage: Stage,
+    /// What callers with keys may, if there are keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) usage_plan: Option<UsagePlan>,
+    /// The keys that open the API.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) keys: Vec<Key>,
+}
+
+/// Where a REST API is reached from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Endpoint {
+    /// `REGIONAL`, `EDGE` or `PRIVATE`.
+    pub(crate) r#type: String,
+    /// The interface endpoints of a private one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) vpc_endpoint_ids: Vec<String>,
+}
+
+/// What a stage is set to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Stage {
+    /// Its name.
+    pub(crate) name: String,
+    /// The size of its cache in gigabytes, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_cluster_size: Option<String>,
+    /// Where and what is written of requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) access_log: Option<AccessLog>,
+    /// Whether X-Ray traces requests.
+    #[serde(default)]
+    pub(crate) tracing_enabled: bool,
+    /// What holds for methods: for all, then for single ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) methods: Vec<MethodSettings>,
+}
+
+/// Where and what is written of requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccessLog {
+    /// The log group or stream.
+    pub(crate) destination_arn: String,
+    /// A line, with variables.
+    pub(crate) format: String,
+}
+
+/// What a stage says of a method, or of all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MethodSettings {
+    /// The resource; `*` for all.
+    pub(crate) path: String,
+    /// The method; `*` for all.
+    pub(crate) method: String,
+    /// How much it lets through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) throttle: Option<Throttle>,
+    /// How long its answers are kept, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_ttl_seconds: Option<u32>,
+    /// What the stage's log holds of it: `ERROR`, `INFO` or `OFF`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_level: Option<String>,
+    /// Whether that log holds requests and answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) data_trace_enabled: Option<bool>,
+    /// Whether CloudWatch gets figures of each method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_enabled: Option<bool>,
+}
+
+impl MethodSettings {
+    /// How version 1 of AWS's interface calls it in patches and in a stage's `methodSettings`: `~1pets/GET`, `*/*`.
+    pub(crate) fn rest_key(&self) -> String {
+        format!("{}/{}", self.path.replace('/', "~1"), self.method)
+    }
+
+    /// How version 2 calls it: the key of a route, `GET /pets`; none if it is about all.
+    pub(crate) fn route_key(&self) -> Option<String> {
+        (self.path != "*").then(|| format!("{} {}", self.method, self.path))
+    }
+}
+
+/// A bucket: how fast it fills, and how much is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Throttle {
+    /// Requests per second.
+    pub(crate) rate: f64,
+    /// Requests at once.
+    pub(crate) burst: u32,
+}
+
+impl Throttle {
+    /// What both let through.
+    pub(super) fn smaller(self, other: Self) -> Self {
+        Self {
+            rate: self.rate.min(other.rate),
+            burst: self.burst.min(other.burst),
+        }
+    }
+}
+
+/// What callers with keys may.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UsagePlan {
+    /// For each key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) throttle: Option<Throttle>,
+    /// For each key at a method, by `/path/METHOD`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) methods: BTreeMap<String, Throttle>,
+    /// In a period, for each key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) quota: Option<Quota>,
+}
+
+/// So many requests in a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Quota {
+    /// How many.
+    pub(crate) limit: i32,
+    /// `DAY`, `WEEK` or `MONTH`.
+    pub(crate) period: String,
+}
+
+/// A key of a consumer. Its value is the secret's, and is put in when it is made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Key {
+    /// Whose it is.
+    pub(crate) consumer: ResourceName,
+    /// The secret.
+    pub(crate) secret: ResourceName,
+    /// The secret's version.
+    pub(crate) version: ResourceVersion,
+}
+
+/// The size of a cache where nobody says otherwise, in gigabytes: the smallest.
+const CACHE_SIZE: &str = "0.5";
+
+/// A desired API in AWS's words.
+pub(crate) fn form(desired: &DesiredApi, settings: &AwsSettings) -> Form {
+    let content = &desired.content;
+    let kind = chosen(content, settings).kind;
+    let scene = Scene {
+        content,
+        settings,
+        kind,
+    };
+    let places = scene.places();
+    let spots: Vec<Spot<'_>> = places.iter().map(|place| scene.spot(place)).collect();
+    let keys = keys(desired, &spots);
+    Form {
+        kind,
+        document: document::document(scene, &desired.mark.api_name, &spots),
+        endpoint: Endpoint {
+            r#type: settings.endpoint_type.to_ascii_uppercase(),
+            vpc_endpoint_ids: settings.vpc_endpoint_ids.clone(),
+        },
+        stage: stage(scene, &places, &spots),
+        usage_plan: (!keys.is_empty()).then(|| usage_plan(scene, &places)),
+        keys,
+    }
+}
+
+fn keys(desired: &DesiredApi, spots: &[Spot<'_>]) -> Vec<Key> {
+    let policies = spots.iter().flat_map(|spot| &spot.policies);
+    let keys = policies.filter_map(|policy| match policy {
+        Policy::AuthApiKey(keys) => Some(&keys.keys),
+        _ => None,
+    });
+    let key = |key: &gatehouse_connector_sdk::schemas::policy::ApiKeyConsumer| {
+        let mut secrets = desired.secrets.iter();
+        let secret = secrets.find(|secret| secret.name == key.secret_ref);
+        Key {
+            consumer: key.consumer.clone(),
+            secret: key.secret_ref.clone(),
+            version: secret.map(|secret| secret.version).unwrap_or_default(),
+        }
+    };
+    let mut keys: Vec<Key> = keys.flatten().map(key).collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+fn usage_plan(scene: Scene<'_>, places: &[Place<'_>]) -> UsagePlan {
+    let throttles = usage::of_keys(scene, places);
+    let methods = throttles.places.into_iter();
+    UsagePlan {
+        throttle: throttles.all,
+        methods: methods
+            .map(|((path, method), throttle)| (format!("{path}/{method}"), throttle))
+            .collect(),
+        quota: usage::quota(scene),
+    }
+}
+
+fn stage(scene: Scene<'_>, places: &[Place<'_>], spots: &[Spot<'_>]) -> Stage {
+    let mut methods: BTreeMap<(String, String), MethodSettings> = BTreeMap::new();
+    let throttles = usage::of_stage(scene, places);
+    let mut all = of_all(scene);
+    all.throttle = throttles.all;
+    for (at, throttle) in throttles.places {
+        settings_at(&mut methods, at).throttle = Some(throttle);
+    }
+    for spot in spots {
+        if let Some(ttl) = spot.cache_ttl() {
+            let at = (spot.place.path.clone(), spot.place.method.clone());
+            settings_at(&mut methods, at).cache_ttl_seconds = Some(ttl);
+        }
+    }
+    let is_cached = methods.values().any(|method| method.cache_ttl_seconds.is_some());
+    let says_nothing = all
+        == MethodSettings {
+            path: all.path.clone(),
+            method: all.method.clone(),
+            ..MethodSettings::default()
+        };
+    let policies = scene.expressed(None);
+    let fragments = native::fragments(&policies, "stage");
+    let last = |name: &str| fragments.iter().rev().find_map(|fragment| fragment.get(name));
+    let size = last("cacheClusterSize")
+        .and_then(Value::as_str)
+        .unwrap_or(CACHE_SIZE);
+    Stage {
+        name: scene.settings.stage.clone(),
+        cache_cluster_size: is_cached.then(|| size.to_owned()),
+        access_log: access_log(scene, spots),
+        tracing_enabled: last("tracingEnabled")
+            .and_then(Value::as_bool)
+            .unwrap_or_default(),
+        methods: (!says_nothing)
+            .then_some(all)
+            .into_iter()
+            .chain(methods.into_values())
+            .collect(),
+    }
+}
+
+fn settings_at(
+    methods: &mut BTreeMap<(String, String), MethodSettings>,
+    at: (String, String),
+) -> &mut MethodSettings {
+    let (path, method) = at.clone();
+    methods.entry(at).or_insert_with(|| MethodSettings {
+        path,
+        method,
+        ..MethodSettings::default()
+    })
+}
+
+/// What fragments say of all methods.
+fn of_all(scene: Scene<'_>) -> MethodSettings {
+    let policies = scene.expressed(None);
+    let fragments = native::fragments(&policies, "stage");
+    let last = |name: &str| fragments.iter().rev().find_map(|fragment| fragment.get(name));
+    MethodSettings {
+        path: "*".to_owned(),
+        method: "*".to_owned(),
+        logging_level: last("loggingLevel").and_then(Value::as_str).map(str::to_owned),
+        data_trace_enabled: last("dataTraceEnabled").and_then(Value::as_bool),
+        metrics_enabled: last("metricsEnabled").and_then(Value::as_bool),
+        ..MethodSettings::default()
+    }
+}
+
+fn access_log(scene: Scene<'_>, spots: &[Spot<'_>]) -> Option<AccessLog> {
+    let mut policies = spots.iter().flat_map(|spot| &spot.policies);
+    policies.find(|policy| matches!(policy, Policy::Log(_)))?;
+    Some(AccessLog {
+        destination_arn: scene.settings.access_log_arn.clone()?,
+        format: document::log_format(scene.kind),
+    })
+}

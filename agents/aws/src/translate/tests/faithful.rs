@@ -1,0 +1,1 @@
+//! How faithfully policies are expressed, alone and beside others.

@@ -1,0 +1,13 @@
+//! The connector to Amazon API Gateway at work.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests stop at what they did not expect, and print what they measured"
+)]
+
+mod conformance;
+mod localstack;
+mod owner;
+mod under_test;
