@@ -2,8 +2,11 @@
 
 pub(crate) mod domains;
 mod http;
+pub(crate) mod listed;
 pub(crate) mod plans;
 mod rest;
+pub(crate) mod shared;
+pub(crate) mod stages;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -4,9 +4,12 @@ mod check;
 mod deploying;
 mod estimating;
 mod keys;
+mod listing;
 mod looking;
+mod paging;
 mod permissions;
 mod removing;
+mod seeing;
 mod telling;
 mod wanting;
 
@@ -35,6 +38,7 @@ use secrecy::SecretString;
 
 use self::{
     deploying::Deploying,
+    listing::Listings,
     looking::{Found, Held},
     removing::Removal,
     wanting::Wanted,
@@ -50,6 +54,7 @@ use crate::{
 pub struct AwsConnector {
     descriptor: Descriptor,
     accesses: Accesses,
+    listings: Listings,
 }
 
 impl Default for AwsConnector {
@@ -64,6 +69,7 @@ impl AwsConnector {
         Self {
             descriptor: descriptor(),
             accesses: Accesses::default(),
+            listings: Listings::default(),
         }
     }
 }
@@ -78,7 +84,11 @@ fn descriptor() -> Descriptor {
             undeploy: true,
             observe: true,
             check: true,
+            discover: true,
             steps: true,
+            versions: true,
+            largest_page: u32::try_from(paging::LONGEST_PAGE).ok(),
+            definitions_read: vec!["openapi-3.0".to_owned()],
             ..Capabilities::default()
         },
         settings_schema: settings::schema::<AwsSettings>("Settings of Amazon API Gateway"),
@@ -119,8 +129,9 @@ impl Connector for AwsConnector {
         check::check(&self.accesses.open(context).await?).await
     }
 
-    async fn discover(&self, _context: &Context, _page: PageRequest) -> Result<DiscoveryPage> {
-        Err(Error::new(ErrorKind::Unsupported, "not yet"))
+    async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
+        let account = self.accesses.open(context).await?;
+        paging::page(&account, &self.listings, &page).await
     }
 
     async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {

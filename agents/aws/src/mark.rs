@@ -40,13 +40,16 @@ pub(crate) fn of(tags: &HashMap<String, String>, revision: RevisionNumber) -> Op
     })
 }
 
-/// The tags that are not ours.
+/// The tags that are not ours, as `name=value`, or `name` where there is no value.
 pub(crate) fn others(tags: &HashMap<String, String>) -> Vec<String> {
     let own = |name: &str| name.starts_with("gatehouse:") || name.starts_with("aws:");
     let mut others: Vec<String> = tags
         .iter()
         .filter(|(name, _)| !own(name))
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| match value.is_empty() {
+            true => name.clone(),
+            false => format!("{name}={value}"),
+        })
         .collect();
     others.sort();
     others

@@ -364,7 +364,7 @@ fn settings_of(
 }
 
 /// An endpoint that has no HTTP APIs, as some partitions and test servers, holds none.
-pub(crate) fn none_where_unknown(listed: Result<Vec<Api>>) -> Result<Vec<Api>> {
+pub(crate) fn none_where_unknown<T>(listed: Result<Vec<T>>) -> Result<Vec<T>> {
     match listed {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
         listed => listed,

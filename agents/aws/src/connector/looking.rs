@@ -116,6 +116,16 @@ pub(super) async fn marked_in(kind: Kind, account: &Account<'_>, mark: &Mark) ->
 
 async fn held(account: &Account<'_>, object: &str, api: Api) -> Result<Found> {
     let stage = calls(api.id.kind, account, object).stage(&api.id.id).await?;
+    whole(account, object, api, stage).await
+}
+
+/// What is held of an API of ours whose stage was looked at.
+pub(super) async fn whole(
+    account: &Account<'_>,
+    object: &str,
+    api: Api,
+    stage: Option<Stage>,
+) -> Result<Found> {
     let record = stage.as_ref().and_then(Stage::record);
     let plan = match record.and_then(|record| record.beside.plan) {
         Some(applied) => plan(account, object, &api, &applied.id).await?,

@@ -3,12 +3,17 @@
 use gatehouse_connector_sdk::{
     connector::Deployed,
     error::Result,
-    schemas::observed::{Observation, ObservedApi},
+    schemas::{
+        canonical::Fingerprint,
+        observed::{Observation, ObservedApi},
+    },
 };
+use serde_json::{Value, json};
 
 use super::{
     deploying::Outcome,
     looking::{Found, Held},
+    seeing,
 };
 use crate::{apis::Api, client::Account, mark, record::Record};
 
@@ -17,11 +22,7 @@ use crate::{apis::Api, client::Account, mark, record::Record};
 pub(super) async fn look(account: &Account<'_>, found: &Found) -> Result<Observation> {
     let held = match found {
         Found::Nothing => return Ok(Observation::Absent),
-        Found::Foreign(_api) => {
-            return Ok(Observation::Unknown {
-                reason: "not yet".to_owned(),
-            });
-        }
+        Found::Foreign(api) => return seeing::foreign(account, &api.id).await,
         Found::Ours(held) => held,
     };
     if held.stage.is_none() {
@@ -33,9 +34,7 @@ pub(super) async fn look(account: &Account<'_>, found: &Found) -> Result<Observa
         });
     };
     if !held.is_intact(&record) {
-        return Ok(Observation::Unknown {
-            reason: "drifted".to_owned(),
-        });
+        return drifted(account, held, record).await;
     }
     Ok(Observation::Present(Box::new(observed(
         account, &held.api, record,
@@ -55,6 +54,23 @@ fn observed(account: &Account<'_>, api: &Api, record: Record) -> ObservedApi {
         definition: None,
         fingerprint: record.fingerprint,
     }
+}
+
+/// An API of ours as it is now, since somebody changed it.
+async fn drifted(account: &Account<'_>, held: &Held, record: Record) -> Result<Observation> {
+    let read = match seeing::changed(account, held, &record).await? {
+        Ok(read) => read,
+        Err(reason) => return Ok(Observation::Unknown { reason }),
+    };
+    let mut content = read.content;
+    // The definition that was applied says more than its export, and is not what people change.
+    content.definition.clone_from(&record.content.definition);
+    let fingerprint = Fingerprint::of_value(&json!({"content": content, "secrets": record.secrets}));
+    Ok(Observation::Present(Box::new(ObservedApi {
+        content,
+        fingerprint,
+        ..observed(account, &held.api, record)
+    })))
 }
 
 /// Where consumers reach an API: what people said of the environment, else its domain name, else the stage's own URL.
@@ -94,7 +110,7 @@ pub(super) fn deployed(account: &Account<'_>, outcome: &Outcome) -> Result<Deplo
     let recorded = held.record();
     let observed = match recorded {
         Some(recorded) if serves => recorded.fingerprint,
-        _ => gatehouse_connector_sdk::schemas::canonical::Fingerprint::of_value(&serde_json::Value::Null),
+        _ => Fingerprint::of_value(&Value::Null),
     };
     Ok(Deployed {
         external_ref: outcome.api.id.external_ref(),

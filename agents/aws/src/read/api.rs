@@ -11,7 +11,7 @@ use gatehouse_connector_sdk::schemas::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    assemble::fragment,
+    native,
     policies::{addresses, browsers, limits},
     secrets,
     snapshot::{Kind, Mapping, Snapshot},
@@ -31,6 +31,24 @@ const READ: [&str; 8] = [
     "importexport-version",
     "endpoint-configuration",
     "integrations",
+];
+
+const GATEWAY_RESPONSES: &str = "x-amazon-apigateway-gateway-responses";
+/// Settings of an API, and the extensions of a document that say them.
+const SETTINGS: [(&str, &str); 2] = [
+    ("binaryMediaTypes", "x-amazon-apigateway-binary-media-types"),
+    (
+        "minimumCompressionSize",
+        "x-amazon-apigateway-minimum-compression-size",
+    ),
+];
+/// Settings of a stage that can be deployed again.
+const STAGE: [&str; 5] = [
+    "cacheClusterSize",
+    "dataTraceEnabled",
+    "loggingLevel",
+    "metricsEnabled",
+    "tracingEnabled",
 ];
 
 /// The content without operations and policies.
@@ -120,13 +138,17 @@ pub(super) fn policies(
     notes: &mut Vec<String>,
 ) -> Vec<Policy> {
     let mut kept: Vec<(&'static str, Value)> = Vec::new();
-    let mut policies: Vec<Policy> = addresses(snapshot, &mut kept, notes).into_iter().collect();
+    let mut policies = addresses(snapshot, &mut kept, notes);
     policies.extend(limits::of_api(snapshot, asks_for_keys, notes));
     policies.extend(cors(snapshot, &mut kept, notes));
     policies.extend(logged(snapshot));
-    gateway_responses(snapshot, has_preflights, &mut kept, notes);
+    let responses = gateway_responses(snapshot, has_preflights, notes);
+    kept.push(("document", Value::Object(document(snapshot, responses))));
     settings(snapshot, &mut kept, notes);
-    policies.extend(fragment(kept));
+    policies.extend(
+        kept.into_iter()
+            .filter_map(|(field, value)| native::policy(field, value)),
+    );
     if snapshot.endpoint_types.iter().any(|it| it == "PRIVATE") {
         notes.push(
             "its endpoint is private: it is reached from networks with a VPC endpoint alone".to_owned(),
@@ -139,36 +161,26 @@ fn addresses(
     snapshot: &Snapshot,
     kept: &mut Vec<(&'static str, Value)>,
     notes: &mut Vec<String>,
-) -> Option<Policy> {
-    let exported = || {
-        snapshot
-            .export
-            .get("x-amazon-apigateway-policy")
-            .filter(|it| it.is_object())
-            .cloned()
-    };
+) -> Vec<Policy> {
     let text = snapshot.policy.as_deref().filter(|text| !text.trim().is_empty());
-    let document = match text {
-        Some(text) => addresses::document(text),
-        None => Some(exported()?),
+    let exported = snapshot.export.get("x-amazon-apigateway-policy");
+    let document = match (text, exported) {
+        (Some(text), _) => addresses::document(text),
+        (None, Some(exported)) => Some(exported.clone()),
+        (None, None) => return Vec::new(),
     };
     let read = document
         .as_ref()
         .ok_or_else(|| "it is no JSON".to_owned())
-        .and_then(addresses::filter);
-    match read {
-        Ok(policy) => policy,
-        Err(reason) => {
-            notes.push(format!(
-                "its resource policy is kept as a `native` policy: {reason}; elsewhere than on AWS, nobody is kept out by it"
-            ));
-            kept.push((
-                "resourcePolicy",
-                document.unwrap_or_else(|| json!(text.unwrap_or_default())),
-            ));
-            None
-        }
-    }
+        .and_then(addresses::filters);
+    read.unwrap_or_else(|reason| {
+        notes.push(format!(
+            "its resource policy is kept as a `native` policy: {reason}; elsewhere than on AWS, nobody is kept out by it"
+        ));
+        let text = || json!(text.unwrap_or_default());
+        kept.push(("resourcePolicy", document.clone().unwrap_or_else(text)));
+        Vec::new()
+    })
 }
 
 fn cors(
@@ -212,13 +224,9 @@ fn logged(snapshot: &Snapshot) -> Option<Policy> {
 fn gateway_responses(
     snapshot: &Snapshot,
     has_preflights: bool,
-    kept: &mut Vec<(&'static str, Value)>,
     notes: &mut Vec<String>,
-) {
-    let responses = snapshot
-        .export
-        .get("x-amazon-apigateway-gateway-responses")
-        .and_then(Value::as_object);
+) -> Map<String, Value> {
+    let responses = snapshot.export.get(GATEWAY_RESPONSES).and_then(Value::as_object);
     let of_cors = |response: &Value| {
         let parameters = response.get("responseParameters").and_then(Value::as_object);
         let mut names = parameters
@@ -240,8 +248,8 @@ fn gateway_responses(
             "answers of API Gateway itself have another form than usual, kept as a `native` policy"
                 .to_owned(),
         );
-        kept.push(("gatewayResponses", Value::Object(others)));
     }
+    others
 }
 
 fn is_usual_template(templates: &Value) -> bool {
@@ -280,17 +288,34 @@ fn settings(snapshot: &Snapshot, kept: &mut Vec<(&'static str, Value)>, notes: &
                 .to_owned(),
         );
     }
-    kept.push(("api", Value::Object(snapshot.settings.clone())));
+    let deployable = |name: &str| snapshot.kind == Kind::Rest && STAGE.contains(&name);
+    let (stage, others): (Map<String, Value>, Map<String, Value>) =
+        stage.into_iter().partition(|(name, _)| deployable(name));
     kept.push(("stage", Value::Object(stage)));
+    kept.push(("stageSettings", Value::Object(others)));
     kept.push(("domainNames", Value::Object(trusted)));
     kept.push(("extensions", Value::Object(extensions(snapshot))));
+}
+
+/// Settings of the API, by the extensions that say them.
+fn document(snapshot: &Snapshot, responses: Map<String, Value>) -> Map<String, Value> {
+    let mut document = Map::new();
+    for (name, extension) in SETTINGS {
+        if let Some(value) = snapshot.settings.get(name) {
+            document.insert(extension.to_owned(), value.clone());
+        }
+    }
+    if !responses.is_empty() {
+        document.insert(GATEWAY_RESPONSES.to_owned(), Value::Object(responses));
+    }
+    document
 }
 
 fn stage(snapshot: &Snapshot, notes: &mut Vec<String>) -> Map<String, Value> {
     let mut stage = snapshot.stage.settings.clone();
     let others = limits::other_settings(snapshot);
     if !others.is_empty() {
-        stage.insert("methodSettings".to_owned(), Value::Object(others));
+        stage.extend(others);
     }
     let foreign = snapshot
         .stage
@@ -329,7 +354,10 @@ fn extensions(snapshot: &Snapshot) -> Map<String, Value> {
 
 /// Its tags but for our mark.
 pub(super) fn tags(snapshot: &Snapshot) -> Vec<String> {
-    let foreign = snapshot.tags.iter().filter(|(name, _)| !name.starts_with(MARK));
+    let foreign = snapshot
+        .tags
+        .iter()
+        .filter(|(name, _)| !name.starts_with(MARK) && !name.starts_with("aws:"));
     foreign
         .map(|(name, value)| {
             if value.is_empty() {
@@ -355,26 +383,7 @@ pub(super) fn endpoint_urls(snapshot: &Snapshot) -> Vec<String> {
         .map(at)
         .collect();
     if !snapshot.disable_execute_api_endpoint {
-        urls.push(own_url(snapshot));
+        urls.push(snapshot.own_url.clone());
     }
     urls
-}
-
-fn own_url(snapshot: &Snapshot) -> String {
-    let (place, stage) = (&snapshot.place, &snapshot.stage.name);
-    if let Some(url) = &place.data_plane_url {
-        return url
-            .replace("{api}", &snapshot.id)
-            .replace("{stage}", stage)
-            .trim_end_matches('/')
-            .to_owned();
-    }
-    let host = format!(
-        "https://{}.execute-api.{}.{}",
-        snapshot.id, place.region, place.dns_suffix
-    );
-    match (snapshot.kind, stage.as_str()) {
-        (Kind::Http, "$default") => host,
-        _ => format!("{host}/{stage}"),
-    }
 }

@@ -8,7 +8,6 @@ use gatehouse_connector_sdk::schemas::{
     revision::{Operation, RevisionContent},
     route::normalise,
 };
-use serde_json::Value;
 
 use super::{
     Read, api, definition,
@@ -249,7 +248,7 @@ fn lifted(operations: &mut Vec<Operation>, recorded: Option<&RevisionContent>) -
 fn may_be_lifted(policy: &Policy) -> bool {
     match policy {
         Policy::Rewrite(rewrite) => rewrite.path.is_none(),
-        Policy::Native(native) => !native.config.contains_key("integration"),
+        Policy::Native(native) => !native::is_whole_integration(native),
         _ => true,
     }
 }
@@ -261,15 +260,4 @@ fn is_everything(operations: &[Operation]) -> bool {
         it.r#match.path == "/" || it.r#match.path.starts_with("/{") && it.r#match.path.ends_with("...}")
     };
     operations.len() == 2 && operations.iter().all(|it| plain(it) && path(it))
-}
-
-/// A fragment of the API as a whole, from fields that are not empty.
-pub(super) fn fragment(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Option<Policy> {
-    let said = fields.into_iter().filter(|(_, value)| match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-        _ => true,
-    });
-    native::of_fields(said.map(|(field, value)| (field.to_owned(), value)).collect())
 }

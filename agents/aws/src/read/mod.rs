@@ -21,9 +21,7 @@ use gatehouse_connector_sdk::schemas::revision::RevisionContent;
 use serde_json::Value;
 
 use self::assemble::Subject;
-pub use self::snapshot::{
-    Key, Kind, Mapping, MethodSettings, Place, Quota, Snapshot, Stage, Throttle, UsagePlan,
-};
+pub use self::snapshot::{Key, Kind, Mapping, MethodSettings, Quota, Snapshot, Stage, Throttle, UsagePlan};
 
 /// An API, read.
 #[derive(Debug, Clone, PartialEq)]

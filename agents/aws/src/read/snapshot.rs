@@ -52,20 +52,8 @@ pub struct Snapshot {
     pub usage_plans: Vec<UsagePlan>,
     /// The custom domain names that lead to the stage.
     pub mappings: Vec<Mapping>,
-    /// Where the gateway is.
-    pub place: Place,
-}
-
-/// Where the gateway is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Place {
-    /// The region.
-    pub region: String,
-    /// What host names of the partition end in: `amazonaws.com`.
-    pub dns_suffix: String,
-    /// Where the stage is served if not at its usual place: a URL with `{api}` and `{stage}`.
-    pub data_plane_url: Option<String>,
+    /// Where AWS serves the stage, unless that is switched off.
+    pub own_url: String,
 }
 
 /// A stage: the place where a deployment is served.

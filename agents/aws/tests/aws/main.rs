@@ -7,4 +7,7 @@
     reason = "tests stop at what they did not expect, and print what they measured"
 )]
 
+mod conformance;
 mod localstack;
+mod owner;
+mod under_test;

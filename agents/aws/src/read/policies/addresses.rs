@@ -9,8 +9,8 @@ pub(in crate::read) fn document(text: &str) -> Option<Value> {
     parsed(text).or_else(|| parsed(&serde_json::from_str::<String>(&format!("\"{text}\"")).ok()?))
 }
 
-/// What a document says of addresses: nothing if it lets in everybody, or why canonical words do not say it.
-pub(in crate::read) fn filter(document: &Value) -> Result<Option<Policy>, String> {
+/// What a document says of addresses, all of which must hold: nothing if it lets in everybody, or why canonical words do not say it.
+pub(in crate::read) fn filters(document: &Value) -> Result<Vec<Policy>, String> {
     let statements = match document.get("Statement") {
         Some(Value::Array(statements)) => statements.iter().collect(),
         Some(statement @ Value::Object(_)) => vec![statement],
@@ -28,9 +28,11 @@ pub(in crate::read) fn filter(document: &Value) -> Result<Option<Policy>, String
             _ => return Err("it says more than which addresses may call".to_owned()),
         }
     }
-    let filter = said.together()?;
-    let empty = filter.allow.is_empty() && filter.deny.is_empty();
-    Ok((!empty).then(|| Policy::IpFilter(filter).canonical()))
+    let filters = said.together()?;
+    Ok(filters
+        .into_iter()
+        .map(|filter| Policy::IpFilter(filter).canonical())
+        .collect())
 }
 
 /// What statements say, before it is put together.
@@ -44,18 +46,30 @@ struct Said {
 }
 
 impl Said {
-    fn together(self) -> Result<IpFilterPolicy, String> {
-        let allow = match (self.lets_in, &self.not_outside[..]) {
-            (true, []) => Vec::new(),
-            (true, [only]) => only.clone(),
-            (false, []) if !self.allowed.is_empty() => self.allowed,
-            (false, []) => return Err("it lets nobody in".to_owned()),
-            _ => return Err("its statements narrow each other down".to_owned()),
-        };
-        Ok(IpFilterPolicy {
-            allow,
-            deny: self.denied,
-        })
+    fn together(mut self) -> Result<Vec<IpFilterPolicy>, String> {
+        match (self.lets_in, self.allowed.is_empty()) {
+            (true, _) => {}
+            (false, true) => return Err("it lets nobody in".to_owned()),
+            (false, false) => self.not_outside.push(self.allowed),
+        }
+        let deny = self.denied;
+        let mut filters: Vec<IpFilterPolicy> = self
+            .not_outside
+            .into_iter()
+            .map(|allow| IpFilterPolicy {
+                allow,
+                deny: Vec::new(),
+            })
+            .collect();
+        match filters.first_mut() {
+            Some(first) => first.deny = deny,
+            None if deny.is_empty() => {}
+            None => filters.push(IpFilterPolicy {
+                allow: Vec::new(),
+                deny,
+            }),
+        }
+        Ok(filters)
     }
 }
 

@@ -60,7 +60,7 @@ fn of_scheme(
     let fragment = json!({"name": name, "scheme": scheme, "scopes": scopes});
     kept(
         method,
-        ("authorizer", fragment),
+        (&format!("authorizer `{name}`"), "authorizer", fragment),
         &format!("{reason}; {OPEN_ELSEWHERE}"),
         notes,
     )
@@ -87,7 +87,16 @@ fn is_key(scheme: &Map<String, Value>) -> bool {
 
 fn signatures(method: &Method<'_>, notes: &mut Vec<String>) -> Option<Policy> {
     let reason = format!("callers sign their requests with credentials of AWS; {OPEN_ELSEWHERE}");
-    kept(method, ("authorization", json!("AWS_IAM")), &reason, notes)
+    kept(
+        method,
+        (
+            "authorization by IAM",
+            "operation",
+            json!({"x-amazon-apigateway-auth": {"type": "AWS_IAM"}}),
+        ),
+        &reason,
+        notes,
+    )
 }
 
 /// The keys of the usage plans that cover the stage. Their values are never read.
@@ -95,7 +104,12 @@ fn keys(reading: Reading<'_>, method: &Method<'_>, notes: &mut Vec<String>) -> O
     let snapshot = reading.snapshot;
     let beyond = |reason: String, notes: &mut Vec<String>| {
         let reason = format!("{reason}; {OPEN_ELSEWHERE}");
-        kept(method, ("apiKeyRequired", json!(true)), &reason, notes)
+        kept(
+            method,
+            ("that a key is asked for", "apiKeyRequired", json!(true)),
+            &reason,
+            notes,
+        )
     };
     if snapshot.kind != Kind::Rest {
         return beyond("keys of WebSocket APIs are AWS's own".to_owned(), notes);
@@ -128,10 +142,11 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
     let mut taken = BTreeSet::new();
     let mut consumers = Vec::new();
     for key in keys {
-        let consumer = resource_name(&key.name).or_else(|| resource_name(&key.id));
+        let name = consumer_name(&key.name);
+        let consumer = resource_name(name).or_else(|| resource_name(&key.id));
         let known = consumer.as_ref().and_then(|consumer| recorded(reading, consumer));
         let named = known.or_else(|| {
-            let secret_ref = free(&mut taken, &format!("{}-{}-key", reading.snapshot.name, key.name))
+            let secret_ref = free(&mut taken, &format!("{}-{}-key", reading.snapshot.name, name))
                 .or_else(|| free(&mut taken, &format!("{}-key", key.id)))?;
             Some(ApiKeyConsumer {
                 consumer: consumer?,
@@ -147,6 +162,14 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
         }
     }
     consumers
+}
+
+/// Keys that we made carry the name of the API before that of the consumer: `gatehouse.orders.alice`.
+fn consumer_name(key: &str) -> &str {
+    let ours = key
+        .strip_prefix("gatehouse.")
+        .and_then(|rest| rest.split_once('.'));
+    ours.map_or(key, |(_, consumer)| consumer)
 }
 
 /// The same consumer's key as it was applied.

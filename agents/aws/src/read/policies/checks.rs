@@ -24,7 +24,12 @@ pub(super) fn validated(method: &Method<'_>, notes: &mut Vec<String>) -> Option<
         .and_then(|all| all.get(name))
     else {
         let reason = "the export does not say what it checks";
-        return kept(method, ("requestValidator", json!(name)), reason, notes);
+        return kept(
+            method,
+            ("its validator", "requestValidator", json!(name)),
+            reason,
+            notes,
+        );
     };
     let checks = |field: &str| validator.get(field) == Some(&Value::Bool(true));
     let mut policy = RequestValidatePolicy::default();

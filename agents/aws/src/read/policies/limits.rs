@@ -54,11 +54,9 @@ fn same_limits(one: &UsagePlan, other: &UsagePlan) -> bool {
 fn of_plan(plan: &UsagePlan, notes: &mut Vec<String>) -> Vec<Policy> {
     let what = format!("usage plan `{}`", plan.name);
     let throttle = plan.throttle.filter(|throttle| *throttle != Throttle::default());
-    let mut policies: Vec<Policy> = throttle
-        .and_then(|it| limited(it, RateLimitKey::Consumer, &what, notes))
-        .into_iter()
-        .collect();
-    match plan.quota.as_ref().map(self::quota) {
+    let limited = throttle.and_then(|it| limited(it, RateLimitKey::Consumer, &what, notes));
+    let mut policies: Vec<Policy> = limited.into_iter().collect();
+    match plan.quota.as_ref().map(|it| quota(it, &what, notes)) {
         Some(Ok(quota)) => policies.push(quota),
         Some(Err(reason)) => {
             notes.push(format!(
@@ -90,16 +88,23 @@ fn kept_plans(plans: &[UsagePlan], notes: &mut Vec<String>) -> Option<Policy> {
     native::policy("usagePlans", Value::Array(told.collect()))
 }
 
-fn quota(quota: &Quota) -> Result<Policy, String> {
+fn quota(quota: &Quota, what: &str, notes: &mut Vec<String>) -> Result<Policy, String> {
     let per = match quota.period.as_str() {
         "DAY" => QuotaPeriod::Day,
         "WEEK" => QuotaPeriod::Week,
         "MONTH" => QuotaPeriod::Month,
         other => return Err(format!("there is no period `{other}`")),
     };
-    // Weeks begin on Sunday where the offset is 0, and ours on Monday.
-    if quota.offset != i64::from(per == QuotaPeriod::Week) {
-        return Err("its period does not begin with the calendar's".to_owned());
+    if per == QuotaPeriod::Week {
+        notes.push(format!(
+            "{what}: weeks begin on Sunday on AWS, and on Monday elsewhere"
+        ));
+    }
+    if quota.offset != 0 {
+        notes.push(format!(
+            "{what}: the first period of a key has {} requests less, on AWS alone",
+            quota.offset
+        ));
     }
     let requests = u64::try_from(quota.limit)
         .ok()
@@ -126,7 +131,11 @@ pub(super) fn of_method(snapshot: &Snapshot, method: &Method<'_>, notes: &mut Ve
         let reason = format!("no canonical policy says {}", names.join(", "));
         policies.extend(kept(
             method,
-            ("methodSettings", Value::Object(others)),
+            (
+                "what the stage says of it",
+                "methodSettings",
+                Value::Object(others),
+            ),
             &reason,
             notes,
         ));

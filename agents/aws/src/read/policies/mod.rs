@@ -12,7 +12,7 @@ use gatehouse_connector_sdk::schemas::{
     policy::{HeadersPolicy, Policy, TimeoutPolicy},
     revision::RevisionContent,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{integration::Integrated, methods::Method, native, snapshot::Snapshot};
 
@@ -58,10 +58,7 @@ pub(super) fn of_method(
             ..HeadersPolicy::default()
         }));
     }
-    let mut fields = Map::new();
-    if !integrated.native.is_empty() {
-        fields.insert("integration".to_owned(), Value::Object(integrated.native.clone()));
-    }
+    policies.extend(native::integration(&integrated.native));
     let others = others(method);
     if !others.is_empty() {
         let names: Vec<String> = others.keys().map(|name| format!("`{name}`")).collect();
@@ -70,9 +67,8 @@ pub(super) fn of_method(
             method.title(),
             names.join(", ")
         ));
-        fields.insert("method".to_owned(), Value::Object(others));
+        policies.extend(native::policy("operation", Value::Object(others)));
     }
-    policies.extend(native::of_fields(fields));
     policies.iter().map(Policy::canonical).collect()
 }
 
@@ -91,16 +87,16 @@ pub(super) fn timeout(milliseconds: u32) -> Policy {
     })
 }
 
-/// A fragment for one operation, with a note why.
+/// A fragment for one operation, with a note of what it is about and why.
 fn kept(
     method: &Method<'_>,
-    (field, value): (&str, Value),
+    (what, field, value): (&str, &str, Value),
     reason: &str,
     notes: &mut Vec<String>,
 ) -> Option<Policy> {
     notes.push(format!(
-        "{}: `{field}` is kept as a `native` policy: {reason}",
+        "{}: {what} is kept as a `native` policy: {reason}",
         method.title()
     ));
-    native::policy(field, json!(value))
+    native::policy(field, value)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gatehouse_connector_sdk::schemas::canonical::canonical_json;
 use serde_json::{Value, json};
 
-use crate::read::{Key, Kind, Place, Read, Snapshot, Stage, UsagePlan, read};
+use crate::read::{Key, Kind, Read, Snapshot, Stage, UsagePlan, read};
 
 /// A method of a REST API that a proxy integration answers.
 pub(super) fn proxied(uri: &str) -> Value {
@@ -69,11 +69,7 @@ pub(super) fn rest(paths: Value) -> Snapshot {
             deployment_id: Some("d1".to_owned()),
             ..Stage::default()
         },
-        place: Place {
-            region: "eu-west-1".to_owned(),
-            dns_suffix: "amazonaws.com".to_owned(),
-            data_plane_url: None,
-        },
+        own_url: "https://abc123.execute-api.eu-west-1.amazonaws.com/prod".to_owned(),
         ..Snapshot::default()
     }
 }

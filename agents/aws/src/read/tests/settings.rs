@@ -161,19 +161,11 @@ fn it_is_reached_by_its_domain_names_and_at_its_own_place() {
         GET /a
         note: it is also reached at `old.example.com/v1`"#]],
     );
-    snapshot.mappings.clear();
-    snapshot.place.data_plane_url = Some("http://127.0.0.1:4566/_aws/execute-api/{api}/{stage}".to_owned());
+    snapshot.disable_execute_api_endpoint = true;
     assert_eq!(
         urls(&snapshot),
-        "http://127.0.0.1:4566/_aws/execute-api/abc123/prod"
+        "https://api.example.com https://api.example.org https://old.example.com/v1"
     );
-    let mut default = http(json!({"/a": {"get": proxied("https://orders.internal/a")}}));
-    assert_eq!(
-        urls(&default),
-        "https://abc123.execute-api.eu-west-1.amazonaws.com"
-    );
-    default.disable_execute_api_endpoint = true;
-    assert_eq!(urls(&default), "");
 }
 
 #[test]
