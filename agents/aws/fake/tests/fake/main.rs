@@ -18,6 +18,7 @@ mod http_traffic;
 mod import;
 mod keys;
 mod lists;
+mod methods;
 mod model;
 mod parts;
 mod quotas;
