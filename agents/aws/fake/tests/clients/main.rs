@@ -14,7 +14,10 @@ use std::{
     process::{Command, Output},
 };
 
-use gatehouse_fake_aws::emulators::{Emulator, boto};
+use gatehouse_fake_aws::{
+    FakeAws, FakeAwsOptions,
+    emulators::{Emulator, boto},
+};
 
 /// Drives an endpoint with boto3; none, with a line that says so, where it is not installed.
 fn check(endpoint: &str, account: &str, access_key: &str, topics: &[&str]) -> Option<Output> {
@@ -28,6 +31,21 @@ fn check(endpoint: &str, account: &str, access_key: &str, topics: &[&str]) -> Op
         .env("AWS_ACCOUNT_ID", account)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Some(command.output().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fake_departs_from_aws_nowhere() {
+    let options = FakeAwsOptions::default();
+    let key = options.access_keys[0].clone();
+    let aws = FakeAws::start(options).await.unwrap();
+    let endpoint = aws.control_url();
+    let checking = tokio::task::spawn_blocking(move || check(&endpoint, &key.account, &key.id, &[]));
+    let Some(output) = checking.await.unwrap() else {
+        return;
+    };
+    let departures = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(departures, "");
+    assert!(aws.calls().len() > 100, "{}", aws.calls().len());
 }
 
 /// The list in `docs/testing-aws.md` is what it does otherwise; a new version may have another one.
