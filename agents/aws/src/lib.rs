@@ -10,13 +10,10 @@ mod client;
 mod config;
 mod connector;
 mod error;
-<<<<<<< HEAD
-=======
 mod mark;
 mod quotas;
 pub mod read;
 mod record;
->>>>>>> main
 mod translate;
 
 pub use config::{
