@@ -7,4 +7,5 @@
     reason = "tests stop at what they did not expect, and print what they measured"
 )]
 
+mod discovery;
 mod localstack;
