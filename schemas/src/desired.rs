@@ -99,16 +99,7 @@ fn pinned(
     content: &RevisionContent,
     versions: &BTreeMap<ResourceName, ResourceVersion>,
 ) -> Vec<SecretVersion> {
-    let of_operations = content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    let names: BTreeSet<&ResourceName> = content
-        .policies
-        .iter()
-        .chain(of_operations)
-        .flat_map(Policy::secret_names)
-        .collect();
+    let names: BTreeSet<&ResourceName> = content.all_policies().flat_map(Policy::secret_names).collect();
     names
         .into_iter()
         .map(|name| SecretVersion {

@@ -46,6 +46,14 @@ pub struct RevisionContent {
     pub operations: Vec<Operation>,
 }
 
+impl RevisionContent {
+    /// Every policy, of the whole API and of its operations.
+    pub fn all_policies(&self) -> impl Iterator<Item = &Policy> {
+        let of_operations = self.operations.iter().flat_map(|operation| &operation.policies);
+        self.policies.iter().chain(of_operations)
+    }
+}
+
 /// What is known of a revision's definition without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

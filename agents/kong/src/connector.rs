@@ -176,13 +176,7 @@ impl Connector for KongConnector {
         let known = request.external_ref.as_ref();
         let seen = telling::look(&client, &node, &holding, known, &reached_at).await?;
         conflicts::refuse_unseen(&seen, request)?;
-        let secrets = planning::resolved(context, desired).await?;
-        let mut generation = planning::generation(request, &holding, (&secrets, &keys), &node, &settings);
-        versions::fit(&client, &mut generation).await?;
-        conflicts::refuse_missing_plugins(&generation.form, &node, desired.mark.api_name.as_str())?;
-        conflicts::refuse_templates(&generation.form, &node, desired.mark.api_name.as_str())?;
-        strangers::adopted(&client, request, &mut holding).await?;
-        strangers::refuse_places(&client, request, &holding).await?;
+        let (generation, secrets) = deploying.prepare(&mut holding, &keys).await?;
         let carried_out = match node.has_database {
             true => deploying.carry_out(&generation, &holding).await,
             false => deploying.declare(&generation, &holding).await,

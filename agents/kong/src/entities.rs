@@ -26,6 +26,15 @@ pub enum Collection {
 }
 
 impl Collection {
+    /// Those who may call, with their credentials and groups.
+    pub const CALLERS: [Self; 5] = [
+        Self::Consumers,
+        Self::KeyAuths,
+        Self::BasicAuths,
+        Self::Jwts,
+        Self::Acls,
+    ];
+
     /// Its path below the Admin API, where all of its entities are listed.
     pub fn path(self) -> &'static str {
         match self {

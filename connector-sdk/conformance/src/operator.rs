@@ -67,7 +67,7 @@ impl SecretResolver for OneValue {
 /// let operator = Operator::new(connector, Connection::default());
 /// let orders = desired(1, &json!({
 ///     "displayName": "Orders", "version": "v1", "type": "rest", "direction": "ingress", "basePath": "/orders",
-///     "upstreams": {"main": {"url": "http://127.0.0.1:9", "timeoutMs": 1000, "connectTimeoutMs": 1000}},
+///     "upstreams": {"main": {"url": "http://127.0.0.1:10009", "timeoutMs": 1000, "connectTimeoutMs": 1000}},
 /// }));
 /// operator.deploy(&orders).await.unwrap();
 /// assert_eq!(operator.observed(&orders).await.unwrap().fingerprint, orders.fingerprint);
@@ -167,7 +167,7 @@ impl<C: Connector> Operator<C> {
 ///
 /// let desired = gatehouse_connector_conformance::desired(3, &json!({
 ///     "displayName": "Orders", "version": "v1", "type": "rest", "direction": "ingress", "basePath": "/orders",
-///     "upstreams": {"main": {"url": "http://127.0.0.1:9", "timeoutMs": 1000, "connectTimeoutMs": 1000}},
+///     "upstreams": {"main": {"url": "http://127.0.0.1:10009", "timeoutMs": 1000, "connectTimeoutMs": 1000}},
 /// }));
 /// assert_eq!(desired.mark.revision.0, 3);
 /// assert!(desired.secrets.is_empty());

@@ -7,5 +7,8 @@
     reason = "tests stop at what they did not expect, and print what they measured"
 )]
 
+mod conformance;
 mod discovery;
 mod localstack;
+mod owner;
+mod under_test;

@@ -57,20 +57,10 @@ pub(super) fn are_there(keys: &IssuerKeys, form: &Form) -> bool {
 }
 
 fn policies(desired: &DesiredApi) -> impl Iterator<Item = &JwtPolicy> {
-    let of_operations = desired
-        .content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    desired
-        .content
-        .policies
-        .iter()
-        .chain(of_operations)
-        .filter_map(|policy| match policy {
-            Policy::AuthJwt(policy) => Some(policy),
-            _ => None,
-        })
+    desired.content.all_policies().filter_map(|policy| match policy {
+        Policy::AuthJwt(policy) => Some(policy),
+        _ => None,
+    })
 }
 
 async fn key_set(

@@ -11,15 +11,6 @@ use crate::{
     translate::tags,
 };
 
-/// The collections of those who may call.
-const CALLERS: [Collection; 5] = [
-    Collection::Consumers,
-    Collection::KeyAuths,
-    Collection::BasicAuths,
-    Collection::Jwts,
-    Collection::Acls,
-];
-
 /// Everything of an API, with the consumers of its environment if any may call it.
 pub(super) async fn at_rest(client: &Client, node: &Node, mark: &Mark) -> Result<Holding> {
     holding(client, node, mark, false).await
@@ -37,7 +28,7 @@ async fn holding(client: &Client, node: &Node, mark: &Mark, with_callers: bool) 
         false => filtered(client, &tags).await?,
     };
     if with_callers || has_callers(&holding) {
-        for collection in CALLERS {
+        for collection in Collection::CALLERS {
             let entities = match node.has_database {
                 true => client.list_tagged(collection, &[&tags[0], &tags[1]]).await?,
                 false => with_tags(client.list(collection).await?, &tags[..2]),

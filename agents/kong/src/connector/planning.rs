@@ -1,83 +1,79 @@
 //! The generation that a deploy makes: decided before anything is touched.
 
 use gatehouse_connector_sdk::{
-    connector::DeployRequest,
     context::Context,
     error::Result,
     schemas::{desired::DesiredApi, policy::Policy},
 };
 use uuid::Uuid;
 
-use super::deploying::{self, Generation};
+use super::{
+    conflicts,
+    deploying::{self, Deploying, Generation},
+    strangers, versions,
+};
 use crate::{
-    client::node::Node,
-    config::KongSettings,
     holding::Holding,
     record::Record,
     translate::{IssuerKeys, Names, Occasion, Secrets},
 };
 
-/// The next generation of an API, beside what is held of it.
-pub(super) fn generation(
-    request: &DeployRequest,
-    holding: &Holding,
-    (secrets, keys): (&Secrets, &IssuerKeys),
-    node: &Node,
-    settings: &KongSettings,
-) -> Generation {
-    let desired = &request.desired;
-    let current = holding.current().map(|current| current.record);
-    let number = current.as_ref().map_or(1, |record| record.number + 1);
-    let names = Names::new(desired, number);
-    let external_ref = deploying::reference(request, current.as_ref());
-    let occasion = Occasion {
-        desired,
-        names: &names,
-        secrets,
-        edition: node.edition,
-        keys,
-        flavor: node.flavor,
-        reference: &external_ref,
-        is_probed: settings.proxy_url.is_some(),
-    };
-    let form = occasion.form();
-    let hidden = Occasion {
-        secrets: &Secrets::default(),
-        ..occasion
+impl Deploying<'_> {
+    /// The next generation of the API, beside what is held of it, and the secrets in it. Nothing is touched before it is
+    /// sure that the Kong can take it and nobody else's is in its way; what is adopted is held then.
+    pub(super) async fn prepare(
+        self,
+        holding: &mut Holding,
+        keys: &IssuerKeys,
+    ) -> Result<(Generation, Secrets)> {
+        let (client, request, node) = (self.client, self.request, self.node);
+        let secrets = resolved(self.context, &request.desired).await?;
+        let mut generation = self.generation(holding, &secrets, keys);
+        versions::fit(client, &mut generation).await?;
+        let name = request.desired.mark.api_name.as_str();
+        conflicts::refuse_missing_plugins(&generation.form, node, name)?;
+        conflicts::refuse_templates(&generation.form, node, name)?;
+        strangers::adopted(client, request, holding).await?;
+        strangers::refuse_places(client, request, holding).await?;
+        Ok((generation, secrets))
     }
-    .form();
-    let is_gated = occasion.is_probed && is_secured(desired);
-    let gate = is_gated.then(|| occasion.gate(&Uuid::new_v4().to_string()));
-    Generation {
-        form,
-        gate: gate.unwrap_or_default(),
-        record: Record::new(desired, external_ref, number, hidden),
-    }
-}
 
-/// Whether there is a policy without which somebody gets in who must stay out.
-fn is_secured(desired: &DesiredApi) -> bool {
-    let content = &desired.content;
-    let of_operations = content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    content
-        .policies
-        .iter()
-        .chain(of_operations)
-        .any(Policy::is_security)
+    fn generation(self, holding: &Holding, secrets: &Secrets, keys: &IssuerKeys) -> Generation {
+        let desired = &self.request.desired;
+        let current = holding.current().map(|current| current.record);
+        let number = current.as_ref().map_or(1, |record| record.number + 1);
+        let names = Names::new(desired, number);
+        let external_ref = deploying::reference(self.request, current.as_ref());
+        let occasion = Occasion {
+            desired,
+            names: &names,
+            secrets,
+            edition: self.node.edition,
+            keys,
+            flavor: self.node.flavor,
+            reference: &external_ref,
+            is_probed: self.settings.proxy_url.is_some(),
+        };
+        let hidden = Occasion {
+            secrets: &Secrets::default(),
+            ..occasion
+        };
+        // Without a policy of security, nobody gets in for a moment who must stay out.
+        let is_gated = occasion.is_probed && desired.content.all_policies().any(Policy::is_security);
+        let gate = is_gated.then(|| occasion.gate(&Uuid::new_v4().to_string()));
+        let (form, shown) = (occasion.form(), hidden.form());
+        Generation {
+            form,
+            gate: gate.unwrap_or_default(),
+            record: Record::new(desired, external_ref, number, shown),
+        }
+    }
 }
 
 /// Secrets come first: without its keys, nothing of the API is written.
-pub(super) async fn resolved(context: &Context, desired: &DesiredApi) -> Result<Secrets> {
-    let of_operations = desired
-        .content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    let policies = desired.content.policies.iter().chain(of_operations);
-    let mut names: Vec<_> = policies.flat_map(Policy::secret_names).cloned().collect();
+async fn resolved(context: &Context, desired: &DesiredApi) -> Result<Secrets> {
+    let names = desired.content.all_policies().flat_map(Policy::secret_names);
+    let mut names: Vec<_> = names.cloned().collect();
     names.sort();
     names.dedup();
     Ok(match names.is_empty() {

@@ -199,27 +199,11 @@ fn versions(record: &Record, content: &RevisionContent, holding: &Holding) -> Ve
         let held = holding.get(part.collection, &part.id);
         held.is_some_and(|held| holding::contains(&held.0, &part.fields))
     };
-    let callers = [
-        Collection::Consumers,
-        Collection::KeyAuths,
-        Collection::BasicAuths,
-        Collection::Jwts,
-        Collection::Acls,
-    ];
-    let mut parts = callers
-        .into_iter()
-        .flat_map(|collection| record.form.of(collection));
-    let are_intact = parts.all(is_intact);
-    let of_operations = content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    let names: BTreeSet<_> = content
-        .policies
-        .iter()
-        .chain(of_operations)
-        .flat_map(Policy::secret_names)
-        .collect();
+    let callers = Collection::CALLERS.into_iter();
+    let are_intact = callers
+        .flat_map(|collection| record.form.of(collection))
+        .all(is_intact);
+    let names: BTreeSet<_> = content.all_policies().flat_map(Policy::secret_names).collect();
     let version = |name: &ResourceName| {
         let known = record
             .secrets

@@ -123,14 +123,8 @@ impl Operator {
 /// A desired API with policies of its own and of its operations (by position).
 pub(crate) fn desired(revision: u64, content: &Value) -> DesiredApi {
     let content: RevisionContent = serde_json::from_value(content.clone()).expect("content as it is written");
-    let policies = content.policies.iter();
-    let policies = policies.chain(
-        content
-            .operations
-            .iter()
-            .flat_map(|operation| &operation.policies),
-    );
-    let mut names: Vec<ResourceName> = policies.flat_map(Policy::secret_names).cloned().collect();
+    let names = content.all_policies().flat_map(Policy::secret_names);
+    let mut names: Vec<ResourceName> = names.cloned().collect();
     names.sort();
     names.dedup();
     let secret = |name| SecretVersion {

@@ -84,13 +84,10 @@ fn counts(holds: &BTreeMap<String, String>) -> BTreeMap<&str, usize> {
 }
 
 /// Takes so many steps of the update and puts the first revision back; whether there were more steps.
-async fn put_back_after(steps: u32) -> bool {
-    let kong = KongUnderTest::start(&Kind::Database).await;
-    let first = desired(1, &content(URL, &json!([])));
-    Operator::of(&kong).deploy(&first).await.unwrap();
+async fn put_back_after(steps: u32, kong: &KongUnderTest, first: &DesiredApi) -> bool {
     let before = kong.holds().await;
     let stopped = with_journal(
-        &kong,
+        kong,
         Notebook {
             lets: Some(steps),
             ..Notebook::default()
@@ -99,13 +96,13 @@ async fn put_back_after(steps: u32) -> bool {
     let was_stopped = stopped.deploy(&update()).await.is_err();
     let recorded = stopped.context.journal.recorded();
     let again = with_journal(
-        &kong,
+        kong,
         Notebook {
             steps: Mutex::new(recorded),
             lets: None,
         },
     );
-    let deployed = again.deploy(&first).await.unwrap();
+    let deployed = again.deploy(first).await.unwrap();
     assert_eq!(deployed.observed, first.fingerprint, "after {steps} steps");
     let after = kong.holds().await;
     assert_eq!(counts(&after), counts(&before), "after {steps} steps");
@@ -118,8 +115,11 @@ async fn put_back_after(steps: u32) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_of_an_update_that_is_put_back_wherever_it_stopped() {
+    let kong = KongUnderTest::start(&Kind::Database).await;
+    let first = desired(1, &content(URL, &json!([])));
+    Operator::of(&kong).deploy(&first).await.unwrap();
     let mut steps = 0;
-    while put_back_after(steps).await {
+    while put_back_after(steps, &kong, &first).await {
         steps += 1;
     }
     assert!(steps > 10, "it has {steps} steps");

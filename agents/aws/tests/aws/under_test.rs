@@ -1,0 +1,219 @@
+//! An account of AWS under test: the project's fake or LocalStack, with a proxy in front that disturbs the conversation.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use gatehouse_agent_aws::{ACCESS_KEY_ID, AwsConnector, SECRET_ACCESS_KEY};
+use gatehouse_connector_conformance::{
+    Connection, Disturbance, Edit, FaultProxy, GatewayAnswer, Permission, TestGateway, ask,
+};
+use gatehouse_connector_sdk::{
+    connector::Connector,
+    operation::Operation,
+    schemas::{environment::Mode, identity::ExternalRef, revision::RevisionContent},
+};
+use gatehouse_fake_aws::{
+    AccessKey, FakeAws, FakeAwsOptions,
+    emulators::{Emulator, RunningEmulator},
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::owner::Owner;
+
+pub(crate) const REGION: &str = "eu-central-1";
+pub(crate) const STAGE: &str = "live";
+const WRITER: &str = "AKIAWRITERWRITER0000";
+const READER: &str = "AKIAREADERREADER0000";
+/// Nobody but the signature looks at it.
+const SECRET: &str = "the-secret-access-key-of-tests";
+
+/// Where an account is, and what APIs become there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The fake, REST APIs.
+    FakeRest,
+    /// The fake, HTTP APIs.
+    FakeHttp,
+    LocalStack,
+}
+
+enum Running {
+    Fake(FakeAws),
+    LocalStack(RunningEmulator),
+}
+
+/// An account of its own for each behaviour.
+pub(crate) struct AwsUnderTest {
+    pub(crate) owner: Owner,
+    place: Place,
+    faults: FaultProxy,
+    data_plane_url: String,
+    running: Running,
+}
+
+impl AwsUnderTest {
+    /// None where what it needs is not installed.
+    pub(crate) async fn start(place: Place) -> Option<Self> {
+        let (running, control, data_plane_url) = match place {
+            Place::FakeRest | Place::FakeHttp => {
+                let fake = FakeAws::start(options()).await.expect("the fake starts");
+                let (control, data) = (fake.control_url(), format!("{}/{{api}}/{{stage}}", fake.data_url()));
+                (Running::Fake(fake), control, data)
+            }
+            Place::LocalStack => {
+                let localstack = Emulator::LocalStack.start().await.expect("LocalStack starts")?;
+                let control = localstack.endpoint().to_owned();
+                let data = format!("{control}/_aws/execute-api/{{api}}/{{stage}}");
+                (Running::LocalStack(localstack), control, data)
+            }
+        };
+        Some(Self {
+            owner: Owner::new(&control, WRITER, SECRET, place == Place::FakeHttp),
+            place,
+            faults: FaultProxy::start(&control).await.expect("a free port"),
+            data_plane_url,
+            running,
+        })
+    }
+
+    /// The fake, where it is one.
+    pub(crate) fn fake(&self) -> &FakeAws {
+        match &self.running {
+            Running::Fake(fake) => fake,
+            Running::LocalStack(localstack) => panic!("{} is no fake", localstack.endpoint()),
+        }
+    }
+
+    fn connection_of(&self, key: &str) -> Connection {
+        let kind = if self.place == Place::FakeHttp { "http" } else { "rest" };
+        let settings = json!({
+            "region": REGION, "stage": STAGE, "kind": kind, "timeoutMs": 5000,
+            "endpointUrl": self.faults.url(), "stsEndpointUrl": self.faults.url(), "dataPlaneUrl": self.data_plane_url,
+        });
+        let keys = [(ACCESS_KEY_ID, key), (SECRET_ACCESS_KEY, SECRET)];
+        Connection {
+            settings: settings.as_object().cloned().unwrap(),
+            credentials: keys.map(|(name, value)| (name.to_owned(), SecretString::from(value))).into(),
+        }
+    }
+}
+
+/// A writer with the policy of the mode that reads and writes, and a reader with that of the mode that reads: the connector
+/// does all its work with no more than it asks for.
+fn options() -> FakeAwsOptions {
+    let allowed = |mode: Mode| {
+        let descriptor = AwsConnector::new();
+        let permissions = &descriptor.descriptor().permissions;
+        let set = permissions.iter().find(|set| set.mode == mode).expect("each mode has one");
+        set.document.to_string().replace("{settings.region}", REGION)
+    };
+    let key = |id: &str, mode| AccessKey::new(id).with_policy(&allowed(mode));
+    FakeAwsOptions {
+        access_keys: vec![key(WRITER, Mode::ReadWrite), key(READER, Mode::ReadOnly), AccessKey::new(crate::owner::KEY)],
+        ..FakeAwsOptions::default()
+    }
+}
+
+#[async_trait]
+impl TestGateway for AwsUnderTest {
+    fn connector(&self) -> Arc<dyn Connector> {
+        Arc::new(AwsConnector::new())
+    }
+
+    fn connection(&self) -> Connection {
+        self.connection_of(WRITER)
+    }
+
+    fn connection_with_steps(&self) -> Option<Connection> {
+        Some(self.connection())
+    }
+
+    fn connection_without(&self, permission: Permission) -> Option<Connection> {
+        (permission == Permission::Write && self.place != Place::LocalStack).then(|| self.connection_of(READER))
+    }
+
+    async fn add_foreign(&self, name: &str, content: RevisionContent) -> ExternalRef {
+        self.owner.make(name, &content).await
+    }
+
+    async fn edit(&self, api: &ExternalRef, edit: Edit) -> bool {
+        match edit {
+            Edit::Content => self.owner.change(api).await,
+            Edit::Name => self.owner.rename(api, "edited").await,
+            // LocalStack keeps tags that are put later elsewhere.
+            Edit::Tags if self.place == Place::LocalStack => return false,
+            Edit::Tags => self.owner.tag(api, "edited").await,
+        }
+        true
+    }
+
+    async fn edit_during_next_deploy(&self, api: &ExternalRef) -> bool {
+        let (owner, api) = (self.owner.clone(), api.clone());
+        self.faults
+            .before_next_change(move || Box::pin(async move { owner.change(&api).await }));
+        true
+    }
+
+    async fn delete(&self, api: &ExternalRef) {
+        self.owner.remove(api).await;
+    }
+
+    async fn holds(&self) -> BTreeMap<String, String> {
+        self.owner.everything().await
+    }
+
+    async fn make_unreadable(&self, api: &ExternalRef) -> bool {
+        // An API without the stage serves nobody there.
+        self.owner.remove_stage(api).await;
+        true
+    }
+
+    async fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool {
+        self.faults.disturb(operation, disturbance)
+    }
+
+    async fn calm(&self, operation: Operation) {
+        self.faults.calm(operation);
+    }
+
+    async fn hide(&self) -> bool {
+        self.faults.hide();
+        true
+    }
+
+    async fn ask(&self, endpoint_url: &str, path: &str, key: Option<&str>) -> Option<GatewayAnswer> {
+        Some(ask(endpoint_url, path, key).await)
+    }
+
+    async fn calls(&self) -> Option<u64> {
+        Some(self.faults.calls())
+    }
+}
+
+/// An OpenAPI document of what somebody else makes.
+pub(crate) fn document(name: &str, content: &RevisionContent) -> Value {
+    let root = content.upstreams["main"].url.trim_end_matches('/');
+    let mut paths = serde_json::Map::new();
+    for operation in &content.operations {
+        let path = operation.r#match.path.as_str();
+        let parameters = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        let mapped: BTreeMap<String, String> = parameters
+            .map(|name| (format!("integration.request.path.{name}"), format!("method.request.path.{name}")))
+            .collect();
+        let method = operation.r#match.method.to_string().to_lowercase();
+        let integration = json!({
+            "type": "http_proxy", "httpMethod": method.to_uppercase(), "uri": format!("{root}{path}"),
+            "requestParameters": mapped, "payloadFormatVersion": "1.0",
+        });
+        let declared: Vec<Value> = path
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split('}').next())
+            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+            .collect();
+        paths.entry(path).or_insert_with(|| json!({}))[method] =
+            json!({"parameters": declared, "responses": {"200": {"description": "fine"}}, "x-amazon-apigateway-integration": integration});
+    }
+    json!({"openapi": "3.0.1", "info": {"title": name, "version": "1"}, "paths": paths})
+}
