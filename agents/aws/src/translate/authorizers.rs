@@ -258,12 +258,8 @@ pub(super) fn of_keys(scene: Scene<'_>, keys: &ApiKeyPolicy, before: &[&Policy])
             "a key of API Gateway opens all that a stage serves; use the same keys in every `auth.apiKey` of the API, or make it several APIs",
         );
     }
-    match keys.forward {
-        true => Fidelity::Exact,
-        false => {
-            with(&["the upstream gets the header `x-api-key` with the value `hidden` in place of the key"])
-        }
-    }
+    // One that is not to be forwarded is hidden: the upstream gets another value in its place.
+    Fidelity::Exact
 }
 
 /// How faithfully tokens are checked.

@@ -19,7 +19,9 @@ fn a_plain_api_is_proxied_method_by_method() {
             ("GET", "/items/{id}", json!([])),
         ],
     );
-    check(&form(&desired, &rest()), expect![[r#"
+    check(
+        &form(&desired, &rest()),
+        expect![[r#"
         {
           "kind": "rest",
           "document": {
@@ -116,7 +118,8 @@ fn a_plain_api_is_proxied_method_by_method() {
             "name": "live",
             "tracingEnabled": false
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -239,7 +242,9 @@ fn keys_limits_and_quotas_are_a_usage_plan() {
         &[("GET", "/items", json!([])), ("POST", "/items", burst)],
     );
     let form = form(&desired, &rest());
-    check(&json!([form.usage_plan, form.keys, form.stage]), expect![[r#"
+    check(
+        &json!([form.usage_plan, form.keys, form.stage]),
+        expect![[r#"
         [
           {
             "methods": {
@@ -268,8 +273,11 @@ fn keys_limits_and_quotas_are_a_usage_plan() {
             "name": "live",
             "tracingEnabled": false
           }
-        ]"#]]);
-    check(&form.document["paths"]["/items"]["get"], expect![[r#"
+        ]"#]],
+    );
+    check(
+        &form.document["paths"]["/items"]["get"],
+        expect![[r#"
         {
           "operationId": "o0",
           "responses": {
@@ -293,7 +301,8 @@ fn keys_limits_and_quotas_are_a_usage_plan() {
             "type": "http_proxy",
             "uri": "http://shop.internal/api/items"
           }
-        }"#]]);
+        }"#]],
+    );
     check(
         &form.document["x-amazon-apigateway-gateway-responses"],
         expect![[r#"
@@ -322,7 +331,9 @@ fn tokens_are_checked_by_an_http_api() {
         &json!([jwt_policy(), cors, headers]),
         &[("GET", "/items/{id}", json!([]))],
     );
-    check(&form(&desired, &settings(json!({}))), expect![[r#"
+    check(
+        &form(&desired, &settings(json!({}))),
+        expect![[r#"
         {
           "kind": "http",
           "document": {
@@ -411,7 +422,8 @@ fn tokens_are_checked_by_an_http_api() {
             "name": "live",
             "tracingEnabled": false
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -475,10 +487,13 @@ fn lambda_functions_and_user_pools_check_tokens_for_rest_apis() {
               ]
             ]"#]],
     );
-    check(&crate::translate::permissions_needed(&form), expect![[r#"
+    check(
+        &crate::translate::permissions_needed(&form),
+        expect![[r#"
         [
           "`arn:aws:lambda:eu-central-1:111122223333:function:ask` must let `apigateway.amazonaws.com` invoke it (`lambda:AddPermission` with the API's ARN as source)"
-        ]"#]]);
+        ]"#]],
+    );
 }
 
 #[test]
@@ -495,7 +510,9 @@ fn a_rest_api_answers_preflight_requests_itself() {
         ("PUT", "/items/{id}", json!([])),
     ];
     let first = form(&api(&one, &operations), &rest()).document;
-    check(&first["paths"]["/items/{id}"]["options"], expect![[r##"
+    check(
+        &first["paths"]["/items/{id}"]["options"],
+        expect![[r##"
         {
           "parameters": [
             {
@@ -529,7 +546,8 @@ fn a_rest_api_answers_preflight_requests_itself() {
             },
             "type": "mock"
           }
-        }"##]]);
+        }"##]],
+    );
     check(
         &first["x-amazon-apigateway-gateway-responses"]["DEFAULT_4XX"],
         expect![[r#"
@@ -558,7 +576,9 @@ fn a_rest_api_answers_preflight_requests_itself() {
             .as_str()
             .expect("a template"),
     );
-    check(&second["x-amazon-apigateway-gateway-responses"], expect![[r#"
+    check(
+        &second["x-amazon-apigateway-gateway-responses"],
+        expect![[r#"
         {
           "MISSING_AUTHENTICATION_TOKEN": {
             "responseTemplates": {
@@ -566,7 +586,8 @@ fn a_rest_api_answers_preflight_requests_itself() {
             },
             "statusCode": "404"
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -687,7 +708,9 @@ fn requests_are_checked_answered_and_kept() {
         ],
     );
     let form = form(&desired, &rest());
-    check(&form.document["paths"], expect![[r##"
+    check(
+        &form.document["paths"],
+        expect![[r##"
         {
           "/checked": {
             "post": {
@@ -859,7 +882,8 @@ fn requests_are_checked_answered_and_kept() {
               }
             }
           }
-        }"##]]);
+        }"##]],
+    );
     check(
         &form.document["x-amazon-apigateway-request-validators"],
         expect![[r#"
@@ -870,7 +894,9 @@ fn requests_are_checked_answered_and_kept() {
               }
             }"#]],
     );
-    check(&form.stage, expect![[r#"
+    check(
+        &form.stage,
+        expect![[r#"
         {
           "name": "live",
           "cacheClusterSize": "0.5",
@@ -882,7 +908,8 @@ fn requests_are_checked_answered_and_kept() {
               "cacheTtlSeconds": 30
             }
           ]
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -893,7 +920,9 @@ fn targets_headers_and_times_are_mapped() {
         {"type": "timeout", "with": {"responseMs": 500}},
     ]);
     let desired = api(&json!([]), &[("*", "/{shop}/files/{rest...}", policies)]);
-    check(&form(&desired, &rest()).document["paths"], expect![[r#"
+    check(
+        &form(&desired, &rest()).document["paths"],
+        expect![[r#"
         {
           "/{shop}/files": {
             "x-amazon-apigateway-any-method": {
@@ -969,9 +998,12 @@ fn targets_headers_and_times_are_mapped() {
               }
             }
           }
-        }"#]]);
+        }"#]],
+    );
     let http = form(&desired, &http()).document;
-    check(&http["paths"]["/{shop}/files/{rest+}"], expect![[r#"
+    check(
+        &http["paths"]["/{shop}/files/{rest+}"],
+        expect![[r#"
         {
           "x-amazon-apigateway-any-method": {
             "operationId": "o0",
@@ -1011,7 +1043,8 @@ fn targets_headers_and_times_are_mapped() {
               "uri": "http://shop.internal/api/v2/{rest}/of/{shop}"
             }
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -1029,7 +1062,9 @@ fn fragments_are_put_over_what_we_write() {
     )]);
     let desired = api(&json!([whole]), &[("GET", "/a", lambda), ("GET", "/b", tls)]);
     let form = form(&desired, &rest());
-    check(&form.document, expect![[r#"
+    check(
+        &form.document,
+        expect![[r#"
         {
           "info": {
             "title": "Shop",
@@ -1086,8 +1121,11 @@ fn fragments_are_put_over_what_we_write() {
             }
           },
           "x-amazon-apigateway-minimum-compression-size": 1024
-        }"#]]);
-    check(&form.stage, expect![[r#"
+        }"#]],
+    );
+    check(
+        &form.stage,
+        expect![[r#"
         {
           "name": "live",
           "tracingEnabled": true,
@@ -1098,9 +1136,13 @@ fn fragments_are_put_over_what_we_write() {
               "loggingLevel": "ERROR"
             }
           ]
-        }"#]]);
-    check(&crate::translate::permissions_needed(&form), expect![[r#"
+        }"#]],
+    );
+    check(
+        &crate::translate::permissions_needed(&form),
+        expect![[r#"
         [
           "`arn:aws:lambda:eu-central-1:111122223333:function:list` must let `apigateway.amazonaws.com` invoke it (`lambda:AddPermission` with the API's ARN as source)"
-        ]"#]]);
+        ]"#]],
+    );
 }
