@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use gatehouse_connector_sdk::schemas::{desired::Mark, identity::RevisionNumber};
+use gatehouse_connector_sdk::schemas::desired::Mark;
 
 const ENVIRONMENT: &str = "gatehouse:environment";
 const API: &str = "gatehouse:api";
@@ -39,16 +39,6 @@ pub(crate) fn is_of(mark: &Mark, tags: &HashMap<String, String>) -> bool {
 /// Whether something belongs to Gatehouse, to whichever environment of it.
 pub(crate) fn is_marked(tags: &HashMap<String, String>) -> bool {
     tags.contains_key(ENVIRONMENT) && tags.contains_key(API)
-}
-
-/// The mark that tags say, if they say one. Which revision it is, they do not say: they stay while revisions go by.
-pub(crate) fn of(tags: &HashMap<String, String>, revision: RevisionNumber) -> Option<Mark> {
-    Some(Mark {
-        environment_id: tags.get(ENVIRONMENT)?.parse().ok()?,
-        api_id: tags.get(API)?.parse().ok()?,
-        api_name: tags.get(API_NAME)?.parse().ok()?,
-        revision,
-    })
 }
 
 /// The tags that are not ours, as `name=value`, or `name` where there is no value.

@@ -41,6 +41,7 @@ pub(super) fn translation(environment: &EnvironmentContext, desired: &DesiredApi
     let form = translate::form(desired, &settings);
     Translation {
         vendor_form: json!({
+            "why": translate::kind(desired, &settings).map_or_else(|error| error.message().to_owned(), |choice| choice.reason),
             "permissionsNeeded": translate::permissions_needed(&form),
             "form": form,
         }),

@@ -1,7 +1,5 @@
 //! The connector and LocalStack, which serves what is deployed.
 
-use std::collections::BTreeMap;
-
 use gatehouse_agent_aws::{ACCESS_KEY_ID, AwsConnector, SECRET_ACCESS_KEY};
 use gatehouse_connector_conformance::{Connection, Operator, SECRET_BEGINNING, desired};
 use gatehouse_connector_sdk::schemas::observed::Observation;
@@ -85,5 +83,4 @@ async fn an_api_is_deployed_called_updated_put_back_and_removed() {
     println!("{:?}", get("/items/7", None).await);
     operator.undeploy(&open, None).await.unwrap();
     assert_eq!(operator.observe(&open).await.unwrap(), Observation::Absent);
-    let _: BTreeMap<(), ()> = BTreeMap::new();
 }

@@ -18,6 +18,8 @@ fn descriptors_carry_the_summaries_of_the_reports() {
     expect_file!["../../../../agents/native/src/conformance.json"].assert_eq(&summary(native));
     let kong = include_str!("../../../../docs/conformance/kong.yaml");
     expect_file!["../../../../agents/kong/src/conformance.json"].assert_eq(&summary(kong));
+    let aws = include_str!("../../../../docs/conformance/aws.yaml");
+    expect_file!["../../../../agents/aws/src/conformance.json"].assert_eq(&summary(aws));
     let tiny = include_str!("../../../../docs/conformance/tiny.yaml");
     expect_file!["../../../../docs/examples/python-agent/conformance.json"].assert_eq(&summary(tiny));
 }

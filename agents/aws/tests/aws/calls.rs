@@ -1,0 +1,71 @@
+//! How many calls of AWS a deploy takes.
+
+use gatehouse_agent_aws::{AwsConnector, LambdaAuthorizer};
+use gatehouse_connector_conformance::{Operator, TestGateway as _, desired};
+use gatehouse_connector_sdk::connector::Connector as _;
+use serde_json::{Value, json};
+
+use crate::under_test::{AwsUnderTest, Place};
+
+/// Forty operations, tokens, browsers of other origins, and a limit.
+fn content(revision: u64) -> Value {
+    let operation = |number: u64| {
+        let method = ["GET", "POST", "PUT", "DELETE"][usize::try_from(number % 4).unwrap()];
+        json!({"match": {"method": method, "path": format!("/things-{}/{{id}}", number / 4)}})
+    };
+    let operations: Vec<Value> = (0..40).map(operation).collect();
+    json!({
+        "displayName": "Orders", "version": format!("v{revision}"), "type": "rest", "direction": "ingress",
+        "basePath": "/orders/v1",
+        "upstreams": {"main": {"url": "https://orders.example.com", "timeoutMs": 3000, "connectTimeoutMs": 1000}},
+        "policies": [
+            {"type": "auth.jwt", "with": {"issuer": "https://idp.example.com", "audiences": ["orders"],
+                "jwksUri": "https://idp.example.com/.well-known/jwks.json", "algorithms": ["RS256"], "clockSkewSeconds": 0}},
+            {"type": "cors", "with": {"allowOrigins": ["https://shop.example.com"]}},
+            {"type": "ratelimit", "with": {"limits": [{"requests": 100, "per": "second"}], "key": "api"}},
+        ],
+        "operations": operations,
+    })
+}
+
+async fn measure(place: Place) -> (Vec<String>, Vec<String>) {
+    let aws = AwsUnderTest::start(place).await.unwrap();
+    let mut connection = aws.connection();
+    let authorizer = LambdaAuthorizer {
+        function_arn: "arn:aws:lambda:eu-central-1:111111111111:function:tokens".to_owned(),
+        r#type: "token".to_owned(),
+        ttl_seconds: 0,
+        invoke_role_arn: None,
+        identity_source: "method.request.header.Authorization".to_owned(),
+    };
+    connection
+        .settings
+        .insert("jwtAuthorizer".to_owned(), json!(authorizer));
+    let operator = Operator::new(AwsConnector::new(), connection);
+    let mut measured = Vec::new();
+    for revision in [1, 2] {
+        let desired = desired(revision, &content(revision));
+        let request = operator.request(&desired).await.unwrap();
+        aws.fake().forget_calls();
+        operator
+            .connector
+            .deploy(&operator.context, &request)
+            .await
+            .unwrap();
+        let calls = aws.fake().calls().into_iter();
+        measured.push(calls.map(|call| call.operation).collect::<Vec<_>>());
+    }
+    let update = measured.pop().unwrap();
+    (measured.pop().unwrap(), update)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_operations_take_few_calls() {
+    for place in [Place::FakeRest, Place::FakeHttp] {
+        let (create, update) = measure(place).await;
+        println!("{place:?}: {} calls to create: {create:?}", create.len());
+        println!("{place:?}: {} calls to update: {update:?}", update.len());
+        assert!(create.len() <= 8, "{create:?}");
+        assert!(update.len() <= 6, "{update:?}");
+    }
+}
