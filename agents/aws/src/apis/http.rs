@@ -228,6 +228,17 @@ impl Calls for Http<'_> {
         unless_missing(removed).map(drop)
     }
 
+    async fn tag(&self, id: &str, tags: &BTreeMap<String, String>) -> Result<()> {
+        let resource = self.account.settings.resource_name(&format!("/apis/{id}"));
+        self.account
+            .call("TagResource", self.object, |clients| {
+                let call = clients.http.tag_resource().resource_arn(&resource);
+                call.set_tags(Some(tags.clone().into_iter().collect())).send()
+            })
+            .await
+            .map(drop)
+    }
+
     async fn remove(&self, id: &str) -> Result<()> {
         let removed = self
             .account
@@ -363,7 +374,7 @@ fn settings_of(
     of_all.into_iter().chain(of_each).flat_map(values).collect()
 }
 
-/// An endpoint that has no HTTP APIs, as some partitions and test servers, holds none.
+/// An endpoint that knows nothing of the kind, as some partitions and test servers, holds none.
 pub(crate) fn none_where_unknown<T>(listed: Result<Vec<T>>) -> Result<Vec<T>> {
     match listed {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
