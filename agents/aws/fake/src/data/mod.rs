@@ -17,6 +17,7 @@ mod routing;
 mod traffic;
 mod upstream;
 mod validation;
+mod velocity;
 
 use std::net::SocketAddr;
 

@@ -302,3 +302,47 @@ async fn stage_variables_are_in_addresses() {
         200
     );
 }
+
+#[tokio::test]
+async fn a_mock_answers_browsers_that_ask_before_they_call() {
+    let client = Client::start().await;
+    let template = "#set($origin = $input.params(\"Origin\"))\n\
+        #if($origin == \"https://a.example\" || $origin.matches(\"https://[^/]+[.]b[.]example\"))\n\
+        #set($context.responseOverride.header.Access-Control-Allow-Origin = $origin)\n#end";
+    let mock = json!({
+        "responses": {"204": {"description": ""}},
+        "x-amazon-apigateway-integration": {
+            "type": "mock", "requestTemplates": {"application/json": "{\"statusCode\": 204}"},
+            "responses": {"default": {"statusCode": "204", "responseTemplates": {"application/json": template}}},
+        },
+    });
+    let mut respond = mock.clone();
+    respond["x-amazon-apigateway-integration"]["passthroughBehavior"] = json!("never");
+    respond["x-amazon-apigateway-integration"]["responses"] = json!({"default": {
+        "statusCode": "503", "responseTemplates": {"text/plain": "#set($dollar = '$')Costs ${dollar}5"},
+    }});
+    let document = document("A", &[("/pets", "options", mock), ("/pets", "get", respond)]);
+    let (api, _) = deployed(&client, &document).await;
+    let path = format!("/{api}/prod/pets");
+    for (origin, allowed) in [
+        ("https://a.example", true),
+        ("https://x.b.example", true),
+        ("https://c.example", false),
+    ] {
+        let answer = client.ask("OPTIONS", &path, &[("origin", origin)]).await;
+        let header = answer.header("access-control-allow-origin");
+        assert_eq!(
+            (answer.status, header),
+            (204, allowed.then_some(origin)),
+            "{origin}"
+        );
+    }
+    let answer = client.ask("GET", &path, &[]).await;
+    assert_eq!((answer.status, answer.body.as_str()), (503, Some("Costs $5")));
+    assert_eq!(answer.header("content-type"), Some("text/plain"));
+    let answer = client.ask("GET", &path, &[("content-type", "image/png")]).await;
+    assert_eq!(
+        (answer.status, &answer.body["message"]),
+        (415, &json!("Unsupported Media Type"))
+    );
+}
