@@ -27,8 +27,8 @@ mod validation;
 
 pub(crate) use self::{
     fidelity::{fidelity, support},
-    form::{Endpoint, Form, Key, MethodSettings, Quota, Stage, Throttle, UsagePlan, form},
-    kind::{Choice, Kind, kind},
+    form::{Form, Key, MethodSettings, Quota, Stage, Throttle, UsagePlan, form},
+    kind::{Kind, kind},
     limits::limits,
     permissions::permissions_needed,
 };

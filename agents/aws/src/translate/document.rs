@@ -197,6 +197,10 @@ fn has_keys(policies: &[&Policy]) -> bool {
         .any(|policy| matches!(policy, Policy::AuthApiKey(_)))
 }
 
+fn is_signed(policies: &[&Policy]) -> bool {
+    !native::field(policies, "authorization").is_empty()
+}
+
 /// The gateway's own answers, with the status codes that our words promise: AWS says 403 to what is not there, and to
 /// callers without a key.
 fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Value {
@@ -222,7 +226,10 @@ fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Value {
     if spots.iter().any(|spot| has_keys(&spot.policies)) {
         add("INVALID_API_KEY", Some(("401", "Unauthorized")));
     }
-    add("MISSING_AUTHENTICATION_TOKEN", Some(("404", "Not Found")));
+    // Callers who do not sign what they must sign get the same answer as those who ask for what is not there.
+    if !spots.iter().any(|spot| is_signed(&spot.policies)) {
+        add("MISSING_AUTHENTICATION_TOKEN", Some(("404", "Not Found")));
+    }
     Value::Object(responses)
 }
 

@@ -104,11 +104,6 @@ impl MethodSettings {
     pub(crate) fn rest_key(&self) -> String {
         format!("{}/{}", self.path.replace('/', "~1"), self.method)
     }
-
-    /// How version 2 calls it: the key of a route, `GET /pets`; none if it is about all.
-    pub(crate) fn route_key(&self) -> Option<String> {
-        (self.path != "*").then(|| format!("{} {}", self.method, self.path))
-    }
 }
 
 /// A bucket: how fast it fills, and how much is in it.

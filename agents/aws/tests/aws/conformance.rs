@@ -5,7 +5,10 @@ use gatehouse_connector_conformance::{Level, Report, run};
 use crate::under_test::{AwsUnderTest, Place};
 
 async fn report(place: Place, level: Level) -> Report {
-    run(level, async || AwsUnderTest::start(place).await.expect("the fake is there")).await
+    run(level, async || {
+        AwsUnderTest::start(place).await.expect("the fake is there")
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,19 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod access;
 mod client;
 mod deploy;
 mod documents;
+mod domains;
+mod faults;
+mod http_apis;
+mod http_traffic;
+mod import;
+mod keys;
+mod lists;
 mod model;
+mod parts;
+mod quotas;
+mod traffic;
 mod upstream;
