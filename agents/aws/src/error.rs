@@ -184,6 +184,10 @@ fn verdict(refusal: &Refusal<'_>) -> (ErrorKind, &'static str) {
             ErrorKind::Forbidden,
             "see that the credentials, `region` and `endpointUrl` belong together, and what `gatehouse env permissions` prints",
         ),
+        (501, _) | (_, "UnknownOperationException") => (
+            ErrorKind::Unsupported,
+            "what answers at `endpointUrl` does not have this part of API Gateway",
+        ),
         (404, _) => (
             ErrorKind::NotFound,
             "somebody removed it, or `region` is another one than where it is; deploy again to have it made anew",
@@ -195,10 +199,6 @@ fn verdict(refusal: &Refusal<'_>) -> (ErrorKind, &'static str) {
         (409, _) => (
             ErrorKind::Conflict,
             "something else there is in the way; rename or remove that, or change the API",
-        ),
-        (501, _) => (
-            ErrorKind::Unsupported,
-            "what answers at `endpointUrl` does not have this part of API Gateway",
         ),
         (500.., _) => (ErrorKind::Unavailable, "it is tried again"),
         (400..=499, _) => (

@@ -374,7 +374,7 @@ fn settings_of(
     of_all.into_iter().chain(of_each).flat_map(values).collect()
 }
 
-/// An endpoint that has no HTTP APIs, as some partitions and test servers, holds none.
+/// An endpoint that knows nothing of the kind, as some partitions and test servers, holds none.
 pub(crate) fn none_where_unknown<T>(listed: Result<Vec<T>>) -> Result<Vec<T>> {
     match listed {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),

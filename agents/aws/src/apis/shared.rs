@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use aws_sdk_apigateway::types::{DomainName, EndpointType, ThrottleSettings, UsagePlan as ListedPlan};
 use gatehouse_connector_sdk::error::{ErrorKind, Result};
 
+use super::none_where_unknown;
 use crate::{
     client::Account,
     read::{Key, Mapping, Quota, Snapshot, Throttle, UsagePlan},
@@ -88,7 +89,7 @@ impl Shared {
     }
 
     async fn look_at_domains(&mut self, account: &Account<'_>) -> Result<()> {
-        for domain in domains(account).await? {
+        for domain in none_where_unknown(domains(account).await)? {
             let name = domain.domain_name.clone().unwrap_or_default();
             let trust = domain.mutual_tls_authentication.as_ref();
             let truststore = trust.and_then(|trust| trust.truststore_uri.clone());

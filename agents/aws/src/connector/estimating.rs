@@ -68,6 +68,8 @@ pub(super) fn deploy(settings: &AwsSettings, wanted: &Wanted, plan: Option<&Plan
         let each = [
             ("CreateApiKey", keys),
             ("CreateUsagePlanKey", keys),
+            ("DeleteUsagePlanKey", keys),
+            ("GetUsagePlans", keys),
             ("DeleteApiKey", keys),
         ];
         add(&mut calls, &each);

@@ -17,3 +17,19 @@ async fn the_connector_passes_with_rest_apis() {
     let failures: Vec<_> = report.failures().collect();
     assert!(report.passed(), "{failures:#?}");
 }
+
+/// HTTP APIs know no API keys, with which the suite guards an API; that is refused before anything is touched.
+const WITH_KEYS: [&str; 3] = [
+    "never_reachable_without_security",
+    "requests_are_answered_by_the_new_revision",
+    "the_newest_desired_state_is_reached",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connector_passes_with_http_apis() {
+    let report = report(Place::FakeHttp, Level::Extended).await;
+    let mut failed: Vec<String> = report.failures().map(|(tested, _)| tested.id.clone()).collect();
+    failed.sort();
+    let failures: Vec<_> = report.failures().collect();
+    assert_eq!(failed, WITH_KEYS, "{failures:#?}");
+}

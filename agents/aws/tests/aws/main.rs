@@ -8,6 +8,7 @@
 )]
 
 mod conformance;
+mod discovery;
 mod localstack;
 mod owner;
 mod under_test;

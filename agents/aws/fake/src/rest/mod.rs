@@ -9,6 +9,7 @@ mod documents;
 pub(crate) mod domains;
 mod gateway_responses;
 mod keys;
+mod methods;
 mod parts;
 mod patch;
 mod plan_keys;
@@ -33,6 +34,7 @@ pub(crate) const OPERATIONS: &[&[Operation]] = &[
     domains::OPERATIONS,
     gateway_responses::OPERATIONS,
     keys::OPERATIONS,
+    methods::OPERATIONS,
     parts::OPERATIONS,
     plan_keys::OPERATIONS,
     plans::OPERATIONS,

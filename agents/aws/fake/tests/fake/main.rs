@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a test that cannot go on says so by ending"
 )]
 
@@ -18,6 +18,7 @@ mod http_traffic;
 mod import;
 mod keys;
 mod lists;
+mod methods;
 mod model;
 mod parts;
 mod quotas;

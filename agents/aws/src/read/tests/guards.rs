@@ -31,10 +31,10 @@ fn keys_are_named_after_themselves_and_never_told() {
     check(
         &snapshot,
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        {"type":"native","with":{"config":{"apiKeyRequired":true},"gatewayType":"aws"}}
-        GET /a
-        note: GET /a: `apiKeyRequired` is kept as a `native` policy: a key is asked for, and no usage plan of the stage has one that is enabled; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"apiKeyRequired":true},"gatewayType":"aws"}}
+            GET /a
+            note: GET /a: that a key is asked for is kept as a `native` policy: a key is asked for, and no usage plan of the stage has one that is enabled; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
     );
     snapshot.usage_plans = vec![a_plan()];
     check(
@@ -48,10 +48,10 @@ fn keys_are_named_after_themselves_and_never_told() {
     check(
         &snapshot,
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        {"type":"native","with":{"config":{"apiKeyRequired":true},"gatewayType":"aws"}}
-        GET /a
-        note: GET /a: `apiKeyRequired` is kept as a `native` policy: the authorizer says which key counts; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"apiKeyRequired":true},"gatewayType":"aws"}}
+            GET /a
+            note: GET /a: that a key is asked for is kept as a `native` policy: the authorizer says which key counts; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
     );
 }
 
@@ -111,7 +111,7 @@ fn tokens_of_an_issuer_are_checked() {
             /orders -> main=https://orders.internal (30000 ms)
             {"type":"native","with":{"config":{"authorizer":{"name":"idp","scheme":{"type":"oauth2","x-amazon-apigateway-authorizer":{"identitySource":"$request.querystring.token","jwtConfiguration":{"audience":["orders"],"issuer":"https://idp.example.com"},"type":"jwt"}},"scopes":[]}},"gatewayType":"aws"}}
             GET /a
-            note: GET /a: `authorizer` is kept as a `native` policy: it takes tokens elsewhere than in the header `authorization`; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
+            note: GET /a: authorizer `idp` is kept as a `native` policy: it takes tokens elsewhere than in the header `authorization`; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
     );
 }
 
@@ -148,10 +148,10 @@ fn functions_and_signatures_are_aws_own() {
     check(
         &with_schemes(json!([{"decider": []}]), scheme),
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        {"type":"native","with":{"config":{"authorizer":{"name":"decider","scheme":{"in":"header","name":"Authorization","type":"apiKey","x-amazon-apigateway-authorizer":{"authorizerResultTtlInSeconds":300,"authorizerUri":"arn:aws:apigateway:eu-west-1:lambda:path/…/invocations","type":"token"},"x-amazon-apigateway-authtype":"custom"},"scopes":[]}},"gatewayType":"aws"}}
-        GET /a
-        note: GET /a: `authorizer` is kept as a `native` policy: a function of AWS Lambda decides who may call; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"authorizer":{"name":"decider","scheme":{"in":"header","name":"Authorization","type":"apiKey","x-amazon-apigateway-authorizer":{"authorizerResultTtlInSeconds":300,"authorizerUri":"arn:aws:apigateway:eu-west-1:lambda:path/…/invocations","type":"token"},"x-amazon-apigateway-authtype":"custom"},"scopes":[]}},"gatewayType":"aws"}}
+            GET /a
+            note: GET /a: authorizer `decider` is kept as a `native` policy: a function of AWS Lambda decides who may call; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
     );
     let scheme = json!({"sigv4": {
         "type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4",
@@ -159,18 +159,18 @@ fn functions_and_signatures_are_aws_own() {
     check(
         &with_schemes(json!([{"sigv4": []}]), scheme),
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        {"type":"native","with":{"config":{"authorization":"AWS_IAM"},"gatewayType":"aws"}}
-        GET /a
-        note: GET /a: `authorization` is kept as a `native` policy: callers sign their requests with credentials of AWS; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-auth":{"type":"AWS_IAM"}}},"gatewayType":"aws"}}
+            GET /a
+            note: GET /a: authorization by IAM is kept as a `native` policy: callers sign their requests with credentials of AWS; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
     );
     check(
         &with_schemes(json!([{"lost": []}]), json!({})),
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        {"type":"native","with":{"config":{"authorizer":{"name":"lost","scheme":{},"scopes":[]}},"gatewayType":"aws"}}
-        GET /a
-        note: GET /a: `authorizer` is kept as a `native` policy: the export does not say what checks it; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"authorizer":{"name":"lost","scheme":{},"scopes":[]}},"gatewayType":"aws"}}
+            GET /a
+            note: GET /a: authorizer `lost` is kept as a `native` policy: the export does not say what checks it; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
     );
     let signed = over(
         proxied("https://orders.internal/a"),
@@ -179,10 +179,10 @@ fn functions_and_signatures_are_aws_own() {
     check(
         &http(json!({"/a": {"get": signed}})),
         expect![[r#"
-        /orders -> main=https://orders.internal (30000 ms)
-        {"type":"native","with":{"config":{"authorization":"AWS_IAM"},"gatewayType":"aws"}}
-        GET /a
-        note: GET /a: `authorization` is kept as a `native` policy: callers sign their requests with credentials of AWS; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
+            /orders -> main=https://orders.internal (30000 ms)
+            {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-auth":{"type":"AWS_IAM"}}},"gatewayType":"aws"}}
+            GET /a
+            note: GET /a: authorization by IAM is kept as a `native` policy: callers sign their requests with credentials of AWS; elsewhere than on AWS nobody checks this; give it a policy of type `auth` before moving it"#]],
     );
 }
 
@@ -349,9 +349,9 @@ fn validators_are_read() {
     check(
         &snapshot,
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        {"type":"native","with":{"config":{"requestValidator":"all"},"gatewayType":"aws"}}
-        POST /a
-        note: POST /a: `requestValidator` is kept as a `native` policy: the export does not say what it checks"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"requestValidator":"all"},"gatewayType":"aws"}}
+            POST /a
+            note: POST /a: its validator is kept as a `native` policy: the export does not say what it checks"#]],
     );
 }

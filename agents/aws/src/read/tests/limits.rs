@@ -90,17 +90,19 @@ fn quotas_are_of_calendar_periods() {
     check(
         &quota("WEEK", 1),
         expect![[r#"
-        {"type":"auth.apiKey","with":{"forward":true,"in":"header","keys":[{"consumer":"alice","secretRef":"orders-alice-key"},{"consumer":"bob","secretRef":"orders-bob-key"}],"name":"x-api-key"}}
-        {"type":"quota","with":{"key":"consumer","per":"week","requests":1000}}
-        GET /a"#]],
+            {"type":"auth.apiKey","with":{"forward":true,"in":"header","keys":[{"consumer":"alice","secretRef":"orders-alice-key"},{"consumer":"bob","secretRef":"orders-bob-key"}],"name":"x-api-key"}}
+            {"type":"quota","with":{"key":"consumer","per":"week","requests":1000}}
+            GET /a
+            note: usage plan `gold`: the first period of a key has 1 requests less, on AWS alone
+            note: usage plan `gold`: weeks begin on Sunday on AWS, and on Monday elsewhere"#]],
     );
     check(
         &quota("WEEK", 0),
         expect![[r#"
-        {"type":"auth.apiKey","with":{"forward":true,"in":"header","keys":[{"consumer":"alice","secretRef":"orders-alice-key"},{"consumer":"bob","secretRef":"orders-bob-key"}],"name":"x-api-key"}}
-        {"type":"native","with":{"config":{"usagePlans":[{"name":"gold","quota":{"limit":1000,"offset":0,"period":"WEEK"}}]},"gatewayType":"aws"}}
-        GET /a
-        note: usage plan `gold`: its quota is kept as a `native` policy: its period does not begin with the calendar's"#]],
+            {"type":"auth.apiKey","with":{"forward":true,"in":"header","keys":[{"consumer":"alice","secretRef":"orders-alice-key"},{"consumer":"bob","secretRef":"orders-bob-key"}],"name":"x-api-key"}}
+            {"type":"quota","with":{"key":"consumer","per":"week","requests":1000}}
+            GET /a
+            note: usage plan `gold`: weeks begin on Sunday on AWS, and on Monday elsewhere"#]],
     );
 }
 

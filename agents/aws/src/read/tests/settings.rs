@@ -119,15 +119,17 @@ fn what_only_aws_has_is_kept() {
     check(
         &snapshot,
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        {"type":"log","with":{"percent":100}}
-        {"type":"native","with":{"config":{"api":{"binaryMediaTypes":["image/png"],"minimumCompressionSize":1024},"gatewayResponses":{"DEFAULT_4XX":{"responseTemplates":{"application/json":"{}"}}},"stage":{"accessLogSettings":{"destinationArn":"arn:aws:logs:eu-west-1:123456789012:log-group:x","format":"$context.requestId"},"canarySettings":{"deploymentId":"d2","percentTraffic":10},"tracingEnabled":true}},"gatewayType":"aws"}}
-        GET /a
-        note: `accessLogSettings`, `canarySettings`, `tracingEnabled` of the stage: kept as a `native` policy
-        note: `binaryMediaTypes`, `minimumCompressionSize` of the API: kept as a `native` policy
-        note: answers of API Gateway itself have another form than usual, kept as a `native` policy
-        note: its endpoint is private: it is reached from networks with a VPC endpoint alone
-        note: part of the requests go to another deployment of AWS (a canary), which is not read"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            {"type":"log","with":{"percent":100}}
+            {"type":"native","with":{"config":{"document":{"x-amazon-apigateway-binary-media-types":["image/png"],"x-amazon-apigateway-gateway-responses":{"DEFAULT_4XX":{"responseTemplates":{"application/json":"{}"}}},"x-amazon-apigateway-minimum-compression-size":1024}},"gatewayType":"aws"}}
+            {"type":"native","with":{"config":{"stage":{"tracingEnabled":true}},"gatewayType":"aws"}}
+            {"type":"native","with":{"config":{"stageSettings":{"accessLogSettings":{"destinationArn":"arn:aws:logs:eu-west-1:123456789012:log-group:x","format":"$context.requestId"},"canarySettings":{"deploymentId":"d2","percentTraffic":10}}},"gatewayType":"aws"}}
+            GET /a
+            note: `accessLogSettings`, `canarySettings`, `tracingEnabled` of the stage: kept as a `native` policy
+            note: `binaryMediaTypes`, `minimumCompressionSize` of the API: kept as a `native` policy
+            note: answers of API Gateway itself have another form than usual, kept as a `native` policy
+            note: its endpoint is private: it is reached from networks with a VPC endpoint alone
+            note: part of the requests go to another deployment of AWS (a canary), which is not read"#]],
     );
 }
 

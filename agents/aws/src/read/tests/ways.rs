@@ -49,10 +49,10 @@ fn parameters_may_have_other_names_at_the_upstream() {
     check(
         &rest(json!({"/orders/{id}": {"get": unfilled}})),
         expect![[r#"
-        /orders -> main=https://upstream.invalid (29000 ms)
-        GET /orders/{id}
-          {"type":"native","with":{"config":{"integration":{"httpMethod":"ANY","passthroughBehavior":"when_no_match","responses":{"default":{"statusCode":"200"}},"type":"http_proxy","uri":"https://orders.internal/orders/{id}"}},"gatewayType":"aws"}}
-        note: GET /orders/{id}: its integration is kept as a `native` policy: `{id}` of its URL is not filled from the path of the request"#]],
+            /orders -> main=https://upstream.invalid (29000 ms)
+            GET /orders/{id}
+              {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"httpMethod":"ANY","passthroughBehavior":"when_no_match","responses":{"default":{"statusCode":"200"}},"type":"http_proxy","uri":"https://orders.internal/orders/{id}"}}},"gatewayType":"aws"}}
+            note: GET /orders/{id}: its integration is kept as a `native` policy: `{id}` of its URL is not filled from the path of the request"#]],
     );
 }
 
@@ -125,19 +125,19 @@ fn stage_variables_are_put_into_urls() {
     check(
         &snapshot,
         expect![[r#"
-        /orders -> main=http://orders.internal (29000 ms)
-        {"type":"native","with":{"config":{"stage":{"variables":{"host":"orders.internal"}}},"gatewayType":"aws"}}
-        GET /a
-        note: `variables` of the stage: kept as a `native` policy"#]],
+            /orders -> main=http://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"stageSettings":{"variables":{"host":"orders.internal"}}},"gatewayType":"aws"}}
+            GET /a
+            note: `variables` of the stage: kept as a `native` policy"#]],
     );
     snapshot.stage.variables.clear();
     check(
         &snapshot,
         expect![[r#"
-        /orders -> main=https://upstream.invalid (29000 ms)
-        GET /a
-          {"type":"native","with":{"config":{"integration":{"httpMethod":"ANY","passthroughBehavior":"when_no_match","responses":{"default":{"statusCode":"200"}},"type":"http_proxy","uri":"http://${stageVariables.host}/a"}},"gatewayType":"aws"}}
-        note: GET /a: its integration is kept as a `native` policy: its URL needs stage variable `host`, which is not there or not to be read"#]],
+            /orders -> main=https://upstream.invalid (29000 ms)
+            GET /a
+              {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"httpMethod":"ANY","passthroughBehavior":"when_no_match","responses":{"default":{"statusCode":"200"}},"type":"http_proxy","uri":"http://${stageVariables.host}/a"}}},"gatewayType":"aws"}}
+            note: GET /a: its integration is kept as a `native` policy: its URL needs stage variable `host`, which is not there or not to be read"#]],
     );
 }
 
@@ -153,16 +153,16 @@ fn what_aws_answers_itself_goes_nowhere_else() {
             /orders -> aws=https://upstream.invalid (29000 ms), main=https://orders.internal (29000 ms)
             GET /a
             POST /f -> aws
-              {"type":"native","with":{"config":{"integration":{"contentHandling":"CONVERT_TO_TEXT","httpMethod":"POST","type":"aws_proxy","uri":"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:f/invocations"}},"gatewayType":"aws"}}
+              {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"contentHandling":"CONVERT_TO_TEXT","httpMethod":"POST","type":"aws_proxy","uri":"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:f/invocations"}}},"gatewayType":"aws"}}
             note: POST /f: its integration is kept as a `native` policy: a function or service of AWS answers"#]],
     );
     check(
         &rest(json!({"/f": {"post": function}})),
         expect![[r#"
-        /orders -> main=https://upstream.invalid (29000 ms)
-        POST /f
-          {"type":"native","with":{"config":{"integration":{"contentHandling":"CONVERT_TO_TEXT","httpMethod":"POST","type":"aws_proxy","uri":"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:f/invocations"}},"gatewayType":"aws"}}
-        note: POST /f: its integration is kept as a `native` policy: a function or service of AWS answers"#]],
+            /orders -> main=https://upstream.invalid (29000 ms)
+            POST /f
+              {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"contentHandling":"CONVERT_TO_TEXT","httpMethod":"POST","type":"aws_proxy","uri":"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:f/invocations"}}},"gatewayType":"aws"}}
+            note: POST /f: its integration is kept as a `native` policy: a function or service of AWS answers"#]],
     );
 }
 
@@ -175,10 +175,10 @@ fn private_and_mapped_integrations_are_kept_with_their_upstream() {
     check(
         &rest(json!({"/a": {"get": private}})),
         expect![[r#"
-        /orders -> main=http://internal-nlb.elb.amazonaws.com (29000 ms)
-        GET /a
-          {"type":"native","with":{"config":{"integration":{"connectionId":"vl1","connectionType":"VPC_LINK","tlsConfig":{"insecureSkipVerification":true}}},"gatewayType":"aws"}}
-        note: GET /a: `connectionId`, `connectionType`, `tlsConfig` of its integration kept as a `native` policy"#]],
+            /orders -> main=http://internal-nlb.elb.amazonaws.com (29000 ms)
+            {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"connectionId":"vl1","connectionType":"VPC_LINK","tlsConfig":{"insecureSkipVerification":true}}}},"gatewayType":"aws"}}
+            GET /a
+            note: GET /a: `connectionId`, `connectionType`, `tlsConfig` of its integration kept as a `native` policy"#]],
     );
     let mapped = with_integration(
         proxied("https://orders.internal/a"),
@@ -187,10 +187,10 @@ fn private_and_mapped_integrations_are_kept_with_their_upstream() {
     check(
         &rest(json!({"/a": {"get": mapped}})),
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        GET /a
-          {"type":"native","with":{"config":{"integration":{"httpMethod":"ANY","passthroughBehavior":"when_no_match","requestTemplates":{"application/json":"$input.body"},"responses":{"default":{"statusCode":"200"}},"type":"http","uri":"https://orders.internal/a"}},"gatewayType":"aws"}}
-        note: GET /a: its integration is kept as a `native` policy: it maps requests, statuses and bodies; elsewhere than on AWS, they pass through"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            GET /a
+              {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"httpMethod":"ANY","passthroughBehavior":"when_no_match","requestTemplates":{"application/json":"$input.body"},"responses":{"default":{"statusCode":"200"}},"type":"http","uri":"https://orders.internal/a"}}},"gatewayType":"aws"}}
+            note: GET /a: its integration is kept as a `native` policy: it maps requests, statuses and bodies; elsewhere than on AWS, they pass through"#]],
     );
 }
 
@@ -219,10 +219,10 @@ fn fixed_answers_are_read() {
     check(
         &rest(json!({"/made": {"get": mock("{\"statusCode\": 200}", made)}})),
         expect![[r#"
-        /orders -> main=https://upstream.invalid (29000 ms)
-        GET /made
-          {"type":"native","with":{"config":{"integration":{"requestTemplates":{"application/json":"{\"statusCode\": 200}"},"responses":{"default":{"responseTemplates":{"application/json":"$context.requestId"},"statusCode":"200"}},"type":"mock"}},"gatewayType":"aws"}}
-        note: GET /made: its integration is kept as a `native` policy: API Gateway answers itself, with what templates make"#]],
+            /orders -> main=https://upstream.invalid (29000 ms)
+            GET /made
+              {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"requestTemplates":{"application/json":"{\"statusCode\": 200}"},"responses":{"default":{"responseTemplates":{"application/json":"$context.requestId"},"statusCode":"200"}},"type":"mock"}}},"gatewayType":"aws"}}
+            note: GET /made: its integration is kept as a `native` policy: API Gateway answers itself, with what templates make"#]],
     );
 }
 
@@ -252,10 +252,10 @@ fn headers_and_query_that_are_always_sent_are_said() {
     check(
         &rest(json!({"/a": {"get": context}})),
         expect![[r#"
-        /orders -> main=https://orders.internal (29000 ms)
-        GET /a
-          {"type":"native","with":{"config":{"integration":{"requestParameters":{"integration.request.header.X-Caller":"context.identity.sourceIp"}}},"gatewayType":"aws"}}
-        note: GET /a: `requestParameters` of its integration kept as a `native` policy"#]],
+            /orders -> main=https://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"requestParameters":{"integration.request.header.X-Caller":"context.identity.sourceIp"}}}},"gatewayType":"aws"}}
+            GET /a
+            note: GET /a: `requestParameters` of its integration kept as a `native` policy"#]],
     );
 }
 
@@ -279,18 +279,18 @@ fn credentials_stay_where_they_are() {
     check(
         &snapshot,
         expect![[r#"
-        /orders -> aws=https://upstream.invalid (29000 ms), main=https://orders.internal (29000 ms)
-        {"type":"native","with":{"config":{"stage":{"variables":{"apiKey":"{secret}"}}},"gatewayType":"aws"}}
-        GET /a
-          {"type":"native","with":{"config":{"integration":{"requestParameters":{"integration.request.header.Authorization":"{secret}"}}},"gatewayType":"aws"}}
-        GET /b -> aws
-          {"type":"native","with":{"config":{"integration":{"httpMethod":"ANY","passthroughBehavior":"when_no_match","responses":{"default":{"statusCode":"200"}},"type":"http_proxy","uri":"{secret}"}},"gatewayType":"aws"}}
-        note: GET /a: `requestParameters.integration.request.header.Authorization` is a credential and is not taken along; put `{secret}` right before deploying it
-        note: GET /a: `requestParameters` of its integration kept as a `native` policy
-        note: GET /b: `uri` is a credential and is not taken along; put `{secret}` right before deploying it
-        note: GET /b: its integration is kept as a `native` policy: its URL carries a credential
-        note: `variables` of the stage: kept as a `native` policy
-        note: stage variable `apiKey` sounds like a credential and is not taken along; put `{secret}` right before deploying it"#]],
+            /orders -> aws=https://upstream.invalid (29000 ms), main=https://orders.internal (29000 ms)
+            {"type":"native","with":{"config":{"stageSettings":{"variables":{"apiKey":"{secret}"}}},"gatewayType":"aws"}}
+            GET /a
+              {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"requestParameters":{"integration.request.header.Authorization":"{secret}"}}}},"gatewayType":"aws"}}
+            GET /b -> aws
+              {"type":"native","with":{"config":{"operation":{"x-amazon-apigateway-integration":{"httpMethod":"ANY","passthroughBehavior":"when_no_match","responses":{"default":{"statusCode":"200"}},"type":"http_proxy","uri":"{secret}"}}},"gatewayType":"aws"}}
+            note: GET /a: `requestParameters.integration.request.header.Authorization` is a credential and is not taken along; put `{secret}` right before deploying it
+            note: GET /a: `requestParameters` of its integration kept as a `native` policy
+            note: GET /b: `uri` is a credential and is not taken along; put `{secret}` right before deploying it
+            note: GET /b: its integration is kept as a `native` policy: its URL carries a credential
+            note: `variables` of the stage: kept as a `native` policy
+            note: stage variable `apiKey` sounds like a credential and is not taken along; put `{secret}` right before deploying it"#]],
     );
 }
 
