@@ -3,6 +3,7 @@
 //! Their fields are those that [`read`](crate::read::native) keeps. A fragment that is not understood is left out as a
 //! whole and told as unsupported; one that guards callers stops the deploy, since nobody can accept an open API.
 
+mod guards;
 mod laid;
 
 use gatehouse_connector_sdk::schemas::{
@@ -12,12 +13,9 @@ use gatehouse_connector_sdk::schemas::{
 };
 use serde_json::{Map, Value};
 
+pub(super) use self::guards::is_open;
 pub(super) use self::laid::{INTEGRATION, document, field, operation, scheme};
-use super::{
-    Kind,
-    judge::{judge, unsupported},
-    scene::Scene,
-};
+use super::{Kind, judge::unsupported, scene::Scene};
 use crate::config::GATEWAY_TYPE;
 
 /// What the names of AWS's extensions begin with.
@@ -37,8 +35,6 @@ const TAKEN: [&str; 12] = [
     "request-validator",
     "request-validators",
 ];
-/// Fields of a fragment that keep somebody out.
-const GUARDS: [&str; 4] = ["apiKeyRequired", "authorization", "authorizer", "resourcePolicy"];
 /// Fields of a fragment that are of the whole API.
 const OF_API: [&str; 8] = [
     "api",
@@ -138,33 +134,6 @@ pub(super) fn of_native(
         }
     }
     Fidelity::Exact
-}
-
-/// Whether an API has a fragment that guards callers and is not understood.
-pub(super) fn is_open(scene: Scene<'_>) -> bool {
-    let is_lost = |policy: &Policy, at: Option<&Operation>, before: &[&Policy]| match policy {
-        Policy::Native(native) => {
-            let guards = GUARDS.iter().any(|field| native.config.contains_key(*field));
-            let is_ours = native.gateway_type.to_string() == GATEWAY_TYPE;
-            guards && is_ours && matches!(judge(scene, policy, at, before), Fidelity::Unsupported { .. })
-        }
-        _ => false,
-    };
-    let content = scene.content;
-    let of_api = scene.expressed(None);
-    let at_api = (0..content.policies.len()).any(|index| {
-        let before: Vec<&Policy> = content.policies[..index].iter().collect();
-        is_lost(&content.policies[index], None, &before)
-    });
-    at_api
-        || content.operations.iter().any(|operation| {
-            (0..operation.policies.len()).any(|index| {
-                let policy = &operation.policies[index];
-                let others = of_api.iter().copied().filter(|other| *other != policy);
-                let before: Vec<&Policy> = others.chain(&operation.policies[..index]).collect();
-                is_lost(policy, Some(operation), &before)
-            })
-        })
 }
 
 fn understood(
