@@ -206,9 +206,7 @@ pub(super) fn of_oauth2(scene: Scene<'_>, oauth2: &OAuth2Policy, before: &[&Poli
 fn only_one(before: &[&Policy]) -> Result<(), Fidelity> {
     let is_authorizer = |policy: &&&Policy| match policy {
         Policy::AuthJwt(_) | Policy::AuthOAuth2(_) => true,
-        Policy::Native(native) => ["authorizer", "authorization"]
-            .iter()
-            .any(|name| native.config.contains_key(*name)),
+        Policy::Native(native) => native::asks(native),
         _ => false,
     };
     match before.iter().find(is_authorizer) {

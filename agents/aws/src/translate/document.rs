@@ -18,7 +18,6 @@ use super::{
 
 /// Bodies that are passed on as they are. Of others, REST APIs keep only what is UTF-8.
 const BINARY: &str = "x-amazon-apigateway-binary-media-types";
-const GATEWAY_RESPONSES: &str = "x-amazon-apigateway-gateway-responses";
 /// Types that are never JSON: where bodies are checked, the type `*/*` would keep AWS from reading them.
 const NOT_JSON: [&str; 8] = [
     "application/gzip",
@@ -187,7 +186,10 @@ fn of_rest(scene: Scene<'_>, spots: &[Spot<'_>]) -> Map<String, Value> {
     if spots.iter().any(|spot| has_keys(&spot.policies)) {
         extensions.insert("x-amazon-apigateway-api-key-source".to_owned(), json!("HEADER"));
     }
-    extensions.insert(GATEWAY_RESPONSES.to_owned(), gateway_responses(scene, spots));
+    extensions.insert(
+        native::GATEWAY_RESPONSES.to_owned(),
+        gateway_responses(scene, spots),
+    );
     extensions
 }
 
@@ -195,10 +197,6 @@ fn has_keys(policies: &[&Policy]) -> bool {
     policies
         .iter()
         .any(|policy| matches!(policy, Policy::AuthApiKey(_)))
-}
-
-fn is_signed(policies: &[&Policy]) -> bool {
-    !native::field(policies, "authorization").is_empty()
 }
 
 /// The gateway's own answers, with the status codes that our words promise: AWS says 403 to what is not there, and to
@@ -227,7 +225,7 @@ fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Value {
         add("INVALID_API_KEY", Some(("401", "Unauthorized")));
     }
     // Callers who do not sign what they must sign get the same answer as those who ask for what is not there.
-    if !spots.iter().any(|spot| is_signed(&spot.policies)) {
+    if !spots.iter().any(|spot| native::is_signed(&spot.policies)) {
         add("MISSING_AUTHENTICATION_TOKEN", Some(("404", "Not Found")));
     }
     Value::Object(responses)

@@ -11,10 +11,12 @@ use gatehouse_connector_sdk::schemas::{
     policy::{NativePolicy, Policy},
     revision::Operation,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub(super) use self::guards::is_open;
-pub(super) use self::laid::{INTEGRATION, document, field, operation, scheme};
+pub(super) use self::laid::{
+    AUTH, GATEWAY_RESPONSES, INTEGRATION, document, field, is_signed, operation, scheme,
+};
 use super::{Kind, judge::unsupported, scene::Scene};
 use crate::config::GATEWAY_TYPE;
 
@@ -37,13 +39,13 @@ const TAKEN: [&str; 12] = [
 ];
 /// Fields of a fragment that are of the whole API.
 const OF_API: [&str; 8] = [
-    "api",
     "cors",
+    "document",
     "domainNames",
     "extensions",
-    "gatewayResponses",
     "resourcePolicy",
     "stage",
+    "stageSettings",
     "usagePlans",
 ];
 /// Fields of an integration.
@@ -73,19 +75,17 @@ const OF_INTEGRATION: [&str; 20] = [
 /// Whether a value is of the right kind.
 type Is = fn(&Value) -> bool;
 
-const OF_SETTINGS: [(&str, Is); 2] = [
-    ("binaryMediaTypes", is_texts),
-    ("minimumCompressionSize", Value::is_u64),
-];
 const OF_METHODS: [(&str, Is); 3] = [
     ("dataTraceEnabled", Value::is_boolean),
     ("loggingLevel", is_level),
     ("metricsEnabled", Value::is_boolean),
 ];
-const OF_STAGE: [(&str, Is); 4] = [
+const OF_STAGE: [(&str, Is); 6] = [
     ("accessLogSettings", is_log),
     ("cacheClusterSize", Value::is_string),
-    ("methodSettings", is_method_settings),
+    ("dataTraceEnabled", Value::is_boolean),
+    ("loggingLevel", is_level),
+    ("metricsEnabled", Value::is_boolean),
     ("tracingEnabled", Value::is_boolean),
 ];
 const OF_AUTHORIZER: [(&str, Is); 3] = [
@@ -109,12 +109,6 @@ fn is_level(value: &Value) -> bool {
 fn is_log(value: &Value) -> bool {
     let text = |name: &str| value.get(name).is_some_and(Value::is_string);
     value.as_object().is_some_and(|fields| fields.len() == 2) && text("destinationArn") && text("format")
-}
-
-fn is_method_settings(value: &Value) -> bool {
-    value
-        .as_object()
-        .is_some_and(|fields| only(fields, "", &OF_METHODS).is_ok())
 }
 
 /// Whether a fragment is understood: then it is taken as it is.
@@ -147,15 +141,9 @@ fn understood(
         return Err(format!("`{place}` is of the whole API; put the policy there"));
     }
     match name {
-        "integration" => {
-            let known = OF_INTEGRATION.map(|name| (name, (|_| true) as Is));
-            only(fields(value, place)?, place, &known)
-        }
+        "operation" => of_operation(fields(value, place)?, place, before),
+        "document" => of_rest(scene, place).and_then(|()| of_document(fields(value, place)?, place)),
         "authorizer" => of_authorizer(value, place).and_then(|()| alone(place, before)),
-        "authorization" => match value.as_str() {
-            Some("AWS_IAM") => alone(place, before),
-            _ => Err(format!("`{place}` can only be `AWS_IAM`")),
-        },
         "apiKeyRequired" => match (value, scene.kind) {
             (Value::Bool(true), Kind::Rest) => Ok(()),
             _ => Err(format!("`{place}` can only be `true`, of a REST API")),
@@ -163,10 +151,8 @@ fn understood(
         "methodSettings" => {
             of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_METHODS))
         }
-        "method" | "extensions" => extensions(fields(value, place)?, place),
-        "api" => of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_SETTINGS)),
+        "extensions" => extensions(fields(value, place)?, place),
         "stage" => of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_STAGE)),
-        "gatewayResponses" => of_rest(scene, place).and_then(|()| fields(value, place).map(drop)),
         "resourcePolicy" => of_rest(scene, place).and_then(|()| of_callers(scene, value, place)),
         "cors" => of_origins(scene, value, place),
         "requestValidator" => Err(format!(
@@ -175,6 +161,7 @@ fn understood(
         "usagePlans" => Err(format!(
             "`{place}` says what keys may that are not the API's own; write it as `auth.apiKey`, `ratelimit` and `quota`"
         )),
+        "stageSettings" => Err(format!("`{place}` is not set by deploys; set it on AWS")),
         "domainNames" => Err(format!(
             "`{place}` is of a domain name, not of the API; set it up there"
         )),
@@ -182,13 +169,52 @@ fn understood(
     }
 }
 
+/// What answers an operation, and what else AWS is told of it.
+fn of_operation(fields: &Map<String, Value>, place: &str, before: &[&Policy]) -> Result<(), String> {
+    for (name, value) in fields {
+        let place = format!("{place}/{name}");
+        match name.as_str() {
+            INTEGRATION => only(
+                self::fields(value, &place)?,
+                &place,
+                &OF_INTEGRATION.map(|name| (name, any as Is)),
+            )?,
+            AUTH if *value == json!({"type": "AWS_IAM"}) => alone(&place, before)?,
+            AUTH => return Err(format!("`{place}` can only be `{{\"type\": \"AWS_IAM\"}}`")),
+            "responses" => self::fields(value, &place).map(drop)?,
+            name => extension(name, &place)?,
+        }
+    }
+    Ok(())
+}
+
+fn any(_value: &Value) -> bool {
+    true
+}
+
+fn of_document(fields: &Map<String, Value>, place: &str) -> Result<(), String> {
+    fields
+        .iter()
+        .try_for_each(|(name, value)| match (name.as_str(), value) {
+            (GATEWAY_RESPONSES, Value::Object(_)) => Ok(()),
+            (name, _) => extension(name, &format!("{place}/{name}")),
+        })
+}
+
+/// Whether a fragment says who may call.
+pub(super) fn asks(native: &NativePolicy) -> bool {
+    let signed = native
+        .config
+        .get("operation")
+        .is_some_and(|operation| operation.get(AUTH).is_some());
+    signed || native.config.contains_key("authorizer")
+}
+
 /// A method has one authorizer.
 fn alone(place: &str, before: &[&Policy]) -> Result<(), String> {
     let is_authorizer = |policy: &&Policy| match policy {
         Policy::AuthJwt(_) | Policy::AuthOAuth2(_) => true,
-        Policy::Native(native) => ["authorizer", "authorization"]
-            .iter()
-            .any(|name| native.config.contains_key(*name)),
+        Policy::Native(native) => asks(native),
         _ => false,
     };
     match before.iter().any(is_authorizer) {
@@ -243,15 +269,18 @@ fn of_rest(scene: Scene<'_>, place: &str) -> Result<(), String> {
 }
 
 fn extensions(fields: &Map<String, Value>, place: &str) -> Result<(), String> {
-    let is_free = |name: &str| {
-        name.strip_prefix(EXTENSION)
-            .is_some_and(|name| !TAKEN.contains(&name))
-    };
-    match fields.keys().find(|name| !is_free(name)) {
-        Some(name) => Err(format!(
-            "`{place}/{name}` is no extension of AWS's that can be set here"
-        )),
-        None => Ok(()),
+    fields
+        .keys()
+        .try_for_each(|name| extension(name, &format!("{place}/{name}")))
+}
+
+fn extension(name: &str, place: &str) -> Result<(), String> {
+    match name
+        .strip_prefix(EXTENSION)
+        .is_some_and(|name| !TAKEN.contains(&name))
+    {
+        true => Ok(()),
+        false => Err(format!("`{place}` is no extension of AWS's that can be set here")),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use gatehouse_connector_sdk::schemas::{descriptor::Fidelity, policy::Policy, revision::Operation};
 
+use super::asks;
 use crate::{
     config::GATEWAY_TYPE,
     translate::{judge::judge, scene::Scene},
 };
 
 /// Fields of a fragment that keep somebody out.
-const GUARDS: [&str; 4] = ["apiKeyRequired", "authorization", "authorizer", "resourcePolicy"];
+const GUARDS: [&str; 3] = ["apiKeyRequired", "authorizer", "resourcePolicy"];
 /// Whether an API has a fragment that guards callers and is not understood.
 pub(in crate::translate) fn is_open(scene: Scene<'_>) -> bool {
     let of_api = scene.expressed(None);
@@ -29,7 +30,8 @@ fn guards(policy: &Policy) -> bool {
     match policy {
         Policy::Native(native) => {
             let is_ours = native.gateway_type.to_string() == GATEWAY_TYPE;
-            is_ours && GUARDS.iter().any(|field| native.config.contains_key(*field))
+            let guards = GUARDS.iter().any(|field| native.config.contains_key(*field));
+            is_ours && (guards || asks(native))
         }
         _ => false,
     }

@@ -1051,14 +1051,14 @@ fn targets_headers_and_times_are_mapped() {
 fn fragments_are_put_over_what_we_write() {
     let native = |config: Value| json!({"type": "native", "with": {"gatewayType": "aws", "config": config}});
     let whole = native(
-        json!({"api": {"minimumCompressionSize": 1024}, "stage": {"tracingEnabled": true, "methodSettings": {"loggingLevel": "ERROR"}}}),
+        json!({"document": {"x-amazon-apigateway-minimum-compression-size": 1024}, "stage": {"tracingEnabled": true, "loggingLevel": "ERROR"}}),
     );
-    let lambda = json!([native(json!({"integration": {
+    let lambda = json!([native(json!({"operation": {"x-amazon-apigateway-integration": {
         "type": "aws_proxy", "httpMethod": "POST",
         "uri": "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:list/invocations",
-    }, "authorization": "AWS_IAM", "methodSettings": {"metricsEnabled": true}}))]);
+    }, "x-amazon-apigateway-auth": {"type": "AWS_IAM"}}, "methodSettings": {"metricsEnabled": true}}))]);
     let tls = json!([native(
-        json!({"integration": {"tlsConfig": {"insecureSkipVerification": false}}, "authorizer": {
+        json!({"operation": {"x-amazon-apigateway-integration": {"tlsConfig": {"insecureSkipVerification": false}}}, "authorizer": {
             "name": "mine", "scopes": [], "scheme": {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authorizer": {"type": "token"}},
         }})
     )]);

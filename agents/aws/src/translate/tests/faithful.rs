@@ -237,20 +237,26 @@ fn fragments_are_understood_or_refused_with_their_place() {
             json!({"stage": {"canarySettings": {}}}),
             "`/config/stage/canarySettings` is not known",
         ),
-        (json!({"integration": {"tlsConfig": {}}}), "Exact"),
         (
-            json!({"integration": {"other": 1}}),
-            "`/config/integration/other` is not known",
+            json!({"operation": {"x-amazon-apigateway-integration": {"tlsConfig": {}}}}),
+            "Exact",
         ),
         (
-            json!({"method": {"x-amazon-apigateway-auth": {"type": "NONE"}}}),
-            "`/config/method/x-amazon-apigateway-auth` is no extension",
+            json!({"operation": {"x-amazon-apigateway-integration": {"other": 1}}}),
+            "`/config/operation/x-amazon-apigateway-integration/other` is not known",
+        ),
+        (
+            json!({"operation": {"x-amazon-apigateway-auth": {"type": "NONE"}}}),
+            "`/config/operation/x-amazon-apigateway-auth` can only be",
         ),
         (
             json!({"extensions": {"x-amazon-apigateway-policy": {}}}),
             "is no extension",
         ),
-        (json!({"authorization": "NONE"}), "can only be `AWS_IAM`"),
+        (
+            json!({"operation": {"x-amazon-apigateway-authtype": "none"}}),
+            "is no extension",
+        ),
         (json!({"plugins": []}), "`/config/plugins` is not known"),
     ];
     for (config, expected) in table {
