@@ -186,10 +186,10 @@ fn of_rest(scene: Scene<'_>, spots: &[Spot<'_>]) -> Map<String, Value> {
     if spots.iter().any(|spot| has_keys(&spot.policies)) {
         extensions.insert("x-amazon-apigateway-api-key-source".to_owned(), json!("HEADER"));
     }
-    extensions.insert(
-        native::GATEWAY_RESPONSES.to_owned(),
-        gateway_responses(scene, spots),
-    );
+    let responses = gateway_responses(scene, spots);
+    if !responses.is_empty() {
+        extensions.insert(native::GATEWAY_RESPONSES.to_owned(), Value::Object(responses));
+    }
     extensions
 }
 
@@ -201,7 +201,7 @@ fn has_keys(policies: &[&Policy]) -> bool {
 
 /// The gateway's own answers, with the status codes that our words promise: AWS says 403 to what is not there, and to
 /// callers without a key.
-fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Value {
+fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Map<String, Value> {
     let policies = scene.expressed(None);
     let headers = cors::at(&policies).map(cors::of_gateway).unwrap_or_default();
     let mut responses = Map::new();
@@ -228,7 +228,7 @@ fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Value {
     if !spots.iter().any(|spot| native::is_signed(&spot.policies)) {
         add("MISSING_AUTHENTICATION_TOKEN", Some(("404", "Not Found")));
     }
-    Value::Object(responses)
+    responses
 }
 
 fn of_http(scene: Scene<'_>, spots: &[Spot<'_>]) -> Map<String, Value> {
