@@ -1134,7 +1134,6 @@ fn fragments_are_put_over_what_we_write() {
               "x-amazon-apigateway-binary-media-types": [
                 "*/*"
               ],
-              "x-amazon-apigateway-gateway-responses": {},
               "x-amazon-apigateway-minimum-compression-size": 1024
             }"#]],
     );
