@@ -54,7 +54,7 @@ impl Wanted {
     pub(super) fn checked(settings: &AwsSettings, desired: &DesiredApi) -> Result<Self> {
         translate::kind(desired, settings)?;
         let form = translate::form(desired, settings);
-        translate::limits(desired, settings, &form)?;
+        translate::limits(desired, &form)?;
         Ok(Self::of(form, desired))
     }
 

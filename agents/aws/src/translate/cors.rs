@@ -206,12 +206,12 @@ pub(super) fn of_cors(scene: Scene<'_>, cors: &CorsPolicy, operation: Option<&Op
 fn of_rest(scene: Scene<'_>, cors: &CorsPolicy, operation: Option<&Operation>) -> Fidelity {
     if let Some(operation) = operation {
         let path = &operation.r#match.path;
-        let differs = |other: &&Operation| {
-            other.r#match.path == *path
-                && scene.content.operations.iter().any(|it| std::ptr::eq(it, *other))
-                && at(&scene.in_force(Some(other))) != Some(cors)
-        };
-        if scene.content.operations.iter().any(|other| differs(&other)) {
+        let mut there = scene
+            .content
+            .operations
+            .iter()
+            .filter(|other| other.r#match.path == *path);
+        if there.any(|other| at(&scene.in_force(Some(other))) != Some(cors)) {
             return unsupported(format!(
                 "a REST API answers preflight requests by path; give all operations at `{path}` the same `cors`"
             ));

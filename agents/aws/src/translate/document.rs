@@ -18,7 +18,6 @@ use super::{
 
 /// Bodies that are passed on as they are. Of others, REST APIs keep only what is UTF-8.
 const BINARY: &str = "x-amazon-apigateway-binary-media-types";
-const GATEWAY_RESPONSES: &str = "x-amazon-apigateway-gateway-responses";
 /// Types that are never JSON: where bodies are checked, the type `*/*` would keep AWS from reading them.
 const NOT_JSON: [&str; 8] = [
     "application/gzip",
@@ -187,7 +186,10 @@ fn of_rest(scene: Scene<'_>, spots: &[Spot<'_>]) -> Map<String, Value> {
     if spots.iter().any(|spot| has_keys(&spot.policies)) {
         extensions.insert("x-amazon-apigateway-api-key-source".to_owned(), json!("HEADER"));
     }
-    extensions.insert(GATEWAY_RESPONSES.to_owned(), gateway_responses(scene, spots));
+    let responses = gateway_responses(scene, spots);
+    if !responses.is_empty() {
+        extensions.insert(native::GATEWAY_RESPONSES.to_owned(), Value::Object(responses));
+    }
     extensions
 }
 
@@ -199,7 +201,7 @@ fn has_keys(policies: &[&Policy]) -> bool {
 
 /// The gateway's own answers, with the status codes that our words promise: AWS says 403 to what is not there, and to
 /// callers without a key.
-fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Value {
+fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Map<String, Value> {
     let policies = scene.expressed(None);
     let headers = cors::at(&policies).map(cors::of_gateway).unwrap_or_default();
     let mut responses = Map::new();
@@ -222,8 +224,11 @@ fn gateway_responses(scene: Scene<'_>, spots: &[Spot<'_>]) -> Value {
     if spots.iter().any(|spot| has_keys(&spot.policies)) {
         add("INVALID_API_KEY", Some(("401", "Unauthorized")));
     }
-    add("MISSING_AUTHENTICATION_TOKEN", Some(("404", "Not Found")));
-    Value::Object(responses)
+    // Callers who do not sign what they must sign get the same answer as those who ask for what is not there.
+    if !spots.iter().any(|spot| native::is_signed(&spot.policies)) {
+        add("MISSING_AUTHENTICATION_TOKEN", Some(("404", "Not Found")));
+    }
+    responses
 }
 
 fn of_http(scene: Scene<'_>, spots: &[Spot<'_>]) -> Map<String, Value> {

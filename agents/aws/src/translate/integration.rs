@@ -1,13 +1,17 @@
 //! What happens with a request that is let in: it goes to the upstream, or API Gateway answers itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod kept;
+mod mock;
+
+use std::collections::BTreeMap;
 
 use gatehouse_connector_sdk::schemas::{
     descriptor::Fidelity,
-    policy::{CachePolicy, Policy, RespondPolicy, RewritePolicy, TimeoutPolicy},
+    policy::{Policy, RespondPolicy, RewritePolicy, TimeoutPolicy},
 };
 use serde_json::{Map, Value, json};
 
+pub(super) use self::kept::of_cache;
 use super::{
     Kind, MAIN,
     authorizers::KEY_HEADER,
@@ -17,12 +21,8 @@ use super::{
     scene::Scene,
 };
 
-mod mock;
-
 /// The shortest time that AWS waits for an upstream, in milliseconds.
 const SHORTEST_MS: u32 = 50;
-/// How long a cache keeps answers at most, in seconds.
-const LONGEST_TTL: u32 = 3_600;
 
 /// A place with the policies that hold there.
 #[derive(Debug, Clone)]
@@ -166,57 +166,6 @@ impl Spot<'_> {
             mappings.entry(header).or_insert_with(|| json!("'hidden'"));
         }
     }
-
-    /// How long answers are kept, if they are.
-    pub(super) fn cache_ttl(&self) -> Option<u32> {
-        let ttl = self.cache().map(|cache| cache.ttl_seconds.min(LONGEST_TTL));
-        ttl.filter(|_| self.is_cached())
-    }
-
-    fn cache(&self) -> Option<&CachePolicy> {
-        self.policies.iter().find_map(|policy| match policy {
-            Policy::Cache(cache) => Some(cache),
-            _ => None,
-        })
-    }
-
-    fn is_cached(&self) -> bool {
-        self.cache().is_some() && self.place.method == "GET"
-    }
-
-    /// What tells answers in the cache apart.
-    fn cache_keys(&self) -> Vec<String> {
-        let (headers, query) = self.cache_parameters();
-        let path = self
-            .place
-            .names()
-            .map(|name| format!("method.request.path.{name}"));
-        let headers = headers
-            .into_iter()
-            .map(|name| format!("method.request.header.{name}"));
-        let query = query
-            .into_iter()
-            .map(|name| format!("method.request.querystring.{name}"));
-        path.chain(headers).chain(query).collect()
-    }
-
-    /// The headers and query parameters that tell answers in the cache apart.
-    pub(super) fn cache_parameters(&self) -> (BTreeSet<String>, BTreeSet<String>) {
-        let Some(cache) = self.cache().filter(|_| self.is_cached()) else {
-            return (BTreeSet::new(), BTreeSet::new());
-        };
-        let mut headers: BTreeSet<String> = cache.vary_headers.iter().cloned().collect();
-        if cache.per_consumer {
-            for policy in &self.policies {
-                match policy {
-                    Policy::AuthApiKey(_) => headers.insert(KEY_HEADER.to_owned()),
-                    Policy::AuthJwt(_) | Policy::AuthOAuth2(_) => headers.insert("authorization".to_owned()),
-                    _ => false,
-                };
-            }
-        }
-        (headers, cache.vary_query.iter().flatten().cloned().collect())
-    }
 }
 
 fn longest_ms(kind: Kind) -> u32 {
@@ -310,28 +259,6 @@ pub(super) fn of_timeout(scene: Scene<'_>, timeout: &TimeoutPolicy) -> Fidelity 
     }
     if timeout.response_ms < SHORTEST_MS {
         differences.push(format!("it waits for {SHORTEST_MS} milliseconds at least"));
-    }
-    with(&differences)
-}
-
-/// How faithfully answers are kept.
-pub(super) fn of_cache(scene: Scene<'_>, cache: &CachePolicy) -> Fidelity {
-    if let Err(unsupported) = only_rest(scene, "keep no answers") {
-        return unsupported;
-    }
-    let Some(query) = &cache.vary_query else {
-        return unsupported(
-            "API Gateway tells answers apart by query parameters that are named; list them in `varyQuery`",
-        );
-    };
-    if let Some(name) = query.iter().find(|name| !is_plain(name)) {
-        return unsupported(format!(
-            "API Gateway does not know the name of the query parameter `{name}`"
-        ));
-    }
-    let mut differences = vec!["answers to GET are kept whatever their status, and whatever their `Cache-Control` says, and callers can go round the cache with theirs".to_owned()];
-    if cache.ttl_seconds > LONGEST_TTL {
-        differences.push(format!("they are kept for {LONGEST_TTL} seconds at most"));
     }
     with(&differences)
 }

@@ -23,7 +23,7 @@ pub(super) fn judge(
         Policy::AuthOAuth2(oauth2) => authorizers::of_oauth2(scene, oauth2, before),
         Policy::AuthBasic(_) => unsupported(BASIC),
         Policy::AuthMtls(_) => unsupported(MTLS),
-        Policy::IpFilter(filter) => source::of_filter(scene, filter, operation),
+        Policy::IpFilter(_) => source::of_filter(scene, operation),
         Policy::RequestValidate(validate) => validation::of_requests(scene, validate, before),
         Policy::RequestSize(size) => validation::of_size(size),
         Policy::RateLimit(limit) => usage::of_rate(scene, limit, operation),

@@ -33,6 +33,14 @@ impl Kind {
         }
     }
 
+    /// As people say it of one.
+    pub(crate) fn one(self) -> &'static str {
+        match self {
+            Self::Rest => "a REST API",
+            Self::Http => "an HTTP API",
+        }
+    }
+
     fn other(self) -> Self {
         match self {
             Self::Rest => Self::Http,
@@ -62,9 +70,9 @@ pub(crate) fn kind(desired: &DesiredApi, settings: &AwsSettings) -> Result<Choic
     Err(Error::new(
         ErrorKind::Unsupported,
         format!(
-            "Amazon API Gateway cannot serve `{}` as a {}: it does not know {}; deploy it to another gateway, or change the API",
+            "Amazon API Gateway cannot serve `{}` as {}: it does not know {}; deploy it to another gateway, or change the API",
             desired.mark.api_name,
-            choice.kind.title(),
+            choice.kind.one(),
             obstacles.join(", ")
         ),
     ))
@@ -74,7 +82,7 @@ pub(crate) fn kind(desired: &DesiredApi, settings: &AwsSettings) -> Result<Choic
 pub(super) fn chosen(content: &RevisionContent, settings: &AwsSettings) -> Choice {
     let said = |kind: Kind| Choice {
         kind,
-        reason: format!("It becomes a {}, as the environment's `kind` says.", kind.title()),
+        reason: format!("It becomes {}, as the environment's `kind` says.", kind.one()),
     };
     match settings.kind.as_str() {
         "rest" => said(Kind::Rest),
@@ -126,13 +134,13 @@ fn is_unsupported(entry: &PolicyFidelity) -> bool {
 }
 
 fn reason(content: &RevisionContent, settings: &AwsSettings, kind: Kind) -> String {
-    let (own, other) = (kind.title(), kind.other().title());
+    let (own, other) = (kind.one(), kind.other().one());
     if let Some(obstacle) = obstacles(scene(content, settings, kind.other())).first() {
-        return format!("It becomes a {own}, since a {other} does not know {obstacle}.");
+        return format!("It becomes {own}, since {other} does not know {obstacle}.");
     }
     let better = better(content, settings, kind);
     format!(
-        "It becomes a {own}, which expresses {} better than a {other} does.",
+        "It becomes {own}, which expresses {} better than {other} does.",
         better.join(", ")
     )
 }

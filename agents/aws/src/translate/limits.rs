@@ -9,29 +9,27 @@ use gatehouse_connector_sdk::{
 
 use super::{
     Form, Kind,
-    kind::chosen,
     paths::{self, Place},
 };
-use crate::config::AwsSettings;
 
 /// Resources of a REST API, and routes of an HTTP API.
 const LARGEST: usize = 300;
 /// The largest document that is taken, in bytes.
 const LARGEST_DOCUMENT: usize = 6 * 1024 * 1024;
-/// Stages hold at most so many characters of throttling and other settings of methods, so there is no limit of ours.
+/// Authorizers of an API.
 const AUTHORIZERS: usize = 10;
 
 /// Refuses an API that AWS would refuse for its size.
-pub(crate) fn limits(desired: &DesiredApi, settings: &AwsSettings, form: &Form) -> Result<()> {
+pub(crate) fn limits(desired: &DesiredApi, form: &Form) -> Result<()> {
     let name = &desired.mark.api_name;
-    let kind = chosen(&desired.content, settings).kind;
+    let kind = form.kind;
     let places = paths::places(&desired.content, kind);
     let count = count(kind, &places);
     if count > LARGEST {
         return Err(refused(format!(
-            "`{name}` has {count} {}, and Amazon API Gateway takes {LARGEST} in a {}; {}",
+            "`{name}` has {count} {}, and Amazon API Gateway takes {LARGEST} in {}; {}",
             things(kind),
-            kind.title(),
+            kind.one(),
             proposal(kind, &places)
         )));
     }
@@ -74,6 +72,14 @@ fn count(kind: Kind, places: &[Place<'_>]) -> usize {
     }
 }
 
+/// What every API has once: the root is a resource of a REST API.
+fn root(kind: Kind) -> usize {
+    match kind {
+        Kind::Rest => 1,
+        Kind::Http => 0,
+    }
+}
+
 /// Every resource on the way to these paths, the root among them.
 fn resources<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut resources = BTreeSet::from(["/"]);
@@ -94,15 +100,15 @@ fn proposal(kind: Kind, places: &[Place<'_>]) -> String {
     }
     let weights: Vec<(&str, usize)> = groups
         .iter()
-        .map(|(first, places)| (*first, count(kind, places)))
+        .map(|(first, places)| (*first, count(kind, places).saturating_sub(root(kind))))
         .collect();
-    if let Some((first, weight)) = weights.iter().find(|(_, weight)| *weight > LARGEST) {
+    if let Some((first, weight)) = weights.iter().find(|(_, weight)| *weight + root(kind) > LARGEST) {
         return format!(
             "below `/{first}` alone there are {weight}, so that it cannot be split by the first segment of its paths: split it further down, ask AWS for a higher quota, or deploy it to another gateway"
         );
     }
-    let bins = packed(&weights);
-    let told: Vec<String> = bins.iter().map(|bin| told(bin)).collect();
+    let bins = packed(&weights, LARGEST - root(kind));
+    let told: Vec<String> = bins.iter().map(|bin| told(bin, root(kind))).collect();
     format!(
         "make it {} APIs, each with the operations below {}",
         bins.len(),
@@ -111,13 +117,13 @@ fn proposal(kind: Kind, places: &[Place<'_>]) -> String {
 }
 
 /// First fit, the heaviest first.
-fn packed<'a>(weights: &[(&'a str, usize)]) -> Vec<Vec<(&'a str, usize)>> {
+fn packed<'a>(weights: &[(&'a str, usize)], largest: usize) -> Vec<Vec<(&'a str, usize)>> {
     let mut sorted = weights.to_vec();
     sorted.sort_by_key(|(first, weight)| (std::cmp::Reverse(*weight), *first));
     let mut bins: Vec<Vec<(&str, usize)>> = Vec::new();
     for group in sorted {
         let fits = |bin: &&mut Vec<(&str, usize)>| {
-            bin.iter().map(|(_, weight)| weight).sum::<usize>() + group.1 <= LARGEST
+            bin.iter().map(|(_, weight)| weight).sum::<usize>() + group.1 <= largest
         };
         match bins.iter_mut().find(fits) {
             Some(bin) => bin.push(group),
@@ -127,7 +133,7 @@ fn packed<'a>(weights: &[(&'a str, usize)]) -> Vec<Vec<(&'a str, usize)>> {
     bins
 }
 
-fn told(bin: &[(&str, usize)]) -> String {
+fn told(bin: &[(&str, usize)], root: usize) -> String {
     const SHOWN: usize = 5;
     let mut firsts: Vec<String> = bin.iter().map(|(first, _)| format!("`/{first}`")).collect();
     firsts.sort();
@@ -138,6 +144,6 @@ fn told(bin: &[(&str, usize)]) -> String {
     } else {
         String::new()
     };
-    let weight: usize = bin.iter().map(|(_, weight)| weight).sum();
+    let weight: usize = root + bin.iter().map(|(_, weight)| weight).sum::<usize>();
     format!("{}{more} ({weight})", firsts.join(", "))
 }

@@ -3,6 +3,7 @@
 //! Their fields are those that [`read`](crate::read::native) keeps. A fragment that is not understood is left out as a
 //! whole and told as unsupported; one that guards callers stops the deploy, since nobody can accept an open API.
 
+mod guards;
 mod laid;
 
 use gatehouse_connector_sdk::schemas::{
@@ -10,14 +11,13 @@ use gatehouse_connector_sdk::schemas::{
     policy::{NativePolicy, Policy},
     revision::Operation,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-pub(super) use self::laid::{INTEGRATION, document, field, operation, scheme};
-use super::{
-    Kind,
-    judge::{judge, unsupported},
-    scene::Scene,
+pub(super) use self::guards::is_open;
+pub(super) use self::laid::{
+    AUTH, GATEWAY_RESPONSES, INTEGRATION, document, field, is_signed, operation, scheme,
 };
+use super::{Kind, judge::unsupported, scene::Scene};
 use crate::config::GATEWAY_TYPE;
 
 /// What the names of AWS's extensions begin with.
@@ -37,17 +37,15 @@ const TAKEN: [&str; 12] = [
     "request-validator",
     "request-validators",
 ];
-/// Fields of a fragment that keep somebody out.
-const GUARDS: [&str; 4] = ["apiKeyRequired", "authorization", "authorizer", "resourcePolicy"];
 /// Fields of a fragment that are of the whole API.
 const OF_API: [&str; 8] = [
-    "api",
     "cors",
+    "document",
     "domainNames",
     "extensions",
-    "gatewayResponses",
     "resourcePolicy",
     "stage",
+    "stageSettings",
     "usagePlans",
 ];
 /// Fields of an integration.
@@ -77,19 +75,17 @@ const OF_INTEGRATION: [&str; 20] = [
 /// Whether a value is of the right kind.
 type Is = fn(&Value) -> bool;
 
-const OF_SETTINGS: [(&str, Is); 2] = [
-    ("binaryMediaTypes", is_texts),
-    ("minimumCompressionSize", Value::is_u64),
-];
 const OF_METHODS: [(&str, Is); 3] = [
     ("dataTraceEnabled", Value::is_boolean),
     ("loggingLevel", is_level),
     ("metricsEnabled", Value::is_boolean),
 ];
-const OF_STAGE: [(&str, Is); 4] = [
+const OF_STAGE: [(&str, Is); 6] = [
     ("accessLogSettings", is_log),
     ("cacheClusterSize", Value::is_string),
-    ("methodSettings", is_method_settings),
+    ("dataTraceEnabled", Value::is_boolean),
+    ("loggingLevel", is_level),
+    ("metricsEnabled", Value::is_boolean),
     ("tracingEnabled", Value::is_boolean),
 ];
 const OF_AUTHORIZER: [(&str, Is); 3] = [
@@ -115,12 +111,6 @@ fn is_log(value: &Value) -> bool {
     value.as_object().is_some_and(|fields| fields.len() == 2) && text("destinationArn") && text("format")
 }
 
-fn is_method_settings(value: &Value) -> bool {
-    value
-        .as_object()
-        .is_some_and(|fields| only(fields, "", &OF_METHODS).is_ok())
-}
-
 /// Whether a fragment is understood: then it is taken as it is.
 pub(super) fn of_native(
     scene: Scene<'_>,
@@ -140,33 +130,6 @@ pub(super) fn of_native(
     Fidelity::Exact
 }
 
-/// Whether an API has a fragment that guards callers and is not understood.
-pub(super) fn is_open(scene: Scene<'_>) -> bool {
-    let is_lost = |policy: &Policy, at: Option<&Operation>, before: &[&Policy]| match policy {
-        Policy::Native(native) => {
-            let guards = GUARDS.iter().any(|field| native.config.contains_key(*field));
-            let is_ours = native.gateway_type.to_string() == GATEWAY_TYPE;
-            guards && is_ours && matches!(judge(scene, policy, at, before), Fidelity::Unsupported { .. })
-        }
-        _ => false,
-    };
-    let content = scene.content;
-    let of_api = scene.expressed(None);
-    let at_api = (0..content.policies.len()).any(|index| {
-        let before: Vec<&Policy> = content.policies[..index].iter().collect();
-        is_lost(&content.policies[index], None, &before)
-    });
-    at_api
-        || content.operations.iter().any(|operation| {
-            (0..operation.policies.len()).any(|index| {
-                let policy = &operation.policies[index];
-                let others = of_api.iter().copied().filter(|other| *other != policy);
-                let before: Vec<&Policy> = others.chain(&operation.policies[..index]).collect();
-                is_lost(policy, Some(operation), &before)
-            })
-        })
-}
-
 fn understood(
     scene: Scene<'_>,
     (name, value): (&str, &Value),
@@ -178,15 +141,9 @@ fn understood(
         return Err(format!("`{place}` is of the whole API; put the policy there"));
     }
     match name {
-        "integration" => {
-            let known = OF_INTEGRATION.map(|name| (name, (|_| true) as Is));
-            only(fields(value, place)?, place, &known)
-        }
+        "operation" => of_operation(fields(value, place)?, place, before),
+        "document" => of_rest(scene, place).and_then(|()| of_document(fields(value, place)?, place)),
         "authorizer" => of_authorizer(value, place).and_then(|()| alone(place, before)),
-        "authorization" => match value.as_str() {
-            Some("AWS_IAM") => alone(place, before),
-            _ => Err(format!("`{place}` can only be `AWS_IAM`")),
-        },
         "apiKeyRequired" => match (value, scene.kind) {
             (Value::Bool(true), Kind::Rest) => Ok(()),
             _ => Err(format!("`{place}` can only be `true`, of a REST API")),
@@ -194,10 +151,8 @@ fn understood(
         "methodSettings" => {
             of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_METHODS))
         }
-        "method" | "extensions" => extensions(fields(value, place)?, place),
-        "api" => of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_SETTINGS)),
+        "extensions" => extensions(fields(value, place)?, place),
         "stage" => of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_STAGE)),
-        "gatewayResponses" => of_rest(scene, place).and_then(|()| fields(value, place).map(drop)),
         "resourcePolicy" => of_rest(scene, place).and_then(|()| of_callers(scene, value, place)),
         "cors" => of_origins(scene, value, place),
         "requestValidator" => Err(format!(
@@ -206,6 +161,7 @@ fn understood(
         "usagePlans" => Err(format!(
             "`{place}` says what keys may that are not the API's own; write it as `auth.apiKey`, `ratelimit` and `quota`"
         )),
+        "stageSettings" => Err(format!("`{place}` is not set by deploys; set it on AWS")),
         "domainNames" => Err(format!(
             "`{place}` is of a domain name, not of the API; set it up there"
         )),
@@ -213,13 +169,52 @@ fn understood(
     }
 }
 
+/// What answers an operation, and what else AWS is told of it.
+fn of_operation(fields: &Map<String, Value>, place: &str, before: &[&Policy]) -> Result<(), String> {
+    for (name, value) in fields {
+        let place = format!("{place}/{name}");
+        match name.as_str() {
+            INTEGRATION => only(
+                self::fields(value, &place)?,
+                &place,
+                &OF_INTEGRATION.map(|name| (name, any as Is)),
+            )?,
+            AUTH if *value == json!({"type": "AWS_IAM"}) => alone(&place, before)?,
+            AUTH => return Err(format!("`{place}` can only be `{{\"type\": \"AWS_IAM\"}}`")),
+            "responses" => self::fields(value, &place).map(drop)?,
+            name => extension(name, &place)?,
+        }
+    }
+    Ok(())
+}
+
+fn any(_value: &Value) -> bool {
+    true
+}
+
+fn of_document(fields: &Map<String, Value>, place: &str) -> Result<(), String> {
+    fields
+        .iter()
+        .try_for_each(|(name, value)| match (name.as_str(), value) {
+            (GATEWAY_RESPONSES, Value::Object(_)) => Ok(()),
+            (name, _) => extension(name, &format!("{place}/{name}")),
+        })
+}
+
+/// Whether a fragment says who may call.
+pub(super) fn asks(native: &NativePolicy) -> bool {
+    let signed = native
+        .config
+        .get("operation")
+        .is_some_and(|operation| operation.get(AUTH).is_some());
+    signed || native.config.contains_key("authorizer")
+}
+
 /// A method has one authorizer.
 fn alone(place: &str, before: &[&Policy]) -> Result<(), String> {
     let is_authorizer = |policy: &&Policy| match policy {
         Policy::AuthJwt(_) | Policy::AuthOAuth2(_) => true,
-        Policy::Native(native) => ["authorizer", "authorization"]
-            .iter()
-            .any(|name| native.config.contains_key(*name)),
+        Policy::Native(native) => asks(native),
         _ => false,
     };
     match before.iter().any(is_authorizer) {
@@ -274,15 +269,18 @@ fn of_rest(scene: Scene<'_>, place: &str) -> Result<(), String> {
 }
 
 fn extensions(fields: &Map<String, Value>, place: &str) -> Result<(), String> {
-    let is_free = |name: &str| {
-        name.strip_prefix(EXTENSION)
-            .is_some_and(|name| !TAKEN.contains(&name))
-    };
-    match fields.keys().find(|name| !is_free(name)) {
-        Some(name) => Err(format!(
-            "`{place}/{name}` is no extension of AWS's that can be set here"
-        )),
-        None => Ok(()),
+    fields
+        .keys()
+        .try_for_each(|name| extension(name, &format!("{place}/{name}")))
+}
+
+fn extension(name: &str, place: &str) -> Result<(), String> {
+    match name
+        .strip_prefix(EXTENSION)
+        .is_some_and(|name| !TAKEN.contains(&name))
+    {
+        true => Ok(()),
+        false => Err(format!("`{place}` is no extension of AWS's that can be set here")),
     }
 }
 

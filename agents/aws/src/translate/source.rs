@@ -68,11 +68,7 @@ fn statement(effect: &str, condition: Option<Value>) -> Value {
 }
 
 /// How faithfully callers are told apart by their addresses.
-pub(super) fn of_filter(
-    scene: Scene<'_>,
-    filter: &IpFilterPolicy,
-    operation: Option<&Operation>,
-) -> Fidelity {
+pub(super) fn of_filter(scene: Scene<'_>, operation: Option<&Operation>) -> Fidelity {
     if let Err(unsupported) = only_rest(scene, "know no resource policies") {
         return unsupported;
     }
@@ -86,7 +82,6 @@ pub(super) fn of_filter(
         _ => None,
     });
     let length = document(scene, &all.collect::<Vec<_>>()).to_string().len();
-    let _ = filter;
     match length > LONGEST {
         true => unsupported(format!(
             "the addresses make a resource policy of {length} characters, and API Gateway takes {LONGEST}; write fewer and larger networks"

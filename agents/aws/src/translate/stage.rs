@@ -48,9 +48,7 @@ fn methods(scene: Scene<'_>, places: &[Place<'_>], spots: &[Spot<'_>]) -> Vec<Me
     };
     let policies = scene.expressed(None);
     for fragment in native::field(&policies, "stage") {
-        if let Some(settings) = fragment.get("methodSettings") {
-            lay(&mut all, settings);
-        }
+        lay(&mut all, fragment);
     }
     let mut methods: BTreeMap<(&str, &str), MethodSettings> = BTreeMap::new();
     for spot in spots {

@@ -1,10 +1,15 @@
 //! Fragments laid over what we write.
 
 use gatehouse_connector_sdk::schemas::policy::Policy;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The extension of an operation that says where its requests go.
 pub(in crate::translate) const INTEGRATION: &str = "x-amazon-apigateway-integration";
+
+/// The extension of an operation that asks callers to sign with credentials of AWS.
+pub(in crate::translate) const AUTH: &str = "x-amazon-apigateway-auth";
+/// The extension of a document that says how API Gateway answers itself.
+pub(in crate::translate) const GATEWAY_RESPONSES: &str = "x-amazon-apigateway-gateway-responses";
 
 /// A field of the fragments that hold at a place, in order.
 pub(in crate::translate) fn field<'a>(policies: &[&'a Policy], name: &str) -> Vec<&'a Value> {
@@ -32,23 +37,24 @@ pub(in crate::translate) fn scheme(policy: &Policy) -> Option<(String, Value, Ve
 
 /// Lays what holds at a place over an operation. An integration of another type stands alone.
 pub(in crate::translate) fn operation(operation: &mut Map<String, Value>, policies: &[&Policy]) {
-    for fragment in field(policies, "method").into_iter().filter_map(Value::as_object) {
-        operation.extend(fragment.clone());
-    }
-    for fragment in field(policies, "integration")
+    let fragments = field(policies, "operation")
         .into_iter()
-        .filter_map(Value::as_object)
-    {
-        let ours = operation.get(INTEGRATION).and_then(Value::as_object);
-        let ours = ours
-            .filter(|_| !fragment.contains_key("type"))
-            .cloned()
-            .unwrap_or_default();
-        operation.insert(INTEGRATION.to_owned(), merged(ours, fragment));
+        .filter_map(Value::as_object);
+    for (name, value) in fragments.flatten() {
+        let ours = operation.get(name).and_then(Value::as_object);
+        let ours = ours.filter(|_| name == INTEGRATION && value.get("type").is_none());
+        let laid = match (ours, value) {
+            (Some(ours), Value::Object(theirs)) => merged(ours.clone(), theirs),
+            _ => value.clone(),
+        };
+        operation.insert(name.clone(), laid);
     }
-    if let Some(kind) = field(policies, "authorization").last() {
-        operation.insert("x-amazon-apigateway-auth".to_owned(), json!({"type": kind}));
-    }
+}
+
+/// Whether callers must sign their requests.
+pub(in crate::translate) fn is_signed(policies: &[&Policy]) -> bool {
+    let fragments = field(policies, "operation");
+    fragments.iter().any(|fragment| fragment.get(AUTH).is_some())
 }
 
 /// Lays what holds for the whole API over a document.
@@ -61,34 +67,17 @@ pub(in crate::translate) fn document(document: &mut Map<String, Value>, policies
         };
         document.insert(name.to_owned(), value);
     };
-    for (name, value) in field(policies, "extensions")
-        .into_iter()
-        .filter_map(Value::as_object)
-        .flatten()
-    {
-        lay(name, value);
-    }
-    for fragment in field(policies, "api") {
-        for (setting, extension) in [
-            ("binaryMediaTypes", "x-amazon-apigateway-binary-media-types"),
-            (
-                "minimumCompressionSize",
-                "x-amazon-apigateway-minimum-compression-size",
-            ),
-        ] {
-            if let Some(value) = fragment.get(setting) {
-                lay(extension, value);
-            }
-        }
+    for kind in ["extensions", "document"] {
+        let fragments = field(policies, kind).into_iter().filter_map(Value::as_object);
+        fragments.flatten().for_each(|(name, value)| lay(name, value));
     }
     for (name, extension) in [
-        ("gatewayResponses", "x-amazon-apigateway-gateway-responses"),
         ("resourcePolicy", "x-amazon-apigateway-policy"),
         ("cors", "x-amazon-apigateway-cors"),
     ] {
-        for value in field(policies, name) {
-            lay(extension, value);
-        }
+        field(policies, name)
+            .into_iter()
+            .for_each(|value| lay(extension, value));
     }
 }
 

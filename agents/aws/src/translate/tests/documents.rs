@@ -334,95 +334,95 @@ fn tokens_are_checked_by_an_http_api() {
     check(
         &form(&desired, &settings(json!({}))),
         expect![[r#"
-        {
-          "kind": "http",
-          "document": {
-            "components": {
-              "securitySchemes": {
-                "jwt-fb504fd9": {
-                  "flows": {},
-                  "type": "oauth2",
-                  "x-amazon-apigateway-authorizer": {
-                    "identitySource": "$request.header.Authorization",
-                    "jwtConfiguration": {
-                      "audience": [
-                        "shop"
-                      ],
-                      "issuer": "https://login.example.com/"
-                    },
-                    "type": "jwt"
-                  }
-                }
-              }
-            },
-            "info": {
-              "title": "Shop",
-              "version": "v1"
-            },
-            "openapi": "3.0.1",
-            "paths": {
-              "/items/{id}": {
-                "get": {
-                  "operationId": "o0",
-                  "parameters": [
-                    {
-                      "in": "path",
-                      "name": "id",
-                      "required": true,
-                      "schema": {
-                        "type": "string"
+            {
+              "kind": "http",
+              "document": {
+                "components": {
+                  "securitySchemes": {
+                    "jwt-4e59f8dd": {
+                      "flows": {},
+                      "type": "oauth2",
+                      "x-amazon-apigateway-authorizer": {
+                        "identitySource": "$request.header.Authorization",
+                        "jwtConfiguration": {
+                          "audience": [
+                            "shop"
+                          ],
+                          "issuer": "https://login.example.com/"
+                        },
+                        "type": "jwt"
                       }
                     }
-                  ],
-                  "responses": {
-                    "200": {
-                      "description": "What the upstream answers"
-                    }
-                  },
-                  "security": [
-                    {
-                      "jwt-fb504fd9": [
-                        "read"
-                      ]
-                    }
-                  ],
-                  "x-amazon-apigateway-integration": {
-                    "connectionType": "INTERNET",
-                    "httpMethod": "GET",
-                    "payloadFormatVersion": "1.0",
-                    "requestParameters": {
-                      "append:header.x-tag": "a",
-                      "overwrite:header.x-from": "aws",
-                      "remove:header.cookie": "''"
-                    },
-                    "timeoutInMillis": 3000,
-                    "type": "http_proxy",
-                    "uri": "http://shop.internal/api/items/{id}"
                   }
+                },
+                "info": {
+                  "title": "Shop",
+                  "version": "v1"
+                },
+                "openapi": "3.0.1",
+                "paths": {
+                  "/items/{id}": {
+                    "get": {
+                      "operationId": "o0",
+                      "parameters": [
+                        {
+                          "in": "path",
+                          "name": "id",
+                          "required": true,
+                          "schema": {
+                            "type": "string"
+                          }
+                        }
+                      ],
+                      "responses": {
+                        "200": {
+                          "description": "What the upstream answers"
+                        }
+                      },
+                      "security": [
+                        {
+                          "jwt-4e59f8dd": [
+                            "read"
+                          ]
+                        }
+                      ],
+                      "x-amazon-apigateway-integration": {
+                        "connectionType": "INTERNET",
+                        "httpMethod": "GET",
+                        "payloadFormatVersion": "1.0",
+                        "requestParameters": {
+                          "append:header.x-tag": "a",
+                          "overwrite:header.x-from": "aws",
+                          "remove:header.cookie": "''"
+                        },
+                        "timeoutInMillis": 3000,
+                        "type": "http_proxy",
+                        "uri": "http://shop.internal/api/items/{id}"
+                      }
+                    }
+                  }
+                },
+                "x-amazon-apigateway-cors": {
+                  "allowHeaders": [
+                    "authorization"
+                  ],
+                  "allowMethods": [
+                    "GET"
+                  ],
+                  "allowOrigins": [
+                    "https://shop.example.com"
+                  ],
+                  "maxAge": 600
                 }
+              },
+              "endpoint": {
+                "type": "REGIONAL"
+              },
+              "stage": {
+                "name": "live",
+                "tracingEnabled": false
               }
-            },
-            "x-amazon-apigateway-cors": {
-              "allowHeaders": [
-                "authorization"
-              ],
-              "allowMethods": [
-                "GET"
-              ],
-              "allowOrigins": [
-                "https://shop.example.com"
-              ],
-              "maxAge": 600
-            }
-          },
-          "endpoint": {
-            "type": "REGIONAL"
-          },
-          "stage": {
-            "name": "live",
-            "tracingEnabled": false
-          }
-        }"#]],
+            }"#]],
     );
 }
 
@@ -447,7 +447,7 @@ fn lambda_functions_and_user_pools_check_tokens_for_rest_apis() {
             [
               {
                 "securitySchemes": {
-                  "cognito-22790886": {
+                  "cognito-1f1765fa": {
                     "in": "header",
                     "name": "Authorization",
                     "type": "apiKey",
@@ -459,7 +459,7 @@ fn lambda_functions_and_user_pools_check_tokens_for_rest_apis() {
                     },
                     "x-amazon-apigateway-authtype": "cognito_user_pools"
                   },
-                  "lambda-3b856be4": {
+                  "lambda-fd90b6ab": {
                     "in": "header",
                     "name": "Authorization",
                     "type": "apiKey",
@@ -475,12 +475,12 @@ fn lambda_functions_and_user_pools_check_tokens_for_rest_apis() {
               },
               [
                 {
-                  "lambda-3b856be4": []
+                  "lambda-fd90b6ab": []
                 }
               ],
               [
                 {
-                  "cognito-22790886": [
+                  "cognito-1f1765fa": [
                     "shop/read"
                   ]
                 }
@@ -1051,14 +1051,14 @@ fn targets_headers_and_times_are_mapped() {
 fn fragments_are_put_over_what_we_write() {
     let native = |config: Value| json!({"type": "native", "with": {"gatewayType": "aws", "config": config}});
     let whole = native(
-        json!({"api": {"minimumCompressionSize": 1024}, "stage": {"tracingEnabled": true, "methodSettings": {"loggingLevel": "ERROR"}}}),
+        json!({"document": {"x-amazon-apigateway-minimum-compression-size": 1024}, "stage": {"tracingEnabled": true, "loggingLevel": "ERROR"}}),
     );
-    let lambda = json!([native(json!({"integration": {
+    let lambda = json!([native(json!({"operation": {"x-amazon-apigateway-integration": {
         "type": "aws_proxy", "httpMethod": "POST",
         "uri": "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:list/invocations",
-    }, "authorization": "AWS_IAM", "methodSettings": {"metricsEnabled": true}}))]);
+    }, "x-amazon-apigateway-auth": {"type": "AWS_IAM"}}, "methodSettings": {"metricsEnabled": true}}))]);
     let tls = json!([native(
-        json!({"integration": {"tlsConfig": {"insecureSkipVerification": false}}, "authorizer": {
+        json!({"operation": {"x-amazon-apigateway-integration": {"tlsConfig": {"insecureSkipVerification": false}}}, "authorizer": {
             "name": "mine", "scopes": [], "scheme": {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authorizer": {"type": "token"}},
         }})
     )]);
@@ -1134,14 +1134,6 @@ fn fragments_are_put_over_what_we_write() {
               "x-amazon-apigateway-binary-media-types": [
                 "*/*"
               ],
-              "x-amazon-apigateway-gateway-responses": {
-                "MISSING_AUTHENTICATION_TOKEN": {
-                  "responseTemplates": {
-                    "application/json": "{\"message\":\"Not Found\"}"
-                  },
-                  "statusCode": "404"
-                }
-              },
               "x-amazon-apigateway-minimum-compression-size": 1024
             }"#]],
     );

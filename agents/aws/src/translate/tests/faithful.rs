@@ -16,7 +16,7 @@ fn each_kind_expresses_what_it_can() {
         policy
     };
     let table = [
-        (key(json!({})), "a", "u"),
+        (key(json!({})), "e", "u"),
         (key(json!({"forward": true})), "e", "u"),
         (key(json!({"name": "X-API-Key", "forward": true})), "e", "u"),
         (key(json!({"name": "x-other"})), "u", "u"),
@@ -192,11 +192,11 @@ fn tokens_that_are_checked_less_than_asked_stay_out() {
 fn what_needs_keys_asks_for_them_at_the_api() {
     let quota = |per: &str| json!({"type": "quota", "with": {"requests": 5, "per": per}});
     let table = [
-        (json!([key_policy(), quota("day")]), "aa"),
-        (json!([quota("day"), key_policy()]), "aa"),
-        (json!([key_policy(), quota("hour")]), "au"),
-        (json!([key_policy(), quota("day"), quota("month")]), "aau"),
-        (json!([key_policy(), key_policy()]), "au"),
+        (json!([key_policy(), quota("day")]), "ea"),
+        (json!([quota("day"), key_policy()]), "ae"),
+        (json!([key_policy(), quota("hour")]), "eu"),
+        (json!([key_policy(), quota("day"), quota("month")]), "eau"),
+        (json!([key_policy(), key_policy()]), "eu"),
     ];
     for (policies, expected) in table {
         assert_eq!(letters(&policies, &rest()), expected, "{policies}");
@@ -237,20 +237,26 @@ fn fragments_are_understood_or_refused_with_their_place() {
             json!({"stage": {"canarySettings": {}}}),
             "`/config/stage/canarySettings` is not known",
         ),
-        (json!({"integration": {"tlsConfig": {}}}), "Exact"),
         (
-            json!({"integration": {"other": 1}}),
-            "`/config/integration/other` is not known",
+            json!({"operation": {"x-amazon-apigateway-integration": {"tlsConfig": {}}}}),
+            "Exact",
         ),
         (
-            json!({"method": {"x-amazon-apigateway-auth": {"type": "NONE"}}}),
-            "`/config/method/x-amazon-apigateway-auth` is no extension",
+            json!({"operation": {"x-amazon-apigateway-integration": {"other": 1}}}),
+            "`/config/operation/x-amazon-apigateway-integration/other` is not known",
+        ),
+        (
+            json!({"operation": {"x-amazon-apigateway-auth": {"type": "NONE"}}}),
+            "`/config/operation/x-amazon-apigateway-auth` can only be",
         ),
         (
             json!({"extensions": {"x-amazon-apigateway-policy": {}}}),
             "is no extension",
         ),
-        (json!({"authorization": "NONE"}), "can only be `AWS_IAM`"),
+        (
+            json!({"operation": {"x-amazon-apigateway-authtype": "none"}}),
+            "is no extension",
+        ),
         (json!({"plugins": []}), "`/config/plugins` is not known"),
     ];
     for (config, expected) in table {

@@ -31,19 +31,19 @@ fn auto_takes_what_expresses_the_policies_best() {
         json!([jwt_policy()]),
         &[],
         &auto,
-        expect!["Http: It becomes a HTTP API, which expresses `auth.jwt` better than a REST API does."],
+        expect!["Http: It becomes an HTTP API, which expresses `auth.jwt` better than a REST API does."],
     );
     check(
         json!([key_policy()]),
         &[],
         &auto,
-        expect!["Rest: It becomes a REST API, which expresses `auth.apiKey` better than a HTTP API does."],
+        expect!["Rest: It becomes a REST API, which expresses `auth.apiKey` better than an HTTP API does."],
     );
     check(
         json!([jwt_policy(), key_policy()]),
         &[],
         &auto,
-        expect!["Rest: It becomes a REST API, which expresses its policies as well as an HTTP API does."],
+        expect!["Rest: It becomes a REST API, which expresses `auth.apiKey` better than an HTTP API does."],
     );
     let both = [("GET", "/pets/{id}"), ("GET", "/pets/{rest...}")];
     check(
@@ -51,7 +51,7 @@ fn auto_takes_what_expresses_the_policies_best() {
         &both,
         &auto,
         expect![
-            "Http: It becomes a HTTP API, since a REST API does not know `{name}` beside `{name...}` below `/pets/`."
+            "Http: It becomes an HTTP API, since a REST API does not know `{name}` beside `{name...}` below `/pets/`."
         ],
     );
     check(
@@ -59,7 +59,7 @@ fn auto_takes_what_expresses_the_policies_best() {
         &[],
         &settings(json!({"vpcLinkId": "a1"})),
         expect![
-            "Rest: It becomes a REST API, since a HTTP API does not know upstreams by URL behind a VPC link (the setting `vpcLinkId`)."
+            "Rest: It becomes a REST API, since an HTTP API does not know upstreams by URL behind a VPC link (the setting `vpcLinkId`)."
         ],
     );
 }

@@ -4,6 +4,7 @@ mod documents;
 mod faithful;
 mod kinds;
 mod properties;
+mod round_trip;
 mod sizes;
 
 use gatehouse_connector_sdk::schemas::{

@@ -71,7 +71,7 @@ proptest! {
             prop_assert_eq!(&form, &translate::form(&desired, &settings));
             let read: translate::Form = serde_json::from_value(json!(form)).expect("a form");
             prop_assert_eq!(&read, &form);
-            let _ = translate::limits(&desired, &settings, &form);
+            let _ = translate::limits(&desired, &form);
             let _ = translate::kind(&desired, &settings);
             let _ = translate::permissions_needed(&form);
         }
