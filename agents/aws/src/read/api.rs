@@ -68,7 +68,9 @@ pub(super) fn content(
         .filter(|version| !version.trim().is_empty());
     RevisionContent {
         display_name: recorded.map_or_else(|| named(snapshot), |content| content.display_name.clone()),
-        version: version.unwrap_or_else(|| "v1".to_owned()),
+        version: version
+            .or_else(|| recorded.map(|content| content.version.clone()))
+            .unwrap_or_else(|| "v1".to_owned()),
         r#type: recorded.map_or(ApiType::Rest, |content| content.r#type),
         direction: recorded.map_or(Direction::Ingress, |content| content.direction),
         definition: None,

@@ -142,17 +142,18 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
     let mut taken = BTreeSet::new();
     let mut consumers = Vec::new();
     for key in keys {
-        let name = consumer_name(&key.name);
+        let name = key.name.as_str();
         let consumer = resource_name(name).or_else(|| resource_name(&key.id));
-        let known = consumer.as_ref().and_then(|consumer| recorded(reading, consumer));
-        let named = known.or_else(|| {
-            let secret_ref = free(&mut taken, &format!("{}-{}-key", reading.snapshot.name, name))
-                .or_else(|| free(&mut taken, &format!("{}-key", key.id)))?;
-            Some(ApiKeyConsumer {
-                consumer: consumer?,
-                secret_ref,
-            })
-        });
+        let named = ours(name)
+            .or_else(|| recorded(reading, consumer.as_ref()?))
+            .or_else(|| {
+                let secret_ref = free(&mut taken, &format!("{}-{name}-key", reading.snapshot.name))
+                    .or_else(|| free(&mut taken, &format!("{}-key", key.id)))?;
+                Some(ApiKeyConsumer {
+                    consumer: consumer?,
+                    secret_ref,
+                })
+            });
         match named {
             Some(named) => consumers.push(named),
             None => notes.push(format!(
@@ -164,12 +165,16 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
     consumers
 }
 
-/// Keys that we made carry the name of the API before that of the consumer: `gatehouse.orders.alice`.
-fn consumer_name(key: &str) -> &str {
-    let ours = key
-        .strip_prefix("gatehouse.")
-        .and_then(|rest| rest.split_once('.'));
-    ours.map_or(key, |(_, consumer)| consumer)
+/// Keys that we made say whose they are: `gatehouse.orders.alice.alices-key.v2`.
+fn ours(key: &str) -> Option<ApiKeyConsumer> {
+    let parts: Vec<&str> = key.split('.').collect();
+    let ["gatehouse", _, consumer, secret, _] = parts[..] else {
+        return None;
+    };
+    Some(ApiKeyConsumer {
+        consumer: consumer.parse().ok()?,
+        secret_ref: secret.parse().ok()?,
+    })
 }
 
 /// The same consumer's key as it was applied.
