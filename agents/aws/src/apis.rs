@@ -114,6 +114,8 @@ pub(crate) trait Calls: Send + Sync {
     async fn remove_stage(&self, id: &str) -> Result<()>;
     /// Removes the API with everything below it.
     async fn remove(&self, id: &str) -> Result<()>;
+    /// Puts tags to an API that is there.
+    async fn tag(&self, id: &str, tags: &BTreeMap<String, String>) -> Result<()>;
 }
 
 /// The calls of a kind of API; `object` is what they are about, for messages.

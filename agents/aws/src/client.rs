@@ -2,13 +2,14 @@
 
 mod access;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use aws_sdk_apigateway::Client as RestClient;
 use aws_sdk_apigatewayv2::Client as HttpClient;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use gatehouse_connector_sdk::{context::Context, error::Result, scheduler};
+use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
 
 pub(crate) use self::access::Accesses;
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The clients of one account and region.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Clients {
     /// REST APIs, and what both kinds of APIs share: keys, usage plans, domain names.
     pub(crate) rest: RestClient,
@@ -25,6 +26,13 @@ pub(crate) struct Clients {
     pub(crate) http: HttpClient,
     /// Who the credentials belong to.
     pub(crate) sts: aws_sdk_sts::Client,
+}
+
+/// The clients' own words have the access key in them.
+impl fmt::Debug for Clients {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Clients")
+    }
 }
 
 /// An account for one piece of work in one environment.
@@ -70,7 +78,12 @@ impl Account<'_> {
             environment: self.context.environment.name.as_str(),
             region: &self.settings.region,
         };
-        let attempt = || async { send(&self.clients).await.map_err(|error| from_aws(call, error)) };
+        // What the clients log of a request has the access key in it.
+        let silent = NoSubscriber::default;
+        let attempt = || async {
+            let sent = send(&self.clients).with_subscriber(silent()).await;
+            sent.map_err(|error| from_aws(call, error))
+        };
         scheduler::call(self.context.quotas.as_ref(), quota, attempt).await
     }
 

@@ -31,7 +31,7 @@ use gatehouse_connector_sdk::{
         identity::ResourceName,
         observed::Observation,
         plan::{Plan, still_holds},
-        quota::VendorCalls,
+        quota::{Quota, VendorCalls},
     },
     settings,
 };
@@ -47,7 +47,7 @@ use self::{
 use crate::{
     client::{Accesses, Account},
     config::{self, ACCESS_KEY_ID, AwsSettings, SECRET_ACCESS_KEY, SESSION_TOKEN},
-    quotas, translate,
+    mark, quotas, translate,
 };
 
 /// Speaks to Amazon API Gateway.
@@ -73,6 +73,12 @@ impl AwsConnector {
             listings: Listings::default(),
         }
     }
+    /// The same for servers whose quotas are not those that AWS publishes.
+    #[must_use]
+    pub fn with_quotas(mut self, quotas: Vec<Quota>) -> Self {
+        self.descriptor.quotas = quotas;
+        self
+    }
 }
 
 fn descriptor() -> Descriptor {
@@ -84,6 +90,7 @@ fn descriptor() -> Descriptor {
             deploy: true,
             undeploy: true,
             observe: true,
+            adopt: true,
             check: true,
             discover: true,
             steps: true,
@@ -187,7 +194,7 @@ impl Connector for AwsConnector {
         let account = self.accesses.open(context).await?;
         let held = match looking::find(&account, &api.mark, api.external_ref.as_ref()).await? {
             Found::Ours(held) => Some(*held),
-            Found::Foreign(foreign) => return Err(not_ours(&foreign.name, &foreign.id.external_ref().0)),
+            Found::Foreign(held) => return Err(not_ours(&held.api.name, &held.api.id.external_ref().0)),
             Found::Nothing => None,
         };
         let removal = Removal {
@@ -203,8 +210,10 @@ impl Connector for AwsConnector {
 /// overwritten: whoever drives the attempt looks again.
 fn own(found: Found, observation: &Observation, request: &DeployRequest) -> Result<Option<Held>> {
     let api = &request.desired.mark.api_name;
-    if let Found::Foreign(foreign) = &found {
-        return Err(not_ours(&foreign.name, &foreign.id.external_ref().0));
+    if let Found::Foreign(foreign) = &found
+        && (!request.adopt || mark::is_marked(&foreign.api.tags))
+    {
+        return Err(not_ours(&foreign.api.name, &foreign.api.id.external_ref().0));
     }
     if !still_holds(&request.plan, observation) {
         let message = format!(
@@ -212,7 +221,7 @@ fn own(found: Found, observation: &Observation, request: &DeployRequest) -> Resu
         );
         return Err(Error::new(ErrorKind::Conflict, message).with_retry(Retry::Backoff));
     }
-    let Found::Ours(held) = found else {
+    let (Found::Ours(held) | Found::Foreign(held)) = found else {
         return Ok(None);
     };
     if held.stage.as_ref().is_some_and(|stage| stage.has_canary) {
@@ -230,7 +239,7 @@ fn not_ours(name: &str, external_ref: &str) -> Error {
     Error::new(
         ErrorKind::Conflict,
         format!(
-            "the API `{name}` ({external_ref}) on AWS does not carry our mark and stays as it is; remove it there, or deploy under another name"
+            "the API `{name}` ({external_ref}) on AWS does not carry our mark and stays as it is; remove it there, or import and adopt it"
         ),
     )
 }

@@ -19,6 +19,17 @@ pub(crate) fn tags(mark: &Mark, wanted: &BTreeMap<String, String>) -> BTreeMap<S
     wanted.clone().into_iter().chain(own).collect()
 }
 
+/// The tags of something that APIs of an environment share.
+pub(crate) fn shared_tags(mark: &Mark, wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let own = [(ENVIRONMENT.to_owned(), mark.environment_id.to_string())];
+    wanted.clone().into_iter().chain(own).collect()
+}
+
+/// Whether something is there for an API's environment.
+pub(crate) fn is_of_environment(mark: &Mark, tags: &HashMap<String, String>) -> bool {
+    tags.get(ENVIRONMENT) == Some(&mark.environment_id.to_string())
+}
+
 /// Whether something is there for this API in this environment, whatever revision it was made for.
 pub(crate) fn is_of(mark: &Mark, tags: &HashMap<String, String>) -> bool {
     let has = |name: &str, value: String| tags.get(name) == Some(&value);

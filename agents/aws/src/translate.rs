@@ -19,6 +19,7 @@ mod paths;
 mod permissions;
 mod scene;
 mod source;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod usage;

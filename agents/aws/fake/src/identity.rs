@@ -86,7 +86,7 @@ impl AccessKey {
         };
         let denied = statements.iter().any(|one| applies(one, "Deny"));
         let unconditional = |one: &&Value| applies(one, "Allow") && one.get("Condition").is_none();
-        !denied && statements.iter().any(|one| unconditional(one))
+        !denied && statements.iter().any(unconditional)
     }
 }
 

@@ -16,6 +16,7 @@ mod control;
 mod data;
 pub mod emulators;
 mod faults;
+mod http_apis;
 mod identity;
 mod openapi;
 mod options;

@@ -17,6 +17,7 @@ pub(crate) struct Place {
     pub(crate) rest_apis: BTreeMap<String, RestApi>,
     pub(crate) api_keys: Entities,
     pub(crate) usage_plans: BTreeMap<String, UsagePlan>,
+    pub(crate) http_apis: BTreeMap<String, HttpApi>,
     pub(crate) domain_names: BTreeMap<String, DomainName>,
     pub(crate) vpc_links: Entities,
     /// What the account itself is set to, beside what never changes.
@@ -53,6 +54,32 @@ pub(crate) struct Definition {
 pub(crate) struct Deployment {
     pub(crate) entity: Entity,
     pub(crate) snapshot: Arc<Definition>,
+}
+
+/// An HTTP or a WebSocket API.
+#[derive(Debug, Default)]
+pub(crate) struct HttpApi {
+    pub(crate) tags: Entity,
+    pub(crate) definition: HttpDefinition,
+    pub(crate) deployments: BTreeMap<String, HttpDeployment>,
+    pub(crate) stages: Entities,
+}
+
+/// What a deployment of an HTTP API is a snapshot of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HttpDefinition {
+    /// The API itself: name, version, CORS and so on.
+    pub(crate) api: Entity,
+    pub(crate) routes: Entities,
+    pub(crate) integrations: Entities,
+    pub(crate) authorizers: Entities,
+}
+
+/// A snapshot of an HTTP API that never changes.
+#[derive(Debug)]
+pub(crate) struct HttpDeployment {
+    pub(crate) entity: Entity,
+    pub(crate) snapshot: Arc<HttpDefinition>,
 }
 
 /// A usage plan and its keys.
@@ -137,5 +164,14 @@ impl Place {
         };
         let found = self.usage_plans.iter().find(|(_, plan)| holds(plan));
         found.map(|(id, _)| id.as_str())
+    }
+}
+
+impl Place {
+    /// The names of an API's stages, whichever of the two kinds it is; none if there is no such API.
+    pub(crate) fn stage_names(&self, api: &str) -> Option<Vec<&str>> {
+        let rest = self.rest_apis.get(api).map(|api| &api.stages);
+        let stages = rest.or_else(|| Some(&self.http_apis.get(api)?.stages));
+        stages.map(|stages| stages.keys().map(String::as_str).collect())
     }
 }

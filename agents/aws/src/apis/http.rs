@@ -228,6 +228,17 @@ impl Calls for Http<'_> {
         unless_missing(removed).map(drop)
     }
 
+    async fn tag(&self, id: &str, tags: &BTreeMap<String, String>) -> Result<()> {
+        let resource = self.account.settings.resource_name(&format!("/apis/{id}"));
+        self.account
+            .call("TagResource", self.object, |clients| {
+                let call = clients.http.tag_resource().resource_arn(&resource);
+                call.set_tags(Some(tags.clone().into_iter().collect())).send()
+            })
+            .await
+            .map(drop)
+    }
+
     async fn remove(&self, id: &str) -> Result<()> {
         let removed = self
             .account

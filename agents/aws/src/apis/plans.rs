@@ -56,6 +56,15 @@ impl Plans<'_> {
 
     /// Every usage plan.
     pub(crate) async fn list(&self) -> Result<Vec<Plan>> {
+        self.list_with(None).await
+    }
+
+    /// Whether any usage plan lets a key in.
+    pub(crate) async fn lets_in(&self, key: &str) -> Result<bool> {
+        Ok(!self.list_with(Some(key)).await?.is_empty())
+    }
+
+    async fn list_with(&self, key: Option<&str>) -> Result<Vec<Plan>> {
         let mut all = Vec::new();
         let mut position = None;
         loop {
@@ -64,7 +73,9 @@ impl Plans<'_> {
                 .account
                 .call("GetUsagePlans", "the usage plans", |clients| {
                     let call = clients.rest.get_usage_plans().limit(LONGEST_PAGE);
-                    call.set_position(next.clone()).send()
+                    call.set_key_id(key.map(str::to_owned))
+                        .set_position(next.clone())
+                        .send()
                 })
                 .await?;
             all.extend(page.items.unwrap_or_default().into_iter().map(|plan| Plan {
@@ -231,6 +242,18 @@ impl Plans<'_> {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
             put => put.map(drop),
         }
+    }
+
+    /// Takes a key out of a plan, where it may not be any more.
+    pub(crate) async fn let_in_no_more(&self, plan: &str, key: &str) -> Result<()> {
+        let removed = self
+            .account
+            .call("DeleteUsagePlanKey", self.object, |clients| {
+                let call = clients.rest.delete_usage_plan_key().usage_plan_id(plan);
+                call.key_id(key).send()
+            })
+            .await;
+        unless_missing(removed).map(drop)
     }
 
     /// Removes a key, which may be gone already.

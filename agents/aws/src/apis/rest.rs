@@ -257,6 +257,17 @@ impl Calls for Rest<'_> {
         unless_missing(removed).map(drop)
     }
 
+    async fn tag(&self, id: &str, tags: &BTreeMap<String, String>) -> Result<()> {
+        let resource = self.account.settings.resource_name(&format!("/restapis/{id}"));
+        self.account
+            .call("TagResource", self.object, |clients| {
+                let call = clients.rest.tag_resource().resource_arn(&resource);
+                call.set_tags(Some(tags.clone().into_iter().collect())).send()
+            })
+            .await
+            .map(drop)
+    }
+
     async fn remove(&self, id: &str) -> Result<()> {
         let removed = self
             .account

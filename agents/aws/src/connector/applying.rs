@@ -116,3 +116,6 @@ fn plan(form: &Form, record: &Record) -> Option<read::UsagePlan> {
         keys: keys.collect(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! The document goes to the API, which stages do not follow; a snapshot of it (AWS calls it a deployment) is served only
 //! when the stage is pointed to it. What authenticates callers is part of the snapshot, so the API is never open.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use gatehouse_connector_sdk::{
     connector::DeployRequest,
@@ -27,6 +27,10 @@ use crate::{
     mark,
     record::{Beside, Record, Snapshot},
 };
+
+/// How often a rival of the same age is looked at, and how long between: it gives way at once, or never.
+const LOOKS_AT_RIVALS: u32 = 4;
+const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// One attempt to bring an API to AWS.
 pub(super) struct Deploying<'a> {
@@ -69,7 +73,7 @@ impl Deploying<'_> {
             held => (held, None),
         };
         let (api, stage) = match held {
-            Some(held) => (held.api, held.stage),
+            Some(held) => (self.adopted(&mut steps, held.api).await?, held.stage),
             None => (self.create(&mut steps).await?, None),
         };
         let former = stage.as_ref().and_then(Stage::record);
@@ -116,6 +120,20 @@ impl Deploying<'_> {
         })
     }
 
+    /// Puts our mark to what people chose to adopt.
+    async fn adopted(&self, steps: &mut Steps<'_>, api: Api) -> Result<Api> {
+        if mark::is_of(self.mark(), &api.tags) {
+            return Ok(api);
+        }
+        let (calls, tags) = (self.calls(), self.tags());
+        let description = format!("mark the {} `{}` as ours", api.id.kind.title(), api.name);
+        let object = Some(api.id.external_ref().0);
+        steps
+            .take(description, object, calls.tag(&api.id.id, &tags))
+            .await?;
+        Ok(api)
+    }
+
     /// Removes what the API was of the other kind, now that its successor serves.
     async fn remove_other(&self, other: Held) -> Result<()> {
         let removal = Removal {
@@ -137,14 +155,33 @@ impl Deploying<'_> {
                 calls.create(&self.wanted.document, &tags),
             )
             .await?;
-        let marked = looking::marked_in(kind, self.account, self.mark()).await?;
-        match marked.first() {
-            Some(first) if first.id != made.id => {
+        match self.comes_first(&made).await? {
+            true => Ok(made),
+            false => {
                 calls.remove(&made.id.id).await?;
                 Err(self.overtaken())
             }
-            _ => Ok(made),
         }
+    }
+
+    /// Whether no other attempt made the API as well, or this one is the older. Where AWS says that both are as old, the one
+    /// with the greater identity gives way if it sees the other; if it did not, it goes on, and the other one gives way.
+    async fn comes_first(&self, made: &Api) -> Result<bool> {
+        for look in 0..LOOKS_AT_RIVALS {
+            let marked = looking::marked_in(made.id.kind, self.account, self.mark()).await?;
+            let mut others = marked.iter().filter(|other| other.id != made.id);
+            let own = (made.created, &made.id.id);
+            if others.clone().any(|other| (other.created, &other.id.id) < own) {
+                return Ok(false);
+            }
+            if !others.any(|other| other.created == made.created) {
+                return Ok(true);
+            }
+            if look + 1 < LOOKS_AT_RIVALS {
+                tokio::time::sleep(PAUSE_BETWEEN_LOOKS).await;
+            }
+        }
+        Ok(false)
     }
 
     fn overtaken(&self) -> Error {

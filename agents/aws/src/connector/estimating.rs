@@ -51,6 +51,7 @@ pub(super) fn deploy(settings: &AwsSettings, wanted: &Wanted, plan: Option<&Plan
     add(
         &mut calls,
         &[
+            ("TagResource", 1),
             ("PutRestApi", 1),
             ("ReimportApi", 1),
             ("CreateApiMapping", 1),
@@ -67,6 +68,8 @@ pub(super) fn deploy(settings: &AwsSettings, wanted: &Wanted, plan: Option<&Plan
         let each = [
             ("CreateApiKey", keys),
             ("CreateUsagePlanKey", keys),
+            ("DeleteUsagePlanKey", keys),
+            ("GetUsagePlans", keys),
             ("DeleteApiKey", keys),
         ];
         add(&mut calls, &each);

@@ -1,6 +1,7 @@
 //! The keys of an API's callers, and the usage plan that lets them in.
 //!
-//! A key lets nobody in before the plan has it, and the snapshot that asks for keys is closed to everybody until then.
+//! An account takes the value of a key once, so a key is the environment's: every API that names the secret has it in a
+//! plan of its own, and it goes when no plan has it any more. A key lets nobody in before the plan has it, and the snapshot that asks for keys is closed to everybody until then.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,7 @@ impl Keys<'_> {
     pub(super) async fn made(&self, steps: &mut Steps<'_>) -> Result<BTreeMap<String, String>> {
         let wanted = &self.deploying.wanted.keys;
         let mut made: BTreeMap<String, String> = self.known(wanted);
-        if made.len() < wanted.len() && self.may_be_others {
+        if made.len() < wanted.len() {
             made.extend(self.found(wanted).await?);
         }
         for (name, secret) in wanted {
@@ -61,7 +62,9 @@ impl Keys<'_> {
             }
             let value = self.value(secret)?;
             let description = format!("create the API key `{name}`");
-            let (plans, tags) = (self.plans(), self.tags());
+            let wanted = self.deploying.account.wanted_tags();
+            let tags = mark::shared_tags(&self.deploying.request.desired.mark, wanted);
+            let plans = self.plans();
             let effect = plans.create_key(name, value, &tags);
             let id = steps.take(description, Some(name.clone()), effect).await?;
             made.insert(name.clone(), id);
@@ -75,13 +78,10 @@ impl Keys<'_> {
         still.map(|(name, id)| (name.clone(), id.clone())).collect()
     }
 
-    /// Keys that an earlier attempt made.
+    /// Keys that other APIs of the environment have, or that an earlier attempt made.
     async fn found(&self, wanted: &BTreeMap<String, ResourceName>) -> Result<BTreeMap<String, String>> {
         let mark = &self.deploying.request.desired.mark;
-        let keys = self
-            .plans()
-            .keys_named(&beginning(mark.api_name.as_str()))
-            .await?;
+        let keys = self.plans().keys_named(BEGINNING).await?;
         let ours = keys.into_iter().filter(|key| mark::is_of(mark, &key.tags));
         let named = ours.filter(|key| wanted.contains_key(&key.name));
         Ok(named.map(|key| (key.name, key.id)).collect())
@@ -145,11 +145,10 @@ impl Keys<'_> {
             let keys = plans.keys_of(&plan.id).await?;
             return Ok((plan.id, keys));
         }
-        let name = beginning(self.deploying.request.desired.mark.api_name.as_str());
-        let name = name.trim_end_matches('.');
+        let name = format!("{BEGINNING}{}", self.deploying.request.desired.mark.api_name);
         let covered = (self.api.id.id.as_str(), account.settings.stage.as_str());
         let tags = self.tags();
-        let effect = plans.create(name, covered, limits, &tags);
+        let effect = plans.create(&name, covered, limits, &tags);
         let id = steps
             .take(format!("create the usage plan `{name}`"), None, effect)
             .await?;
@@ -175,7 +174,7 @@ impl Keys<'_> {
         }
     }
 
-    /// Removes the keys, and the plan, that are not wanted any more.
+    /// Removes the plan that is not wanted any more, takes keys out that are not, and removes those that no plan has.
     pub(super) async fn remove_others(
         &self,
         steps: &mut Steps<'_>,
@@ -185,7 +184,8 @@ impl Keys<'_> {
             return Ok(());
         };
         let plans = self.plans();
-        if applied.is_none_or(|applied| applied.id != former.id) {
+        let is_replaced = applied.is_none_or(|applied| applied.id != former.id);
+        if is_replaced {
             let stage = looking::stage_of(self.deploying.account, self.api);
             if let Some(plan) = plans.get(&former.id, &stage).await? {
                 let description = format!("remove the usage plan of {}", self.deploying.object);
@@ -195,18 +195,31 @@ impl Keys<'_> {
             }
         }
         for (name, id) in &former.keys {
-            if applied.is_none_or(|applied| !applied.keys.contains_key(name)) {
-                let description = format!("remove the API key `{name}`");
-                steps
-                    .take(description, Some(id.clone()), plans.remove_key(id))
-                    .await?;
+            if applied.is_some_and(|applied| applied.keys.contains_key(name)) {
+                continue;
             }
+            if !is_replaced {
+                let description = format!("take the API key `{name}` out");
+                let effect = plans.let_in_no_more(&former.id, id);
+                steps.take(description, Some(id.clone()), effect).await?;
+            }
+            remove_unused(&plans, steps, (name, id)).await?;
         }
         Ok(())
     }
 }
 
-/// How the names of an API's keys begin.
-pub(super) fn beginning(api: &str) -> String {
-    format!("gatehouse.{api}.")
+/// Removes a key of the environment that no plan lets in any more.
+pub(super) async fn remove_unused(plans: &Plans<'_>, steps: &mut Steps<'_>, key: (&str, &str)) -> Result<()> {
+    let (name, id) = key;
+    if plans.lets_in(id).await? {
+        return Ok(());
+    }
+    let description = format!("remove the API key `{name}`");
+    steps
+        .take(description, Some(id.to_owned()), plans.remove_key(id))
+        .await
 }
+
+/// How the names of keys and plans begin.
+pub(super) const BEGINNING: &str = "gatehouse.";

@@ -36,7 +36,7 @@ pub(super) enum Found {
     /// An API with our mark.
     Ours(Box<Held>),
     /// The identity leads to something that is not ours.
-    Foreign(Api),
+    Foreign(Box<Held>),
     Nothing,
 }
 
@@ -77,10 +77,12 @@ pub(super) async fn find(account: &Account<'_>, mark: &Mark, known: Option<&Exte
     if let Some(id) = known.and_then(ApiId::of)
         && let Some(api) = calls(id.kind, account, &object).get(&id.id).await?
     {
-        return match mark::is_of(mark, &api.tags) {
-            true => held(account, &object, api).await,
-            false => Ok(Found::Foreign(api)),
-        };
+        let is_ours = mark::is_of(mark, &api.tags);
+        let held = Box::new(held(account, &object, api).await?);
+        return Ok(match is_ours {
+            true => Found::Ours(held),
+            false => Found::Foreign(held),
+        });
     }
     let mut marked = Vec::new();
     for kind in kinds(account) {
@@ -88,7 +90,10 @@ pub(super) async fn find(account: &Account<'_>, mark: &Mark, known: Option<&Exte
     }
     match marked.is_empty() {
         true => Ok(Found::Nothing),
-        false => held(account, &object, marked.swap_remove(0)).await,
+        false => {
+            let held = held(account, &object, marked.swap_remove(0)).await?;
+            Ok(Found::Ours(Box::new(held)))
+        }
     }
 }
 
@@ -114,7 +119,7 @@ pub(super) async fn marked_in(kind: Kind, account: &Account<'_>, mark: &Mark) ->
     Ok(marked)
 }
 
-async fn held(account: &Account<'_>, object: &str, api: Api) -> Result<Found> {
+async fn held(account: &Account<'_>, object: &str, api: Api) -> Result<Held> {
     let stage = calls(api.id.kind, account, object).stage(&api.id.id).await?;
     whole(account, object, api, stage).await
 }
@@ -125,19 +130,19 @@ pub(super) async fn whole(
     object: &str,
     api: Api,
     stage: Option<Stage>,
-) -> Result<Found> {
+) -> Result<Held> {
     let record = stage.as_ref().and_then(Stage::record);
     let plan = match record.and_then(|record| record.beside.plan) {
         Some(applied) => plan(account, object, &api, &applied.id).await?,
         None => None,
     };
     let paths = paths(account, object, &api).await?;
-    Ok(Found::Ours(Box::new(Held {
+    Ok(Held {
         api,
         stage,
         plan,
         paths,
-    })))
+    })
 }
 
 async fn paths(account: &Account<'_>, object: &str, api: &Api) -> Result<Vec<String>> {

@@ -32,6 +32,7 @@ const CHANGED: [(&str, &[&str]); 4] = [
             "/usageplans/*/keys",
             "/apikeys",
             "/domainnames/*/apimappings",
+            "/tags/*",
         ],
     ),
     ("apigateway:PUT", &["/restapis/*", "/apis", "/apis/*", "/tags/*"]),

@@ -10,6 +10,7 @@ use crate::{
     apis::{Api, calls, domains::Domain, plans::Plans},
     client::Account,
     mark,
+    record::AppliedPlan,
 };
 
 /// The removal of one API.
@@ -25,9 +26,7 @@ impl Removal<'_> {
     pub(super) async fn carry_out(&self, held: Option<Held>) -> Result<()> {
         let was_begun = !self.account.context.journal.recorded().is_empty();
         let mut steps = Steps::new(self.account.context, 1);
-        let has_keys = held
-            .as_ref()
-            .is_none_or(|held| held.record().is_none_or(|record| record.beside.plan.is_some()));
+        let record = held.as_ref().and_then(Held::record);
         if let Some(held) = held {
             self.remove(&mut steps, &held.api).await?;
         }
@@ -38,10 +37,31 @@ impl Removal<'_> {
                 }
             }
         }
-        match has_keys || was_begun {
-            true => self.remove_keys(&mut steps).await,
-            false => Ok(()),
+        match record {
+            Some(record) if !was_begun => match record.beside.plan {
+                Some(applied) => self.remove_plan(&mut steps, &applied).await,
+                None => Ok(()),
+            },
+            _ => self.remove_keys(&mut steps).await,
         }
+    }
+
+    /// Removes the plan that was applied, and the keys that no other plan has.
+    async fn remove_plan(&self, steps: &mut Steps<'_>, applied: &AppliedPlan) -> Result<()> {
+        let plans = Plans {
+            account: self.account,
+            object: self.object,
+        };
+        if let Some(plan) = plans.get(&applied.id, "").await? {
+            let description = format!("remove the usage plan of {}", self.object);
+            steps
+                .take(description, Some(plan.id.clone()), plans.remove(&plan))
+                .await?;
+        }
+        for (name, id) in &applied.keys {
+            keys::remove_unused(&plans, steps, (name, id)).await?;
+        }
+        Ok(())
     }
 
     /// Removes one API of several that have the mark, and its own usage plan.
@@ -86,6 +106,7 @@ impl Removal<'_> {
         steps.take(description, object, calls.remove(id)).await
     }
 
+    /// Removes what no record tells of.
     async fn remove_keys(&self, steps: &mut Steps<'_>) -> Result<()> {
         let plans = Plans {
             account: self.account,
@@ -99,13 +120,9 @@ impl Removal<'_> {
                     .await?;
             }
         }
-        let beginning = keys::beginning(self.mark.api_name.as_str());
-        for key in plans.keys_named(&beginning).await? {
-            if mark::is_of(self.mark, &key.tags) {
-                let description = format!("remove the API key `{}`", key.name);
-                steps
-                    .take(description, Some(key.id.clone()), plans.remove_key(&key.id))
-                    .await?;
+        for key in plans.keys_named(keys::BEGINNING).await? {
+            if mark::is_of_environment(self.mark, &key.tags) {
+                keys::remove_unused(&plans, steps, (&key.name, &key.id)).await?;
             }
         }
         Ok(())

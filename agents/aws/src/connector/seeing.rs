@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     applying,
-    looking::{self, Held},
+    looking::{self, Found, Held},
     telling,
 };
 use crate::{
@@ -96,7 +96,8 @@ async fn ours(account: &Account<'_>, listed: &Listed, object: &str, known: Optio
     if known == Some(version.as_str()) {
         return Ok(Seen::Unchanged);
     }
-    let found = looking::whole(account, object, listed.api.clone(), Some(stage)).await?;
+    let held = looking::whole(account, object, listed.api.clone(), Some(stage)).await?;
+    let found = Found::Ours(Box::new(held));
     Ok(match telling::look(account, &found).await? {
         Observation::Present(mut api) => {
             api.version = Some(version);

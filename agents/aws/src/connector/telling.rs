@@ -22,7 +22,7 @@ use crate::{apis::Api, client::Account, mark, record::Record};
 pub(super) async fn look(account: &Account<'_>, found: &Found) -> Result<Observation> {
     let held = match found {
         Found::Nothing => return Ok(Observation::Absent),
-        Found::Foreign(api) => return seeing::foreign(account, &api.id).await,
+        Found::Foreign(held) => return seeing::foreign(account, &held.api.id).await,
         Found::Ours(held) => held,
     };
     if held.stage.is_none() {

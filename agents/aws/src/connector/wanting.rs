@@ -64,8 +64,13 @@ impl Wanted {
 
     fn of(form: Form, desired: &DesiredApi) -> Self {
         let name = |key: &translate::Key| {
-            let beginning = super::keys::beginning(desired.mark.api_name.as_str());
-            format!("{beginning}{}.{}.v{}", key.consumer, key.secret, key.version)
+            let environment = desired.mark.environment_id;
+            format!(
+                "{}{environment}.{}.v{}",
+                super::keys::BEGINNING,
+                key.secret,
+                key.version
+            )
         };
         Self {
             kind: form.kind,

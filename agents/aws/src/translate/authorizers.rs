@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Kind,
     judge::{only_rest, unsupported, with},
+    native,
     scene::Scene,
 };
 use crate::config::{AwsSettings, LambdaAuthorizer};
@@ -22,7 +23,7 @@ const KEY_SCHEME: &str = "apiKey";
 pub(super) fn schemes(scene: Scene<'_>, policies: &[&Policy]) -> Vec<Scheme> {
     policies
         .iter()
-        .filter_map(|policy| scheme(scene, policy))
+        .flat_map(|policy| schemes_of(scene, policy))
         .collect()
 }
 
@@ -34,25 +35,43 @@ pub(super) struct Scheme {
     pub(super) scopes: Vec<String>,
 }
 
-fn scheme(scene: Scene<'_>, policy: &Policy) -> Option<Scheme> {
+fn schemes_of(scene: Scene<'_>, policy: &Policy) -> Vec<Scheme> {
     match policy {
-        Policy::AuthApiKey(_) => Some(Scheme {
-            name: KEY_SCHEME.to_owned(),
-            definition: json!({"type": "apiKey", "name": KEY_HEADER, "in": "header"}),
-            scopes: Vec::new(),
-        }),
-        Policy::AuthJwt(jwt) => {
-            let (prefix, definition) = jwt_authorizer(scene, jwt)?;
-            let scopes = jwt.required_scopes.clone();
-            let scopes = if prefix == "lambda" { Vec::new() } else { scopes };
-            Some(named(prefix, definition, scopes))
-        }
+        Policy::AuthApiKey(_) => vec![key_scheme()],
+        Policy::AuthJwt(jwt) => of_tokens(scene, jwt).into_iter().collect(),
         Policy::AuthOAuth2(oauth2) => {
-            let lambda = scene.settings.oauth2_authorizer.as_ref()?;
-            let ttl = lambda.ttl_seconds.min(oauth2.cache_seconds);
-            Some(named("lambda", lambda_scheme(scene, lambda, ttl), Vec::new()))
+            let lambda = scene.settings.oauth2_authorizer.iter();
+            let ttl = |lambda: &LambdaAuthorizer| lambda.ttl_seconds.min(oauth2.cache_seconds);
+            lambda
+                .map(|lambda| named("lambda", lambda_scheme(scene, lambda, ttl(lambda)), Vec::new()))
+                .collect()
         }
-        _ => None,
+        Policy::Native(native) => {
+            let asks_for_key = native.config.contains_key("apiKeyRequired");
+            let own = native::scheme(policy);
+            let own = own.map(|(name, definition, scopes)| Scheme {
+                name,
+                definition,
+                scopes,
+            });
+            asks_for_key.then(key_scheme).into_iter().chain(own).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_tokens(scene: Scene<'_>, jwt: &JwtPolicy) -> Option<Scheme> {
+    let (prefix, definition) = jwt_authorizer(scene, jwt)?;
+    let scopes = jwt.required_scopes.clone();
+    let scopes = if prefix == "lambda" { Vec::new() } else { scopes };
+    Some(named(prefix, definition, scopes))
+}
+
+fn key_scheme() -> Scheme {
+    Scheme {
+        name: KEY_SCHEME.to_owned(),
+        definition: json!({"type": "apiKey", "name": KEY_HEADER, "in": "header"}),
+        scopes: Vec::new(),
     }
 }
 
@@ -150,7 +169,7 @@ fn way<'a>(scene: Scene<'a>, jwt: &JwtPolicy) -> Result<Way<'a>, String> {
         .as_ref()
         .filter(|lambda| is_usable(scene.kind, lambda));
     let own = match scene.kind {
-        Kind::Http => native(jwt).map(|()| Way::Native),
+        Kind::Http => checked_natively(jwt).map(|()| Way::Native),
         Kind::Rest => cognito(scene.settings, jwt),
     };
     match (own, lambda) {
@@ -168,7 +187,7 @@ fn is_usable(kind: Kind, lambda: &LambdaAuthorizer) -> bool {
 }
 
 /// Why an HTTP API cannot check such tokens.
-fn native(jwt: &JwtPolicy) -> Result<(), String> {
+fn checked_natively(jwt: &JwtPolicy) -> Result<(), String> {
     let issuer = jwt.issuer.strip_prefix("https://").unwrap_or_default();
     if issuer.is_empty() || issuer.contains(['?', '#']) {
         return Err(format!(
@@ -258,12 +277,8 @@ pub(super) fn of_keys(scene: Scene<'_>, keys: &ApiKeyPolicy, before: &[&Policy])
             "a key of API Gateway opens all that a stage serves; use the same keys in every `auth.apiKey` of the API, or make it several APIs",
         );
     }
-    match keys.forward {
-        true => Fidelity::Exact,
-        false => {
-            with(&["the upstream gets the header `x-api-key` with the value `hidden` in place of the key"])
-        }
-    }
+    // One that is not to be forwarded is hidden: the upstream gets another value in its place.
+    Fidelity::Exact
 }
 
 /// How faithfully tokens are checked.
@@ -334,7 +349,13 @@ pub(super) fn of_oauth2(scene: Scene<'_>, oauth2: &OAuth2Policy, before: &[&Poli
 }
 
 fn only_one(before: &[&Policy]) -> Result<(), Fidelity> {
-    let is_authorizer = |policy: &&&Policy| matches!(policy, Policy::AuthJwt(_) | Policy::AuthOAuth2(_));
+    let is_authorizer = |policy: &&&Policy| match policy {
+        Policy::AuthJwt(_) | Policy::AuthOAuth2(_) => true,
+        Policy::Native(native) => ["authorizer", "authorization"]
+            .iter()
+            .any(|name| native.config.contains_key(*name)),
+        _ => false,
+    };
     match before.iter().find(is_authorizer) {
         None => Ok(()),
         Some(other) => Err(unsupported(format!(

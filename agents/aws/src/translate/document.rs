@@ -54,19 +54,7 @@ pub(super) fn document(scene: Scene<'_>, name: &ResourceName, spots: &[Spot<'_>]
         Kind::Rest => document.extend(of_rest(scene, spots)),
         Kind::Http => document.extend(of_http(scene, spots)),
     }
-    let policies = scene.expressed(None);
-    for (extension, value) in native::fragments(&policies, "document").into_iter().flatten() {
-        let merged = match (document.get(extension), value) {
-            (Some(Value::Object(ours)), Value::Object(theirs)) => Value::Object(
-                ours.iter()
-                    .chain(theirs)
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
-            ),
-            _ => value.clone(),
-        };
-        document.insert(extension.clone(), merged);
-    }
+    native::document(&mut document, &scene.expressed(None));
     Value::Object(document)
 }
 
@@ -138,7 +126,7 @@ fn operation(spot: &Spot<'_>) -> Value {
         fields.insert("security".to_owned(), json!([security]));
     }
     fields.insert(native::INTEGRATION.to_owned(), spot.integration());
-    native::merge_operation(&mut fields, &native::fragments(&spot.policies, "operation"));
+    native::operation(&mut fields, &spot.policies);
     Value::Object(fields)
 }
 
@@ -244,22 +232,4 @@ fn of_http(scene: Scene<'_>, spots: &[Spot<'_>]) -> Map<String, Value> {
     let cors = cors::at(&policies).map(|cors| cors::of_http(cors, &places));
     let name = "x-amazon-apigateway-cors".to_owned();
     cors.map(|cors| (name, cors)).into_iter().collect()
-}
-
-/// A line of the access log: as much as our words promise of each request.
-pub(super) fn log_format(kind: Kind) -> String {
-    let path = match kind {
-        Kind::Rest => "$context.path",
-        Kind::Http => "$context.path",
-    };
-    json!({
-        "requestId": "$context.requestId",
-        "time": "$context.requestTimeEpoch",
-        "method": "$context.httpMethod",
-        "path": path,
-        "status": "$context.status",
-        "latencyMs": "$context.responseLatency",
-        "sourceIp": "$context.identity.sourceIp",
-    })
-    .to_string()
 }

@@ -10,7 +10,7 @@ use gatehouse_connector_sdk::schemas::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Kind, document, integration::Spot, kind::chosen, native, paths::Place, scene::Scene, usage};
+use super::{Kind, document, integration::Spot, kind::chosen, paths::Place, scene::Scene, stage, usage};
 use crate::config::AwsSettings;
 
 /// Everything that is made for an API. No secret is in it.
@@ -168,9 +168,6 @@ pub(crate) struct Key {
     pub(crate) version: ResourceVersion,
 }
 
-/// The size of a cache where nobody says otherwise, in gigabytes: the smallest.
-const CACHE_SIZE: &str = "0.5";
-
 /// A desired API in AWS's words.
 pub(crate) fn form(desired: &DesiredApi, settings: &AwsSettings) -> Form {
     let content = &desired.content;
@@ -190,7 +187,7 @@ pub(crate) fn form(desired: &DesiredApi, settings: &AwsSettings) -> Form {
             r#type: settings.endpoint_type.to_ascii_uppercase(),
             vpc_endpoint_ids: settings.vpc_endpoint_ids.clone(),
         },
-        stage: stage(scene, &places, &spots),
+        stage: stage::stage(scene, &places, &spots),
         usage_plan: (!keys.is_empty()).then(|| usage_plan(scene, &places)),
         keys,
     }
@@ -227,82 +224,4 @@ fn usage_plan(scene: Scene<'_>, places: &[Place<'_>]) -> UsagePlan {
             .collect(),
         quota: usage::quota(scene),
     }
-}
-
-fn stage(scene: Scene<'_>, places: &[Place<'_>], spots: &[Spot<'_>]) -> Stage {
-    let mut methods: BTreeMap<(String, String), MethodSettings> = BTreeMap::new();
-    let throttles = usage::of_stage(scene, places);
-    let mut all = of_all(scene);
-    all.throttle = throttles.all;
-    for (at, throttle) in throttles.places {
-        settings_at(&mut methods, at).throttle = Some(throttle);
-    }
-    for spot in spots {
-        if let Some(ttl) = spot.cache_ttl() {
-            let at = (spot.place.path.clone(), spot.place.method.clone());
-            settings_at(&mut methods, at).cache_ttl_seconds = Some(ttl);
-        }
-    }
-    let is_cached = methods.values().any(|method| method.cache_ttl_seconds.is_some());
-    let says_nothing = all
-        == MethodSettings {
-            path: all.path.clone(),
-            method: all.method.clone(),
-            ..MethodSettings::default()
-        };
-    let policies = scene.expressed(None);
-    let fragments = native::fragments(&policies, "stage");
-    let last = |name: &str| fragments.iter().rev().find_map(|fragment| fragment.get(name));
-    let size = last("cacheClusterSize")
-        .and_then(Value::as_str)
-        .unwrap_or(CACHE_SIZE);
-    Stage {
-        name: scene.settings.stage.clone(),
-        cache_cluster_size: is_cached.then(|| size.to_owned()),
-        access_log: access_log(scene, spots),
-        tracing_enabled: last("tracingEnabled")
-            .and_then(Value::as_bool)
-            .unwrap_or_default(),
-        methods: (!says_nothing)
-            .then_some(all)
-            .into_iter()
-            .chain(methods.into_values())
-            .collect(),
-    }
-}
-
-fn settings_at(
-    methods: &mut BTreeMap<(String, String), MethodSettings>,
-    at: (String, String),
-) -> &mut MethodSettings {
-    let (path, method) = at.clone();
-    methods.entry(at).or_insert_with(|| MethodSettings {
-        path,
-        method,
-        ..MethodSettings::default()
-    })
-}
-
-/// What fragments say of all methods.
-fn of_all(scene: Scene<'_>) -> MethodSettings {
-    let policies = scene.expressed(None);
-    let fragments = native::fragments(&policies, "stage");
-    let last = |name: &str| fragments.iter().rev().find_map(|fragment| fragment.get(name));
-    MethodSettings {
-        path: "*".to_owned(),
-        method: "*".to_owned(),
-        logging_level: last("loggingLevel").and_then(Value::as_str).map(str::to_owned),
-        data_trace_enabled: last("dataTraceEnabled").and_then(Value::as_bool),
-        metrics_enabled: last("metricsEnabled").and_then(Value::as_bool),
-        ..MethodSettings::default()
-    }
-}
-
-fn access_log(scene: Scene<'_>, spots: &[Spot<'_>]) -> Option<AccessLog> {
-    let mut policies = spots.iter().flat_map(|spot| &spot.policies);
-    policies.find(|policy| matches!(policy, Policy::Log(_)))?;
-    Some(AccessLog {
-        destination_arn: scene.settings.access_log_arn.clone()?,
-        format: document::log_format(scene.kind),
-    })
 }

@@ -6,7 +6,9 @@ use gatehouse_connector_sdk::schemas::{
     revision::Operation,
 };
 
-use super::{Kind, authorizers, cors, headers, integration, native, scene::Scene, source, usage, validation};
+use super::{
+    Kind, authorizers, cors, headers, integration, native, scene::Scene, source, stage, usage, validation,
+};
 
 /// How faithfully a policy is expressed: one of an operation or, without one, of the whole API.
 pub(super) fn judge(
@@ -43,7 +45,7 @@ const MTLS: &str = "API Gateway checks client certificates at a custom domain na
 const RETRY: &str = "API Gateway sends no request again";
 
 fn of_log(scene: Scene<'_>, log: &LogPolicy, operation: Option<&Operation>) -> Fidelity {
-    if scene.settings.access_log_arn.is_none() {
+    if !stage::can_log(scene) {
         return unsupported("there is nowhere to write to; name a log group in the setting `accessLogArn`");
     }
     if log.percent == 0 {

@@ -1,8 +1,9 @@
-//! What canonical words cannot say, in AWS's: fragments of the policy type `native`.
+//! What canonical words cannot say, in AWS's: which fragments of the policy type `native` are understood.
 //!
-//! The fields of a fragment are `document` (extensions of the whole OpenAPI document), `operation` (the integration and
-//! other extensions of the operations where the policy stands) and `stage` (settings of the stage). None of them can
-//! take away what a security policy asks for.
+//! Their fields are those that [`read`](crate::read::native) keeps. A fragment that is not understood is left out as a
+//! whole and told as unsupported; one that guards callers stops the deploy, since nobody can accept an open API.
+
+mod laid;
 
 use gatehouse_connector_sdk::schemas::{
     descriptor::Fidelity,
@@ -11,26 +12,46 @@ use gatehouse_connector_sdk::schemas::{
 };
 use serde_json::{Map, Value};
 
-use super::{Kind, judge::unsupported, scene::Scene};
+pub(super) use self::laid::{INTEGRATION, document, field, operation, scheme};
+use super::{
+    Kind,
+    judge::{judge, unsupported},
+    scene::Scene,
+};
 use crate::config::GATEWAY_TYPE;
 
-/// The extension of an operation that says where its requests go.
-pub(super) const INTEGRATION: &str = "x-amazon-apigateway-integration";
-/// The extension of an operation that asks callers to sign with AWS's own credentials.
-const AUTH: &str = "x-amazon-apigateway-auth";
-
-/// Extensions of the document that a fragment may hold.
-const OF_DOCUMENT: [&str; 5] = [
-    "x-amazon-apigateway-binary-media-types",
-    "x-amazon-apigateway-documentation",
-    "x-amazon-apigateway-gateway-responses",
-    "x-amazon-apigateway-importexport-version",
-    "x-amazon-apigateway-minimum-compression-size",
+/// What the names of AWS's extensions begin with.
+const EXTENSION: &str = "x-amazon-apigateway-";
+/// Extensions that other fields or policies write, and that may not be replaced behind their back.
+const TAKEN: [&str; 12] = [
+    "any-method",
+    "api-key-source",
+    "auth",
+    "authorizer",
+    "authtype",
+    "cors",
+    "endpoint-configuration",
+    "gateway-responses",
+    "integration",
+    "policy",
+    "request-validator",
+    "request-validators",
 ];
-/// Fields of an operation that a fragment may hold.
-const OF_OPERATION: [&str; 3] = ["responses", AUTH, INTEGRATION];
+/// Fields of a fragment that keep somebody out.
+const GUARDS: [&str; 4] = ["apiKeyRequired", "authorization", "authorizer", "resourcePolicy"];
+/// Fields of a fragment that are of the whole API.
+const OF_API: [&str; 8] = [
+    "api",
+    "cors",
+    "domainNames",
+    "extensions",
+    "gatewayResponses",
+    "resourcePolicy",
+    "stage",
+    "usagePlans",
+];
 /// Fields of an integration.
-const OF_INTEGRATION: [&str; 19] = [
+const OF_INTEGRATION: [&str; 20] = [
     "cacheKeyParameters",
     "cacheNamespace",
     "connectionId",
@@ -50,153 +71,244 @@ const OF_INTEGRATION: [&str; 19] = [
     "timeoutInMillis",
     "tlsConfig",
     "type",
+    "uri",
 ];
-/// Settings of a stage that a fragment may hold, and whether each is of the right type.
-const OF_STAGE: [(&str, fn(&Value) -> bool); 4] = [
-    ("cacheClusterSize", Value::is_string),
+
+/// Whether a value is of the right kind.
+type Is = fn(&Value) -> bool;
+
+const OF_SETTINGS: [(&str, Is); 2] = [
+    ("binaryMediaTypes", is_texts),
+    ("minimumCompressionSize", Value::is_u64),
+];
+const OF_METHODS: [(&str, Is); 3] = [
     ("dataTraceEnabled", Value::is_boolean),
+    ("loggingLevel", is_level),
     ("metricsEnabled", Value::is_boolean),
+];
+const OF_STAGE: [(&str, Is); 4] = [
+    ("accessLogSettings", is_log),
+    ("cacheClusterSize", Value::is_string),
+    ("methodSettings", is_method_settings),
     ("tracingEnabled", Value::is_boolean),
 ];
-/// How much of requests a stage logs.
-const LOGGING: (&str, [&str; 3]) = ("loggingLevel", ["ERROR", "INFO", "OFF"]);
+const OF_AUTHORIZER: [(&str, Is); 3] = [
+    ("name", Value::is_string),
+    ("scheme", Value::is_object),
+    ("scopes", is_texts),
+];
 
-/// The fragments of a field at a place, in order.
-pub(super) fn fragments<'a>(policies: &[&'a Policy], field: &str) -> Vec<&'a Map<String, Value>> {
-    let of = |policy: &&'a Policy| match policy {
-        Policy::Native(native) => native.config.get(field)?.as_object(),
-        _ => None,
-    };
-    policies.iter().filter_map(of).collect()
+fn is_texts(value: &Value) -> bool {
+    value
+        .as_array()
+        .is_some_and(|items| items.iter().all(Value::is_string))
 }
 
-/// Puts fragments of an operation over what it is. An integration of another type stands alone.
-pub(super) fn merge_operation(operation: &mut Map<String, Value>, fragments: &[&Map<String, Value>]) {
-    for (name, value) in fragments.iter().copied().flatten() {
-        let ours = operation
-            .get(name)
-            .and_then(Value::as_object)
-            .filter(|_| name == INTEGRATION);
-        let merged = match (ours, value.as_object()) {
-            (Some(ours), Some(theirs)) if !theirs.contains_key("type") => merged(ours, theirs),
-            _ => value.clone(),
-        };
-        operation.insert(name.clone(), merged);
-    }
+fn is_level(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|level| ["ERROR", "INFO", "OFF"].contains(&level))
 }
 
-fn merged(ours: &Map<String, Value>, theirs: &Map<String, Value>) -> Value {
-    let mut all = ours.clone();
-    for (name, value) in theirs {
-        match (all.get_mut(name), value) {
-            (Some(Value::Object(fields)), Value::Object(more)) => fields.extend(more.clone()),
-            _ => {
-                all.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    Value::Object(all)
+fn is_log(value: &Value) -> bool {
+    let text = |name: &str| value.get(name).is_some_and(Value::is_string);
+    value.as_object().is_some_and(|fields| fields.len() == 2) && text("destinationArn") && text("format")
+}
+
+fn is_method_settings(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|fields| only(fields, "", &OF_METHODS).is_ok())
 }
 
 /// Whether a fragment is understood: then it is taken as it is.
 pub(super) fn of_native(
     scene: Scene<'_>,
     native: &NativePolicy,
-    operation: Option<&Operation>,
+    at: Option<&Operation>,
     before: &[&Policy],
 ) -> Fidelity {
     if native.gateway_type.to_string() != GATEWAY_TYPE {
         return unsupported("it is a fragment for another gateway");
     }
-    match understood(scene, &native.config, operation, before) {
-        Ok(()) => Fidelity::Exact,
-        Err(reason) => unsupported(reason),
+    for (name, value) in &native.config {
+        let place = format!("/config/{name}");
+        if let Err(reason) = understood(scene, (name, value), &place, at, before) {
+            return unsupported(reason);
+        }
     }
+    Fidelity::Exact
+}
+
+/// Whether an API has a fragment that guards callers and is not understood.
+pub(super) fn is_open(scene: Scene<'_>) -> bool {
+    let is_lost = |policy: &Policy, at: Option<&Operation>, before: &[&Policy]| match policy {
+        Policy::Native(native) => {
+            let guards = GUARDS.iter().any(|field| native.config.contains_key(*field));
+            let is_ours = native.gateway_type.to_string() == GATEWAY_TYPE;
+            guards && is_ours && matches!(judge(scene, policy, at, before), Fidelity::Unsupported { .. })
+        }
+        _ => false,
+    };
+    let content = scene.content;
+    let of_api = scene.expressed(None);
+    let at_api = (0..content.policies.len()).any(|index| {
+        let before: Vec<&Policy> = content.policies[..index].iter().collect();
+        is_lost(&content.policies[index], None, &before)
+    });
+    at_api
+        || content.operations.iter().any(|operation| {
+            (0..operation.policies.len()).any(|index| {
+                let policy = &operation.policies[index];
+                let others = of_api.iter().copied().filter(|other| *other != policy);
+                let before: Vec<&Policy> = others.chain(&operation.policies[..index]).collect();
+                is_lost(policy, Some(operation), &before)
+            })
+        })
 }
 
 fn understood(
     scene: Scene<'_>,
-    config: &Map<String, Value>,
-    operation: Option<&Operation>,
+    (name, value): (&str, &Value),
+    place: &str,
+    at: Option<&Operation>,
     before: &[&Policy],
 ) -> Result<(), String> {
-    for (field, value) in config {
-        let place = format!("/config/{field}");
-        let Value::Object(fields) = value else {
-            return Err(format!("`{place}` must be an object"));
-        };
-        match field.as_str() {
-            "document" | "stage" if operation.is_some() => {
-                return Err(format!("`{place}` is of the whole API; put the policy there"));
-            }
-            "document" => only(fields, &place, &OF_DOCUMENT)?,
-            "operation" => of_operation(fields, &place, before)?,
-            "stage" => of_stage(scene, fields, &place)?,
-            _ => return Err(unknown(&place, &["document", "operation", "stage"])),
-        }
+    if at.is_some() && OF_API.contains(&name) {
+        return Err(format!("`{place}` is of the whole API; put the policy there"));
     }
-    Ok(())
+    match name {
+        "integration" => {
+            let known = OF_INTEGRATION.map(|name| (name, (|_| true) as Is));
+            only(fields(value, place)?, place, &known)
+        }
+        "authorizer" => of_authorizer(value, place).and_then(|()| alone(place, before)),
+        "authorization" => match value.as_str() {
+            Some("AWS_IAM") => alone(place, before),
+            _ => Err(format!("`{place}` can only be `AWS_IAM`")),
+        },
+        "apiKeyRequired" => match (value, scene.kind) {
+            (Value::Bool(true), Kind::Rest) => Ok(()),
+            _ => Err(format!("`{place}` can only be `true`, of a REST API")),
+        },
+        "methodSettings" => {
+            of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_METHODS))
+        }
+        "method" | "extensions" => extensions(fields(value, place)?, place),
+        "api" => of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_SETTINGS)),
+        "stage" => of_rest(scene, place).and_then(|()| only(fields(value, place)?, place, &OF_STAGE)),
+        "gatewayResponses" => of_rest(scene, place).and_then(|()| fields(value, place).map(drop)),
+        "resourcePolicy" => of_rest(scene, place).and_then(|()| of_callers(scene, value, place)),
+        "cors" => of_origins(scene, value, place),
+        "requestValidator" => Err(format!(
+            "`{place}` does not say what is checked; write it as `request.validate`"
+        )),
+        "usagePlans" => Err(format!(
+            "`{place}` says what keys may that are not the API's own; write it as `auth.apiKey`, `ratelimit` and `quota`"
+        )),
+        "domainNames" => Err(format!(
+            "`{place}` is of a domain name, not of the API; set it up there"
+        )),
+        _ => Err(format!("`{place}` is not known")),
+    }
 }
 
-fn of_operation(fields: &Map<String, Value>, place: &str, before: &[&Policy]) -> Result<(), String> {
-    only(fields, place, &OF_OPERATION)?;
-    if let Some(integration) = fields.get(INTEGRATION) {
-        let place = format!("{place}/{INTEGRATION}");
-        let Value::Object(integration) = integration else {
-            return Err(format!("`{place}` must be an object"));
-        };
-        let known: Vec<&str> = OF_INTEGRATION.into_iter().chain(["uri"]).collect();
-        only(integration, &place, &known)?;
-    }
-    let Some(auth) = fields.get(AUTH) else {
-        return Ok(());
+/// A method has one authorizer.
+fn alone(place: &str, before: &[&Policy]) -> Result<(), String> {
+    let is_authorizer = |policy: &&Policy| match policy {
+        Policy::AuthJwt(_) | Policy::AuthOAuth2(_) => true,
+        Policy::Native(native) => ["authorizer", "authorization"]
+            .iter()
+            .any(|name| native.config.contains_key(*name)),
+        _ => false,
     };
-    if *auth != serde_json::json!({"type": "AWS_IAM"}) {
-        return Err(format!(
-            "`{place}/{AUTH}` can only be `{{\"type\": \"AWS_IAM\"}}`"
-        ));
-    }
-    let is_authorizer = |policy: &&Policy| matches!(policy, Policy::AuthJwt(_) | Policy::AuthOAuth2(_));
     match before.iter().any(is_authorizer) {
         true => Err(format!(
-            "`{place}/{AUTH}` would replace the authorizer of another policy"
+            "`{place}` would replace the authorizer of another policy"
         )),
         false => Ok(()),
     }
 }
 
-fn of_stage(scene: Scene<'_>, fields: &Map<String, Value>, place: &str) -> Result<(), String> {
-    if scene.kind == Kind::Http {
-        return Err(format!("`{place}` is known of REST APIs only"));
+fn of_authorizer(value: &Value, place: &str) -> Result<(), String> {
+    only(fields(value, place)?, place, &OF_AUTHORIZER)?;
+    let authorizer = value
+        .get("scheme")
+        .and_then(|scheme| scheme.get("x-amazon-apigateway-authorizer"));
+    match authorizer
+        .and_then(Value::as_object)
+        .is_some_and(|fields| fields.contains_key("type"))
+    {
+        true => Ok(()),
+        false => Err(format!("`{place}/scheme` does not say what checks callers")),
     }
-    let known: Vec<&str> = OF_STAGE
-        .iter()
-        .map(|(name, _)| *name)
-        .chain([LOGGING.0])
-        .collect();
-    only(fields, place, &known)?;
-    for (name, value) in fields {
-        let of_type = OF_STAGE
-            .iter()
-            .find(|(known, _)| known == name)
-            .is_none_or(|(_, is)| is(value));
-        let is_level = name != LOGGING.0 || value.as_str().is_some_and(|level| LOGGING.1.contains(&level));
-        if !of_type || !is_level {
-            return Err(format!(
-                "`{place}/{name}` has a value that API Gateway does not take"
-            ));
-        }
-    }
-    Ok(())
 }
 
-fn only(fields: &Map<String, Value>, place: &str, known: &[&str]) -> Result<(), String> {
-    match fields.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(unknown(&format!("{place}/{name}"), known)),
+fn of_callers(scene: Scene<'_>, value: &Value, place: &str) -> Result<(), String> {
+    fields(value, place)?;
+    let is_filter = |policy: &Policy| matches!(policy, Policy::IpFilter(_));
+    match scene.content.policies.iter().any(is_filter) || scene.settings.endpoint_type == "private" {
+        true => Err(format!(
+            "`{place}` would replace the resource policy that `ip.filter` or a private endpoint needs"
+        )),
+        false => Ok(()),
+    }
+}
+
+fn of_origins(scene: Scene<'_>, value: &Value, place: &str) -> Result<(), String> {
+    fields(value, place)?;
+    let is_cors = |policy: &Policy| matches!(policy, Policy::Cors(_));
+    match scene.kind == Kind::Rest || scene.content.policies.iter().any(is_cors) {
+        true => Err(format!(
+            "`{place}` is known of HTTP APIs without a `cors` policy only"
+        )),
+        false => Ok(()),
+    }
+}
+
+fn of_rest(scene: Scene<'_>, place: &str) -> Result<(), String> {
+    match scene.kind {
+        Kind::Rest => Ok(()),
+        Kind::Http => Err(format!("`{place}` is known of REST APIs only")),
+    }
+}
+
+fn extensions(fields: &Map<String, Value>, place: &str) -> Result<(), String> {
+    let is_free = |name: &str| {
+        name.strip_prefix(EXTENSION)
+            .is_some_and(|name| !TAKEN.contains(&name))
+    };
+    match fields.keys().find(|name| !is_free(name)) {
+        Some(name) => Err(format!(
+            "`{place}/{name}` is no extension of AWS's that can be set here"
+        )),
         None => Ok(()),
     }
 }
 
-fn unknown(place: &str, known: &[&str]) -> String {
-    format!("`{place}` is not known; there are {}", known.join(", "))
+fn fields<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>, String> {
+    value
+        .as_object()
+        .ok_or_else(|| format!("`{place}` must be an object"))
+}
+
+fn only(fields: &Map<String, Value>, place: &str, known: &[(&str, Is)]) -> Result<(), String> {
+    for (name, value) in fields {
+        match known.iter().find(|(known, _)| known == name) {
+            Some((_, is)) if is(value) => {}
+            Some(_) => {
+                return Err(format!(
+                    "`{place}/{name}` has a value that API Gateway does not take"
+                ));
+            }
+            None => {
+                let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                return Err(format!(
+                    "`{place}/{name}` is not known; there are {}",
+                    known.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use gatehouse_connector_sdk::schemas::{
     route::{Segment, normalise},
 };
 
-use super::{Kind, MAIN, scene::Scene};
+use super::{Kind, MAIN, native, scene::Scene};
 
 /// The methods that AWS knows.
 const METHODS: [&str; 8] = ["*", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
@@ -17,6 +17,11 @@ pub(super) fn obstacles(scene: Scene<'_>) -> Vec<String> {
     let mut obstacles = of_environment(scene);
     if scene.content.r#type != ApiType::Rest {
         obstacles.push("APIs of another type than REST".to_owned());
+    }
+    if native::is_open(scene) {
+        obstacles.push(
+            "what guards callers in a `native` policy, which the fidelity report tells more of".to_owned(),
+        );
     }
     obstacles.extend(of_upstreams(scene));
     obstacles.extend(of_operations(scene));
@@ -94,9 +99,7 @@ fn is_known(segment: &str) -> bool {
 
 /// What stands at one place in a REST API: a parameter or a rest, and a path with or without a slash at its end.
 fn of_siblings(scene: Scene<'_>) -> Vec<String> {
-    if scene.kind == Kind::Http {
-        return Vec::new();
-    }
+    let is_rest_api = scene.kind == Kind::Rest;
     let mut obstacles = Vec::new();
     let mut variables: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut written: BTreeMap<(String, &str), &str> = BTreeMap::new();
@@ -111,13 +114,20 @@ fn of_siblings(scene: Scene<'_>) -> Vec<String> {
             }
             prefix = format!("{prefix}/{}", normalise(segment));
         }
-        let without = normalise(it.path.trim_end_matches('/'));
+        let without = if is_rest_api {
+            it.path.trim_end_matches('/')
+        } else {
+            it.path.as_str()
+        };
+        let without = normalise(without);
         let other = written.insert((without, &it.method), &it.path);
         if let Some(other) = other.filter(|other| *other != it.path) {
             obstacles.push(format!("`{other}` beside `{}`", it.path));
         }
     }
-    let both = variables.iter().filter(|(_, kinds)| kinds.len() > 1);
+    let both = variables
+        .iter()
+        .filter(|(_, kinds)| is_rest_api && kinds.len() > 1);
     obstacles.extend(both.map(|(prefix, _)| format!("`{{name}}` beside `{{name...}}` below `{prefix}/`")));
     obstacles
 }

@@ -56,11 +56,24 @@ impl Owner {
     }
 
     async fn make_rest(&self, name: &str, document: &Value) -> ExternalRef {
-        let made = self.rest.create_rest_api().name(name).tags("theirs", "yes").send().await.unwrap();
+        let made = self
+            .rest
+            .create_rest_api()
+            .name(name)
+            .tags("theirs", "yes")
+            .send()
+            .await
+            .unwrap();
         let id = made.id.unwrap();
         let put = self.rest.put_rest_api().rest_api_id(&id).mode(PutMode::Overwrite);
         put.body(Blob::new(document.to_string())).send().await.unwrap();
-        let deployment = self.rest.create_deployment().rest_api_id(&id).send().await.unwrap();
+        let deployment = self
+            .rest
+            .create_deployment()
+            .rest_api_id(&id)
+            .send()
+            .await
+            .unwrap();
         let stage = self.rest.create_stage().rest_api_id(&id).stage_name(STAGE);
         stage.deployment_id(deployment.id.unwrap()).send().await.unwrap();
         ExternalRef(format!("restapis/{id}"))
@@ -68,11 +81,21 @@ impl Owner {
 
     async fn make_http(&self, mut document: Value) -> ExternalRef {
         document["tags"] = json!([{"name": "theirs", "x-amazon-apigateway-tag-value": "yes"}]);
-        let made = self.http.import_api().body(document.to_string()).send().await.unwrap();
+        let made = self
+            .http
+            .import_api()
+            .body(document.to_string())
+            .send()
+            .await
+            .unwrap();
         let id = made.api_id.unwrap();
         let deployment = self.http.create_deployment().api_id(&id).send().await.unwrap();
         let stage = self.http.create_stage().api_id(&id).stage_name(STAGE);
-        stage.deployment_id(deployment.deployment_id.unwrap()).send().await.unwrap();
+        stage
+            .deployment_id(deployment.deployment_id.unwrap())
+            .send()
+            .await
+            .unwrap();
         ExternalRef(format!("apis/{id}"))
     }
 
@@ -86,21 +109,37 @@ impl Owner {
     }
 
     async fn change_rest(&self, id: &str) {
-        let resources = self.rest.get_resources().rest_api_id(id).embed("methods").send().await.unwrap();
-        let method = resources.items().iter().find_map(|resource| {
-            let methods = resource.resource_methods()?;
-            let method = methods.keys().find(|method| *method != "OPTIONS")?;
-            Some((resource.id()?.to_owned(), method.clone()))
-        });
-        let (resource, method) = method.expect("it has a method");
-        let elsewhere = patch("/uri", "http://127.0.0.1:1/elsewhere");
-        let update = self.rest.update_integration().rest_api_id(id).resource_id(resource);
-        update.http_method(method).patch_operations(elsewhere).send().await.unwrap();
-        let deployment = self.rest.create_deployment().rest_api_id(id).send().await.unwrap();
+        let export = self
+            .rest
+            .get_export()
+            .rest_api_id(id)
+            .stage_name(STAGE)
+            .export_type("oas30");
+        let exported = export.parameters("extensions", "apigateway").send().await;
+        let exported = exported
+            .expect("it has the stage")
+            .body
+            .expect("a document")
+            .into_inner();
+        let mut document: Value = serde_json::from_slice(&exported).expect("JSON");
+        for method in document["paths"].as_object_mut().unwrap().values_mut() {
+            for operation in method.as_object_mut().unwrap().values_mut() {
+                operation["x-amazon-apigateway-integration"]["uri"] =
+                    json!("http://127.0.0.1:10010/elsewhere");
+            }
+        }
+        let put = self.rest.put_rest_api().rest_api_id(id).mode(PutMode::Overwrite);
+        put.body(Blob::new(document.to_string())).send().await.unwrap();
+        let deployment = self
+            .rest
+            .create_deployment()
+            .rest_api_id(id)
+            .send()
+            .await
+            .unwrap();
         let switch = patch("/deploymentId", &deployment.id.unwrap());
         let update = self.rest.update_stage().rest_api_id(id).stage_name(STAGE);
-        // Where there is no stage yet, it is the API alone that changes.
-        let _ = update.patch_operations(switch).send().await;
+        update.patch_operations(switch).send().await.unwrap();
     }
 
     async fn change_http(&self, id: &str) {
@@ -108,10 +147,17 @@ impl Owner {
         let integration = integrations.items().first().expect("it has an integration");
         let update = self.http.update_integration().api_id(id);
         let update = update.integration_id(integration.integration_id().unwrap());
-        update.integration_uri("http://127.0.0.1:1/elsewhere").send().await.unwrap();
+        update
+            .integration_uri("http://127.0.0.1:10010/elsewhere")
+            .send()
+            .await
+            .unwrap();
         let deployment = self.http.create_deployment().api_id(id).send().await.unwrap();
         let update = self.http.update_stage().api_id(id).stage_name(STAGE);
-        let _ = update.deployment_id(deployment.deployment_id.unwrap()).send().await;
+        let _ = update
+            .deployment_id(deployment.deployment_id.unwrap())
+            .send()
+            .await;
     }
 
     pub(crate) async fn rename(&self, api: &ExternalRef, name: &str) {
@@ -119,7 +165,11 @@ impl Owner {
             ("apis", id) => drop(self.http.update_api().api_id(id).name(name).send().await.unwrap()),
             (_, id) => {
                 let update = self.rest.update_rest_api().rest_api_id(id);
-                update.patch_operations(patch("/name", name)).send().await.unwrap();
+                update
+                    .patch_operations(patch("/name", name))
+                    .send()
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -131,12 +181,24 @@ impl Owner {
             ("apis", _) => {
                 let old = self.http.untag_resource().resource_arn(&arn);
                 old.tag_keys("theirs").send().await.unwrap();
-                self.http.tag_resource().resource_arn(&arn).tags(tag, "").send().await.unwrap();
+                self.http
+                    .tag_resource()
+                    .resource_arn(&arn)
+                    .tags(tag, "")
+                    .send()
+                    .await
+                    .unwrap();
             }
             _ => {
                 let old = self.rest.untag_resource().resource_arn(&arn);
                 old.tag_keys("theirs").send().await.unwrap();
-                self.rest.tag_resource().resource_arn(&arn).tags(tag, "").send().await.unwrap();
+                self.rest
+                    .tag_resource()
+                    .resource_arn(&arn)
+                    .tags(tag, "")
+                    .send()
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -150,8 +212,24 @@ impl Owner {
 
     pub(crate) async fn remove_stage(&self, api: &ExternalRef) {
         match api.0.split_once('/').unwrap() {
-            ("apis", id) => drop(self.http.delete_stage().api_id(id).stage_name(STAGE).send().await.unwrap()),
-            (_, id) => drop(self.rest.delete_stage().rest_api_id(id).stage_name(STAGE).send().await.unwrap()),
+            ("apis", id) => drop(
+                self.http
+                    .delete_stage()
+                    .api_id(id)
+                    .stage_name(STAGE)
+                    .send()
+                    .await
+                    .unwrap(),
+            ),
+            (_, id) => drop(
+                self.rest
+                    .delete_stage()
+                    .rest_api_id(id)
+                    .stage_name(STAGE)
+                    .send()
+                    .await
+                    .unwrap(),
+            ),
         }
     }
 
@@ -161,33 +239,88 @@ impl Owner {
         for api in self.rest.get_rest_apis().limit(500).send().await.unwrap().items() {
             let id = api.id().unwrap();
             let stages = self.rest.get_stages().rest_api_id(id).send().await.unwrap();
-            let resources = self.rest.get_resources().rest_api_id(id).limit(500).embed("methods").send().await.unwrap();
-            let deployments = self.rest.get_deployments().rest_api_id(id).limit(500).send().await.unwrap();
-            all.insert(format!("restapis/{id}"), format!("{api:?}"));
+            let resources = self
+                .rest
+                .get_resources()
+                .rest_api_id(id)
+                .limit(500)
+                .embed("methods")
+                .send()
+                .await
+                .unwrap();
+            let deployments = self
+                .rest
+                .get_deployments()
+                .rest_api_id(id)
+                .limit(500)
+                .send()
+                .await
+                .unwrap();
+            all.insert(
+                format!("restapis/{id}"),
+                sorted(&format!("{api:?} {:?}", resources.items())),
+            );
             for stage in stages.item() {
                 let name = stage.stage_name().unwrap();
-                all.insert(format!("restapis/{id}/stages/{name}"), sorted(&format!("{stage:?}")));
+                all.insert(
+                    format!("restapis/{id}/stages/{name}"),
+                    sorted(&format!("{stage:?}")),
+                );
             }
             for deployment in deployments.items() {
                 let deployment_id = deployment.id().unwrap();
-                all.insert(format!("restapis/{id}/deployments/{deployment_id}"), format!("{deployment:?}"));
+                all.insert(
+                    format!("restapis/{id}/deployments/{deployment_id}"),
+                    sorted(&format!("{deployment:?}")),
+                );
             }
-            all.insert(format!("restapis/{id}/resources"), sorted(&format!("{:?}", resources.items())));
         }
-        for plan in self.rest.get_usage_plans().limit(500).send().await.unwrap().items() {
-            all.insert(format!("usageplans/{}", plan.id().unwrap()), sorted(&format!("{plan:?}")));
+        for plan in self
+            .rest
+            .get_usage_plans()
+            .limit(500)
+            .send()
+            .await
+            .unwrap()
+            .items()
+        {
+            all.insert(
+                format!("usageplans/{}", plan.id().unwrap()),
+                sorted(&format!("{plan:?}")),
+            );
         }
         for key in self.rest.get_api_keys().limit(500).send().await.unwrap().items() {
-            all.insert(format!("apikeys/{}", key.id().unwrap()), sorted(&format!("{key:?}")));
+            all.insert(
+                format!("apikeys/{}", key.id().unwrap()),
+                sorted(&format!("{key:?}")),
+            );
         }
         if !self.makes_http_apis {
             return all;
         }
-        for api in self.http.get_apis().max_results("500").send().await.unwrap().items() {
+        for api in self
+            .http
+            .get_apis()
+            .max_results("500")
+            .send()
+            .await
+            .unwrap()
+            .items()
+        {
             let id = api.api_id().unwrap();
-            let routes = self.http.get_routes().api_id(id).max_results("500").send().await.unwrap();
+            let routes = self
+                .http
+                .get_routes()
+                .api_id(id)
+                .max_results("500")
+                .send()
+                .await
+                .unwrap();
             let stages = self.http.get_stages().api_id(id).send().await.unwrap();
-            all.insert(format!("apis/{id}"), sorted(&format!("{api:?} {:?}", routes.items())));
+            all.insert(
+                format!("apis/{id}"),
+                sorted(&format!("{api:?} {:?}", routes.items())),
+            );
             for stage in stages.items() {
                 let name = stage.stage_name().unwrap();
                 all.insert(format!("apis/{id}/stages/{name}"), sorted(&format!("{stage:?}")));
@@ -199,11 +332,16 @@ impl Owner {
 
 /// Maps come in no order.
 fn sorted(text: &str) -> String {
-    let mut parts: Vec<&str> = text.split(", ").collect();
+    let mut parts: Vec<&str> = text.split([',', ' ', '{', '}', '(', ')', '[', ']']).collect();
     parts.sort_unstable();
-    parts.join(", ")
+    parts.retain(|part| !part.is_empty());
+    parts.join(" ")
 }
 
 fn patch(path: &str, value: &str) -> PatchOperation {
-    PatchOperation::builder().op(Op::Replace).path(path).value(value).build()
+    PatchOperation::builder()
+        .op(Op::Replace)
+        .path(path)
+        .value(value)
+        .build()
 }

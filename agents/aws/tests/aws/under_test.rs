@@ -58,7 +58,10 @@ impl AwsUnderTest {
         let (running, control, data_plane_url) = match place {
             Place::FakeRest | Place::FakeHttp => {
                 let fake = FakeAws::start(options()).await.expect("the fake starts");
-                let (control, data) = (fake.control_url(), format!("{}/{{api}}/{{stage}}", fake.data_url()));
+                let (control, data) = (
+                    fake.control_url(),
+                    format!("{}/{{api}}/{{stage}}", fake.data_url()),
+                );
                 (Running::Fake(fake), control, data)
             }
             Place::LocalStack => {
@@ -86,7 +89,11 @@ impl AwsUnderTest {
     }
 
     fn connection_of(&self, key: &str) -> Connection {
-        let kind = if self.place == Place::FakeHttp { "http" } else { "rest" };
+        let kind = if self.place == Place::FakeHttp {
+            "http"
+        } else {
+            "rest"
+        };
         let settings = json!({
             "region": REGION, "stage": STAGE, "kind": kind, "timeoutMs": 5000,
             "endpointUrl": self.faults.url(), "stsEndpointUrl": self.faults.url(), "dataPlaneUrl": self.data_plane_url,
@@ -94,7 +101,9 @@ impl AwsUnderTest {
         let keys = [(ACCESS_KEY_ID, key), (SECRET_ACCESS_KEY, SECRET)];
         Connection {
             settings: settings.as_object().cloned().unwrap(),
-            credentials: keys.map(|(name, value)| (name.to_owned(), SecretString::from(value))).into(),
+            credentials: keys
+                .map(|(name, value)| (name.to_owned(), SecretString::from(value)))
+                .into(),
         }
     }
 }
@@ -105,12 +114,19 @@ fn options() -> FakeAwsOptions {
     let allowed = |mode: Mode| {
         let descriptor = AwsConnector::new();
         let permissions = &descriptor.descriptor().permissions;
-        let set = permissions.iter().find(|set| set.mode == mode).expect("each mode has one");
+        let set = permissions
+            .iter()
+            .find(|set| set.mode == mode)
+            .expect("each mode has one");
         set.document.to_string().replace("{settings.region}", REGION)
     };
     let key = |id: &str, mode| AccessKey::new(id).with_policy(&allowed(mode));
     FakeAwsOptions {
-        access_keys: vec![key(WRITER, Mode::ReadWrite), key(READER, Mode::ReadOnly), AccessKey::new(crate::owner::KEY)],
+        access_keys: vec![
+            key(WRITER, Mode::ReadWrite),
+            key(READER, Mode::ReadOnly),
+            AccessKey::new(crate::owner::KEY),
+        ],
         ..FakeAwsOptions::default()
     }
 }
@@ -118,7 +134,8 @@ fn options() -> FakeAwsOptions {
 #[async_trait]
 impl TestGateway for AwsUnderTest {
     fn connector(&self) -> Arc<dyn Connector> {
-        Arc::new(AwsConnector::new())
+        // The fake and LocalStack take as many calls as come.
+        Arc::new(AwsConnector::new().with_quotas(Vec::new()))
     }
 
     fn connection(&self) -> Connection {
@@ -130,7 +147,8 @@ impl TestGateway for AwsUnderTest {
     }
 
     fn connection_without(&self, permission: Permission) -> Option<Connection> {
-        (permission == Permission::Write && self.place != Place::LocalStack).then(|| self.connection_of(READER))
+        (permission == Permission::Write && self.place != Place::LocalStack)
+            .then(|| self.connection_of(READER))
     }
 
     async fn add_foreign(&self, name: &str, content: RevisionContent) -> ExternalRef {
@@ -199,7 +217,12 @@ pub(crate) fn document(name: &str, content: &RevisionContent) -> Value {
         let path = operation.r#match.path.as_str();
         let parameters = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
         let mapped: BTreeMap<String, String> = parameters
-            .map(|name| (format!("integration.request.path.{name}"), format!("method.request.path.{name}")))
+            .map(|name| {
+                (
+                    format!("integration.request.path.{name}"),
+                    format!("method.request.path.{name}"),
+                )
+            })
             .collect();
         let method = operation.r#match.method.to_string().to_lowercase();
         let integration = json!({
@@ -212,8 +235,7 @@ pub(crate) fn document(name: &str, content: &RevisionContent) -> Value {
             .filter_map(|rest| rest.split('}').next())
             .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
             .collect();
-        paths.entry(path).or_insert_with(|| json!({}))[method] =
-            json!({"parameters": declared, "responses": {"200": {"description": "fine"}}, "x-amazon-apigateway-integration": integration});
+        paths.entry(path).or_insert_with(|| json!({}))[method] = json!({"parameters": declared, "responses": {"200": {"description": "fine"}}, "x-amazon-apigateway-integration": integration});
     }
     json!({"openapi": "3.0.1", "info": {"title": name, "version": "1"}, "paths": paths})
 }

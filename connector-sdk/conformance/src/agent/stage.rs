@@ -282,6 +282,11 @@ impl Stage {
         self.reports.iter().filter(of).collect()
     }
 
+    /// Whether anything was told of a generation, that it is at work included.
+    pub(crate) fn is_taken_up(&self, generation: Generation) -> bool {
+        self.reports.iter().any(|report| report.generation == generation)
+    }
+
     /// Whether anything was told of deployments.
     pub(crate) fn has_reports(&self) -> bool {
         !self.reports.is_empty()

@@ -1,6 +1,9 @@
 //! What is not ours.
 
-use gatehouse_connector_sdk::{connector::DeployRequest, error::ErrorKind};
+use gatehouse_connector_sdk::{
+    connector::{DeployRequest, Deployed},
+    error::ErrorKind,
+};
 use gatehouse_schemas::{identity::ExternalRef, observed::Observation, plan::plan};
 
 use crate::{
@@ -21,10 +24,11 @@ pub(super) async fn what_is_not_ours_stays_untouched(subject: Subject) -> Verdic
     let before = subject.gateway.holds().await;
     let desired = sample::desired(1);
     match subject.try_deploy(&desired).await? {
-        Ok(_) => {
-            return Err(Stop::Fail(
-                "an API of somebody else answers at the same place, and the deploy succeeded".to_owned(),
-            ));
+        Ok(deployed) => {
+            ensure(is_elsewhere(&subject, &in_the_way, &deployed).await?, || {
+                "an API of somebody else answers at the same place, and the deploy succeeded".to_owned()
+            })?;
+            subject.undeploy(&desired, Some(&deployed.external_ref)).await?;
         }
         Err(error) => ensure(error.kind() == ErrorKind::Conflict, || {
             format!("an API of somebody else answers at the same place, and the deploy failed with {error:?}")
@@ -47,6 +51,16 @@ pub(super) async fn what_is_not_ours_stays_untouched(subject: Subject) -> Verdic
         matches!(&still, Observation::Present(api) if api.mark.is_none()),
         || format!("`{bystander}` is somebody else's; after an adoption of another it is {still:?}"),
     )
+}
+
+/// Where each API has an address of its own, nobody is in the way of anybody.
+async fn is_elsewhere(subject: &Subject, foreign: &ExternalRef, deployed: &Deployed) -> Result<bool, Stop> {
+    let found = subject.observe(&sample::desired(1), Some(foreign)).await?;
+    let Observation::Present(found) = found else {
+        return Ok(false);
+    };
+    let own = &deployed.endpoint_urls;
+    Ok(!own.is_empty() && !found.endpoint_urls.iter().any(|url| own.contains(url)))
 }
 
 /// The object that the request says to adopt keeps its identity and gets the mark.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::{Answer, AwsError, ControlRequest};
-use crate::place::{Entity, Place, RestApi, text};
+use crate::place::{Entity, HttpApi, Place, RestApi, text};
 
 /// The variable parts of a path.
 pub(crate) type Labels = Vec<(&'static str, String)>;
@@ -33,6 +35,21 @@ impl Call<'_> {
     /// The time as version 1 writes it.
     pub(crate) fn seconds(&self) -> Value {
         Value::from(self.now.as_secs())
+    }
+
+    /// The time as version 2 writes it.
+    pub(crate) fn iso(&self) -> Value {
+        let seconds = i64::try_from(self.now.as_secs()).unwrap_or_default();
+        let time = OffsetDateTime::from_unix_timestamp(seconds).ok();
+        let text = time.and_then(|time| time.format(&Rfc3339).ok());
+        Value::from(text.unwrap_or_default())
+    }
+
+    /// The HTTP API that the path names.
+    pub(crate) fn http_api<'p>(&self, place: &'p mut Place) -> Result<&'p mut HttpApi, AwsError> {
+        let id = self.label("apiId");
+        let found = place.http_apis.get_mut(id);
+        found.ok_or_else(|| AwsError::no_api(self.account, id))
     }
 
     /// The members of the body. Members that are null are as if they were not there.

@@ -52,6 +52,11 @@ impl AwsError {
         }
     }
 
+    /// One thing more than there may be, in version 2.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(429, "TooManyRequestsException", message)
+    }
+
     /// A body that is no JSON object.
     pub(crate) fn serialization() -> Self {
         Self::new(400, "SerializationException", "Unable to parse the request body")

@@ -17,7 +17,7 @@ pub(crate) use self::answer::Answer;
 pub(crate) use self::arn::{arn_of, partition};
 pub(crate) use self::call::{Call, Reply, required};
 pub(crate) use self::error::AwsError;
-pub(crate) use self::operation::{Operation, v1};
+pub(crate) use self::operation::{Operation, v1, v2};
 pub use self::operation::{Service, operations};
 pub(crate) use self::paging::{Page, page, page_of};
 pub(crate) use self::request::ControlRequest;

@@ -5,7 +5,7 @@ use axum::http::Method;
 use super::call::{Call, Labels, Reply};
 use super::{AwsError, ControlRequest};
 use crate::place::Place;
-use crate::rest;
+use crate::{http_apis, rest};
 
 /// Which of the two versions an operation is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,13 +50,32 @@ pub(crate) const fn v1(
     }
 }
 
+/// An operation of version 2.
+pub(crate) const fn v2(
+    method: Method,
+    uri: &'static str,
+    status: u16,
+    name: &'static str,
+    handler: Handler,
+) -> Operation {
+    Operation {
+        service: Service::Http,
+        method,
+        uri,
+        status,
+        name,
+        handler,
+    }
+}
+
 /// The operations that the fake has, for a test to hold against the official model: service, method, path, status, name.
 pub fn operations() -> impl Iterator<Item = (Service, String, &'static str, u16, &'static str)> {
     all().map(|one| (one.service, one.method.to_string(), one.uri, one.status, one.name))
 }
 
 fn all() -> impl Iterator<Item = &'static Operation> {
-    rest::OPERATIONS.iter().copied().flatten()
+    let versions = [rest::OPERATIONS, http_apis::OPERATIONS];
+    versions.into_iter().flatten().copied().flatten()
 }
 
 impl Operation {

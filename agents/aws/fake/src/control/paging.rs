@@ -27,6 +27,13 @@ impl Page {
         position: "position",
         items: "item",
     };
+
+    /// Version 2.
+    pub(crate) const HTTP: Self = Self {
+        limit: "maxResults",
+        position: "nextToken",
+        items: "items",
+    };
 }
 
 /// A page of things by their ids.

@@ -9,12 +9,16 @@ use super::answer::{Answer, set};
 use super::exchange::Exchange;
 use super::routing::best;
 use super::upstream::{self, Asked};
-use super::{mapping, mock};
+use super::{authorizers, gateway_responses, keys, mapping, mock, policy, validation};
 use crate::cloud::{Cloud, PlaceName};
+use crate::control::partition;
 use crate::place::{Definition, Entity, object, text};
 
 /// The longest that an integration of a REST API takes unless it says otherwise.
 const USUAL_MS: u64 = 29_000;
+
+/// The largest body that is taken in.
+const LARGEST_BODY: usize = 10 << 20;
 
 /// A stage of a REST API, and the snapshot that it serves.
 #[derive(Debug)]
@@ -40,10 +44,81 @@ pub(crate) fn served(cloud: &Cloud, api: &str, stage: &str) -> Option<Served> {
 
 /// Answers a request to a stage.
 pub(crate) async fn answer(cloud: &Cloud, served: &Served, mut exchange: Exchange) -> Answer {
-    match method(served, &mut exchange) {
-        Ok(method) => integrated(cloud, served, &exchange, &method).await,
+    let answer = match method(served, &mut exchange) {
         Err(refusal) => *refusal,
+        Ok(method) => match refusal(cloud, served, &exchange, &method) {
+            Some(refusal) => refusal,
+            None => integrated(cloud, served, &exchange, &method).await,
+        },
+    };
+    gateway_responses::applied(&served.snapshot, &served.stage, &exchange, answer)
+}
+
+/// Why a request does not come to the integration: policy, authorizer, key, limits, validator, in this order.
+fn refusal(cloud: &Cloud, served: &Served, exchange: &Exchange, method: &Entity) -> Option<Answer> {
+    let (definition, stage) = (&served.snapshot, &served.stage);
+    if exchange.body.len() > LARGEST_BODY {
+        return Some(Answer::own(
+            "REQUEST_TOO_LARGE",
+            413,
+            "RequestTooLargeException",
+            "Request Too Long",
+        ));
     }
+    let authorizer = definition.authorizers.get(text(method, "authorizerId"));
+    let needs_key = method.get("apiKeyRequired").is_some_and(|needed| *needed == true);
+    denied(served, exchange)
+        .or_else(|| authorizers::refusal(cloud, exchange, stage, authorizer?))
+        .or_else(|| unsigned(method))
+        .or_else(|| {
+            needs_key
+                .then(|| keys::refusal(cloud, served, exchange))
+                .flatten()
+        })
+        .or_else(|| throttled(cloud, served, exchange))
+        .or_else(|| validation::refusal(definition, exchange, stage, method))
+}
+
+/// The refusal of the resource policy.
+fn denied(served: &Served, exchange: &Exchange) -> Option<Answer> {
+    let policy = served.snapshot.api.get("policy")?.as_str()?;
+    let policy = crate::rest::policy_document(policy)?;
+    let (account, region) = &served.place;
+    let resource = format!(
+        "arn:{}:execute-api:{region}:{account}:{}/{}/{}{}",
+        partition(region),
+        exchange.api,
+        exchange.stage,
+        exchange.method,
+        exchange.path
+    );
+    if policy::allows(&policy, &resource, exchange.peer.ip()) {
+        return None;
+    }
+    let shown = resource.replace(
+        account,
+        &format!("********{}", &account[account.len().saturating_sub(4)..]),
+    );
+    let message =
+        format!("User: anonymous is not authorized to perform: execute-api:Invoke on resource: {shown}");
+    Some(Answer::own(
+        "ACCESS_DENIED",
+        403,
+        "AccessDeniedException",
+        &message,
+    ))
+}
+
+/// Nobody signs requests to the fake.
+fn unsigned(method: &Entity) -> Option<Answer> {
+    (text(method, "authorizationType") == "AWS_IAM").then(Answer::no_such_path)
+}
+
+fn throttled(cloud: &Cloud, served: &Served, exchange: &Exchange) -> Option<Answer> {
+    let (of, limit) = keys::stage_limit(&served.stage, exchange)?;
+    let name = format!("{} {} {of}", exchange.api, exchange.stage);
+    let within = cloud.traffic.within(&name, limit, cloud.clock().now());
+    (!within).then(|| keys::too_many("THROTTLED", "Too Many Requests"))
 }
 
 fn method(served: &Served, exchange: &mut Exchange) -> Result<Entity, Box<Answer>> {

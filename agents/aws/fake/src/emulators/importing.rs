@@ -1,8 +1,8 @@
 //! A MiniStack to which an OpenAPI document can be put, so that the connector can deploy there.
 //!
 //! MiniStack reads OpenAPI in stacks of CloudFormation only, and makes an API with an id of its own of it. A server in front
-//! makes a stack of each `PutRestApi`, and from then on has that API stand for the one that the document was put to. It
-//! changes nothing else.
+//! makes a stack of a `PutRestApi`, and from then on has that API stand for the one that the document was put to. A second
+//! document for the same API is refused: it would lose its stages. It changes nothing else.
 
 use std::{
     io,
@@ -97,13 +97,18 @@ impl Front {
         }
     }
 
-    /// Makes a stack of the document, and answers with the API that came of it.
+    /// Makes a stack of the document in place of the API, and answers with what came of it.
     async fn import(&self, api: &str, document: &[u8]) -> io::Result<Response> {
+        if self.names().iter().any(|(known, _)| known == api) {
+            return Err(io::Error::other(format!("`{api}` has a document already")));
+        }
         let made = stack::rest_api(&self.client, &self.behind, api, document).await?;
-        self.names().push((api.to_owned(), made));
+        let path = format!("/restapis/{api}");
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, stack::signed_for("apigateway"))]);
-        self.forward(Method::GET, &format!("/restapis/{api}"), headers, Bytes::new())
-            .await
+        self.forward(Method::DELETE, &path, headers.clone(), Bytes::new())
+            .await?;
+        self.names().push((api.to_owned(), made));
+        self.forward(Method::GET, &path, headers, Bytes::new()).await
     }
 
     async fn forward(

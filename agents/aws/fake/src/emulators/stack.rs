@@ -12,7 +12,7 @@ pub(super) fn signed_for(service: &str) -> HeaderValue {
     HeaderValue::from_str(&scope).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// Makes a REST API of a document, with the name and the tags of one that is there; its id.
+/// Makes a REST API of a document, with the tags of one that is there; its id.
 pub(super) async fn rest_api(
     client: &reqwest::Client,
     endpoint: &str,
@@ -26,7 +26,9 @@ pub(super) async fn rest_api(
     let tag = |(key, value): (&String, &Value)| json!({"Key": key, "Value": value});
     let tags: Vec<Value> = like["tags"].as_object().into_iter().flatten().map(tag).collect();
     let body: Value = serde_json::from_slice(document)?;
-    let properties = json!({"Name": like["name"], "Body": body, "Tags": tags});
+    let info = &body["info"];
+    let properties =
+        json!({"Name": info["title"], "Description": info["description"], "Body": body, "Tags": tags});
     make(client, endpoint, "AWS::ApiGateway::RestApi", &properties).await
 }
 

@@ -136,11 +136,9 @@ impl Import<'_> {
         let document = self.document;
         for (name, said) in document.members("x-amazon-apigateway-request-validators") {
             let flag = |member: &str| said.get(member).and_then(Value::as_bool).unwrap_or(false);
-            let known = self.definition.request_validators.iter();
-            let known = known
-                .filter(|(_, one)| text(one, "name") == name)
-                .map(|(id, _)| id);
-            let id = known.cloned().next().unwrap_or_else(|| crate::place::new_id(6));
+            let mut known = self.definition.request_validators.iter();
+            let known = known.find(|(_, one)| text(one, "name") == name);
+            let id = known.map_or_else(|| crate::place::new_id(6), |(id, _)| id.clone());
             let validator = json!({
                 "id": id, "name": name, "validateRequestBody": flag("validateRequestBody"),
                 "validateRequestParameters": flag("validateRequestParameters"),

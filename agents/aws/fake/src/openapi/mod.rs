@@ -12,3 +12,4 @@ mod paths;
 pub(crate) use self::document::Document;
 pub(crate) use self::export::{Export, export, version};
 pub(crate) use self::import::{Imported, Mode, Target, import};
+pub(crate) use self::paths::is_part as is_path_part;

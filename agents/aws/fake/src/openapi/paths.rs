@@ -58,7 +58,8 @@ fn refusal(import: &Import<'_>, parent: &str, part: &str) -> Option<String> {
     })
 }
 
-fn is_part(part: &str) -> bool {
+/// Whether a part of a path may be: text, or one variable.
+pub(crate) fn is_part(part: &str) -> bool {
     let allowed = |sign: char| sign.is_ascii_alphanumeric() || "._-:".contains(sign);
     match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         Some(name) => {

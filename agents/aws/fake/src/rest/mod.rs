@@ -1,17 +1,24 @@
 //! Version 1 of API Gateway: REST APIs, what is deployed of them, and who may use them.
 
+mod account;
 mod apis;
+mod authorizers;
+mod collection;
 mod deployments;
 mod documents;
+pub(crate) mod domains;
+mod gateway_responses;
 mod keys;
+mod methods;
+mod parts;
 mod patch;
 mod plan_keys;
 mod plans;
 mod policy;
 mod resources;
 mod stages;
-mod tags;
-mod variables;
+pub(crate) mod tags;
+pub(crate) mod variables;
 
 use crate::control::Operation;
 
@@ -19,10 +26,16 @@ pub(crate) use self::policy::{document as policy_document, expanded as expanded_
 
 /// The operations of version 1.
 pub(crate) const OPERATIONS: &[&[Operation]] = &[
+    account::OPERATIONS,
     apis::OPERATIONS,
+    authorizers::OPERATIONS,
     deployments::OPERATIONS,
     documents::OPERATIONS,
+    domains::OPERATIONS,
+    gateway_responses::OPERATIONS,
     keys::OPERATIONS,
+    methods::OPERATIONS,
+    parts::OPERATIONS,
     plan_keys::OPERATIONS,
     plans::OPERATIONS,
     resources::OPERATIONS,

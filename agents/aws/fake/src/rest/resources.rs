@@ -56,7 +56,8 @@ fn list(call: &Call<'_>, place: &mut Place) -> Result<Reply, AwsError> {
     page(call, Page::REST, resources, |resource| shown(call, resource))
 }
 
-fn found<'a>(call: &Call<'_>, api: &'a mut RestApi) -> Result<&'a mut Entity, AwsError> {
+/// The resource that the path names.
+pub(super) fn found<'a>(call: &Call<'_>, api: &'a mut RestApi) -> Result<&'a mut Entity, AwsError> {
     let found = api.definition.resources.get_mut(call.label("resource_id"));
     found.ok_or_else(|| AwsError::not_found("Invalid Resource identifier specified"))
 }

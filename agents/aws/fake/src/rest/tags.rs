@@ -33,7 +33,7 @@ pub(crate) fn checked(members: &Entity) -> Result<Entity, AwsError> {
     Ok(tags)
 }
 
-fn check(tags: &Entity) -> Result<(), AwsError> {
+pub(crate) fn check(tags: &Entity) -> Result<(), AwsError> {
     if tags.len() > MOST {
         return Err(AwsError::bad_request(format!(
             "Resources can have at most {MOST} tags"
@@ -72,6 +72,8 @@ pub(crate) fn at<T>(
     change: impl FnOnce(&mut Entity) -> Result<T, AwsError>,
 ) -> Result<T, AwsError> {
     let path = arn.splitn(6, ':').nth(5).unwrap_or_default();
+    // Some names of resources of version 2 say so, and some do not.
+    let path = path.strip_prefix("/v2").unwrap_or(path);
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let missing = || AwsError::not_found(format!("Invalid resource ARN specified: {arn}"));
     match parts.as_slice() {
@@ -81,6 +83,19 @@ pub(crate) fn at<T>(
         }
         ["restapis", id, "stages", stage] => {
             let stages = place.rest_apis.get_mut(*id).map(|api| &mut api.stages);
+            in_entity(
+                stages
+                    .and_then(|stages| stages.get_mut(*stage))
+                    .ok_or_else(missing)?,
+                change,
+            )
+        }
+        ["apis", id] => {
+            let api = place.http_apis.get_mut(*id);
+            change(&mut api.ok_or_else(|| AwsError::no_api(call.account, id))?.tags)
+        }
+        ["apis", id, "stages", stage] => {
+            let stages = place.http_apis.get_mut(*id).map(|api| &mut api.stages);
             in_entity(
                 stages
                     .and_then(|stages| stages.get_mut(*stage))

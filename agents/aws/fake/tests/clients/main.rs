@@ -14,7 +14,14 @@ use std::{
     process::{Command, Output},
 };
 
-use gatehouse_fake_aws::emulators::{Emulator, boto};
+use gatehouse_fake_aws::{
+    FakeAws, FakeAwsOptions, Service,
+    emulators::{Emulator, boto},
+    operations,
+};
+
+const ACCOUNT: &str = "111111111111";
+const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// Drives an endpoint with boto3; none, with a line that says so, where it is not installed.
 fn check(endpoint: &str, account: &str, access_key: &str, topics: &[&str]) -> Option<Output> {
@@ -59,4 +66,55 @@ async fn localstack_departs_from_aws_where_it_is_known_to() {
 /// The topic and what it is about, without what was found.
 fn brief(line: &str) -> String {
     line.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")
+}
+
+/// Every operation of the fake is one of AWS, and boto3 has called it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fake_answers_boto3_as_the_official_model_has_it() {
+    let fake = FakeAws::start(FakeAwsOptions::default()).await.unwrap();
+    let Some(output) = check(&fake.control_url(), ACCOUNT, KEY, &[]) else {
+        return;
+    };
+    let departures = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(departures, "");
+    let told = String::from_utf8(output.stdout).unwrap();
+    let called: BTreeSet<&str> = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("called "))
+        .collect();
+    let known: BTreeSet<String> = operations()
+        .map(|(service, .., name)| format!("{}:{name}", official(service)))
+        .collect();
+    let uncalled: Vec<&String> = known
+        .iter()
+        .filter(|name| !called.contains(name.as_str()))
+        .collect();
+    assert!(uncalled.is_empty(), "boto3 does not call {uncalled:?}");
+}
+
+#[test]
+fn the_fake_has_no_operation_that_the_official_model_has_otherwise() {
+    let Some(python) = boto() else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/boto/operations.py");
+    let output = Command::new(python)
+        .arg(script)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let wanted: BTreeSet<&str> = text.lines().collect();
+    for (service, method, path, status, name) in operations() {
+        let line = format!("{} {method} {path} {status} {name}", official(service));
+        assert!(
+            wanted.contains(line.as_str()),
+            "the official model has no `{line}`"
+        );
+    }
+}
+
+fn official(service: Service) -> &'static str {
+    match service {
+        Service::Rest => "apigateway",
+        Service::Http => "apigatewayv2",
+    }
 }

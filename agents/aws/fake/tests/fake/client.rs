@@ -115,6 +115,39 @@ impl Client {
         self.call("GET", path, Value::Null).await
     }
 
+    /// A call without a signature: status and body.
+    pub(crate) async fn raw(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.aws.control_url());
+        let request = self.http.request(method.parse().unwrap(), url);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.body(body.to_string())
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (
+            status,
+            serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default(),
+        )
+    }
+
+    /// A call of STS: status and XML.
+    pub(crate) async fn form(&self, form: &str) -> (u16, String) {
+        let credential = format!("{}/20261122/{}/sts/aws4_request", self.access_key, self.region);
+        let signature = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
+        let request = self
+            .http
+            .post(self.aws.control_url())
+            .header("authorization", signature);
+        let request = match &self.token {
+            Some(token) => request.header("x-amz-security-token", token),
+            None => request,
+        };
+        let response = request.body(form.to_owned()).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
     pub(crate) async fn patch(&self, path: &str, patches: &[(&str, &str, &str)]) -> Answer {
         let patches = patches.iter().map(|(op, path, value)| match *op {
             "remove" if value.is_empty() => json!({ "op": op, "path": path }),

@@ -3,12 +3,24 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod access;
 mod client;
 mod deploy;
 mod documents;
+mod domains;
+mod faults;
+mod http_apis;
+mod http_traffic;
+mod import;
+mod keys;
+mod lists;
+mod methods;
 mod model;
+mod parts;
+mod quotas;
+mod traffic;
 mod upstream;

@@ -144,7 +144,7 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
     for key in keys {
         let name = key.name.as_str();
         let consumer = resource_name(name).or_else(|| resource_name(&key.id));
-        let named = ours(name)
+        let named = ours(reading, name)
             .or_else(|| recorded(reading, consumer.as_ref()?))
             .or_else(|| {
                 let secret_ref = free(&mut taken, &format!("{}-{name}-key", reading.snapshot.name))
@@ -165,24 +165,33 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
     consumers
 }
 
-/// Keys that we made say whose they are: `gatehouse.orders.alice.alices-key.v2`.
-fn ours(key: &str) -> Option<ApiKeyConsumer> {
+/// Keys that we made say which secret they are, `gatehouse.ENVIRONMENT.alices-key.v2`; what was applied says whose.
+fn ours(reading: Reading<'_>, key: &str) -> Option<ApiKeyConsumer> {
     let parts: Vec<&str> = key.split('.').collect();
-    let ["gatehouse", _, consumer, secret, _] = parts[..] else {
+    let ["gatehouse", _, secret, _] = parts[..] else {
         return None;
     };
-    Some(ApiKeyConsumer {
-        consumer: consumer.parse().ok()?,
-        secret_ref: secret.parse().ok()?,
-    })
+    let secret_ref: ResourceName = secret.parse().ok()?;
+    let known = recorded_keys(reading).find(|key| key.secret_ref == secret_ref);
+    Some(known.cloned().unwrap_or_else(|| ApiKeyConsumer {
+        consumer: secret_ref.clone(),
+        secret_ref,
+    }))
 }
 
 /// The same consumer's key as it was applied.
 fn recorded(reading: Reading<'_>, consumer: &ResourceName) -> Option<ApiKeyConsumer> {
-    reading.recorded_policies().find_map(|policy| match policy {
-        Policy::AuthApiKey(policy) => policy.keys.iter().find(|key| key.consumer == *consumer).cloned(),
+    recorded_keys(reading)
+        .find(|key| key.consumer == *consumer)
+        .cloned()
+}
+
+fn recorded_keys<'r>(reading: Reading<'r>) -> impl Iterator<Item = &'r ApiKeyConsumer> {
+    let keys = reading.recorded_policies().filter_map(|policy| match policy {
+        Policy::AuthApiKey(policy) => Some(&policy.keys),
         _ => None,
-    })
+    });
+    keys.flatten()
 }
 
 /// A name of a secret that is not given yet.

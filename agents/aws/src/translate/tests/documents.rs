@@ -19,7 +19,9 @@ fn a_plain_api_is_proxied_method_by_method() {
             ("GET", "/items/{id}", json!([])),
         ],
     );
-    check(&form(&desired, &rest()), expect![[r#"
+    check(
+        &form(&desired, &rest()),
+        expect![[r#"
         {
           "kind": "rest",
           "document": {
@@ -116,7 +118,8 @@ fn a_plain_api_is_proxied_method_by_method() {
             "name": "live",
             "tracingEnabled": false
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -239,7 +242,9 @@ fn keys_limits_and_quotas_are_a_usage_plan() {
         &[("GET", "/items", json!([])), ("POST", "/items", burst)],
     );
     let form = form(&desired, &rest());
-    check(&json!([form.usage_plan, form.keys, form.stage]), expect![[r#"
+    check(
+        &json!([form.usage_plan, form.keys, form.stage]),
+        expect![[r#"
         [
           {
             "methods": {
@@ -268,8 +273,11 @@ fn keys_limits_and_quotas_are_a_usage_plan() {
             "name": "live",
             "tracingEnabled": false
           }
-        ]"#]]);
-    check(&form.document["paths"]["/items"]["get"], expect![[r#"
+        ]"#]],
+    );
+    check(
+        &form.document["paths"]["/items"]["get"],
+        expect![[r#"
         {
           "operationId": "o0",
           "responses": {
@@ -293,7 +301,8 @@ fn keys_limits_and_quotas_are_a_usage_plan() {
             "type": "http_proxy",
             "uri": "http://shop.internal/api/items"
           }
-        }"#]]);
+        }"#]],
+    );
     check(
         &form.document["x-amazon-apigateway-gateway-responses"],
         expect![[r#"
@@ -322,7 +331,9 @@ fn tokens_are_checked_by_an_http_api() {
         &json!([jwt_policy(), cors, headers]),
         &[("GET", "/items/{id}", json!([]))],
     );
-    check(&form(&desired, &settings(json!({}))), expect![[r#"
+    check(
+        &form(&desired, &settings(json!({}))),
+        expect![[r#"
         {
           "kind": "http",
           "document": {
@@ -411,7 +422,8 @@ fn tokens_are_checked_by_an_http_api() {
             "name": "live",
             "tracingEnabled": false
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -475,10 +487,13 @@ fn lambda_functions_and_user_pools_check_tokens_for_rest_apis() {
               ]
             ]"#]],
     );
-    check(&crate::translate::permissions_needed(&form), expect![[r#"
+    check(
+        &crate::translate::permissions_needed(&form),
+        expect![[r#"
         [
           "`arn:aws:lambda:eu-central-1:111122223333:function:ask` must let `apigateway.amazonaws.com` invoke it (`lambda:AddPermission` with the API's ARN as source)"
-        ]"#]]);
+        ]"#]],
+    );
 }
 
 #[test]
@@ -495,7 +510,9 @@ fn a_rest_api_answers_preflight_requests_itself() {
         ("PUT", "/items/{id}", json!([])),
     ];
     let first = form(&api(&one, &operations), &rest()).document;
-    check(&first["paths"]["/items/{id}"]["options"], expect![[r##"
+    check(
+        &first["paths"]["/items/{id}"]["options"],
+        expect![[r##"
         {
           "parameters": [
             {
@@ -529,7 +546,8 @@ fn a_rest_api_answers_preflight_requests_itself() {
             },
             "type": "mock"
           }
-        }"##]]);
+        }"##]],
+    );
     check(
         &first["x-amazon-apigateway-gateway-responses"]["DEFAULT_4XX"],
         expect![[r#"
@@ -558,7 +576,9 @@ fn a_rest_api_answers_preflight_requests_itself() {
             .as_str()
             .expect("a template"),
     );
-    check(&second["x-amazon-apigateway-gateway-responses"], expect![[r#"
+    check(
+        &second["x-amazon-apigateway-gateway-responses"],
+        expect![[r#"
         {
           "MISSING_AUTHENTICATION_TOKEN": {
             "responseTemplates": {
@@ -566,7 +586,8 @@ fn a_rest_api_answers_preflight_requests_itself() {
             },
             "statusCode": "404"
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -687,7 +708,9 @@ fn requests_are_checked_answered_and_kept() {
         ],
     );
     let form = form(&desired, &rest());
-    check(&form.document["paths"], expect![[r##"
+    check(
+        &form.document["paths"],
+        expect![[r##"
         {
           "/checked": {
             "post": {
@@ -859,7 +882,8 @@ fn requests_are_checked_answered_and_kept() {
               }
             }
           }
-        }"##]]);
+        }"##]],
+    );
     check(
         &form.document["x-amazon-apigateway-request-validators"],
         expect![[r#"
@@ -870,7 +894,9 @@ fn requests_are_checked_answered_and_kept() {
               }
             }"#]],
     );
-    check(&form.stage, expect![[r#"
+    check(
+        &form.stage,
+        expect![[r#"
         {
           "name": "live",
           "cacheClusterSize": "0.5",
@@ -882,7 +908,8 @@ fn requests_are_checked_answered_and_kept() {
               "cacheTtlSeconds": 30
             }
           ]
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -893,7 +920,9 @@ fn targets_headers_and_times_are_mapped() {
         {"type": "timeout", "with": {"responseMs": 500}},
     ]);
     let desired = api(&json!([]), &[("*", "/{shop}/files/{rest...}", policies)]);
-    check(&form(&desired, &rest()).document["paths"], expect![[r#"
+    check(
+        &form(&desired, &rest()).document["paths"],
+        expect![[r#"
         {
           "/{shop}/files": {
             "x-amazon-apigateway-any-method": {
@@ -969,9 +998,12 @@ fn targets_headers_and_times_are_mapped() {
               }
             }
           }
-        }"#]]);
+        }"#]],
+    );
     let http = form(&desired, &http()).document;
-    check(&http["paths"]["/{shop}/files/{rest+}"], expect![[r#"
+    check(
+        &http["paths"]["/{shop}/files/{rest+}"],
+        expect![[r#"
         {
           "x-amazon-apigateway-any-method": {
             "operationId": "o0",
@@ -1011,96 +1043,134 @@ fn targets_headers_and_times_are_mapped() {
               "uri": "http://shop.internal/api/v2/{rest}/of/{shop}"
             }
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
 fn fragments_are_put_over_what_we_write() {
     let native = |config: Value| json!({"type": "native", "with": {"gatewayType": "aws", "config": config}});
     let whole = native(
-        json!({"document": {"x-amazon-apigateway-minimum-compression-size": 1024}, "stage": {"tracingEnabled": true, "loggingLevel": "ERROR"}}),
+        json!({"api": {"minimumCompressionSize": 1024}, "stage": {"tracingEnabled": true, "methodSettings": {"loggingLevel": "ERROR"}}}),
     );
-    let lambda = json!([native(json!({"operation": {"x-amazon-apigateway-integration": {
+    let lambda = json!([native(json!({"integration": {
         "type": "aws_proxy", "httpMethod": "POST",
         "uri": "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:list/invocations",
-    }}}))]);
+    }, "authorization": "AWS_IAM", "methodSettings": {"metricsEnabled": true}}))]);
     let tls = json!([native(
-        json!({"operation": {"x-amazon-apigateway-integration": {"tlsConfig": {"insecureSkipVerification": false}}}})
+        json!({"integration": {"tlsConfig": {"insecureSkipVerification": false}}, "authorizer": {
+            "name": "mine", "scopes": [], "scheme": {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authorizer": {"type": "token"}},
+        }})
     )]);
     let desired = api(&json!([whole]), &[("GET", "/a", lambda), ("GET", "/b", tls)]);
     let form = form(&desired, &rest());
-    check(&form.document, expect![[r#"
-        {
-          "info": {
-            "title": "Shop",
-            "version": "v1"
-          },
-          "openapi": "3.0.1",
-          "paths": {
-            "/a": {
-              "get": {
-                "operationId": "o0",
-                "responses": {
-                  "200": {
-                    "description": "What the upstream answers"
-                  }
-                },
-                "x-amazon-apigateway-integration": {
-                  "httpMethod": "POST",
-                  "type": "aws_proxy",
-                  "uri": "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:list/invocations"
-                }
-              }
-            },
-            "/b": {
-              "get": {
-                "operationId": "o1",
-                "responses": {
-                  "200": {
-                    "description": "What the upstream answers"
-                  }
-                },
-                "x-amazon-apigateway-integration": {
-                  "connectionType": "INTERNET",
-                  "httpMethod": "GET",
-                  "passthroughBehavior": "when_no_match",
-                  "timeoutInMillis": 3000,
-                  "tlsConfig": {
-                    "insecureSkipVerification": false
-                  },
-                  "type": "http_proxy",
-                  "uri": "http://shop.internal/api/b"
-                }
-              }
-            }
-          },
-          "x-amazon-apigateway-binary-media-types": [
-            "*/*"
-          ],
-          "x-amazon-apigateway-gateway-responses": {
-            "MISSING_AUTHENTICATION_TOKEN": {
-              "responseTemplates": {
-                "application/json": "{\"message\":\"Not Found\"}"
-              },
-              "statusCode": "404"
-            }
-          },
-          "x-amazon-apigateway-minimum-compression-size": 1024
-        }"#]]);
-    check(&form.stage, expect![[r#"
-        {
-          "name": "live",
-          "tracingEnabled": true,
-          "methods": [
+    check(
+        &form.document,
+        expect![[r#"
             {
-              "path": "*",
-              "method": "*",
-              "loggingLevel": "ERROR"
-            }
-          ]
-        }"#]]);
-    check(&crate::translate::permissions_needed(&form), expect![[r#"
+              "components": {
+                "securitySchemes": {
+                  "mine": {
+                    "in": "header",
+                    "name": "Authorization",
+                    "type": "apiKey",
+                    "x-amazon-apigateway-authorizer": {
+                      "type": "token"
+                    }
+                  }
+                }
+              },
+              "info": {
+                "title": "Shop",
+                "version": "v1"
+              },
+              "openapi": "3.0.1",
+              "paths": {
+                "/a": {
+                  "get": {
+                    "operationId": "o0",
+                    "responses": {
+                      "200": {
+                        "description": "What the upstream answers"
+                      }
+                    },
+                    "x-amazon-apigateway-auth": {
+                      "type": "AWS_IAM"
+                    },
+                    "x-amazon-apigateway-integration": {
+                      "httpMethod": "POST",
+                      "type": "aws_proxy",
+                      "uri": "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:list/invocations"
+                    }
+                  }
+                },
+                "/b": {
+                  "get": {
+                    "operationId": "o1",
+                    "responses": {
+                      "200": {
+                        "description": "What the upstream answers"
+                      }
+                    },
+                    "security": [
+                      {
+                        "mine": []
+                      }
+                    ],
+                    "x-amazon-apigateway-integration": {
+                      "connectionType": "INTERNET",
+                      "httpMethod": "GET",
+                      "passthroughBehavior": "when_no_match",
+                      "timeoutInMillis": 3000,
+                      "tlsConfig": {
+                        "insecureSkipVerification": false
+                      },
+                      "type": "http_proxy",
+                      "uri": "http://shop.internal/api/b"
+                    }
+                  }
+                }
+              },
+              "x-amazon-apigateway-binary-media-types": [
+                "*/*"
+              ],
+              "x-amazon-apigateway-gateway-responses": {
+                "MISSING_AUTHENTICATION_TOKEN": {
+                  "responseTemplates": {
+                    "application/json": "{\"message\":\"Not Found\"}"
+                  },
+                  "statusCode": "404"
+                }
+              },
+              "x-amazon-apigateway-minimum-compression-size": 1024
+            }"#]],
+    );
+    check(
+        &form.stage,
+        expect![[r#"
+            {
+              "name": "live",
+              "tracingEnabled": true,
+              "methods": [
+                {
+                  "path": "*",
+                  "method": "*",
+                  "loggingLevel": "ERROR"
+                },
+                {
+                  "path": "/a",
+                  "method": "GET",
+                  "loggingLevel": "ERROR",
+                  "metricsEnabled": true
+                }
+              ]
+            }"#]],
+    );
+    check(
+        &crate::translate::permissions_needed(&form),
+        expect![[r#"
         [
           "`arn:aws:lambda:eu-central-1:111122223333:function:list` must let `apigateway.amazonaws.com` invoke it (`lambda:AddPermission` with the API's ARN as source)"
-        ]"#]]);
+        ]"#]],
+    );
 }

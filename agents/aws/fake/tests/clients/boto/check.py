@@ -8,13 +8,16 @@ with 1 if there was a departure. Credentials come from the environment."""
 import sys
 
 import http_apis
+import http_parts
 import rest_access
 import rest_apis
+import rest_parts
 from caller import Caller, Surprise
 
 
 def topics():
-    for service, modules in {"apigateway": [rest_apis, rest_access], "apigatewayv2": [http_apis]}.items():
+    rest, http = [rest_apis, rest_access, rest_parts], [http_apis, http_parts]
+    for service, modules in {"apigateway": rest, "apigatewayv2": http}.items():
         for module in modules:
             for topic in module.TOPICS:
                 yield service, f"{module.__name__}.{topic.__name__}", topic

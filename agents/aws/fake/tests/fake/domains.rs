@@ -1,0 +1,130 @@
+//! Custom domains and their mappings, in both versions.
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::deploy::deployed;
+use crate::documents::pets;
+
+const CERTIFICATE: &str = "arn:aws:acm:eu-central-1:111111111111:certificate/1";
+
+#[tokio::test]
+async fn a_domain_leads_to_a_stage() {
+    let client = Client::start().await;
+    let (api, _) = deployed(&client, &pets("http://127.0.0.1:9")).await;
+    let given = json!({
+        "domainName": "api.example.com", "regionalCertificateArn": CERTIFICATE,
+        "endpointConfiguration": {"types": ["REGIONAL"]}, "mutualTlsAuthentication": {"truststoreUri": "s3://bucket/ca.pem"},
+    });
+    let made = client.call("POST", "/domainnames", given.clone()).await.ok();
+    assert_eq!(
+        made["mutualTlsAuthentication"]["truststoreUri"],
+        "s3://bucket/ca.pem"
+    );
+    assert_eq!(client.call("POST", "/domainnames", given).await.status, 400);
+    let mappings = "/domainnames/api.example.com/basepathmappings";
+    let mapping = json!({ "basePath": "pets", "restApiId": api, "stage": "prod" });
+    client.call("POST", mappings, mapping.clone()).await.ok();
+    let refused = client.call("POST", mappings, mapping).await;
+    let said = "Base path already exists for this domain name";
+    assert_eq!(refused.refusal(), (409, "ConflictException", said));
+    client
+        .call("POST", mappings, json!({ "restApiId": api, "stage": "prod" }))
+        .await
+        .ok();
+    let all = client.get(mappings).await.ok();
+    assert_eq!(
+        all["item"],
+        json!([
+            { "basePath": "(none)", "restApiId": api, "stage": "prod" }, { "basePath": "pets", "restApiId": api, "stage": "prod" },
+        ])
+    );
+    let refused = client
+        .call("POST", mappings, json!({ "basePath": "v1", "restApiId": "none" }))
+        .await;
+    assert_eq!(
+        refused.refusal(),
+        (
+            400,
+            "BadRequestException",
+            "Invalid REST API identifier specified"
+        )
+    );
+    assert_eq!(
+        client
+            .call("DELETE", &format!("/restapis/{api}"), Value::Null)
+            .await
+            .status,
+        400
+    );
+    let of_version_2 = client
+        .get("/v2/domainnames/api.example.com/apimappings")
+        .await
+        .ok();
+    assert_eq!(of_version_2["items"][1]["apiMappingKey"], "pets");
+    for path in ["%28none%29", "pets"] {
+        client.get(&format!("{mappings}/{path}")).await.ok();
+        assert_eq!(
+            client
+                .call("DELETE", &format!("{mappings}/{path}"), Value::Null)
+                .await
+                .status,
+            202
+        );
+        assert_eq!(
+            client
+                .call("DELETE", &format!("{mappings}/{path}"), Value::Null)
+                .await
+                .status,
+            404
+        );
+    }
+    client.get("/domainnames").await.ok();
+    let patches = [("replace", "/mutualTlsAuthentication/truststoreUri", "")];
+    let changed = client.patch("/domainnames/api.example.com", &patches).await.ok();
+    assert!(changed.get("mutualTlsAuthentication").is_none());
+    assert_eq!(
+        client
+            .call("DELETE", "/domainnames/api.example.com", Value::Null)
+            .await
+            .status,
+        202
+    );
+    assert_eq!(client.get("/domainnames/api.example.com").await.status, 404);
+}
+
+#[tokio::test]
+async fn version_2_has_the_same_domains() {
+    let client = Client::start().await;
+    let (api, _) = deployed(&client, &pets("http://127.0.0.1:9")).await;
+    let given = json!({
+        "domainName": "api.example.com", "domainNameConfigurations": [{"certificateArn": CERTIFICATE}],
+        "tags": {"team": "pets"},
+    });
+    let made = client.call("POST", "/v2/domainnames", given).await.ok();
+    assert_eq!(made["tags"], json!({"team": "pets"}));
+    client.get("/domainnames/api.example.com").await.ok();
+    let mappings = "/v2/domainnames/api.example.com/apimappings";
+    let mapping = json!({ "apiId": api, "stage": "prod", "apiMappingKey": "a/b" });
+    let made = client.call("POST", mappings, mapping).await.ok();
+    let path = format!("{mappings}/{}", made["apiMappingId"].as_str().unwrap());
+    let changed = client
+        .call(
+            "PATCH",
+            &path,
+            json!({ "apiId": api, "stage": "prod", "apiMappingKey": "c" }),
+        )
+        .await
+        .ok();
+    assert_eq!(changed["apiMappingKey"], "c");
+    client.get(&path).await.ok();
+    assert_eq!(client.call("DELETE", &path, Value::Null).await.status, 204);
+    client.get("/v2/domainnames").await.ok();
+    assert_eq!(
+        client
+            .call("DELETE", "/v2/domainnames/api.example.com", Value::Null)
+            .await
+            .status,
+        204
+    );
+}
