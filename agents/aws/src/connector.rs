@@ -45,9 +45,11 @@ use self::{
     wanting::Wanted,
 };
 use crate::{
-    client::{Accesses, Account},
+    client::Accesses,
     config::{self, ACCESS_KEY_ID, AwsSettings, SECRET_ACCESS_KEY, SESSION_TOKEN},
-    mark, quotas, translate,
+    mark, quotas,
+    record::Record,
+    translate,
 };
 
 /// Speaks to Amazon API Gateway.
@@ -174,18 +176,20 @@ impl Connector for AwsConnector {
         let found = looking::find(&account, &desired.mark, request.external_ref.as_ref()).await?;
         let observation = telling::look(&account, &found).await?;
         let held = own(found, &observation, request)?;
-        if let Some(deployed) = as_desired(&account, held.as_ref(), &wanted, desired) {
-            return Ok(deployed);
-        }
         let object = looking::object(&desired.mark);
-        let secrets = resolved(context, &wanted).await?;
-        let deploying = Deploying {
+        let mut deploying = Deploying {
             account: &account,
             request,
             wanted: &wanted,
-            secrets: &secrets,
+            secrets: &BTreeMap::new(),
             object: &object,
         };
+        if let Some((held, record)) = as_desired(held.as_ref(), &wanted, desired) {
+            deploying.clean_up(held, &record).await?;
+            return Ok(telling::applied(&account, held, &record));
+        }
+        let secrets = resolved(context, &wanted).await?;
+        deploying.secrets = &secrets;
         let outcome = deploying.carry_out(held).await?;
         telling::deployed(&account, &outcome)
     }
@@ -244,25 +248,19 @@ fn not_ours(name: &str, external_ref: &str) -> Error {
     )
 }
 
-/// The answer of a deploy that has nothing to do: AWS holds it all, made from equal documents, and no attempt left anything.
-fn as_desired(
-    account: &Account<'_>,
-    held: Option<&Held>,
+/// What is held, if it is all that is desired, made from equal documents.
+fn as_desired<'a>(
+    held: Option<&'a Held>,
     wanted: &Wanted,
     desired: &DesiredApi,
-) -> Option<Deployed> {
+) -> Option<(&'a Held, Record)> {
     let held = held?;
     let record = held.record()?;
     let is_same = record.fingerprint == desired.fingerprint
         && record.mark == desired.mark
         && record.served.document == wanted.document_fingerprint()
         && record.beside.settings == wanted.settings;
-    let was_begun = !account.context.journal.recorded().is_empty();
-    (is_same && !was_begun && held.is_intact(&record)).then(|| Deployed {
-        external_ref: held.api.id.external_ref(),
-        endpoint_urls: telling::endpoint_urls(account, &held.api, &record.content.base_path),
-        observed: record.fingerprint,
-    })
+    (is_same && held.is_intact(&record)).then_some((held, record))
 }
 
 /// Secrets come first: without its keys, nothing of the API is written.

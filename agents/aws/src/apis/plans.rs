@@ -185,8 +185,24 @@ impl Plans<'_> {
         }
     }
 
-    /// Keys whose names begin so, by name: with their tags.
+    /// Keys whose names begin so, with their tags.
     pub(crate) async fn keys_named(&self, beginning: &str) -> Result<Vec<Key>> {
+        let keys = self.keys(Some(beginning), None).await?.into_iter();
+        Ok(keys.map(|(key, _)| key).collect())
+    }
+
+    /// The key with a value, if the account has it.
+    pub(crate) async fn key_with(&self, value: &SecretString) -> Result<Option<Key>> {
+        let mut keys = self.keys(None, Some(true)).await?.into_iter();
+        let found = keys.find(|(_, held)| held.as_deref() == Some(value.expose_secret()));
+        Ok(found.map(|(key, _)| key))
+    }
+
+    async fn keys(
+        &self,
+        beginning: Option<&str>,
+        with_values: Option<bool>,
+    ) -> Result<Vec<(Key, Option<String>)>> {
         let mut all = Vec::new();
         let mut position = None;
         loop {
@@ -194,14 +210,20 @@ impl Plans<'_> {
             let page = self
                 .account
                 .call("GetApiKeys", "the API keys", |clients| {
-                    let call = clients.rest.get_api_keys().name_query(beginning);
-                    call.limit(LONGEST_PAGE).set_position(next.clone()).send()
+                    let call = clients.rest.get_api_keys().limit(LONGEST_PAGE);
+                    call.set_name_query(beginning.map(str::to_owned))
+                        .set_include_values(with_values)
+                        .set_position(next.clone())
+                        .send()
                 })
                 .await?;
-            all.extend(page.items.unwrap_or_default().into_iter().map(|key| Key {
-                id: key.id.unwrap_or_default(),
-                name: key.name.unwrap_or_default(),
-                tags: key.tags.unwrap_or_default(),
+            all.extend(page.items.unwrap_or_default().into_iter().map(|key| {
+                let listed = Key {
+                    id: key.id.unwrap_or_default(),
+                    name: key.name.unwrap_or_default(),
+                    tags: key.tags.unwrap_or_default(),
+                };
+                (listed, key.value)
             }));
             position = page.position.filter(|next| !next.is_empty());
             if position.is_none() {

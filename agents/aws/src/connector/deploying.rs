@@ -16,13 +16,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    keys::Keys,
+    keys::{self, Keys},
     looking::{self, Held},
     removing::Removal,
     wanting::Wanted,
 };
 use crate::{
-    apis::{Api, Calls, Stage, Switch, calls, domains::Domain},
+    apis::{Api, Calls, Stage, Switch, calls, domains::Domain, plans::Plans},
     client::Account,
     mark,
     record::{Beside, Record, Snapshot},
@@ -110,6 +110,7 @@ impl Deploying<'_> {
         keys.remove_others(&mut steps, record.beside.plan.as_ref())
             .await?;
         self.forget(&mut steps, &api, former.as_ref(), &record).await?;
+        keys::remove_left_behind(&self.plans(), &mut steps, self.mark()).await?;
         if let Some(other) = other {
             self.remove_other(other).await?;
         }
@@ -118,6 +119,23 @@ impl Deploying<'_> {
             record,
             stage: switched,
         })
+    }
+
+    /// Removes what earlier attempts left behind of an API that is as it is desired.
+    pub(super) async fn clean_up(&self, held: &Held, record: &Record) -> Result<()> {
+        if self.account.context.journal.recorded().is_empty() {
+            return Ok(());
+        }
+        let mut steps = Steps::new(self.account.context, 1);
+        self.forget(&mut steps, &held.api, None, record).await?;
+        keys::remove_left_behind(&self.plans(), &mut steps, self.mark()).await
+    }
+
+    fn plans(&self) -> Plans<'_> {
+        Plans {
+            account: self.account,
+            object: self.object,
+        }
     }
 
     /// Puts our mark to what people chose to adopt.

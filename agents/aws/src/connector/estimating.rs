@@ -68,6 +68,7 @@ pub(super) fn deploy(settings: &AwsSettings, wanted: &Wanted, plan: Option<&Plan
         let each = [
             ("CreateApiKey", keys),
             ("CreateUsagePlanKey", keys),
+            ("GetApiKeys", keys),
             ("DeleteUsagePlanKey", keys),
             ("GetUsagePlans", keys),
             ("DeleteApiKey", keys),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use gatehouse_connector_sdk::{
     error::{Error, ErrorKind, Result},
     journal::Steps,
-    schemas::identity::ResourceName,
+    schemas::{desired::Mark, identity::ResourceName},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -62,14 +62,24 @@ impl Keys<'_> {
             }
             let value = self.value(secret)?;
             let description = format!("create the API key `{name}`");
-            let wanted = self.deploying.account.wanted_tags();
-            let tags = mark::shared_tags(&self.deploying.request.desired.mark, wanted);
-            let plans = self.plans();
-            let effect = plans.create_key(name, value, &tags);
+            let effect = self.created(name, value);
             let id = steps.take(description, Some(name.clone()), effect).await?;
             made.insert(name.clone(), id);
         }
         Ok(made)
+    }
+
+    /// Makes a key; where the account has its value already under another name of ours, that one is used.
+    async fn created(&self, name: &str, value: &SecretString) -> Result<String> {
+        let (plans, mark) = (self.plans(), &self.deploying.request.desired.mark);
+        let tags = mark::shared_tags(mark, self.deploying.account.wanted_tags());
+        match plans.create_key(name, value, &tags).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => match plans.key_with(value).await? {
+                Some(key) if mark::is_of_environment(mark, &key.tags) => Ok(key.id),
+                _ => Err(error),
+            },
+            created => created,
+        }
     }
 
     fn known(&self, wanted: &BTreeMap<String, ResourceName>) -> BTreeMap<String, String> {
@@ -114,7 +124,8 @@ impl Keys<'_> {
             return Ok(None);
         };
         let (id, held) = self.plan(steps, limits).await?;
-        for (name, key) in made.iter().filter(|(name, _)| !held.contains_key(*name)) {
+        let is_in = |key: &String| held.values().any(|held| held == key);
+        for (name, key) in made.iter().filter(|(_, key)| !is_in(key)) {
             let description = format!("let the key `{name}` in");
             let plans = self.plans();
             steps
@@ -195,7 +206,7 @@ impl Keys<'_> {
             }
         }
         for (name, id) in &former.keys {
-            if applied.is_some_and(|applied| applied.keys.contains_key(name)) {
+            if applied.is_some_and(|applied| applied.keys.values().any(|other| other == id)) {
                 continue;
             }
             if !is_replaced {
@@ -207,6 +218,24 @@ impl Keys<'_> {
         }
         Ok(())
     }
+}
+
+/// Removes keys that attempts made which did not come to their end, and which no plan lets in.
+pub(super) async fn remove_left_behind(plans: &Plans<'_>, steps: &mut Steps<'_>, mark: &Mark) -> Result<()> {
+    let recorded = plans.account.context.journal.recorded().into_iter();
+    let named = recorded.filter_map(|step| step.object);
+    let mut named: Vec<String> = named.filter(|object| object.starts_with(BEGINNING)).collect();
+    named.sort();
+    named.dedup();
+    if named.is_empty() {
+        return Ok(());
+    }
+    for key in plans.keys_named(BEGINNING).await? {
+        if named.contains(&key.name) && mark::is_of_environment(mark, &key.tags) {
+            remove_unused(plans, steps, (&key.name, &key.id)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a key of the environment that no plan lets in any more.

@@ -32,10 +32,7 @@ pub(super) struct Listing {
 impl Listing {
     async fn look(account: &Account<'_>) -> Result<Self> {
         let all = listed::all(account).await?;
-        let shared = match all.is_empty() {
-            true => Shared::default(),
-            false => Shared::look(account).await?,
-        };
+        let shared = Shared::look(account).await?;
         let with_shared = |mut listed: Listed| {
             shared.add_to(&mut listed.snapshot);
             (listed.api.id.external_ref(), listed)

@@ -24,7 +24,7 @@ pub(super) struct Held {
     pub(super) api: Api,
     /// The environment's stage, if the API has it.
     pub(super) stage: Option<Stage>,
-    /// The usage plan of the record, if it is there, with its keys by their names.
+    /// The usage plan of the record, if it is there, with AWS's identities of its keys.
     pub(super) plan: Option<(Plan, Vec<String>)>,
     /// The paths of the environment's domain name that lead to the stage.
     pub(super) paths: Vec<String>,
@@ -63,9 +63,12 @@ impl Held {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(applied), Some((plan, keys))) => {
-                plan.limits == applied.limits
-                    && applied.keys.keys().eq(keys.iter())
-                    && !plan.stages.is_empty()
+                let (mut held, mut wanted): (Vec<_>, Vec<_>) =
+                    (keys.iter().collect(), applied.keys.values().collect());
+                held.sort();
+                wanted.sort();
+                wanted.dedup();
+                plan.limits == applied.limits && held == wanted && !plan.stages.is_empty()
             }
         }
     }
@@ -170,7 +173,7 @@ async fn plan(
         return Ok(None);
     };
     let keys = plans.keys_of(id).await?;
-    Ok(Some((plan, keys.into_keys().collect())))
+    Ok(Some((plan, keys.into_values().collect())))
 }
 
 /// How a usage plan names the environment's stage of an API.

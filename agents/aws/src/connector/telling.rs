@@ -97,6 +97,15 @@ fn without_record(account: &Account<'_>, api: &Api) -> String {
     )
 }
 
+/// What AWS holds where there was nothing to do.
+pub(super) fn applied(account: &Account<'_>, held: &Held, record: &Record) -> Deployed {
+    Deployed {
+        external_ref: held.api.id.external_ref(),
+        endpoint_urls: endpoint_urls(account, &held.api, &record.content.base_path),
+        observed: record.fingerprint.clone(),
+    }
+}
+
 /// What AWS holds once a deploy is through.
 pub(super) fn deployed(account: &Account<'_>, outcome: &Outcome) -> Result<Deployed> {
     let held = Held {

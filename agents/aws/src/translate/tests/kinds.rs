@@ -21,17 +21,46 @@ fn check(policies: Value, operations: &[(&str, &str)], settings: &AwsSettings, e
 #[test]
 fn auto_takes_what_expresses_the_policies_best() {
     let auto = settings(json!({}));
-    check(json!([]), &[], &auto, expect!["Rest: It becomes a REST API, which expresses its policies as well as an HTTP API does."]);
-    check(json!([jwt_policy()]), &[], &auto, expect!["Http: It becomes a HTTP API, which expresses `auth.jwt` better than a REST API does."]);
-    check(json!([key_policy()]), &[], &auto, expect!["Rest: It becomes a REST API, which expresses `auth.apiKey` better than a HTTP API does."]);
-    check(json!([jwt_policy(), key_policy()]), &[], &auto, expect!["Rest: It becomes a REST API, which expresses its policies as well as an HTTP API does."]);
+    check(
+        json!([]),
+        &[],
+        &auto,
+        expect!["Rest: It becomes a REST API, which expresses its policies as well as an HTTP API does."],
+    );
+    check(
+        json!([jwt_policy()]),
+        &[],
+        &auto,
+        expect!["Http: It becomes a HTTP API, which expresses `auth.jwt` better than a REST API does."],
+    );
+    check(
+        json!([key_policy()]),
+        &[],
+        &auto,
+        expect!["Rest: It becomes a REST API, which expresses `auth.apiKey` better than a HTTP API does."],
+    );
+    check(
+        json!([jwt_policy(), key_policy()]),
+        &[],
+        &auto,
+        expect!["Rest: It becomes a REST API, which expresses its policies as well as an HTTP API does."],
+    );
     let both = [("GET", "/pets/{id}"), ("GET", "/pets/{rest...}")];
-    check(json!([]), &both, &auto, expect!["Http: It becomes a HTTP API, since a REST API does not know `{name}` beside `{name...}` below `/pets/`."]);
+    check(
+        json!([]),
+        &both,
+        &auto,
+        expect![
+            "Http: It becomes a HTTP API, since a REST API does not know `{name}` beside `{name...}` below `/pets/`."
+        ],
+    );
     check(
         json!([jwt_policy()]),
         &[],
         &settings(json!({"vpcLinkId": "a1"})),
-        expect!["Rest: It becomes a REST API, since a HTTP API does not know upstreams by URL behind a VPC link (the setting `vpcLinkId`)."],
+        expect![
+            "Rest: It becomes a REST API, since a HTTP API does not know upstreams by URL behind a VPC link (the setting `vpcLinkId`)."
+        ],
     );
 }
 
@@ -42,21 +71,41 @@ fn what_is_no_policy_and_cannot_be_said_is_refused() {
         json!([]),
         &[("GET", "/{name}.json"), ("TRACE", "/")],
         &rest,
-        expect!["Amazon API Gateway cannot serve `shop` as a REST API: it does not know the segment `{name}.json` of `/{name}.json`, the method of `TRACE /`; deploy it to another gateway, or change the API"],
+        expect![
+            "Amazon API Gateway cannot serve `shop` as a REST API: it does not know the segment `{name}.json` of `/{name}.json`, the method of `TRACE /`; deploy it to another gateway, or change the API"
+        ],
     );
     check(
         json!([]),
         &[("GET", "/pets/{id}"), ("GET", "/pets/{rest...}")],
         &rest,
-        expect!["Amazon API Gateway cannot serve `shop` as a REST API: it does not know `{name}` beside `{name...}` below `/pets/`; deploy it to another gateway, or change the API"],
+        expect![
+            "Amazon API Gateway cannot serve `shop` as a REST API: it does not know `{name}` beside `{name...}` below `/pets/`; deploy it to another gateway, or change the API"
+        ],
     );
     check(
         json!([]),
         &[("GET", "/pets"), ("GET", "/pets/")],
         &rest,
-        expect!["Amazon API Gateway cannot serve `shop` as a REST API: it does not know `/pets` beside `/pets/`; deploy it to another gateway, or change the API"],
+        expect![
+            "Amazon API Gateway cannot serve `shop` as a REST API: it does not know `/pets` beside `/pets/`; deploy it to another gateway, or change the API"
+        ],
     );
-    check(json!([]), &[("GET", "/caf%C3%A9")], &rest, expect!["Amazon API Gateway cannot serve `shop` as a REST API: it does not know the segment `caf%C3%A9` of `/caf%C3%A9`; deploy it to another gateway, or change the API"]);
+    check(
+        json!([]),
+        &[("GET", "/caf%C3%A9")],
+        &rest,
+        expect![
+            "Amazon API Gateway cannot serve `shop` as a REST API: it does not know the segment `caf%C3%A9` of `/caf%C3%A9`; deploy it to another gateway, or change the API"
+        ],
+    );
     let guard = json!([{"type": "native", "with": {"gatewayType": "aws", "config": {"authorizer": {"name": "a", "scheme": {}, "scopes": []}}}}]);
-    check(guard, &[], &rest, expect!["Amazon API Gateway cannot serve `shop` as a REST API: it does not know what guards callers in a `native` policy, which the fidelity report tells more of; deploy it to another gateway, or change the API"]);
+    check(
+        guard,
+        &[],
+        &rest,
+        expect![
+            "Amazon API Gateway cannot serve `shop` as a REST API: it does not know what guards callers in a `native` policy, which the fidelity report tells more of; deploy it to another gateway, or change the API"
+        ],
+    );
 }
