@@ -1,5 +1,6 @@
 //! The connector: the contract, fulfilled for Amazon API Gateway.
 
+mod applying;
 mod check;
 mod deploying;
 mod estimating;

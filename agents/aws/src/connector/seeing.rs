@@ -5,11 +5,13 @@ use gatehouse_connector_sdk::{
     schemas::{
         canonical::Fingerprint,
         observed::{Observation, ObservedApi},
+        revision::RevisionContent,
     },
 };
 use serde_json::json;
 
 use super::{
+    applying,
     looking::{self, Found, Held},
     telling,
 };
@@ -162,12 +164,12 @@ pub(super) async fn foreign(account: &Account<'_>, id: &ApiId) -> Result<Observa
     })
 }
 
-/// What AWS holds of an API of ours that is not as it was applied, or why it cannot be read.
+/// What AWS holds of an API of ours that is not as it was applied, in what was applied; or why it cannot be read.
 pub(super) async fn changed(
     account: &Account<'_>,
     held: &Held,
     record: &Record,
-) -> Result<std::result::Result<Read, String>> {
+) -> Result<std::result::Result<RevisionContent, String>> {
     let id = &held.api.id;
     let object = format!("`{}`", record.mark.api_name);
     let Some(mut listed) = listed::one(account, id).await? else {
@@ -178,12 +180,14 @@ pub(super) async fn changed(
         return Ok(Err(without_stage(account, &listed)));
     };
     listed.snapshot.stage = stage;
-    Ok(
-        exported(stages::export(account, id, &object).await)?.and_then(|export| {
-            listed.snapshot.export = export;
-            read::read(&listed.snapshot, Some(&record.content))
-        }),
-    )
+    let export = exported(stages::export(account, id, &object).await)?;
+    Ok(export.and_then(|export| {
+        listed.snapshot.export = export;
+        let current = read::read(&listed.snapshot, Some(&record.content))?.content;
+        let applied = applying::applied(&listed.snapshot, record, &account.settings);
+        let expected = read::read(&applied, Some(&record.content))?.content;
+        Ok(read::changed(&record.content, &expected, current))
+    }))
 }
 
 /// What AWS answered of one API, or why that API cannot be read; what is wrong with AWS as a whole stays an error.

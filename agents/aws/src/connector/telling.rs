@@ -58,13 +58,13 @@ fn observed(account: &Account<'_>, api: &Api, record: Record) -> ObservedApi {
 
 /// An API of ours as it is now, since somebody changed it.
 async fn drifted(account: &Account<'_>, held: &Held, record: Record) -> Result<Observation> {
-    let read = match seeing::changed(account, held, &record).await? {
-        Ok(read) => read,
+    let mut content = match seeing::changed(account, held, &record).await? {
+        Ok(content) => content,
         Err(reason) => return Ok(Observation::Unknown { reason }),
     };
-    let mut content = read.content;
-    // The definition that was applied says more than its export, and is not what people change.
-    content.definition.clone_from(&record.content.definition);
+    if held.api.name != record.beside.name {
+        content.display_name.clone_from(&held.api.name);
+    }
     let fingerprint = Fingerprint::of_value(&json!({"content": content, "secrets": record.secrets}));
     Ok(Observation::Present(Box::new(ObservedApi {
         content,

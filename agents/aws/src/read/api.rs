@@ -68,7 +68,9 @@ pub(super) fn content(
         .filter(|version| !version.trim().is_empty());
     RevisionContent {
         display_name: recorded.map_or_else(|| named(snapshot), |content| content.display_name.clone()),
-        version: version.unwrap_or_else(|| "v1".to_owned()),
+        version: version
+            .or_else(|| recorded.map(|content| content.version.clone()))
+            .unwrap_or_else(|| "v1".to_owned()),
         r#type: recorded.map_or(ApiType::Rest, |content| content.r#type),
         direction: recorded.map_or(Direction::Ingress, |content| content.direction),
         definition: None,
@@ -262,7 +264,9 @@ fn is_usual_template(templates: &Value) -> bool {
 /// Settings of the API and of the stage that no canonical policy says.
 fn settings(snapshot: &Snapshot, kept: &mut Vec<(&'static str, Value)>, notes: &mut Vec<String>) {
     let stage = stage(snapshot, notes);
-    for (what, fields) in [("API", &snapshot.settings), ("stage", &stage)] {
+    let mut of_api = snapshot.settings.clone();
+    of_api.retain(|_, value| !is_everything(value));
+    for (what, fields) in [("API", &of_api), ("stage", &stage)] {
         if !fields.is_empty() {
             let names: Vec<String> = fields.keys().map(|name| format!("`{name}`")).collect();
             notes.push(format!(
@@ -297,11 +301,16 @@ fn settings(snapshot: &Snapshot, kept: &mut Vec<(&'static str, Value)>, notes: &
     kept.push(("extensions", Value::Object(extensions(snapshot))));
 }
 
+/// Bodies that are passed on as they are, of whatever type: what canonical words mean where they say nothing.
+fn is_everything(media_types: &Value) -> bool {
+    *media_types == json!(["*/*"])
+}
+
 /// Settings of the API, by the extensions that say them.
 fn document(snapshot: &Snapshot, responses: Map<String, Value>) -> Map<String, Value> {
     let mut document = Map::new();
     for (name, extension) in SETTINGS {
-        if let Some(value) = snapshot.settings.get(name) {
+        if let Some(value) = snapshot.settings.get(name).filter(|value| !is_everything(value)) {
             document.insert(extension.to_owned(), value.clone());
         }
     }

@@ -21,6 +21,7 @@ use gatehouse_connector_sdk::schemas::revision::RevisionContent;
 use serde_json::Value;
 
 use self::assemble::Subject;
+pub(crate) use self::recorded::changed;
 pub use self::snapshot::{Key, Kind, Mapping, MethodSettings, Quota, Snapshot, Stage, Throttle, UsagePlan};
 
 /// An API, read.

@@ -1,9 +1,122 @@
 //! What was applied, where it says more than AWS does: the same policies stay where they were written, in their order.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use gatehouse_connector_sdk::schemas::{
+    api::Upstream,
     policy::Policy,
     revision::{Operation, RevisionContent},
+    route::normalise,
 };
+
+/// What was applied, with every part of it that is not as it was. `expected` is what reading would have told of it when it
+/// was applied, and `current` what it tells now: where both are the same, what was applied still holds, however much of it
+/// AWS has words for.
+pub(crate) fn changed(
+    recorded: &RevisionContent,
+    expected: &RevisionContent,
+    current: RevisionContent,
+) -> RevisionContent {
+    let told = told_types(expected);
+    let mut changed = RevisionContent {
+        definition: recorded.definition.clone(),
+        ..current
+    };
+    changed.upstreams = upstreams(recorded, expected, changed.upstreams);
+    changed.operations = operations(recorded, expected, changed.operations);
+    if changed.version == expected.version {
+        changed.version.clone_from(&recorded.version);
+    }
+    let sides = (&recorded.policies[..], &expected.policies[..]);
+    changed.policies = policies(sides, changed.policies, &told);
+    for operation in &mut changed.operations {
+        let Some(known) = same(&recorded.operations, operation) else {
+            continue;
+        };
+        let before = same(&expected.operations, operation).map_or(&[][..], |before| &before.policies);
+        let now = std::mem::take(&mut operation.policies);
+        operation.policies = policies((&known.policies, before), now, &told);
+        if same(&expected.operations, operation).map(|it| &it.upstream) == Some(&operation.upstream) {
+            operation.upstream.clone_from(&known.upstream);
+        }
+        operation.id.clone_from(&known.id);
+        operation.summary.clone_from(&known.summary);
+        operation.deprecated = known.deprecated;
+    }
+    changed
+}
+
+/// What AWS needs beside what was asked for (where its own answers come from) is left out as long as nobody touched it.
+fn upstreams(
+    recorded: &RevisionContent,
+    expected: &RevisionContent,
+    current: BTreeMap<String, Upstream>,
+) -> BTreeMap<String, Upstream> {
+    let is_untouched = |name: &str, now: &Upstream| expected.upstreams.get(name) == Some(now);
+    let untold = recorded.upstreams.iter().filter(|(name, _)| {
+        !expected.upstreams.contains_key(*name)
+            || current.get(*name).is_some_and(|now| is_untouched(name, now))
+    });
+    let mut upstreams: BTreeMap<String, Upstream> = untold
+        .map(|(name, upstream)| (name.clone(), upstream.clone()))
+        .collect();
+    let touched = current.into_iter().filter(|(name, now)| !is_untouched(name, now));
+    upstreams.extend(touched);
+    upstreams
+}
+
+/// So it is with operations: a path that takes the rest takes nothing, too, and preflights are answered.
+fn operations(
+    recorded: &RevisionContent,
+    expected: &RevisionContent,
+    current: Vec<Operation>,
+) -> Vec<Operation> {
+    let is_untouched = |now: &Operation| same(&expected.operations, now) == Some(now);
+    let untold = recorded
+        .operations
+        .iter()
+        .filter(|it| same(&expected.operations, it).is_none() && same(&current, it).is_none());
+    let mut operations: Vec<Operation> = untold.cloned().collect();
+    let told = current
+        .into_iter()
+        .filter(|now| same(&recorded.operations, now).is_some() || !is_untouched(now));
+    operations.extend(told);
+    operations.sort_by(|one, other| one.order().cmp(&other.order()));
+    operations
+}
+
+/// The types of policies that reading tells of what was applied.
+fn told_types(expected: &RevisionContent) -> BTreeSet<&'static str> {
+    let of_operations = expected
+        .operations
+        .iter()
+        .flat_map(|operation| &operation.policies);
+    let all = expected.policies.iter().chain(of_operations);
+    all.map(Policy::type_name).collect()
+}
+
+fn policies(
+    (recorded, expected): (&[Policy], &[Policy]),
+    current: Vec<Policy>,
+    told: &BTreeSet<&'static str>,
+) -> Vec<Policy> {
+    if current == expected {
+        return recorded.to_vec();
+    }
+    // What AWS never tells did not change either.
+    let untold = recorded
+        .iter()
+        .filter(|policy| !told.contains(policy.type_name()));
+    let mut all: Vec<Policy> = untold.cloned().chain(current).collect();
+    sort(&mut all, recorded);
+    all
+}
+
+fn same<'o>(operations: &'o [Operation], operation: &Operation) -> Option<&'o Operation> {
+    let place = |it: &Operation| (it.r#match.method.clone(), normalise(&it.r#match.path));
+    let wanted = place(operation);
+    operations.iter().find(|known| place(known) == wanted)
+}
 
 /// Whether a policy was written at operations, and not at the API.
 pub(super) fn is_of_operations(recorded: &RevisionContent, policy: &Policy) -> bool {

@@ -142,17 +142,18 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
     let mut taken = BTreeSet::new();
     let mut consumers = Vec::new();
     for key in keys {
-        let name = consumer_name(&key.name);
+        let name = key.name.as_str();
         let consumer = resource_name(name).or_else(|| resource_name(&key.id));
-        let known = consumer.as_ref().and_then(|consumer| recorded(reading, consumer));
-        let named = known.or_else(|| {
-            let secret_ref = free(&mut taken, &format!("{}-{}-key", reading.snapshot.name, name))
-                .or_else(|| free(&mut taken, &format!("{}-key", key.id)))?;
-            Some(ApiKeyConsumer {
-                consumer: consumer?,
-                secret_ref,
-            })
-        });
+        let named = ours(reading, name)
+            .or_else(|| recorded(reading, consumer.as_ref()?))
+            .or_else(|| {
+                let secret_ref = free(&mut taken, &format!("{}-{name}-key", reading.snapshot.name))
+                    .or_else(|| free(&mut taken, &format!("{}-key", key.id)))?;
+                Some(ApiKeyConsumer {
+                    consumer: consumer?,
+                    secret_ref,
+                })
+            });
         match named {
             Some(named) => consumers.push(named),
             None => notes.push(format!(
@@ -164,20 +165,33 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
     consumers
 }
 
-/// Keys that we made carry the name of the API before that of the consumer: `gatehouse.orders.alice`.
-fn consumer_name(key: &str) -> &str {
-    let ours = key
-        .strip_prefix("gatehouse.")
-        .and_then(|rest| rest.split_once('.'));
-    ours.map_or(key, |(_, consumer)| consumer)
+/// Keys that we made say which secret they are, `gatehouse.ENVIRONMENT.alices-key.v2`; what was applied says whose.
+fn ours(reading: Reading<'_>, key: &str) -> Option<ApiKeyConsumer> {
+    let parts: Vec<&str> = key.split('.').collect();
+    let ["gatehouse", _, secret, _] = parts[..] else {
+        return None;
+    };
+    let secret_ref: ResourceName = secret.parse().ok()?;
+    let known = recorded_keys(reading).find(|key| key.secret_ref == secret_ref);
+    Some(known.cloned().unwrap_or_else(|| ApiKeyConsumer {
+        consumer: secret_ref.clone(),
+        secret_ref,
+    }))
 }
 
 /// The same consumer's key as it was applied.
 fn recorded(reading: Reading<'_>, consumer: &ResourceName) -> Option<ApiKeyConsumer> {
-    reading.recorded_policies().find_map(|policy| match policy {
-        Policy::AuthApiKey(policy) => policy.keys.iter().find(|key| key.consumer == *consumer).cloned(),
+    recorded_keys(reading)
+        .find(|key| key.consumer == *consumer)
+        .cloned()
+}
+
+fn recorded_keys<'r>(reading: Reading<'r>) -> impl Iterator<Item = &'r ApiKeyConsumer> {
+    let keys = reading.recorded_policies().filter_map(|policy| match policy {
+        Policy::AuthApiKey(policy) => Some(&policy.keys),
         _ => None,
-    })
+    });
+    keys.flatten()
 }
 
 /// A name of a secret that is not given yet.

@@ -24,9 +24,9 @@ pub(super) struct Reading<'r> {
     pub(super) recorded: Option<&'r RevisionContent>,
 }
 
-impl Reading<'_> {
+impl<'r> Reading<'r> {
     /// Every policy of what was applied.
-    fn recorded_policies(&self) -> impl Iterator<Item = &Policy> {
+    fn recorded_policies(self) -> impl Iterator<Item = &'r Policy> {
         self.recorded.into_iter().flat_map(|content| {
             let of_operations = content
                 .operations

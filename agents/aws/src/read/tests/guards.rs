@@ -71,6 +71,22 @@ fn keys_are_as_they_were_applied() {
 }
 
 #[test]
+fn keys_of_ours_say_which_secret_they_are() {
+    let scheme = json!({"api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"}});
+    let mut snapshot = with_schemes(json!([{"api_key": []}]), scheme);
+    let mut plan = a_plan();
+    plan.keys.truncate(1);
+    "gatehouse.3f1c1d0e-5f2f-4b83-9c6b-3f6b0c1d2e3f.alices-key.v2".clone_into(&mut plan.keys[0].name);
+    snapshot.usage_plans = vec![plan];
+    let read = read(&snapshot, None).unwrap().content;
+    let keys = serde_json::to_value(&read.policies[0]).unwrap()["with"]["keys"].take();
+    assert_eq!(
+        keys,
+        json!([{"consumer": "alices-key", "secretRef": "alices-key"}])
+    );
+}
+
+#[test]
 fn tokens_of_an_issuer_are_checked() {
     let authorizer = |fields: Value| {
         let jwt = json!({

@@ -1,6 +1,7 @@
 //! Tests of reading, with exports as AWS gives them.
 
 mod aws;
+mod changes;
 mod definitions;
 mod guards;
 mod limits;

@@ -1,0 +1,121 @@
+//! What AWS would tell of an API right after it was applied: what is compared with what it tells now.
+
+use std::collections::BTreeMap;
+
+use gatehouse_connector_sdk::schemas::desired::DesiredApi;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    config::AwsSettings,
+    read::{self, Key, MethodSettings, Snapshot},
+    record::Record,
+    translate::{self, Form},
+};
+
+/// What is known of an API by listing, with the document, the stage and the usage plan that were applied.
+pub(super) fn applied(now: &Snapshot, record: &Record, settings: &AwsSettings) -> Snapshot {
+    let desired = DesiredApi {
+        mark: record.mark.clone(),
+        content: record.content.clone(),
+        secrets: record.secrets.clone(),
+        fingerprint: record.fingerprint.clone(),
+    };
+    let form = translate::form(&desired, settings);
+    let extension = |name: &str| form.document.get(name).filter(|value| !value.is_null()).cloned();
+    let named = [
+        ("binaryMediaTypes", "x-amazon-apigateway-binary-media-types"),
+        (
+            "minimumCompressionSize",
+            "x-amazon-apigateway-minimum-compression-size",
+        ),
+    ];
+    let of_document = named
+        .into_iter()
+        .filter_map(|(name, field)| Some((name.to_owned(), extension(field)?)));
+    Snapshot {
+        policy: None,
+        cors: None,
+        settings: of_document.collect(),
+        stage: stage(&form),
+        usage_plans: plan(&form, record).into_iter().collect(),
+        export: form.document,
+        ..now.clone()
+    }
+}
+
+fn stage(form: &Form) -> read::Stage {
+    let stage = &form.stage;
+    let mut settings = Map::new();
+    if let Some(log) = &stage.access_log {
+        let log = json!({"destinationArn": log.destination_arn, "format": log.format});
+        settings.insert("accessLogSettings".to_owned(), log);
+    }
+    if let Some(size) = &stage.cache_cluster_size {
+        settings.insert("cacheClusterSize".to_owned(), json!(size));
+    }
+    if stage.tracing_enabled {
+        settings.insert("tracingEnabled".to_owned(), json!(true));
+    }
+    let methods = stage.methods.iter();
+    read::Stage {
+        name: stage.name.clone(),
+        deployment_id: Some(String::new()),
+        method_settings: methods.map(|it| (it.rest_key(), of_method(it))).collect(),
+        cache_cluster_enabled: stage.cache_cluster_size.is_some(),
+        settings,
+        ..read::Stage::default()
+    }
+}
+
+fn of_method(method: &translate::MethodSettings) -> MethodSettings {
+    let level = method.logging_level.as_deref().filter(|level| *level != "OFF");
+    let on = |flag: Option<bool>| flag.filter(|on| *on).map(Value::from);
+    let others = [
+        ("loggingLevel", level.map(Value::from)),
+        ("metricsEnabled", on(method.metrics_enabled)),
+        ("dataTraceEnabled", on(method.data_trace_enabled)),
+    ];
+    let others = others
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    MethodSettings {
+        throttling_rate_limit: method.throttle.map(|throttle| throttle.rate),
+        throttling_burst_limit: method.throttle.map(|throttle| throttle.burst.into()),
+        caching_enabled: method.cache_ttl_seconds.map(|_| true),
+        cache_ttl_in_seconds: method.cache_ttl_seconds.map(Into::into),
+        others: others.collect(),
+    }
+}
+
+fn plan(form: &Form, record: &Record) -> Option<read::UsagePlan> {
+    let (limits, applied) = (form.usage_plan.as_ref()?, record.beside.plan.as_ref()?);
+    let throttle = |throttle: translate::Throttle| read::Throttle {
+        rate_limit: throttle.rate,
+        burst_limit: throttle.burst.into(),
+    };
+    let methods: BTreeMap<String, read::Throttle> = limits
+        .methods
+        .iter()
+        .map(|(path, it)| (path.clone(), throttle(*it)))
+        .collect();
+    let keys = applied.keys.iter().map(|(name, id)| Key {
+        id: id.clone(),
+        name: name.clone(),
+        enabled: true,
+    });
+    Some(read::UsagePlan {
+        id: applied.id.clone(),
+        name: record.mark.api_name.to_string(),
+        throttle: limits.throttle.map(throttle),
+        quota: limits.quota.as_ref().map(|quota| read::Quota {
+            limit: quota.limit.into(),
+            offset: 0,
+            period: quota.period.clone(),
+        }),
+        methods,
+        keys: keys.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
