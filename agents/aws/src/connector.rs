@@ -190,7 +190,7 @@ impl Connector for AwsConnector {
         }
         let secrets = resolved(context, &wanted).await?;
         deploying.secrets = &secrets;
-        let outcome = deploying.carry_out(held).await?;
+        let outcome = Box::pin(deploying.carry_out(held)).await?;
         telling::deployed(&account, &outcome)
     }
 

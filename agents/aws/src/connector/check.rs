@@ -27,7 +27,7 @@ pub(super) async fn check(account: &Account<'_>) -> Result<CheckReport> {
     match reading(account).await {
         Ok(message) => findings.push(finding(CheckSeverity::Ok, message)),
         Err(error) if is_refusal(&error) => {
-            findings.push(finding(CheckSeverity::Error, error.message().to_owned()))
+            findings.push(finding(CheckSeverity::Error, error.message().to_owned()));
         }
         Err(error) => return Err(error),
     }
@@ -109,26 +109,26 @@ async fn of_writing(account: &Account<'_>, mode: Mode) -> Result<Vec<CheckFindin
 async fn probes(account: &Account<'_>) -> [(&'static str, Result<()>); 6] {
     let (stage, object) = (&account.settings.stage, "nothing (a probe of permissions)");
     let body = aws_smithy_types::Blob::new("no definition");
-    let import = account.call("ImportRestApi", object, |clients| {
+    let import = Box::pin(account.call("ImportRestApi", object, |clients| {
         answered(clients.rest.import_rest_api().body(body.clone()).send())
-    });
-    let put = account.call("PutRestApi", object, |clients| {
+    }));
+    let put = Box::pin(account.call("PutRestApi", object, |clients| {
         let call = clients.rest.put_rest_api().rest_api_id(NOBODY);
         answered(call.body(body.clone()).send())
-    });
-    let snapshot = account.call("CreateDeployment", object, |clients| {
+    }));
+    let snapshot = Box::pin(account.call("CreateDeployment", object, |clients| {
         answered(clients.rest.create_deployment().rest_api_id(NOBODY).send())
-    });
-    let switch = account.call("UpdateStage", object, |clients| {
+    }));
+    let switch = Box::pin(account.call("UpdateStage", object, |clients| {
         let call = clients.rest.update_stage().rest_api_id(NOBODY);
         answered(call.stage_name(stage).send())
-    });
-    let key = account.call("CreateApiKey", object, |clients| {
+    }));
+    let key = Box::pin(account.call("CreateApiKey", object, |clients| {
         answered(clients.rest.create_api_key().name(NOBODY).value("short").send())
-    });
-    let remove = account.call("DeleteRestApi", object, |clients| {
+    }));
+    let remove = Box::pin(account.call("DeleteRestApi", object, |clients| {
         answered(clients.rest.delete_rest_api().rest_api_id(NOBODY).send())
-    });
+    }));
     [
         ("apigateway:POST on /restapis", import.await),
         ("apigateway:PUT on /restapis/*", put.await),
