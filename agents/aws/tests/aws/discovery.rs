@@ -301,6 +301,28 @@ async fn keys_and_limits_of_usage_plans_are_read_without_values() {
     let content = serde_json::to_value(&found(&items)[0].content.policies).unwrap();
     expect_test::expect![[r#"
         [{"type":"auth.apiKey","with":{"forward":true,"in":"header","keys":[{"consumer":"alice","secretRef":"orders-alice-key"}],"name":"x-api-key"}},{"type":"ratelimit","with":{"key":"consumer","limits":[{"per":"second","requests":50}]}},{"type":"quota","with":{"key":"consumer","per":"month","requests":1000}}]
-        {"": 2, "GetApiKeys": 1, "GetExport": 1, "GetRestApis": 1, "GetStage": 1, "GetUsagePlanKeys": 1, "GetUsagePlans": 1}"#]].assert_eq(&format!("{content}\n{calls:?}"));
+        {"GetApiKeys": 1, "GetApis": 1, "GetDomainNames": 1, "GetExport": 1, "GetRestApis": 1, "GetStage": 1, "GetUsagePlanKeys": 1, "GetUsagePlans": 1}"#]].assert_eq(&format!("{content}\n{calls:?}"));
     assert!(!format!("{items:?}").contains(value));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_apis_are_found_and_not_read_again() {
+    let account = Account::new().await;
+    let written = document("pets", "pets").to_string();
+    let made = account.call("PUT", "/v2/apis", &json!({"body": written}));
+    let id = made["apiId"].as_str().unwrap();
+    let deployed = account.call("POST", &format!("/v2/apis/{id}/deployments"), &json!({}));
+    let stage = json!({"stageName": STAGE, "deploymentId": deployed["deploymentId"]});
+    account.call("POST", &format!("/v2/apis/{id}/stages"), &stage);
+    let (items, _) = account.discover(&Versions::new()).await;
+    let found = found(&items);
+    assert_eq!(found[0].external_ref.0, format!("apis/{id}"));
+    assert_eq!(found[0].content.upstreams["main"].url, "https://pets.internal");
+    let known = versions(&items);
+    let (items, calls) = account.discover(&known).await;
+    assert!(
+        matches!(items[..], [DiscoveredItem::Unchanged { .. }]),
+        "{items:?}"
+    );
+    assert_eq!(calls.get("ExportApi"), None, "{calls:?}");
 }
