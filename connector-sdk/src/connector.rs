@@ -239,7 +239,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - So it does when there are more than a thousand.
     /// - An API that cannot be read is an `Unreadable` item; the listing goes on.
     /// - A page that cannot be read is an error, never an empty page.
-    /// - An API whose version in the listing is the one in `known` is `Unchanged` and not read: it costs no call but the
+    /// - An API whose version in the listing is the one in `known` is `Unchanged` and not read, and costs no call but the
     ///   one that may tell its version. A version changes whenever anything about the API does, its name and tags included.
     /// - What the filter's `tags` and `selector` do not let through is left out; a selector that is not understood is
     ///   an `Invalid` error. `names` are applied by the runtime, too.

@@ -38,7 +38,7 @@ pub struct AwsSettings {
     #[schema(pattern = "^[a-z]{2}(-[a-z]+)+-[0-9]+$", example = "eu-central-1")]
     pub region: String,
     /// The stage that the environment is. Each API has it for itself.
-    #[schema(pattern = "^[A-Za-z0-9_-]{1,128}$", example = "production")]
+    #[schema(pattern = "^([A-Za-z0-9_-]{1,128}|[$]default)$", example = "production")]
     pub stage: String,
     /// What an API becomes: `rest` (REST API), `http` (HTTP API), or `auto`: what expresses its policies best.
     #[serde(default = "default_kind")]

@@ -29,7 +29,7 @@ pub(super) fn behaviours() -> Vec<Behaviour> {
         Discover Extended more_than_a_thousand_are_listed [] "So it does when there are more than a thousand.";
         Discover Core an_unreadable_api_is_told_and_the_listing_goes_on [] "An API that cannot be read is an `Unreadable` item; the listing goes on.";
         Discover Core an_unreadable_page_is_an_error [] "A page that cannot be read is an error, never an empty page.";
-        Discover Core what_did_not_change_costs_nothing [] "An API whose version in the listing is the one in `known` is `Unchanged` and not read: it costs no call but the one that may tell its version. A version changes whenever anything about the API does, its name and tags included.";
+        Discover Core what_did_not_change_costs_nothing [] "An API whose version in the listing is the one in `known` is `Unchanged` and not read, and costs no call but the one that may tell its version. A version changes whenever anything about the API does, its name and tags included.";
         Discover Core a_filter_leaves_out_what_it_does_not_let_through [] "What the filter's `tags` and `selector` do not let through is left out; a selector that is not understood is an `Invalid` error. `names` are applied by the runtime, too.";
         Discover Core another_process_goes_on_with_a_listing [] "A page's `next` is good for going on in another process, as long as the gateway takes it.";
         Discover Extended a_position_that_is_not_taken_begins_anew [] "A position that the gateway no longer takes is a `Conflict` error; the listing begins anew.";
