@@ -12,7 +12,6 @@ mod paging;
 mod planning;
 mod probing;
 mod removing;
-mod steps;
 mod strangers;
 mod telling;
 mod versions;

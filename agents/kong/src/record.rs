@@ -3,16 +3,15 @@
 //!
 //! The record is the body of a `request-termination` plugin that is switched off, on the first service of a generation.
 
-use std::io::{Read as _, Write as _};
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use gatehouse_connector_sdk::schemas::{
-    canonical::Fingerprint,
-    desired::{DesiredApi, Mark},
-    identity::ExternalRef,
-    policy::SecretVersion,
-    revision::RevisionContent,
+use gatehouse_connector_sdk::{
+    packed,
+    schemas::{
+        canonical::Fingerprint,
+        desired::{DesiredApi, Mark},
+        identity::ExternalRef,
+        policy::SecretVersion,
+        revision::RevisionContent,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -24,9 +23,7 @@ use crate::{
 };
 
 /// How the text begins. Another number would be another way of writing it.
-const BEGINNING: &str = "gatehouse-record:1:";
-/// The most that a record may have when it is read, in bytes: what is larger was not written by us.
-const LARGEST: u64 = 64 << 20;
+const BEGINNING: &str = "gatehouse-record:2:";
 
 /// What was applied, and the form in which it was written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,21 +78,13 @@ impl Record {
     }
 
     fn written(&self) -> String {
-        let text = json!(self).to_string();
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-        // Memory takes everything.
-        let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
-        format!("{BEGINNING}{}", STANDARD.encode(packed.unwrap_or_default()))
+        format!("{BEGINNING}{}", packed::pack(self))
     }
 
     /// What a plugin holds; none if it is no record, or one that somebody broke.
     pub(crate) fn of(plugin: &Entity) -> Option<Self> {
         let text = plugin.config()?.get("body")?.as_str()?;
-        let packed = STANDARD.decode(text.strip_prefix(BEGINNING)?).ok()?;
-        let mut text = String::new();
-        let decoder = DeflateDecoder::new(packed.as_slice());
-        decoder.take(LARGEST).read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        packed::unpack(text.strip_prefix(BEGINNING)?)
     }
 }
 

@@ -19,7 +19,7 @@ const READ: [&str; 11] = [
 ];
 
 /// What is changed: the action, and the paths.
-const CHANGED: [(&str, &[&str]); 4] = [
+const CHANGED: [(&str, &[&str]); 5] = [
     (
         "apigateway:POST",
         &[
@@ -50,6 +50,8 @@ const CHANGED: [(&str, &[&str]); 4] = [
             "/domainnames/*/apimappings/*",
         ],
     ),
+    // A document with a resource policy (`ip.filter`) asks for this as well.
+    ("apigateway:UpdateRestApiPolicy", &["/restapis", "/restapis/*"]),
 ];
 
 /// The least-privilege policy of each mode. `gatehouse env permissions` shows it.

@@ -10,6 +10,5 @@
 mod calls;
 mod conformance;
 mod discovery;
-mod localstack;
 mod owner;
 mod under_test;

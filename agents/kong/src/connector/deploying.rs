@@ -5,11 +5,12 @@ use gatehouse_connector_sdk::{
     connector::DeployRequest,
     context::Context,
     error::{ErrorKind, Result},
+    journal::Steps,
     schemas::{desired::Mark, identity::ExternalRef},
 };
 use serde_json::{Map, Value, json};
 
-use super::{looking, probing, removing::Removal, steps::Steps};
+use super::{looking, probing, removing::Removal};
 use crate::{
     client::{Client, Created, node::Node},
     config::KongSettings,
