@@ -9,6 +9,7 @@
 )]
 
 pub mod admin;
+pub mod aws;
 pub mod balancer;
 pub mod binaries;
 pub mod cli;

@@ -5,6 +5,7 @@
     reason = "whatever fails here is a failed test, and the message says why"
 )]
 
+mod aws;
 mod bad_input;
 mod catalog;
 mod conformance;

@@ -144,12 +144,15 @@ impl Plans<'_> {
                 patch.value(stage).build()
             };
             let patches: Vec<PatchOperation> = plan.stages.iter().map(remove).collect();
-            self.account
+            let updated = self
+                .account
                 .call("UpdateUsagePlan", self.object, |clients| {
                     let call = clients.rest.update_usage_plan().usage_plan_id(&plan.id);
                     call.set_patch_operations(Some(patches.clone())).send()
                 })
-                .await?;
+                .await;
+            // Stages that went with their API are not found, and let nobody in.
+            unless_missing(updated)?;
         }
         let removed = self
             .account

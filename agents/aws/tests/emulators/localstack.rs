@@ -144,11 +144,10 @@ async fn localstack_lets_in_who_has_a_key_and_answers_preflights() {
 
     world.deploy(2, &json!([])).await;
     assert_eq!(status(items()).await, 200);
-    world
-        .operator
-        .undeploy(&desired(2, &content(&world.upstream.url, &json!([]))), None)
-        .await
-        .unwrap();
+    let closed = desired(3, &content(&world.upstream.url, &policies));
+    world.operator.deploy(&closed).await.unwrap();
+    assert_eq!(status(items()).await, 403);
+    world.operator.undeploy(&closed, None).await.unwrap();
     let client = world.client();
     assert!(client.get_rest_apis().send().await.unwrap().items().is_empty());
     assert!(client.get_usage_plans().send().await.unwrap().items().is_empty());
