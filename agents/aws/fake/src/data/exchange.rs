@@ -8,6 +8,8 @@ use axum::http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
+use super::domains::Mapped;
+
 /// A consumer's request.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -25,29 +27,25 @@ pub(crate) struct Exchange {
     pub(crate) variables: Vec<(String, String)>,
     /// The resource or the route, when the request is routed.
     pub(crate) resource: String,
+    /// Whether it came by a custom domain.
+    pub(crate) by_domain: bool,
 }
 
 impl Exchange {
-    pub(crate) fn new(
-        peer: SocketAddr,
-        head: Parts,
-        body: Bytes,
-        api: &str,
-        stage: &str,
-        path: String,
-    ) -> Self {
+    pub(crate) fn new(peer: SocketAddr, head: Parts, body: Bytes, mapped: Mapped) -> Self {
         Self {
             request_id: Uuid::new_v4().to_string(),
             peer,
-            api: api.to_owned(),
-            stage: stage.to_owned(),
+            api: mapped.api,
+            stage: mapped.stage,
             method: head.method,
-            path,
+            path: mapped.path,
             query: head.uri.query().map(str::to_owned),
             headers: head.headers,
             body,
             variables: Vec::new(),
             resource: String::new(),
+            by_domain: false,
         }
     }
 

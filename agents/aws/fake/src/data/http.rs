@@ -52,9 +52,10 @@ pub(crate) async fn answer(cloud: &Cloud, served: &Served, mut exchange: Exchang
         DEFAULT.clone_into(&mut exchange.stage);
     }
     let api = &served.snapshot.api;
-    if api
-        .get("disableExecuteApiEndpoint")
-        .is_some_and(|disabled| *disabled == true)
+    if !exchange.by_domain
+        && api
+            .get("disableExecuteApiEndpoint")
+            .is_some_and(|disabled| *disabled == true)
     {
         return not_found();
     }

@@ -123,9 +123,10 @@ fn throttled(cloud: &Cloud, served: &Served, exchange: &Exchange) -> Option<Answ
 
 fn method(served: &Served, exchange: &mut Exchange) -> Result<Entity, Box<Answer>> {
     let api = &served.snapshot.api;
-    if api
-        .get("disableExecuteApiEndpoint")
-        .is_some_and(|disabled| *disabled == true)
+    if !exchange.by_domain
+        && api
+            .get("disableExecuteApiEndpoint")
+            .is_some_and(|disabled| *disabled == true)
     {
         return Err(Box::new(Answer::forbidden()));
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::deploy::deployed;
 use crate::documents::pets;
+use crate::upstream::Upstream;
 
 const CERTIFICATE: &str = "arn:aws:acm:eu-central-1:111111111111:certificate/1";
 
@@ -126,5 +127,37 @@ async fn version_2_has_the_same_domains() {
             .await
             .status,
         204
+    );
+}
+
+#[tokio::test]
+async fn a_domain_serves_what_is_mapped_also_where_the_usual_endpoint_is_off() {
+    let (client, upstream) = (Client::start().await, Upstream::start().await);
+    let (api, _) = deployed(&client, &pets(&upstream.url)).await;
+    let path = format!("/restapis/{api}");
+    client
+        .patch(&path, &[("replace", "/disableExecuteApiEndpoint", "true")])
+        .await
+        .ok();
+    let deployment = client
+        .call("POST", &format!("{path}/deployments"), json!({}))
+        .await
+        .id();
+    let switched = [("replace", "/deploymentId", deployment.as_str())];
+    client.patch(&format!("{path}/stages/prod"), &switched).await.ok();
+    let given = json!({ "domainName": "api.example.com", "regionalCertificateArn": CERTIFICATE });
+    client.call("POST", "/domainnames", given).await.ok();
+    let mapping = json!({ "basePath": "shop", "restApiId": api, "stage": "prod" });
+    client
+        .call("POST", "/domainnames/api.example.com/basepathmappings", mapping)
+        .await
+        .ok();
+    let host = [("host", "api.example.com")];
+    let answer = client.ask("GET", "/shop/pets/7", &host).await;
+    assert_eq!((answer.status, &answer.body["path"]), (200, &json!("/pets/7")));
+    assert_eq!(client.ask("GET", "/shopping/pets", &host).await.status, 403);
+    assert_eq!(
+        client.ask("GET", &format!("/{api}/prod/pets"), &[]).await.status,
+        403
     );
 }

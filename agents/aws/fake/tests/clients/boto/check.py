@@ -12,11 +12,12 @@ import http_parts
 import rest_access
 import rest_apis
 import rest_parts
+import rest_pieces
 from caller import Caller, Surprise
 
 
 def topics():
-    rest, http = [rest_apis, rest_access, rest_parts], [http_apis, http_parts]
+    rest, http = [rest_apis, rest_access, rest_parts, rest_pieces], [http_apis, http_parts]
     for service, modules in {"apigateway": rest, "apigatewayv2": http}.items():
         for module in modules:
             for topic in module.TOPICS:
