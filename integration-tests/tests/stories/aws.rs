@@ -98,7 +98,7 @@ impl World {
             .stdout
             .split_whitespace()
             .find(|word| word.starts_with("http"));
-        url.expect("where it is called")
+        url.unwrap()
             .trim_end_matches(['.', ','])
             .to_owned()
     }

@@ -142,28 +142,4 @@ def domains(aws):
     aws.ok("delete_rest_api", restApiId=api)
 
 
-def written_one_by_one(aws):
-    made = aws.ok("create_rest_api", name="by hand")
-    api, root = made["id"], None
-    for one in aws.ok("get_resources", restApiId=api)["items"]:
-        root = one["id"]
-    resource = aws.ok("create_resource", restApiId=api, parentId=root, pathPart="pets")
-    aws.same("a resource made", resource["path"], "/pets")
-    place = {"restApiId": api, "resourceId": resource["id"], "httpMethod": "GET"}
-    aws.same("a method made", aws.ok("put_method", **place, authorizationType="NONE")["httpMethod"], "GET")
-    changed = aws.ok("update_method", **place, patchOperations=replace("/apiKeyRequired", "true"))
-    aws.same("a method changed", changed["apiKeyRequired"], True)
-    aws.ok("put_method_response", **place, statusCode="200")
-    uri = "https://orders.example.com/pets"
-    aws.ok("put_integration", **place, type="HTTP_PROXY", integrationHttpMethod="GET", uri=uri)
-    aws.ok("put_integration_response", **place, statusCode="200")
-    changed = aws.ok("update_integration", **place, patchOperations=replace("/uri", uri + "/all"))
-    aws.same("an integration changed", changed["uri"], uri + "/all")
-    aws.ok("delete_integration", **place)
-    aws.ok("delete_method", **place)
-    aws.refused("NotFoundException", 404, "get_method", **place)
-    aws.ok("delete_resource", restApiId=api, resourceId=resource["id"])
-    aws.ok("delete_rest_api", restApiId=api)
-
-
-TOPICS = [authorizers, validators_and_models, methods, written_one_by_one, gateway_responses, documentation, stages, account, links, domains]
+TOPICS = [authorizers, validators_and_models, methods, gateway_responses, documentation, stages, account, links, domains]
