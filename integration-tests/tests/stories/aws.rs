@@ -98,9 +98,7 @@ impl World {
             .stdout
             .split_whitespace()
             .find(|word| word.starts_with("http"));
-        url.unwrap()
-            .trim_end_matches(['.', ','])
-            .to_owned()
+        url.unwrap().trim_end_matches(['.', ',']).to_owned()
     }
 
     async fn status(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> u16 {
