@@ -141,5 +141,5 @@ fn a_report_is_shown_and_made_a_page() {
         folder.path(),
     );
     // Kong with a database, and without one.
-    assert_eq!(names.output, "kong\nkong\nmemory\nnative\ntiny\n");
+    assert_eq!(names.output, "aws\nkong\nkong\nmemory\nnative\ntiny\n");
 }
