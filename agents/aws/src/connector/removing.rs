@@ -26,7 +26,15 @@ impl Removal<'_> {
     pub(super) async fn carry_out(&self, held: Option<Held>) -> Result<()> {
         let was_begun = !self.account.context.journal.recorded().is_empty();
         let mut steps = Steps::new(self.account.context, 1);
-        let record = held.as_ref().and_then(Held::record);
+        // AWS refuses to remove an API that a usage plan lets in to. Without its plan, the API lets nobody in.
+        match held.as_ref().and_then(Held::record) {
+            Some(record) if !was_begun => {
+                if let Some(applied) = record.beside.plan {
+                    self.remove_plan(&mut steps, &applied).await?;
+                }
+            }
+            _ => self.remove_keys(&mut steps).await?,
+        }
         if let Some(held) = held {
             self.remove(&mut steps, &held.api).await?;
         }
@@ -37,13 +45,7 @@ impl Removal<'_> {
                 }
             }
         }
-        match record {
-            Some(record) if !was_begun => match record.beside.plan {
-                Some(applied) => self.remove_plan(&mut steps, &applied).await,
-                None => Ok(()),
-            },
-            _ => self.remove_keys(&mut steps).await,
-        }
+        Ok(())
     }
 
     /// Removes the plan that was applied, and the keys that no other plan has.
@@ -67,18 +69,17 @@ impl Removal<'_> {
     /// Removes one API of several that have the mark, and its own usage plan.
     pub(super) async fn carry_out_one(&self, held: Held) -> Result<()> {
         let mut steps = Steps::new(self.account.context, 1);
-        self.remove(&mut steps, &held.api).await?;
-        let Some((plan, _)) = &held.plan else {
-            return Ok(());
-        };
-        let plans = Plans {
-            account: self.account,
-            object: self.object,
-        };
-        let description = format!("remove the former usage plan of {}", self.object);
-        steps
-            .take(description, Some(plan.id.clone()), plans.remove(plan))
-            .await
+        if let Some((plan, _)) = &held.plan {
+            let plans = Plans {
+                account: self.account,
+                object: self.object,
+            };
+            let description = format!("remove the former usage plan of {}", self.object);
+            steps
+                .take(description, Some(plan.id.clone()), plans.remove(plan))
+                .await?;
+        }
+        self.remove(&mut steps, &held.api).await
     }
 
     /// Removes the API, or only the environment's stage of it where others have stages of theirs.

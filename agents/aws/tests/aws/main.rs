@@ -11,4 +11,5 @@ mod calls;
 mod conformance;
 mod discovery;
 mod owner;
+mod removing;
 mod under_test;
