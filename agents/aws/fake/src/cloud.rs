@@ -14,6 +14,7 @@ use crate::faults::Faults;
 use crate::identity::AccessKey;
 use crate::options::{Decision, FakeAwsOptions};
 use crate::place::Place;
+use crate::queues::Queues;
 use crate::quotas::Buckets;
 
 /// An account and a region.
@@ -25,6 +26,7 @@ pub(crate) struct Cloud {
     pub(crate) options: FakeAwsOptions,
     pub(crate) faults: Faults,
     pub(crate) traffic: Traffic,
+    pub(crate) queues: Queues,
     buckets: Mutex<Buckets>,
     places: Mutex<BTreeMap<PlaceName, Place>>,
     /// Access keys that STS has given out.
@@ -41,6 +43,7 @@ impl Cloud {
             options,
             faults: Faults::default(),
             traffic: Traffic::new()?,
+            queues: Queues::default(),
             buckets: Mutex::default(),
             places: Mutex::default(),
             sessions: Mutex::default(),
@@ -91,6 +94,12 @@ impl Cloud {
         said.copied().unwrap_or(Decision::Deny)
     }
 
+    /// A region of the account that the first access key belongs to.
+    pub(crate) fn own(&self, region: &str) -> PlaceName {
+        let account = self.options.access_keys.first().map(|key| key.account.clone());
+        (account.unwrap_or_default(), region.to_owned())
+    }
+
     /// A call past signature, permissions, quotas and faults.
     pub(crate) fn call(&self, region: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let (Ok(method), Ok(uri)) = (method.parse::<Method>(), path.parse()) else {
@@ -100,8 +109,7 @@ impl Cloud {
             Value::Null => String::new(),
             body => body.to_string(),
         };
-        let account = self.options.access_keys.first().map(|key| key.account.clone());
-        let place = (account.unwrap_or_default(), region.to_owned());
+        let place = self.own(region);
         let request = ControlRequest::new(method, &uri, HeaderMap::new(), body.into());
         let answer = control::perform(self, &place, &request);
         let body = serde_json::from_slice(&answer.body).unwrap_or_default();

@@ -22,7 +22,7 @@ mod stack;
 use std::{io, time::Duration};
 
 pub use self::importing::Importing;
-pub use self::installed::boto;
+pub use self::installed::{boto, command_line};
 use self::process::{Process, free_port};
 pub use self::stack::function;
 

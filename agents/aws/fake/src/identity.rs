@@ -78,16 +78,25 @@ impl AccessKey {
         let Ok(Some(policy)) = read(self.policy.as_deref()) else {
             return self.policy.is_none();
         };
-        let statements = list(&policy["Statement"]);
-        let applies = |statement: &&Value, effect: &str| {
-            statement["Effect"] == effect
-                && names(&statement["Action"], action, true)
-                && names(&statement["Resource"], resource, false)
-        };
-        let denied = statements.iter().any(|one| applies(one, "Deny"));
-        let unconditional = |one: &&Value| applies(one, "Allow") && one.get("Condition").is_none();
-        !denied && statements.iter().any(unconditional)
+        let allows =
+            |one: &&Value| applies(one, "Allow", (action, resource)) && one.get("Condition").is_none();
+        !self.denies(action, resource) && list(&policy["Statement"]).iter().any(allows)
     }
+
+    /// Whether the policy denies an action on a resource, whatever else it allows.
+    pub(crate) fn denies(&self, action: &str, resource: &str) -> bool {
+        let policy = read(self.policy.as_deref()).ok().flatten().unwrap_or_default();
+        let statements = list(&policy["Statement"]);
+        statements
+            .iter()
+            .any(|one| applies(one, "Deny", (action, resource)))
+    }
+}
+
+fn applies(statement: &Value, effect: &str, (action, resource): (&str, &str)) -> bool {
+    statement["Effect"] == effect
+        && names(&statement["Action"], action, true)
+        && names(&statement["Resource"], resource, false)
 }
 
 /// A role that may be assumed.

@@ -21,6 +21,7 @@ mod identity;
 mod openapi;
 mod options;
 mod place;
+mod queues;
 mod quotas;
 mod rest;
 mod server;
@@ -78,7 +79,7 @@ impl FakeAws {
         })
     }
 
-    /// The endpoint of the control plane: API Gateway in both versions, and STS.
+    /// The endpoint of the control plane: API Gateway in both versions, STS, and SQS.
     pub fn control_url(&self) -> String {
         format!("http://{}", self.control)
     }
@@ -92,6 +93,24 @@ impl FakeAws {
     /// The account is the first of the options.
     pub fn call(&self, region: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         self.cloud.call(region, method, path, body)
+    }
+
+    /// Makes a queue of SQS that is told of every call that changes something in a region, as by CloudTrail and EventBridge;
+    /// its name in IAM. It belongs to the first account of the options.
+    pub fn listen(&self, region: &str, name: &str) -> String {
+        let place = self.cloud.own(region);
+        self.cloud.queues.make(&place, name);
+        control::queue_arn(region, &place.0, name)
+    }
+
+    /// Puts a message into a queue, whatever it says.
+    pub fn send(&self, region: &str, name: &str, body: &str) {
+        self.cloud.queues.send(&self.cloud.own(region), name, body);
+    }
+
+    /// How many messages a queue holds, those included that were given out and not removed.
+    pub fn messages(&self, region: &str, name: &str) -> usize {
+        self.cloud.queues.count(&self.cloud.own(region), name)
     }
 
     /// Plans a fault for the next call of a method to a path. `*` stands for anything, in both.

@@ -25,6 +25,9 @@ pub struct FakeAwsOptions {
     pub access_keys: Vec<AccessKey>,
     /// The roles that may be assumed.
     pub roles: Vec<Role>,
+    /// The one region whose endpoint the control plane is; calls that are signed for another are refused. Without one, it
+    /// is the endpoint of every region.
+    pub region: Option<String>,
     /// Whether the published quotas of the control plane are enforced.
     pub quotas: Quotas,
     /// Where the time comes from.
@@ -44,6 +47,7 @@ impl Default for FakeAwsOptions {
         Self {
             access_keys: vec![AccessKey::new("AKIAIOSFODNN7EXAMPLE")],
             roles: Vec::new(),
+            region: None,
             quotas: Quotas::Unlimited,
             clock: Clock::default(),
             resources_per_rest_api: 300,

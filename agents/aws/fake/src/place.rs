@@ -31,6 +31,17 @@ pub(crate) struct RestApi {
     pub(crate) definition: Definition,
     pub(crate) deployments: BTreeMap<String, Deployment>,
     pub(crate) stages: Entities,
+    /// Whether its own address serves nobody. It follows `disableExecuteApiEndpoint` whenever a stage is changed, whatever
+    /// snapshots the stages serve.
+    pub(crate) is_closed: bool,
+}
+
+impl RestApi {
+    /// A stage was changed: what was said of the API's own address takes effect.
+    pub(crate) fn settle(&mut self) {
+        let disabled = self.definition.api.get("disableExecuteApiEndpoint");
+        self.is_closed = disabled == Some(&Value::Bool(true));
+    }
 }
 
 /// What a deployment is a snapshot of.

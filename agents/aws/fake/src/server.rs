@@ -81,6 +81,7 @@ async fn answered(cloud: &Cloud, request: &ControlRequest) -> Result<Answer, Rep
         Outcome::Answer(answer) => Ok(answer),
         Outcome::ReplyLost => Err(ReplyLost),
         Outcome::Silence => pending().await,
+        Outcome::WithNews(wait) => Ok(control::with_news(cloud, request, wait).await),
         Outcome::Later(delay, perform) => {
             tokio::time::sleep(delay).await;
             Ok(perform(cloud, request))

@@ -45,6 +45,17 @@ pub(crate) fn caller(cloud: &Cloud, request: &ControlRequest) -> Result<Caller, 
             "Missing Authentication Token",
         ));
     };
+    if cloud
+        .options
+        .region
+        .as_ref()
+        .is_some_and(|own| *own != signature.region)
+    {
+        return Err(AwsError::forbidden(
+            "InvalidSignatureException",
+            "Credential should be scoped to a valid region.",
+        ));
+    }
     let known = cloud.access_key(&signature.access_key);
     let key = known.filter(|key| key.session_token.as_deref() == request.header("x-amz-security-token"));
     let Some(key) = key else {
@@ -77,15 +88,17 @@ pub(crate) fn allowed(caller: &Caller, request: &ControlRequest) -> Result<(), A
     Ok(())
 }
 
-fn check(caller: &Caller, action: &str, resource: &str) -> Result<(), AwsError> {
+pub(crate) fn check(caller: &Caller, action: &str, resource: &str) -> Result<(), AwsError> {
     if caller.key.allows(action, resource) {
         return Ok(());
     }
-    let message = format!(
-        "User: {} is not authorized to perform: {action} on resource: {resource} because no identity-based policy \
-         allows the {action} action",
-        caller.key.arn
-    );
+    let why = match caller.key.denies(action, resource) {
+        true => "with an explicit deny in an identity-based policy".to_owned(),
+        false => format!("because no identity-based policy allows the {action} action"),
+    };
+    let user = &caller.key.arn;
+    let message =
+        format!("User: {user} is not authorized to perform: {action} on resource: {resource} {why}");
     Err(AwsError::forbidden("AccessDeniedException", message))
 }
 

@@ -9,9 +9,14 @@ mod fake;
 mod operation;
 mod paging;
 mod request;
+mod sqs;
 mod sts;
+mod trail;
 
+use std::pin::pin;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 pub(crate) use self::answer::Answer;
 pub(crate) use self::arn::{arn_of, partition};
@@ -21,6 +26,7 @@ pub(crate) use self::operation::{Operation, v1, v2};
 pub use self::operation::{Service, operations};
 pub(crate) use self::paging::{Page, page, page_of};
 pub(crate) use self::request::ControlRequest;
+pub(crate) use self::sqs::arn_of as queue_arn;
 
 use self::access::Caller;
 use crate::cloud::{Cloud, PlaceName};
@@ -32,6 +38,8 @@ pub(crate) enum Outcome {
     Answer(Answer),
     ReplyLost,
     Silence,
+    /// The answer as soon as it brings something, or when some time has passed.
+    WithNews(Duration),
     /// The answer, when some time has passed.
     Later(Duration, fn(&Cloud, &ControlRequest) -> Answer),
 }
@@ -51,13 +59,17 @@ pub(crate) fn receive(cloud: &Cloud, request: &ControlRequest) -> Outcome {
 
 fn meet(cloud: &Cloud, request: &ControlRequest, fault: Option<Fault>) -> Outcome {
     match fault {
+        None if sqs::is_meant(request) => Outcome::WithNews(sqs::wait(request)),
         None => Outcome::Answer(answer(cloud, request)),
         Some(Fault::Answer {
             status,
             error,
             message,
             retry_after,
-        }) => Outcome::Answer(Answer::planned(status, &error, &message, retry_after)),
+        }) => Outcome::Answer(match sts::is_meant(request) {
+            true => sts::planned(status, &error, &message),
+            false => Answer::planned(status, &error, &message, retry_after),
+        }),
         Some(Fault::Before(change)) => {
             change(&|region, method, path, body| cloud.call(region, method, path, body));
             Outcome::Answer(answer(cloud, request))
@@ -74,7 +86,9 @@ fn meet(cloud: &Cloud, request: &ControlRequest, fault: Option<Fault>) -> Outcom
 
 fn note(request: &ControlRequest) -> faults::Call {
     let signature = access::signature(request);
-    let operation = if sts::is_meant(request) {
+    let operation = if sqs::is_meant(request) {
+        sqs::action(request)
+    } else if sts::is_meant(request) {
         sts::action(request)
     } else {
         Operation::of(request).map_or_else(String::new, |(operation, _)| operation.name.to_owned())
@@ -92,6 +106,9 @@ fn note(request: &ControlRequest) -> faults::Call {
 
 /// Answers a call, as AWS would.
 fn answer(cloud: &Cloud, request: &ControlRequest) -> Answer {
+    if sqs::is_meant(request) {
+        return sqs::answer(cloud, request);
+    }
     if sts::is_meant(request) {
         return sts::answer(cloud, request);
     }
@@ -142,7 +159,25 @@ pub(crate) fn perform(cloud: &Cloud, place: &PlaceName, request: &ControlRequest
     };
     let reply = cloud.in_place(place, |place| (operation.handler)(&call, place));
     match reply {
-        Ok(reply) => reply.into_answer(operation.status),
+        Ok(reply) => {
+            let answer = reply.into_answer(operation.status);
+            trail::record(cloud, place, operation, &call, &answer);
+            answer
+        }
         Err(error) => error.into(),
+    }
+}
+
+/// Answers as soon as there is a message, or when the time is up.
+pub(crate) async fn with_news(cloud: &Cloud, request: &ControlRequest, wait: Duration) -> Answer {
+    let until = Instant::now() + wait;
+    loop {
+        let mut news = pin!(cloud.queues.news.notified());
+        // From here on, no message goes unnoticed.
+        news.as_mut().enable();
+        let answer = answer(cloud, request);
+        if !sqs::is_empty(&answer) || tokio::time::timeout_at(until, news).await.is_err() {
+            return answer;
+        }
     }
 }

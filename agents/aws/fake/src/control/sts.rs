@@ -130,13 +130,18 @@ fn refusal(error: &AwsError) -> Answer {
         "BadRequestException" => "InvalidAction",
         kind => kind,
     };
+    planned(error.status, code, &error.message)
+}
+
+/// A refusal with a code, as a test has planned it.
+pub(super) fn planned(status: u16, code: &str, message: &str) -> Answer {
     let id = Uuid::new_v4();
     let xml = format!(
         "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{code}</Code>\
          <Message>{}</Message></Error><RequestId>{id}</RequestId></ErrorResponse>",
-        escaped(&error.message)
+        escaped(message)
     );
-    Answer::of_type(error.status, "text/xml", xml)
+    Answer::of_type(status, "text/xml", xml)
 }
 
 fn escaped(text: &str) -> String {

@@ -13,10 +13,13 @@ pub(crate) struct Mapped {
     pub(crate) path: String,
 }
 
-/// What a host and a path lead to: none if the host is no custom domain, none inside if the path leads nowhere.
+/// What a host and a path lead to: none if the host is no custom domain, none inside if the path leads nowhere. A domain that
+/// asks for certificates leads nobody anywhere: without TLS, nobody presents one.
 pub(crate) fn mapped(cloud: &Cloud, host: &str, path: &str) -> Option<Option<Mapped>> {
     let name = host.split(':').next().unwrap_or_default().to_lowercase();
-    cloud.anywhere(|(_, place)| place.domain_names.get(&name).map(|domain| best(domain, path)))
+    let asks = |domain: &DomainName| domain.entity.contains_key("mutualTlsAuthentication");
+    let led = |domain: &DomainName| best(domain, path).filter(|_| !asks(domain));
+    cloud.anywhere(|(_, place)| place.domain_names.get(&name).map(led))
 }
 
 /// The longest base path goes first.

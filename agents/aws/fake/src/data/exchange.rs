@@ -29,6 +29,8 @@ pub(crate) struct Exchange {
     pub(crate) resource: String,
     /// Whether it came by a custom domain.
     pub(crate) by_domain: bool,
+    /// The interface endpoint of a private network by which it came.
+    pub(crate) endpoint: Option<String>,
 }
 
 impl Exchange {
@@ -46,6 +48,7 @@ impl Exchange {
             variables: Vec::new(),
             resource: String::new(),
             by_domain: false,
+            endpoint: None,
         }
     }
 

@@ -195,6 +195,7 @@ fn asked(exchange: &Exchange, stage: &Entity, integration: &Entity) -> Option<As
         headers: upstream::headers(exchange),
         body: exchange.body.clone(),
         timeout: mapping::timeout(integration, USUAL_MS),
+        streams: false,
     };
     parameters::apply(exchange, stage, integration, &mut asked)?;
     Some(asked)

@@ -41,13 +41,18 @@ pub(crate) async fn respond(cloud: &Cloud, peer: SocketAddr, head: Parts, body: 
 async fn answered(cloud: &Cloud, peer: SocketAddr, head: Parts, body: Bytes) -> Answer {
     let path = head.uri.path().to_owned();
     let host = head.headers.get("host").and_then(|host| host.to_str().ok());
-    let (mapped, by_domain) = match domains::mapped(cloud, host.unwrap_or_default(), &path) {
-        Some(None) => return Answer::forbidden(),
-        Some(Some(mapped)) => (mapped, true),
-        None => (at_path(&path), false),
+    let through = host
+        .and_then(through)
+        .map(|(api, endpoint)| (api.to_owned(), endpoint.to_owned()));
+    let (mapped, by_domain) = match (&through, domains::mapped(cloud, host.unwrap_or_default(), &path)) {
+        (Some((api, _)), _) => (at_path(&format!("/{api}{path}")), false),
+        (None, Some(None)) => return Answer::forbidden(),
+        (None, Some(Some(mapped))) => (mapped, true),
+        (None, None) => (at_path(&path), false),
     };
     let mut exchange = Exchange::new(peer, head, body, mapped);
     exchange.by_domain = by_domain;
+    exchange.endpoint = through.map(|(_, endpoint)| endpoint);
     let (api, stage) = (exchange.api.clone(), exchange.stage.clone());
     if let Some(served) = rest::served(cloud, &api, &stage) {
         return rest::answer(cloud, &served, exchange).await;
@@ -56,6 +61,15 @@ async fn answered(cloud: &Cloud, peer: SocketAddr, head: Parts, body: Bytes) -> 
         Some(served) => http::answer(cloud, &served, exchange).await,
         None => Answer::forbidden(),
     }
+}
+
+/// The API and the interface endpoint that a private network's host name is of: `{api}-{vpce}.execute-api.…`.
+fn through(host: &str) -> Option<(&str, &str)> {
+    let (label, rest) = host.split_once('.')?;
+    let (api, endpoint) = label
+        .split_once('-')
+        .filter(|_| rest.starts_with("execute-api."))?;
+    endpoint.starts_with("vpce-").then_some((api, endpoint))
 }
 
 /// API and stage as the first two parts of a path.

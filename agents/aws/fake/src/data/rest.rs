@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 
 use super::answer::{Answer, set};
 use super::exchange::Exchange;
@@ -26,6 +27,8 @@ pub(crate) struct Served {
     pub(crate) place: PlaceName,
     pub(crate) stage: Entity,
     pub(crate) snapshot: Arc<Definition>,
+    /// Whether it is served at custom domains alone.
+    pub(crate) is_closed: bool,
 }
 
 /// What is served as a stage of an API, in whichever account and region it is.
@@ -38,6 +41,7 @@ pub(crate) fn served(cloud: &Cloud, api: &str, stage: &str) -> Option<Served> {
             place: name.clone(),
             stage: stage.clone(),
             snapshot: Arc::clone(&deployment.snapshot),
+            is_closed: api.is_closed,
         })
     })
 }
@@ -92,7 +96,11 @@ fn denied(served: &Served, exchange: &Exchange) -> Option<Answer> {
         exchange.method,
         exchange.path
     );
-    if policy::allows(&policy, &resource, exchange.peer.ip()) {
+    let source = policy::Source {
+        address: exchange.peer.ip(),
+        endpoint: exchange.endpoint.as_deref(),
+    };
+    if policy::allows(&policy, &resource, source) {
         return None;
     }
     let shown = resource.replace(
@@ -122,12 +130,9 @@ fn throttled(cloud: &Cloud, served: &Served, exchange: &Exchange) -> Option<Answ
 }
 
 fn method(served: &Served, exchange: &mut Exchange) -> Result<Entity, Box<Answer>> {
-    let api = &served.snapshot.api;
-    if !exchange.by_domain
-        && api
-            .get("disableExecuteApiEndpoint")
-            .is_some_and(|disabled| *disabled == true)
-    {
+    let is_private = served.snapshot.api["endpointConfiguration"]["types"] == json!(["PRIVATE"]);
+    let is_far = is_private && exchange.endpoint.is_none();
+    if is_far || !exchange.by_domain && served.is_closed {
         return Err(Box::new(Answer::forbidden()));
     }
     let resources = served.snapshot.resources.values();
@@ -174,6 +179,7 @@ fn asked(exchange: &Exchange, stage: &Entity, integration: &Entity) -> Option<As
         headers: headers(exchange, stage, integration),
         body: exchange.body.clone(),
         timeout: mapping::timeout(integration, USUAL_MS),
+        streams: text(integration, "responseTransferMode") == "STREAM",
     })
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Asked {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) timeout: Duration,
+    /// Whether the answer is passed on as it comes.
+    pub(crate) streams: bool,
 }
 
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -58,8 +60,8 @@ pub(crate) async fn ask(client: &reqwest::Client, asked: Asked) -> Answer {
     } else {
         request.body(asked.body)
     };
-    match request.send().await {
-        Ok(response) => received(response),
+    match answered(request, asked.streams).await {
+        Ok(answer) => answer,
         Err(error) if error.is_timeout() => Answer::own(
             "INTEGRATION_TIMEOUT",
             504,
@@ -76,8 +78,23 @@ pub(crate) async fn ask(client: &reqwest::Client, asked: Asked) -> Answer {
     }
 }
 
+async fn answered(request: reqwest::RequestBuilder, streams: bool) -> reqwest::Result<Answer> {
+    let response = request.send().await?;
+    let (status, headers) = (response.status().as_u16(), received(&response));
+    let body = match streams {
+        true => Body::from_stream(response.bytes_stream()),
+        false => Body::from(response.bytes().await?),
+    };
+    Ok(Answer {
+        status,
+        headers,
+        body,
+        own: None,
+    })
+}
+
 /// Some headers come under other names: those that API Gateway sets itself.
-fn received(response: reqwest::Response) -> Answer {
+fn received(response: &reqwest::Response) -> HeaderMap {
     let mut headers = response.headers().clone();
     for name in HOP_BY_HOP {
         headers.remove(name);
@@ -89,10 +106,5 @@ fn received(response: reqwest::Response) -> Answer {
             headers.insert(remapped, value);
         }
     }
-    Answer {
-        status: response.status().as_u16(),
-        headers,
-        body: Body::from_stream(response.bytes_stream()),
-        own: None,
-    }
+    headers
 }

@@ -18,6 +18,22 @@ pub fn boto() -> Option<PathBuf> {
     found
 }
 
+/// AWS's own command line; none, with a line that says so, where it is not installed.
+#[expect(
+    clippy::print_stdout,
+    reason = "a test says what it could not check, and `./test` repeats it"
+)]
+pub fn command_line() -> Option<PathBuf> {
+    let beside = |python: PathBuf| python.with_file_name("aws");
+    let found = python("awscli").map(beside).filter(|path| path.is_file());
+    if found.is_none() {
+        println!(
+            "SKIPPED: AWS's command line was not used; `./test tools` installs it, or set GATEHOUSE_TEST_AWSCLI to its Python"
+        );
+    }
+    found
+}
+
 /// The Python of a tool: what the variable says, or what lies in `test-tools` beside the built binaries.
 pub(super) fn python(name: &str) -> Option<PathBuf> {
     let said = std::env::var_os(variable(name)).map(PathBuf::from);

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// Runs the server, and ends with its standard input.
 const RUN: &str = include_str!("run.py");
 /// The services that the connector needs, and those without which LocalStack refuses calls of API Gateway.
-const SERVICES: &str = "acm,apigateway,cloudwatch,iam,lambda,logs,route53,s3,secretsmanager,sts";
+const SERVICES: &str = "acm,apigateway,cloudwatch,iam,lambda,logs,route53,s3,secretsmanager,sqs,sts";
 /// Below the range from which Linux takes the ports of outgoing connections.
 const PORTS: std::ops::Range<u64> = 20_000..32_000;
 /// How much of what it wrote an error repeats.

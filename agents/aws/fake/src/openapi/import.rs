@@ -113,7 +113,7 @@ impl Import<'_> {
             api.insert("minimumCompressionSize".to_owned(), size.clone());
         }
         binary_media_types(api, document, mode);
-        endpoint_configuration(api, document);
+        endpoint_configuration(api, document, mode);
         self.policy();
     }
 
@@ -228,7 +228,14 @@ fn binary_media_types(api: &mut Entity, document: &Document, mode: Mode) {
     }
 }
 
-fn endpoint_configuration(api: &mut Entity, document: &Document) {
+/// What a document that overwrites does not say is forgotten.
+fn endpoint_configuration(api: &mut Entity, document: &Document, mode: Mode) {
+    if mode == Mode::Overwrite {
+        api.insert("disableExecuteApiEndpoint".to_owned(), Value::from(false));
+        change_object(api, "endpointConfiguration", |configuration| {
+            configuration.remove("vpcEndpointIds");
+        });
+    }
     let at_root = document.get("x-amazon-apigateway-endpoint-configuration");
     let of_server = document
         .get("servers")

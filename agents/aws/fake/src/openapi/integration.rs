@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use super::import::plain;
 use crate::place::{Entity, change_object, entity, object, text};
 
-/// The longest that API Gateway waits for an upstream.
+/// The longest that API Gateway waits for an upstream whose answer it passes on as a whole.
 const LONGEST_MS: i64 = 29_000;
+/// The longest that it takes for one that it passes on as it comes.
+const LONGEST_STREAM_MS: i64 = 900_000;
 
 /// The integration that a document says, or why it cannot be.
 pub(super) fn integration(said: &Value, method: &Entity) -> Result<Entity, String> {
@@ -44,6 +46,7 @@ pub(super) fn integration(said: &Value, method: &Entity) -> Result<Entity, Strin
     }
     responses(said, &mut made);
     check_upstream(&made)?;
+    check_mode(&made)?;
     check_time(&made)?;
     check_mappings(&made, method)?;
     Ok(made)
@@ -95,11 +98,24 @@ fn check_upstream(made: &Entity) -> Result<(), String> {
     }
 }
 
+/// Only what proxies pass on can be passed on as it comes.
+fn check_mode(made: &Entity) -> Result<(), String> {
+    match (text(made, "responseTransferMode"), text(made, "type")) {
+        ("" | "BUFFERED", _) | ("STREAM", "HTTP_PROXY" | "AWS_PROXY") => Ok(()),
+        ("STREAM", _) => Err("Response transfer mode STREAM needs a proxy integration".to_owned()),
+        _ => Err("Invalid response transfer mode specified".to_owned()),
+    }
+}
+
 fn check_time(made: &Entity) -> Result<(), String> {
+    let longest = match text(made, "responseTransferMode") {
+        "STREAM" => LONGEST_STREAM_MS,
+        _ => LONGEST_MS,
+    };
     let time = made.get("timeoutInMillis").and_then(Value::as_i64);
     match time {
-        Some(50..=LONGEST_MS) => Ok(()),
-        _ => Err(format!("Timeout should be between 50 ms and {LONGEST_MS} ms")),
+        Some(time) if (50..=longest).contains(&time) => Ok(()),
+        _ => Err(format!("Timeout should be between 50 ms and {longest} ms")),
     }
 }
 

@@ -68,6 +68,12 @@ fn create(call: &Call<'_>, place: &mut Place) -> Result<Reply, AwsError> {
     for (name, value) in given {
         set(call, &mut made.definition.api, &name, value)?;
     }
+    let endpoint = &made.definition.api["endpointConfiguration"];
+    if endpoint.get("vpcEndpointIds").is_some() && endpoint["types"] != json!(["PRIVATE"]) {
+        return Err(AwsError::bad_request(
+            "VPCEndpoints can only be specified with PRIVATE apis.",
+        ));
+    }
     made.tags = tags;
     let shown = shown_when_made(&made);
     place
@@ -84,6 +90,7 @@ fn set(call: &Call<'_>, api: &mut Entity, name: &str, value: Value) -> Result<()
         }
         "endpointConfiguration" => {
             let types = value.get("types").cloned().unwrap_or_else(|| json!(["EDGE"]));
+            refuse_unknown_types(&types)?;
             change_object(api, "endpointConfiguration", |configuration| {
                 configuration.extend(entity(value));
                 configuration.insert("types".to_owned(), types);
@@ -94,6 +101,16 @@ fn set(call: &Call<'_>, api: &mut Entity, name: &str, value: Value) -> Result<()
         }
     }
     Ok(())
+}
+
+fn refuse_unknown_types(types: &Value) -> Result<(), AwsError> {
+    let known = |kind: &Value| matches!(kind.as_str(), Some("EDGE" | "REGIONAL" | "PRIVATE"));
+    match types.as_array().is_some_and(|types| types.iter().all(known)) {
+        true => Ok(()),
+        false => Err(AwsError::bad_request(
+            "Invalid endpoint configuration type, it must be one of EDGE, REGIONAL, PRIVATE",
+        )),
+    }
 }
 
 fn set_policy(call: &Call<'_>, api: &mut Entity, policy: &Value, id: &str) -> Result<(), AwsError> {

@@ -52,6 +52,7 @@ fn create(call: &Call<'_>, place: &mut Place) -> Result<Reply, AwsError> {
     let given = call.members()?;
     let api = call.rest_api(place)?;
     refuse_unfinished(&api.definition)?;
+    refuse_open(&api.definition.api)?;
     let id = new_id(6);
     let mut made = entity(json!({ "id": id, "createdDate": call.seconds() }));
     if let Some(description) = given.get("description") {
@@ -83,6 +84,17 @@ fn refuse_unfinished(definition: &Definition) -> Result<(), AwsError> {
         return Err(AwsError::bad_request("No integration defined for method"));
     }
     Ok(())
+}
+
+/// Nobody could reach a private API, or anybody could.
+fn refuse_open(api: &Entity) -> Result<(), AwsError> {
+    let is_private = api["endpointConfiguration"]["types"] == json!(["PRIVATE"]);
+    match is_private && text(api, "policy").is_empty() {
+        true => Err(AwsError::bad_request(
+            "Private REST API doesn't have a resource policy attached to it",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// The methods of all resources: path, name, method.

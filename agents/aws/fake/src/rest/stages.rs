@@ -92,6 +92,7 @@ fn create(call: &Call<'_>, place: &mut Place) -> Result<Reply, AwsError> {
     }
     tags::show(&mut made, &tags);
     api.stages.insert(name.to_owned(), made.clone());
+    api.settle();
     Ok(Reply::of(made))
 }
 
@@ -119,7 +120,7 @@ fn settle_cache(stage: &mut Entity) {
     }
 }
 
-/// A deployment was made for a stage: it is switched to it, or made.
+/// A deployment was made for a stage: a canary of it, or it is switched to it, or made.
 pub(super) fn deployed(
     call: &Call<'_>,
     api: &mut RestApi,
@@ -129,6 +130,12 @@ pub(super) fn deployed(
 ) -> Result<(), AwsError> {
     check_name(name)?;
     let variables = variables::given(given, "variables")?;
+    if let (Some(stage), Some(canary)) = (api.stages.get_mut(name), object(given, "canarySettings")) {
+        let mut canary = canary.clone();
+        canary.insert("deploymentId".to_owned(), Value::from(deployment));
+        stage.insert("canarySettings".to_owned(), Value::Object(canary));
+        return Ok(());
+    }
     let stage = api
         .stages
         .entry(name.to_owned())
@@ -146,6 +153,7 @@ pub(super) fn deployed(
     stage.insert("deploymentId".to_owned(), Value::from(deployment));
     stage.insert("lastUpdatedDate".to_owned(), call.seconds());
     settle_cache(stage);
+    api.settle();
     Ok(())
 }
 
@@ -191,8 +199,16 @@ const PATHS: &[&str] = &[
     "/{resourcePath}/{httpMethod}/throttling/rateLimit",
 ];
 
+/// The most that is known to be taken at once.
+const MOST_PATCHES: usize = 80;
+
 fn update(call: &Call<'_>, place: &mut Place) -> Result<Reply, AwsError> {
     let patches = patches(call)?;
+    if patches.len() > MOST_PATCHES {
+        return Err(AwsError::bad_request(
+            "Update size too large. Try updating stage in multiple UpdateStage operations",
+        ));
+    }
     let api = call.rest_api(place)?;
     let mut changed = found(call, api)?.clone();
     for patch in &patches {
@@ -207,6 +223,7 @@ fn update(call: &Call<'_>, place: &mut Place) -> Result<Reply, AwsError> {
     }
     changed.insert("lastUpdatedDate".to_owned(), call.seconds());
     *found(call, api)? = changed.clone();
+    api.settle();
     Ok(Reply::of(changed))
 }
 

@@ -161,3 +161,41 @@ async fn a_domain_serves_what_is_mapped_also_where_the_usual_endpoint_is_off() {
         403
     );
 }
+
+/// A snapshot says nothing of it: what is said of the API counts from the next change of a stage on.
+#[tokio::test]
+async fn whether_the_usual_endpoint_is_off_is_no_part_of_a_snapshot() {
+    let (client, upstream) = (Client::start().await, Upstream::start().await);
+    let (api, deployment) = deployed(&client, &pets(&upstream.url)).await;
+    let path = format!("/restapis/{api}");
+    let status = async || {
+        client
+            .ask("GET", &format!("/{api}/prod/pets/7"), &[])
+            .await
+            .status
+    };
+    let off = [("replace", "/disableExecuteApiEndpoint", "true")];
+    client.patch(&path, &off).await.ok();
+    assert_eq!(status().await, 200);
+    let switched = [("replace", "/deploymentId", deployment.as_str())];
+    client.patch(&format!("{path}/stages/prod"), &switched).await.ok();
+    assert_eq!(status().await, 403);
+}
+
+#[tokio::test]
+async fn a_domain_that_asks_for_certificates_lets_nobody_in_without() {
+    let (client, upstream) = (Client::start().await, Upstream::start().await);
+    let (api, _) = deployed(&client, &pets(&upstream.url)).await;
+    let given = json!({
+        "domainName": "api.example.com", "regionalCertificateArn": CERTIFICATE,
+        "mutualTlsAuthentication": {"truststoreUri": "s3://bucket/ca.pem"},
+    });
+    client.call("POST", "/domainnames", given).await.ok();
+    let mapping = json!({ "restApiId": api, "stage": "prod" });
+    client
+        .call("POST", "/domainnames/api.example.com/basepathmappings", mapping)
+        .await
+        .ok();
+    let host = [("host", "api.example.com")];
+    assert_eq!(client.ask("GET", "/pets/7", &host).await.status, 403);
+}
