@@ -49,7 +49,7 @@ use serde_json::Value;
 
 use crate::{
     context::{Context, EnvironmentContext},
-    error::Result,
+    error::{Error, Result},
 };
 
 /// Speaks to gateways of one type.
@@ -62,7 +62,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// An [`Error`](crate::error::Error) says what went wrong by its kind, and whether trying again can help by its
+/// An [`Error`] says what went wrong by its kind, and whether trying again can help by its
 /// [`Retry`](crate::error::Retry). Unless a connector says otherwise, `RateLimited` and `Unavailable` are tried again, and
 /// all others only once something has changed.
 ///
@@ -77,7 +77,7 @@ use crate::{
 /// use gatehouse_connector_sdk::{
 ///     connector::{
 ///         ApiReference, CheckFinding, CheckReport, CheckSeverity, Connector, DeployRequest, Deployed, DiscoveryPage,
-///         PageRequest, Translation,
+///         Hints, PageRequest, Remarks, Translation,
 ///     },
 ///     context::{Context, EnvironmentContext},
 ///     error::{Error, ErrorKind, Result},
@@ -159,11 +159,24 @@ use crate::{
 ///         Ok(found.map_or(Observation::Absent, |route| Observation::Present(Box::new(route.clone()))))
 ///     }
 ///
+///     async fn hints(&self, _context: &Context) -> Result<Hints> {
+///         // Acme tells nobody of changes; whoever wants to know has to look.
+///         Ok(Hints::NotConfigured)
+///     }
+///
 ///     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
 ///         Translation {
 ///             vendor_form: json!({"path": desired.content.base_path}),
 ///             fidelity: fidelity::report(desired, &self.descriptor.policies),
 ///         }
+///     }
+///
+///     fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
+///         None
+///     }
+///
+///     fn remarks(&self, _environment: &EnvironmentContext, _desired: &DesiredApi, _observed: &Observation) -> Remarks {
+///         Remarks::default()
 ///     }
 ///
 ///     fn estimate(&self, _environment: &EnvironmentContext, _desired: Option<&DesiredApi>, _plan: Option<&Plan>) -> VendorCalls {
@@ -262,6 +275,21 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - Nothing on the gateway changes.
     async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation>;
 
+    /// Waits until the gateway tells of changes, at most about 20 seconds, and says what they are about.
+    ///
+    /// Requires `Capabilities::hints`. The runtime calls it again and again, looks at what a hint is about, and believes
+    /// nothing of it: a hint that is lost, comes twice or is made up does no harm, and everything works without any.
+    ///
+    /// What must hold, which no suite can see, as each gateway tells in a way of its own:
+    ///
+    /// - An environment whose settings name nothing that tells of changes is [`Hints::NotConfigured`], at once and
+    ///   without a call.
+    /// - A wait in which nothing was told ends without hints and without an error.
+    /// - What cannot be asked is an error, never an empty answer.
+    /// - What is not understood is [`Hint::Something`], or left out if it cannot be about an API.
+    /// - No API on the gateway changes.
+    async fn hints(&self, context: &Context) -> Result<Hints>;
+
     /// Puts a desired API into the gateway's words, and says how faithfully. No effects.
     ///
     /// # Behaviour
@@ -269,6 +297,21 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// - The same input gives the same output.
     /// - Every policy of the desired API appears in the report.
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation;
+
+    /// Why the gateway can serve a desired API in no way, whatever losses people accept: it is larger than the gateway takes, or
+    /// asks for what it has no words for. None if it can. No effects.
+    ///
+    /// A plan says so instead of what would change; [`deploy`](Self::deploy) refuses the same before it changes anything.
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error>;
+
+    /// What people should know before a desired API is deployed over what was observed, beside what changes and what is
+    /// lost: what it becomes there and why, what the gateway must be allowed to do, that its address changes. No effects.
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks;
 
     /// Which calls of the vendor's operations carrying out a plan takes, by the names in the descriptor's quotas.
     /// Without a desired API it is a removal. No effects.
@@ -346,8 +389,25 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
         (**self).observe(context, api).await
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        (**self).hints(context).await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         (**self).translate(environment, desired)
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        (**self).refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        (**self).remarks(environment, desired, observed)
     }
 
     fn estimate(
@@ -464,6 +524,42 @@ pub struct DiscoveryPage {
     pub next: Option<String>,
 }
 
+/// What the gateway told of changes.
+///
+/// ```
+/// use gatehouse_connector_sdk::{
+///     connector::{Hint, Hints},
+///     schemas::identity::ExternalRef,
+/// };
+///
+/// let quiet = Hints::Heard(Vec::new());
+/// let busy = Hints::Heard(vec![Hint::Api(ExternalRef("route/42".to_owned())), Hint::Something]);
+/// assert!(quiet != busy && quiet != Hints::NotConfigured);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hints {
+    /// The environment's settings name nothing that tells of changes; there is no use in asking again.
+    NotConfigured,
+    /// What was told since the last time; nothing if the wait is over.
+    Heard(Vec<Hint>),
+}
+
+/// What changed on the gateway, as somebody says. It may be wrong.
+///
+/// ```
+/// use gatehouse_connector_sdk::{connector::Hint, schemas::identity::ExternalRef};
+///
+/// let told = [Hint::Api(ExternalRef("route/42".to_owned())), Hint::Something];
+/// assert!(told[0] < told[1]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hint {
+    /// This API, ours or not, known or not.
+    Api(ExternalRef),
+    /// Something that may be about any API: everything that is deployed is looked at, though not often.
+    Something,
+}
+
 /// A desired API in the gateway's words.
 ///
 /// ```
@@ -485,6 +581,25 @@ pub struct Translation {
     /// How faithfully each policy is expressed, by its JSON pointer into the desired content (`/policies/0`,
     /// `/operations/3/policies/1`). A policy that is not told of counts as one that is not expressed.
     pub fidelity: Vec<PolicyFidelity>,
+}
+
+/// What people should know of a deploy, in sentences, as plans show them.
+///
+/// ```
+/// use gatehouse_connector_sdk::connector::Remarks;
+///
+/// let remarks = Remarks {
+///     notes: vec!["It becomes a route with a plugin.".to_owned()],
+///     warnings: vec!["It moves to another node, where its address is another one.".to_owned()],
+/// };
+/// assert_ne!(remarks, Remarks::default());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// What is good to know.
+    pub notes: Vec<String>,
+    /// What to think about before.
+    pub warnings: Vec<String>,
 }
 
 /// What to deploy.

@@ -13,11 +13,11 @@ use gatehouse_schemas::{
 
 use crate::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
-    error::Result,
+    error::{Error, Result},
     memory::MemoryConnector,
 };
 
@@ -109,10 +109,28 @@ impl Connector for Misbehaving {
         self.inner.observe(context, api).await
     }
 
+    /// Well-behaved: it is asked at times that no test chooses, and tests count what blocks.
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        self.inner.hints(context).await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         let panics = self.does(desired.mark.environment_id, Misdeed::PanicsTranslating);
         assert!(!panics, "a policy nobody thought of");
         self.inner.translate(environment, desired)
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        self.inner.refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        self.inner.remarks(environment, desired, observed)
     }
 
     fn estimate(

@@ -4,7 +4,7 @@
 //! use gatehouse_connector_sdk::operation::Operation;
 //!
 //! let names: Vec<_> = Operation::ALL.iter().map(Operation::to_string).collect();
-//! assert_eq!(names, ["check", "discover", "observe", "deploy", "undeploy"]);
+//! assert_eq!(names, ["check", "discover", "observe", "hints", "deploy", "undeploy"]);
 //! ```
 
 use std::fmt;
@@ -18,7 +18,7 @@ use gatehouse_schemas::descriptor::Capabilities;
 ///
 /// let read_only = Capabilities { check: true, discover: true, observe: true, ..Capabilities::default() };
 /// let missing: Vec<_> = Operation::ALL.into_iter().filter(|it| !it.is_declared_by(&read_only)).collect();
-/// assert_eq!(missing, [Operation::Deploy, Operation::Undeploy]);
+/// assert_eq!(missing, [Operation::Hints, Operation::Deploy, Operation::Undeploy]);
 /// assert_eq!(Operation::Deploy.as_str(), "deploy");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +29,8 @@ pub enum Operation {
     Discover,
     /// `observe`.
     Observe,
+    /// `hints`.
+    Hints,
     /// `deploy`.
     Deploy,
     /// `undeploy`.
@@ -37,10 +39,11 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Check,
         Self::Discover,
         Self::Observe,
+        Self::Hints,
         Self::Deploy,
         Self::Undeploy,
     ];
@@ -51,6 +54,7 @@ impl Operation {
             Self::Check => "check",
             Self::Discover => "discover",
             Self::Observe => "observe",
+            Self::Hints => "hints",
             Self::Deploy => "deploy",
             Self::Undeploy => "undeploy",
         }
@@ -62,6 +66,7 @@ impl Operation {
             Self::Check => capabilities.check,
             Self::Discover => capabilities.discover,
             Self::Observe => capabilities.observe,
+            Self::Hints => capabilities.hints,
             Self::Deploy => capabilities.deploy,
             Self::Undeploy => capabilities.undeploy,
         }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{environment::Mode, identity::GatewayType, quota::Quota};
@@ -124,8 +124,55 @@ pub struct PermissionSet {
     /// The policy. In its texts, `{settings.NAME}` stands for a setting of the environment.
     #[schema(value_type = Object)]
     pub document: Value,
+    /// What is added to the policy in environments that have a certain setting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub additions: Vec<PermissionAddition>,
     /// How to put it in force.
     pub instructions: String,
+}
+
+/// What a policy needs beside, in environments that have a certain setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionAddition {
+    /// The setting.
+    pub setting: String,
+    /// What is put into the policy: lists are joined with those at the same place, and what is not there is put in.
+    #[schema(value_type = Object)]
+    pub document: Value,
+}
+
+impl PermissionSet {
+    /// The policy for an environment with these settings. What its texts say of settings is not filled in.
+    pub fn document_with(&self, settings: &Map<String, Value>) -> Value {
+        let mut document = self.document.clone();
+        for addition in &self.additions {
+            if settings
+                .get(&addition.setting)
+                .is_some_and(|value| !value.is_null())
+            {
+                join(&mut document, &addition.document);
+            }
+        }
+        document
+    }
+}
+
+fn join(document: &mut Value, addition: &Value) {
+    match (document, addition) {
+        (Value::Object(fields), Value::Object(more)) => {
+            for (name, value) in more {
+                match fields.get_mut(name) {
+                    Some(there) => join(there, value),
+                    None => {
+                        fields.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        (Value::Array(items), Value::Array(more)) => items.extend(more.iter().cloned()),
+        _ => {}
+    }
 }
 
 /// Operations and limits of a connector, as plain data. What is declared is what the conformance suite tests; what is
@@ -143,6 +190,8 @@ pub struct Capabilities {
     pub discover: bool,
     /// `check`.
     pub check: bool,
+    /// `hints`: the gateway can tell of changes as they happen, in environments whose settings say where.
+    pub hints: bool,
     /// Every agent of the environment is a gateway of its own and carries out all work itself.
     /// Otherwise the agents share one gateway, and only the holder of the lease acts on it.
     pub replicated: bool,

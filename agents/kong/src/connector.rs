@@ -22,11 +22,11 @@ use async_trait::async_trait;
 use gatehouse_connector_sdk::{
     conformance,
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
-    error::Result,
+    error::{Error, Result},
     schemas::{
         descriptor::{Capabilities, CredentialDescription, Descriptor},
         desired::DesiredApi,
@@ -134,11 +134,28 @@ impl Connector for KongConnector {
         telling::look(&client, &node, &holding, known, &reached_at).await
     }
 
+    async fn hints(&self, _context: &Context) -> Result<Hints> {
+        Ok(Hints::NotConfigured)
+    }
+
     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         Translation {
             vendor_form: translate::vendor_form(desired),
             fidelity: translate::fidelity(desired),
         }
+    }
+
+    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
+        None
+    }
+
+    fn remarks(
+        &self,
+        _environment: &EnvironmentContext,
+        _desired: &DesiredApi,
+        _observed: &Observation,
+    ) -> Remarks {
+        Remarks::default()
     }
 
     fn estimate(

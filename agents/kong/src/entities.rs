@@ -127,9 +127,10 @@ impl Entity {
         self.text("name")
     }
 
-    /// What people call it: by name, or else by id.
+    /// What people call it: by name, or else by id. An empty name is none.
     pub fn title(&self) -> &str {
-        self.name().unwrap_or_else(|| self.id())
+        let name = self.name().filter(|name| !name.trim().is_empty());
+        name.unwrap_or_else(|| self.id())
     }
 
     /// Its tags.
@@ -176,5 +177,25 @@ impl Entity {
     /// Whether it takes part; absent means that it does.
     pub fn is_enabled(&self) -> bool {
         self.flag("enabled").unwrap_or(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_name_is_none() {
+        for (name, expected) in [
+            (json!("orders"), "orders"),
+            (json!(""), "s1"),
+            (json!(" "), "s1"),
+            (json!(null), "s1"),
+        ] {
+            let entity = Entity::of(json!({"id": "s1", "name": name}));
+            assert_eq!(entity.title(), expected);
+        }
     }
 }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use gatehouse_connector_sdk::{
     conformance,
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
@@ -167,11 +167,28 @@ impl Connector for NativeConnector {
         })
     }
 
+    async fn hints(&self, _context: &Context) -> Result<Hints> {
+        Ok(Hints::NotConfigured)
+    }
+
     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         Translation {
             vendor_form: json!(translate::config(desired, BTreeMap::new())),
             fidelity: fidelity::report(desired, &self.descriptor.policies),
         }
+    }
+
+    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
+        None
+    }
+
+    fn remarks(
+        &self,
+        _environment: &EnvironmentContext,
+        _desired: &DesiredApi,
+        _observed: &Observation,
+    ) -> Remarks {
+        Remarks::default()
     }
 
     fn estimate(

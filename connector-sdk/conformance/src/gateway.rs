@@ -145,6 +145,11 @@ pub trait TestGateway: Send + Sync {
     /// Lets the next call of an operation meet with something.
     async fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool;
 
+    /// Whether the last disturbance has met a call; true if the gateway under test cannot tell.
+    async fn has_disturbed(&self) -> bool {
+        true
+    }
+
     /// Ends what is left of disturbances of an operation. The suite says so after each call of it.
     async fn calm(&self, _operation: Operation) {}
 

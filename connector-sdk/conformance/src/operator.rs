@@ -175,12 +175,8 @@ impl<C: Connector> Operator<C> {
 #[expect(clippy::expect_used, reason = "a test's own content")]
 pub fn desired(revision: u64, content: &Value) -> DesiredApi {
     let content: RevisionContent = serde_json::from_value(content.clone()).expect("content as it is written");
-    let of_operations = content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    let policies = content.policies.iter().chain(of_operations);
-    let mut names: Vec<ResourceName> = policies.flat_map(Policy::secret_names).cloned().collect();
+    let secrets = content.all_policies().flat_map(Policy::secret_names);
+    let mut names: Vec<ResourceName> = secrets.cloned().collect();
     names.sort();
     names.dedup();
     let secret = |name| SecretVersion {

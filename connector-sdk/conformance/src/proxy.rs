@@ -55,8 +55,10 @@ type Before = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 ///
 /// let retry_after = Some(Duration::from_secs(2));
 /// assert!(proxy.disturb(Operation::Discover, Disturbance::TooManyRequests { retry_after }));
+/// assert!(!proxy.has_disturbed());
 /// let refused = list().await.unwrap();
 /// assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"2".parse().unwrap()));
+/// assert!(proxy.has_disturbed());
 ///
 /// proxy.calm(Operation::Discover);
 /// proxy.before_next_change(|| Box::pin(async {}));
@@ -88,6 +90,8 @@ struct Faults {
     armed: BTreeMap<Operation, Disturbance>,
     /// How many changes have come since the last disturbance began.
     changes: u32,
+    /// Whether the last disturbance has met a request.
+    has_met: bool,
     is_hidden: bool,
     before_change: Option<Before>,
 }
@@ -132,8 +136,14 @@ impl FaultProxy {
     pub fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool {
         let mut faults = self.shared.faults();
         faults.changes = 0;
+        faults.has_met = false;
         faults.armed.insert(operation, disturbance);
         true
+    }
+
+    /// Whether the last disturbance has met a request.
+    pub fn has_disturbed(&self) -> bool {
+        self.shared.faults().has_met
     }
 
     /// Ends what is left of disturbances of an operation.

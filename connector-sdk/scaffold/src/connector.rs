@@ -9,8 +9,8 @@ mod listing;
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result, Retry},
@@ -144,6 +144,10 @@ impl Connector for ScaffoldConnector {
         Ok(observation(found, &reached_at(context)?))
     }
 
+    async fn hints(&self, _context: &Context) -> Result<Hints> {
+        Ok(Hints::NotConfigured)
+    }
+
     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         // Without digests: not even those are for plans.
         let service = translate::service(&desired.content, &Digests::new());
@@ -151,6 +155,19 @@ impl Connector for ScaffoldConnector {
             vendor_form: json!(service),
             fidelity: translate::fidelity(desired),
         }
+    }
+
+    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
+        None
+    }
+
+    fn remarks(
+        &self,
+        _environment: &EnvironmentContext,
+        _desired: &DesiredApi,
+        _observed: &Observation,
+    ) -> Remarks {
+        Remarks::default()
     }
 
     fn estimate(

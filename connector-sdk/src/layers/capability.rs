@@ -7,8 +7,8 @@ use gatehouse_schemas::{
 
 use crate::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
@@ -87,8 +87,26 @@ impl<C: Connector> Connector for CapabilityLayer<C> {
         self.inner.observe(context, api).await
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        self.require(Operation::Hints)?;
+        self.inner.hints(context).await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         self.inner.translate(environment, desired)
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        self.inner.refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        self.inner.remarks(environment, desired, observed)
     }
 
     fn estimate(

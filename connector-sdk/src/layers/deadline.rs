@@ -9,8 +9,8 @@ use gatehouse_schemas::{
 
 use crate::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
@@ -37,6 +37,8 @@ pub struct Deadlines {
     pub discover: Duration,
     /// One look at an API. By default 30 s.
     pub observe: Duration,
+    /// One wait for what the gateway tells of changes. By default 60 s.
+    pub hints: Duration,
     /// One attempt to deploy. By default 5 minutes.
     pub deploy: Duration,
     /// One attempt to undeploy. By default 5 minutes.
@@ -51,6 +53,7 @@ impl Default for Deadlines {
             check: Duration::from_secs(30),
             discover: Duration::from_secs(60),
             observe: Duration::from_secs(30),
+            hints: Duration::from_secs(60),
             deploy: Duration::from_secs(300),
             undeploy: Duration::from_secs(300),
             translate: Duration::from_secs(30),
@@ -64,6 +67,7 @@ impl Deadlines {
             Operation::Check => self.check,
             Operation::Discover => self.discover,
             Operation::Observe => self.observe,
+            Operation::Hints => self.hints,
             Operation::Deploy => self.deploy,
             Operation::Undeploy => self.undeploy,
         }
@@ -157,8 +161,26 @@ impl<C: Connector> Connector for DeadlineLayer<C> {
         self.within(Operation::Observe, context, run).await
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        let run = |context: Context| async move { self.inner.hints(&context).await };
+        self.within(Operation::Hints, context, run).await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         self.inner.translate(environment, desired)
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        self.inner.refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        self.inner.remarks(environment, desired, observed)
     }
 
     fn estimate(

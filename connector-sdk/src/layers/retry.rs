@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::Backoff,
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, Result, Retry},
@@ -151,8 +151,26 @@ impl<C: Connector> Connector for RetryLayer<C> {
             .await
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        self.repeat(&context.cancellation, || self.inner.hints(context))
+            .await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         self.inner.translate(environment, desired)
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        self.inner.refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        self.inner.remarks(environment, desired, observed)
     }
 
     fn estimate(

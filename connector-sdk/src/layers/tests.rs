@@ -29,6 +29,7 @@ const SHORT: Deadlines = Deadlines {
     check: Duration::from_millis(10),
     discover: Duration::from_millis(10),
     observe: Duration::from_millis(10),
+    hints: Duration::from_millis(10),
     deploy: Duration::from_millis(10),
     undeploy: Duration::from_millis(10),
     translate: Duration::from_millis(10),
@@ -54,6 +55,7 @@ async fn call(connector: &dyn Connector, operation: Operation, context: &Context
             .await
             .map(drop),
         Operation::Observe => connector.observe(context, &reference()).await.map(drop),
+        Operation::Hints => connector.hints(context).await.map(drop),
         Operation::Deploy => connector
             .deploy(context, &test_support::request(1, "/orders"))
             .await

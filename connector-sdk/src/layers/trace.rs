@@ -14,8 +14,8 @@ use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, Result, chain},
@@ -114,8 +114,26 @@ impl<C: Connector> Connector for TraceLayer<C> {
             .await
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        self.traced(Operation::Hints, context, self.inner.hints(context))
+            .await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         self.inner.translate(environment, desired)
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        self.inner.refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        self.inner.remarks(environment, desired, observed)
     }
 
     fn estimate(

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -26,8 +27,8 @@ use super::{
 use crate::{
     conformance,
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result, Retry},
@@ -40,6 +41,9 @@ use crate::{
 const LIST_APIS: &str = "ListApis";
 /// The vendor's name of the operation that looks at one API.
 const GET_API: &str = "GetApi";
+
+/// How long it waits for what a gateway tells.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// A gateway that lives in a file, once it is open.
 type Opened = Arc<Mutex<Option<MemoryGateway>>>;
@@ -97,6 +101,7 @@ impl MemoryConnector {
                     observe: true,
                     discover: true,
                     check: true,
+                    hints: true,
                     adopt: true,
                     steps: true,
                     versions: true,
@@ -227,11 +232,34 @@ impl Connector for MemoryConnector {
         }))
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        let call = self.begin(context, Operation::Hints).await?;
+        if !call.settings.tells_of_changes {
+            return Ok(Hints::NotConfigured);
+        }
+        let told = call.gateway.told();
+        let heard = tokio::time::timeout(LONGEST_WAIT, context.cancellation.run_until_cancelled(told)).await;
+        call.end(Hints::Heard(heard.ok().flatten().unwrap_or_default()))
+    }
+
     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         Translation {
             vendor_form: json!({ "content": desired.content, "secrets": desired.secrets }),
             fidelity: fidelity::report(desired, &self.descriptor.policies),
         }
+    }
+
+    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
+        None
+    }
+
+    fn remarks(
+        &self,
+        _environment: &EnvironmentContext,
+        _desired: &DesiredApi,
+        _observed: &Observation,
+    ) -> Remarks {
+        Remarks::default()
     }
 
     fn estimate(
@@ -290,7 +318,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What the credential does not allow is refused before anything is done.
 fn may(settings: &MemorySettings, operation: Operation) -> Result<()> {
     let (allowed, permission, setting) = match operation {
-        Operation::Check => return Ok(()),
+        Operation::Check | Operation::Hints => return Ok(()),
         Operation::Discover | Operation::Observe => {
             (settings.credential_may_read, "look at APIs", "credentialMayRead")
         }
@@ -313,7 +341,7 @@ fn may(settings: &MemorySettings, operation: Operation) -> Result<()> {
 fn vendor_operation(operation: Operation) -> &'static str {
     match operation {
         Operation::Discover => LIST_APIS,
-        Operation::Check | Operation::Observe => GET_API,
+        Operation::Check | Operation::Observe | Operation::Hints => GET_API,
         Operation::Deploy => PUT_API,
         Operation::Undeploy => DELETE_API,
     }

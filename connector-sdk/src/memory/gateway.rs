@@ -9,13 +9,17 @@ use std::{
 
 use gatehouse_schemas::{desired::Mark, identity::ExternalRef, observed::DiscoveredItem};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use super::{
     StoredApi,
     faults::{Fault, Faults},
     file::{self, FileVersion},
 };
-use crate::{connector::PageRequest, operation::Operation};
+use crate::{
+    connector::{Hint, PageRequest},
+    operation::Operation,
+};
 
 /// What lasts.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -41,6 +45,8 @@ struct Inner {
     seen: Option<FileVersion>,
     faults: Faults,
     calls: BTreeMap<Operation, u64>,
+    /// What its agent has not heard of yet.
+    untold: Vec<Hint>,
 }
 
 /// A gateway that lives in this process. Clones are handles on the same gateway; so are gateways of several
@@ -70,6 +76,26 @@ struct Inner {
 /// assert!(gateway.rename(&orders, "orders-v3").is_err(), "it is not there any more");
 /// # Ok(())
 /// # }
+/// ```
+///
+/// They let it tell of changes:
+///
+/// ```
+/// # mod acme { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/acme.rs")); }
+/// # acme::run(async {
+/// use gatehouse_connector_sdk::{
+///     connector::{Connector, Hint, Hints},
+///     memory::{MemoryConnector, MemoryGateway},
+///     schemas::environment::Mode,
+/// };
+///
+/// # let context = acme::context(Mode::ReadWrite);
+/// let gateway = MemoryGateway::new();
+/// gateway.tell(Hint::Something);
+/// let heard = MemoryConnector::new(gateway).hints(&context).await?;
+/// assert_eq!(heard, Hints::NotConfigured, "nobody listens, unless `tellsOfChanges` says so");
+/// # Ok(())
+/// # });
 /// ```
 ///
 /// They let it fail, and count what was asked of it:
@@ -109,6 +135,8 @@ struct Inner {
 #[derive(Debug, Clone, Default)]
 pub struct MemoryGateway {
     inner: Arc<Mutex<Inner>>,
+    /// Woken when there is something to tell.
+    telling: Arc<Notify>,
 }
 
 impl MemoryGateway {
@@ -146,6 +174,7 @@ impl MemoryGateway {
         };
         Ok(Self {
             inner: Arc::new(Mutex::new(inner)),
+            telling: Arc::default(),
         })
     }
 
@@ -192,6 +221,23 @@ impl MemoryGateway {
     /// Makes an API unreadable in listings, or readable again.
     pub fn set_readable(&self, api: &ExternalRef, readable: bool) {
         self.lock().faults.set_readable(api, readable);
+    }
+
+    /// Tells the agent of a change, true or not, where the environment's settings say that it listens.
+    pub fn tell(&self, hint: Hint) {
+        self.lock().untold.push(hint);
+        self.telling.notify_one();
+    }
+
+    /// What was told, as soon as there is anything.
+    pub(super) async fn told(&self) -> Vec<Hint> {
+        loop {
+            let told = std::mem::take(&mut self.lock().untold);
+            if !told.is_empty() {
+                return told;
+            }
+            self.telling.notified().await;
+        }
     }
 
     /// Makes every observation `Unknown`, or lets the gateway be seen again.

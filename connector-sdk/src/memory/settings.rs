@@ -34,6 +34,8 @@ pub struct MemorySettings {
     pub credential_may_read: bool,
     /// Whether the credential may change APIs.
     pub credential_may_write: bool,
+    /// Whether the gateway tells its agent of changes, as far as somebody lets it. For trying out hints.
+    pub tells_of_changes: bool,
     /// How long each step takes before it has its effect, in milliseconds. For trying out interruptions.
     #[schema(maximum = 600_000)]
     pub delay_before_effect_ms: u32,
@@ -49,6 +51,7 @@ impl Default for MemorySettings {
             steps: 1,
             credential_may_read: true,
             credential_may_write: true,
+            tells_of_changes: false,
             delay_before_effect_ms: 0,
             delay_after_effect_ms: 0,
         }

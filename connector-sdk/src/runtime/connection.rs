@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -46,6 +46,8 @@ pub(super) struct Connection {
     token: Mutex<Option<Token>>,
     /// The protocol agreed in the present session.
     protocol: AtomicU32,
+    /// Whether the control plane of the present session can be asked for discoveries, as far as known.
+    takes_wishes: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -62,12 +64,14 @@ impl Connection {
             key,
             token: Mutex::new(None),
             protocol: AtomicU32::new(PROTOCOL_MAX),
+            takes_wishes: AtomicBool::new(true),
         }
     }
 
     /// Notes the protocol that a session agreed on.
     pub(super) fn agree(&self, protocol: u32) {
         self.protocol.store(protocol, Ordering::Relaxed);
+        self.takes_wishes.store(true, Ordering::Relaxed);
     }
 
     /// The protocol agreed in the present session.
@@ -78,6 +82,16 @@ impl Connection {
     /// Whether the control plane knows of tasks, and of what came with them: steps, observations, the inventory.
     pub(super) fn has_tasks(&self) -> bool {
         self.protocol() >= PROTOCOL_WITH_TASKS
+    }
+
+    /// Whether the control plane of the present session can be asked for discoveries, as far as known.
+    pub(super) fn takes_wishes(&self) -> bool {
+        self.takes_wishes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it cannot: it is an older one. The next session may be with another.
+    pub(super) fn takes_no_wishes(&self) {
+        self.takes_wishes.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn agent_id(&self) -> AgentId {

@@ -29,6 +29,7 @@ mod discovery;
 mod enrollment;
 mod environments;
 mod error;
+mod hints;
 mod identity;
 mod join_token;
 mod listener;
@@ -50,7 +51,7 @@ pub use arguments::{AgentArguments, parse_arguments, run_agent, run_agents};
 pub use error::RunError;
 pub use join_token::JoinToken;
 pub use logging::{LogFormat, start_logging};
-pub use options::{AgentOptions, Tuning};
+pub use options::{AgentOptions, HintPace, Tuning};
 pub use shutdown::stop_signal;
 
 use std::sync::Arc;

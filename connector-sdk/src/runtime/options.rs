@@ -97,6 +97,8 @@ pub struct Tuning {
     pub slow: Duration,
     /// Pauses before the control plane is asked again after an outage. By default from 250 ms to 15 s.
     pub reconnect: Backoff,
+    /// How hints of changes are heard and followed.
+    pub hints: HintPace,
     /// Pauses before a failed deploy is tried again. By default from 1 s to 60 s.
     pub redeploy: Backoff,
     /// The longest that one request for work stays open. By default 25 s.
@@ -119,6 +121,7 @@ impl Default for Tuning {
                 first: Duration::from_millis(250),
                 longest: Duration::from_secs(15),
             },
+            hints: HintPace::default(),
             redeploy: Backoff {
                 first: Duration::from_secs(1),
                 longest: Duration::from_secs(60),
@@ -127,6 +130,45 @@ impl Default for Tuning {
             grace: Duration::from_secs(10),
             deadlines: Deadlines::default(),
             retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// How hints of changes are heard and followed. The defaults are our own figures, not a vendor's.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use gatehouse_connector_sdk::runtime::{HintPace, Tuning};
+///
+/// let hints = HintPace { gather: Duration::from_secs(10), ..HintPace::default() };
+/// assert!(hints.wide > hints.gather);
+/// assert_eq!(Tuning { hints, ..Tuning::default() }.hints.gather, Duration::from_secs(10));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HintPace {
+    /// How long hints are gathered before what they are about is looked at: several of one API are one look. By default
+    /// 3 s.
+    pub gather: Duration,
+    /// The least time between two looks at everything in an environment, which hints that name no API lead to. By default
+    /// 5 minutes.
+    pub wide: Duration,
+    /// The least time between two waits of which the first was over at once without a hint. By default 1 s.
+    pub idle: Duration,
+    /// Pauses before what tells of changes is asked again after a failure. By default from 5 s to 5 minutes.
+    pub again: Backoff,
+}
+
+impl Default for HintPace {
+    fn default() -> Self {
+        Self {
+            gather: Duration::from_secs(3),
+            wide: Duration::from_secs(300),
+            idle: Duration::from_secs(1),
+            again: Backoff {
+                first: Duration::from_secs(5),
+                longest: Duration::from_secs(300),
+            },
         }
     }
 }

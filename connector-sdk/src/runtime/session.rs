@@ -24,6 +24,7 @@ use super::{
     discovery::Discoveries,
     enrollment,
     environments::{Change, Environments},
+    hints::{Following, Listening},
     identity::{Identity, StateFolder},
     tasks::{Tasks, Tools},
 };
@@ -112,6 +113,7 @@ struct RunningAgent {
     deployments: Deployments,
     discoveries: Discoveries,
     tasks: Tasks,
+    listening: Listening,
     tuning: Tuning,
     monitor: TypeMonitor,
     /// Counted as long as this lives.
@@ -151,7 +153,7 @@ impl RunningAgent {
             pure,
         } = Layered::new(&connector, &tuning, isolation, monitor);
         let deployments = Deployments::new(
-            writing,
+            writing.clone(),
             pure.clone(),
             connection.clone(),
             environments.clone(),
@@ -172,11 +174,21 @@ impl RunningAgent {
             deployments: deployments.clone(),
             tuning,
         };
+        let tasks = Tasks::new(tools);
+        let listening = Listening::new(Following {
+            connector: writing,
+            tasks: tasks.clone(),
+            connection: connection.clone(),
+            environments: environments.clone(),
+            deployments: deployments.clone(),
+            pace: tuning.hints,
+        });
         Self {
             connector,
             deployments,
+            listening,
             discoveries: Discoveries::new(reading, connection.clone(), environments.clone(), tuning),
-            tasks: Tasks::new(tools),
+            tasks,
             connection,
             environments,
             tuning,
@@ -211,6 +223,7 @@ impl RunningAgent {
         tokio::join!(
             self.deployments.stop(),
             self.discoveries.stop(),
+            self.listening.stop(),
             self.tasks.stop()
         );
         self.environments.end_all();
@@ -332,6 +345,7 @@ impl RunningAgent {
             if self.environments.apply(assignment) == Change::Look {
                 info!(environment.name = %name, "Serving environment `{name}`");
                 self.deployments.forget(id);
+                self.listening.begin(id);
                 look = true;
             }
         }

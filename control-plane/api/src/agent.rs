@@ -13,6 +13,7 @@
 //! | answer a task | `POST /agent/v1/tasks/{id}/result` |
 //! | learn which versions of APIs are known | `GET /agent/v1/environments/{id}/inventory` |
 //! | stream a page of findings (NDJSON of `DiscoveredItem`) | `POST /agent/v1/discoveries/{id}/pages/{number}` |
+//! | ask for a discovery, since the gateway told of a change | `POST /agent/v1/environments/{id}/discoveries` |
 //! | finish a discovery | `POST /agent/v1/discoveries/{id}/completion` |
 //!
 //! All but the first two carry `Authorization: Bearer TOKEN`.
@@ -377,6 +378,12 @@ pub enum TaskResult {
         observation: Observation,
         /// How faithfully each policy is expressed; empty for a removal.
         fidelity: Vec<PolicyFidelity>,
+        /// What the connector has to say of it, in sentences.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+        /// What to think about before it is carried out, in sentences.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
         /// The vendor's operations it takes, by name.
         calls: VendorCalls,
         /// How long until it would be done if it began now, in milliseconds, with what else is waiting for the
@@ -484,6 +491,24 @@ pub enum DesiredState {
         /// The mark of what to remove.
         mark: Mark,
     },
+}
+
+/// Asks for a discovery, since the gateway told of a change to something that is not deployed there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DiscoveryWish {
+    /// The lease under which it was heard.
+    pub fencing: FencingNumber,
+}
+
+/// What came of asking for a discovery. One that is to be run is given with the next work.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DiscoveryWishAnswer {
+    /// When to ask again, in milliseconds: one is open that may have passed by the change, or the last one began too short
+    /// a time ago. Absent if there is nothing more to ask: one begins now, or the environment wants none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_again_ms: Option<u64>,
 }
 
 /// A discovery that an agent should run.

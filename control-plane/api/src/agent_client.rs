@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     agent::{
-        DeploymentReport, DiscoveryCompletion, EnrollRequest, EnrollResponse, InventoryResponse,
-        ObservationsReport, SecretsRequest, SecretsResponse, SessionRequest, SessionResponse, StepReport,
-        TaskReport, TokenRequest, TokenResponse, WorkResponse,
+        DeploymentReport, DiscoveryCompletion, DiscoveryWish, DiscoveryWishAnswer, EnrollRequest,
+        EnrollResponse, InventoryResponse, ObservationsReport, SecretsRequest, SecretsResponse,
+        SessionRequest, SessionResponse, StepReport, TaskReport, TokenRequest, TokenResponse, WorkResponse,
     },
     problem::{Problem, ProblemKind},
 };
@@ -257,6 +257,17 @@ impl AgentClient {
             .header(header::CONTENT_TYPE, NDJSON_MEDIA_TYPE)
             .body(lines);
         self.send(request).await.map(drop)
+    }
+
+    /// Asks for a discovery of an environment, since its gateway told of a change.
+    pub async fn wish_discovery(
+        &self,
+        token: &SecretString,
+        environment: EnvironmentId,
+        wish: &DiscoveryWish,
+    ) -> Result<DiscoveryWishAnswer, AgentApiError> {
+        let path = format!("environments/{environment}/discoveries");
+        self.read(authorised(self.post(&path), token).json(wish)).await
     }
 
     /// Finishes a discovery. The same completion may be sent again.

@@ -56,6 +56,7 @@ pub(crate) fn item_lines(item: &PlanItem, screen: Screen) -> Vec<String> {
     }
     lines.extend(field_lines(item, screen));
     lines.extend(fidelity_lines(&item.fidelity, screen));
+    lines.extend(item.notes.iter().map(|note| format!("    note: {note}")));
     lines.extend(cost_line(item));
     lines.extend(
         item.warnings

@@ -5,7 +5,7 @@
 //! already moved on. Times that passed while nobody looked are made up for once. What is started is said in
 //! [`discovery`] and [`drift`].
 
-mod discovery;
+pub(crate) mod discovery;
 mod drift;
 
 use std::{
@@ -181,7 +181,10 @@ async fn take(
 
 async fn start(transaction: &mut Transaction, what: Scheduled, wanted: &Wanted) -> Answer<()> {
     match what {
-        Scheduled::Discovery => discovery::start(transaction, wanted).await,
+        Scheduled::Discovery => {
+            let cause = discovery::Cause::Schedule(&wanted.expression);
+            discovery::start(transaction, &wanted.environment, &wanted.spec, &cause).await
+        }
         Scheduled::Drift => drift::ask(transaction, wanted).await,
     }
 }

@@ -40,7 +40,7 @@ pub struct Discovery {
     pub findings_of: Option<DiscoveryId>,
     /// Where it goes on if its agent is interrupted; none before the first page has arrived.
     pub resume: Option<ResumePosition>,
-    /// Whether the environment's schedule asked for it, not a person.
+    /// Whether no person asked for it: the environment's schedule did, or an agent whose gateway told of a change.
     pub scheduled: bool,
     /// The generation in which it was asked for.
     pub generation: Generation,

@@ -43,7 +43,7 @@ fn what_a_newer_connector_says_beyond_this_is_ignored() {
 fn everything_that_can_be_declared_survives_being_written_and_read() {
     let mut whole = minimal();
     whole["capabilities"] = json!({
-        "deploy": true, "undeploy": true, "observe": true, "discover": true, "check": true, "replicated": false,
+        "deploy": true, "undeploy": true, "observe": true, "discover": true, "check": true, "hints": true, "replicated": false,
         "adopt": true, "steps": true, "versions": true, "definitionsRead": ["openapi-3.0"],
         "definitionsWritten": ["openapi-3.1"], "largestPage": 500, "gatewayVersions": ["3.4 to 3.9"],
         "limits": {"operationsPerApi": 300, "apis": 600},
@@ -53,4 +53,26 @@ fn everything_that_can_be_declared_survives_being_written_and_read() {
         "skipped": [{"behaviour": "a", "reason": "b"}], "failed": [{"behaviour": "c", "reason": "d"}]});
     let descriptor: Descriptor = serde_json::from_value(whole.clone()).unwrap();
     assert_eq!(serde_json::to_value(descriptor).unwrap(), whole);
+}
+
+#[test]
+fn a_policy_is_added_to_where_a_setting_asks_for_more() {
+    let set = PermissionSet {
+        mode: Mode::ReadOnly,
+        language: "policy".to_owned(),
+        document: json!({"Version": 1, "Statement": [{"Action": "read"}]}),
+        additions: vec![PermissionAddition {
+            setting: "queue".to_owned(),
+            document: json!({"Version": 2, "Statement": [{"Action": "listen"}], "Note": {"of": "{settings.queue}"}}),
+        }],
+        instructions: String::new(),
+    };
+    let with = |settings: Value| set.document_with(settings.as_object().unwrap());
+    for settings in [json!({}), json!({"queue": null}), json!({"other": 1})] {
+        assert_eq!(with(settings), set.document);
+    }
+    assert_eq!(
+        with(json!({"queue": "q"})),
+        json!({"Version": 1, "Statement": [{"Action": "read"}, {"Action": "listen"}], "Note": {"of": "{settings.queue}"}})
+    );
 }

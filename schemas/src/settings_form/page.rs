@@ -2,7 +2,9 @@
 
 use super::fields::{Field, fields, plain};
 use crate::{
-    descriptor::{Capabilities, ConformanceNote, ConformanceSummary, Descriptor, Fidelity},
+    descriptor::{
+        Capabilities, ConformanceNote, ConformanceSummary, Descriptor, Fidelity, PermissionAddition,
+    },
     environment::Mode,
 };
 
@@ -161,6 +163,12 @@ impl Page {
                 set.language,
                 set.instructions
             ));
+            for PermissionAddition { setting, document } in &set.additions {
+                let document = serde_json::to_string_pretty(document).unwrap_or_default();
+                self.line(&format!(
+                    "\nWith the setting `{setting}`, also:\n\n```json\n{document}\n```"
+                ));
+            }
         }
     }
 
@@ -236,6 +244,7 @@ pub(super) fn told(capabilities: &Capabilities) -> Vec<(&'static str, String)> {
         ("observe", yes(capabilities.observe)),
         ("discover", yes(capabilities.discover)),
         ("check", yes(capabilities.check)),
+        ("hints", yes(capabilities.hints)),
         ("adopt", yes(capabilities.adopt)),
         ("replicated", yes(capabilities.replicated)),
         ("steps", yes(capabilities.steps)),

@@ -123,6 +123,7 @@ fn the_page_tells_everything() {
         | `observe` | yes |
         | `discover` | no |
         | `check` | no |
+        | `hints` | no |
         | `adopt` | no |
         | `replicated` | no |
         | `steps` | no |

@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    apis::{Operator, content, desired},
+    apis::{Operator, content, desired, operator_of},
     under_test::{Kind, KongUnderTest},
 };
 
@@ -37,7 +37,7 @@ async fn page(operator: &Operator, known: BTreeMap<ExternalRef, String>) -> Disc
 async fn apis_that_share_a_caller_are_told_as_they_were_applied_and_once() {
     for (kind, calls_again) in [(Kind::Database, 8), (Kind::WithoutDatabase, 2)] {
         let kong = KongUnderTest::start(&kind).await;
-        let operator = Operator::of(&kong);
+        let operator = operator_of(&kong);
         let keys = json!([{"type": "auth.apiKey", "with": {"keys": [{"consumer": "shop", "secretRef": "shop-key"}]}}]);
         let mut deployed = BTreeMap::new();
         for (number, name) in [(1, "orders"), (2, "stock")] {

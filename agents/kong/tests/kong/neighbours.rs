@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    apis::{Operator, content, desired},
+    apis::{Operator, content, desired, operator_of},
     under_test::{Kind, KongUnderTest},
 };
 
@@ -18,7 +18,7 @@ const KINDS: [Kind; 3] = [Kind::Database, Kind::WithoutDatabase, Kind::Expressio
 /// The same API with the same names, in another environment of the same Kong.
 fn elsewhere(kong: &KongUnderTest, desired: &DesiredApi) -> (Operator, DesiredApi) {
     let id = EnvironmentId(Uuid::from_u128(8));
-    let mut operator = Operator::of(kong);
+    let mut operator = operator_of(kong);
     let environment = Arc::get_mut(&mut operator.context.environment);
     environment.expect("nobody else has it").id = id;
     let mut desired = desired.clone();
@@ -44,7 +44,7 @@ async fn two_environments_have_an_api_of_one_name_and_callers_of_their_own() {
         // Kong takes a key once.
         let other = json!([{"type": "auth.apiKey", "with": {"keys": [{"consumer": "shop", "secretRef": "other-key"}]}}]);
         production.content.policies = serde_json::from_value(other).unwrap();
-        Operator::of(&kong).deploy(&staging).await.unwrap();
+        operator_of(&kong).deploy(&staging).await.unwrap();
         operator.deploy(&production).await.unwrap();
         operator.deploy(&production).await.unwrap();
         let groups = groups(&kong).await;
@@ -59,7 +59,7 @@ async fn two_environments_have_an_api_of_one_name_and_callers_of_their_own() {
         assert_eq!(names[0], "orders", "{kind:?}");
         assert!(names[1].starts_with("orders."), "{kind:?}: {names:?}");
         operator.undeploy(&production, None).await.unwrap();
-        Operator::of(&kong).undeploy(&staging, None).await.unwrap();
+        operator_of(&kong).undeploy(&staging, None).await.unwrap();
         assert!(kong.holds().await.is_empty(), "{kind:?}");
     }
 }
@@ -75,7 +75,7 @@ async fn a_route_of_somebody_else_that_takes_every_path_is_not_taken_for_ours() 
         kong.admin
             .make_all(vec![vec![("routes", route), ("plugins", plugin)]])
             .await;
-        let operator = Operator::of(&kong);
+        let operator = operator_of(&kong);
         operator
             .deploy(&desired(1, &content(URL, &json!([]))))
             .await

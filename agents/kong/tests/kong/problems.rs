@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
-    apis::{Operator, SECRET, content, desired},
+    apis::{SECRET, content, desired, operator_of, operator_with},
     under_test::{Kind, KongUnderTest, options},
 };
 
@@ -21,7 +21,7 @@ const URL: &str = "http://upstream.internal:9000";
 
 async fn refused(kong: &KongUnderTest, policies: &Value) -> Error {
     let desired = desired(1, &content(URL, policies));
-    Operator::of(kong)
+    operator_of(kong)
         .deploy(&desired)
         .await
         .expect_err("it is refused")
@@ -44,7 +44,7 @@ async fn a_wrong_token_is_unauthorized() {
     let kong = KongUnderTest::start(&Kind::Database).await;
     let connection = kong.connection();
     let credentials = BTreeMap::from([(ADMIN_TOKEN.to_owned(), SecretString::from("wrong"))]);
-    let operator = Operator::with(Value::Object(connection.settings), credentials);
+    let operator = operator_with(&Value::Object(connection.settings), credentials);
     let report = operator.connector.check(&operator.context).await.unwrap();
     let worst = report
         .findings
@@ -54,7 +54,7 @@ async fn a_wrong_token_is_unauthorized() {
     assert_eq!(worst.severity, CheckSeverity::Error);
     assert_eq!(
         worst.message,
-        "the Kong of environment `kong-test` refused to read the node's information with 401: Unauthorized; correct the credential `adminToken` of the environment, or its setting `tokenHeader`"
+        "the Kong of environment `under-test` refused to read the node's information with 401: Unauthorized; correct the credential `adminToken` of the environment, or its setting `tokenHeader`"
     );
     let desired = desired(1, &content(URL, &json!([])));
     assert_eq!(
@@ -69,7 +69,7 @@ async fn a_token_that_may_only_read_is_forbidden_to_write() {
     let reading = kong
         .connection_without(gatehouse_connector_conformance::Permission::Write)
         .unwrap();
-    let operator = Operator::with(Value::Object(reading.settings), reading.credentials);
+    let operator = operator_with(&Value::Object(reading.settings), reading.credentials);
     let desired = desired(1, &content(URL, &json!([])));
     let error = operator.deploy(&desired).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
@@ -91,7 +91,7 @@ async fn a_kong_that_is_down_is_unavailable() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(
         text(&error, &kong),
-        "the Kong of environment `kong-test` did not answer the call to read the node's information; see that its Admin API is at (URL)/ and the agent can reach it"
+        "the Kong of environment `under-test` did not answer the call to read the node's information; see that its Admin API is at (URL)/ and the agent can reach it"
     );
 }
 
@@ -195,14 +195,14 @@ async fn what_kong_refuses_half_way_is_taken_back() {
 async fn a_proxy_that_does_not_follow_is_told_and_the_old_revision_stays() {
     for kind in [Kind::Database, Kind::WithoutDatabase] {
         let kong = KongUnderTest::start(&kind).await;
-        let operator = Operator::of(&kong);
+        let operator = operator_of(&kong);
         let first = desired(1, &content(URL, &json!([])));
         operator.deploy(&first).await.unwrap();
         let before = kong.holds().await;
         let mut settings = Value::Object(kong.connection().settings);
         settings["proxyUrl"] = json!("http://127.0.0.1:9");
         settings["propagationTimeoutMs"] = json!(1000);
-        let elsewhere = Operator::with(settings, kong.connection().credentials);
+        let elsewhere = operator_with(&settings, kong.connection().credentials);
         let second = desired(
             2,
             &content(URL, &json!([{"type": "request.size", "with": {"maxBytes": 10}}])),
@@ -218,7 +218,10 @@ async fn a_proxy_that_does_not_follow_is_told_and_the_old_revision_stays() {
             assert!(is_there, "{kind:?}: the earlier revision is still there");
         }
         operator.deploy(&second).await.unwrap();
-        assert_eq!(operator.observed(&second).await.fingerprint, second.fingerprint);
+        assert_eq!(
+            operator.observed(&second).await.unwrap().fingerprint,
+            second.fingerprint
+        );
     }
 }
 
@@ -227,31 +230,31 @@ async fn settings_that_lead_nowhere_are_told_by_name() {
     let cases = [
         (
             json!({"deployment": "self-managed"}),
-            "a Kong that is `self-managed` needs `adminUrl`; add it to `spec.settings` of environment `kong-test`",
+            "a Kong that is `self-managed` needs `adminUrl`; add it to `spec.settings` of environment `under-test`",
         ),
         (
             json!({"deployment": "konnect", "region": "eu"}),
-            "a Kong that is `konnect` needs `controlPlane`; add it to `spec.settings` of environment `kong-test`",
+            "a Kong that is `konnect` needs `controlPlane`; add it to `spec.settings` of environment `under-test`",
         ),
         (
             json!({"deployment": "konnect", "controlPlane": "production"}),
-            "a Kong that is `konnect` needs `region`; add it to `spec.settings` of environment `kong-test`",
+            "a Kong that is `konnect` needs `region`; add it to `spec.settings` of environment `under-test`",
         ),
         (
             json!({"deployment": "cloud"}),
-            "`cloud` is no deployment of Kong; write `self-managed` or `konnect` as `spec.settings.deployment` of environment `kong-test`",
+            "`cloud` is no deployment of Kong; write `self-managed` or `konnect` as `spec.settings.deployment` of environment `under-test`",
         ),
         (
             json!({"deployment": "self-managed", "adminUrl": "kong:8001"}),
-            "`kong:8001` is not an http or https URL; correct `spec.settings.adminUrl` of environment `kong-test`",
+            "`kong:8001` is not an http or https URL; correct `spec.settings.adminUrl` of environment `under-test`",
         ),
         (
             json!({"deployment": "konnect", "region": "eu", "controlPlane": "x"}),
-            "Konnect wants a token; add the credential `adminToken` to `spec.credentials` of environment `kong-test`",
+            "Konnect wants a token; add the credential `adminToken` to `spec.credentials` of environment `under-test`",
         ),
     ];
     for (settings, expected) in cases {
-        let operator = Operator::with(settings, BTreeMap::new());
+        let operator = operator_with(&settings, BTreeMap::new());
         let error = operator.connector.check(&operator.context).await.unwrap_err();
         assert_eq!(error.message(), expected);
     }

@@ -5,7 +5,7 @@ use gatehouse_connector_sdk::connector::Connector as _;
 use serde_json::{Value, json};
 
 use crate::{
-    apis::{Operator, content, desired},
+    apis::{content, desired, operator_of},
     under_test::{Kind, KongUnderTest},
 };
 
@@ -96,7 +96,7 @@ fn with_operations(url: &str) -> Value {
 
 pub(crate) async fn every_policy_reads_back(kind: &Kind) {
     let kong = KongUnderTest::start(kind).await;
-    let operator = Operator::of(&kong);
+    let operator = operator_of(&kong);
     let url = "http://upstream.internal:9000/api";
     let mut contents: Vec<(&str, Value)> = policies()
         .into_iter()
@@ -121,7 +121,7 @@ pub(crate) async fn every_policy_reads_back(kind: &Kind) {
             deployed.observed, desired.fingerprint,
             "{name}: what was deployed"
         );
-        let observed = operator.observed(&desired).await;
+        let observed = operator.observed(&desired).await.unwrap();
         assert_eq!(observed.fingerprint, desired.fingerprint, "{name}: what is there");
         assert_eq!(observed.content, desired.content, "{name}: what is there");
         assert_eq!(observed.mark.as_ref(), Some(&desired.mark), "{name}");

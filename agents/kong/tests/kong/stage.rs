@@ -5,7 +5,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
 use crate::{
-    apis::{Operator, content, desired},
+    apis::{Operator, content, desired, operator_of},
     under_test::{Kind, KongUnderTest},
     upstream::Upstream,
 };
@@ -23,7 +23,7 @@ impl Stage {
     pub(crate) async fn new(kind: &Kind) -> Self {
         let kong = KongUnderTest::start(kind).await;
         Self {
-            operator: Operator::of(&kong),
+            operator: operator_of(&kong),
             upstream: Upstream::start().await,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             url: String::new(),

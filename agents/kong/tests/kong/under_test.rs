@@ -285,6 +285,10 @@ impl TestGateway for KongUnderTest {
         self.faults.disturb(operation, disturbance)
     }
 
+    async fn has_disturbed(&self) -> bool {
+        self.faults.has_disturbed()
+    }
+
     async fn calm(&self, operation: Operation) {
         self.faults.calm(operation);
     }

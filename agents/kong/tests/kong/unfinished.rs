@@ -15,7 +15,7 @@ use gatehouse_connector_sdk::{
 use serde_json::json;
 
 use crate::{
-    apis::{Operator, content, desired},
+    apis::{Operator, content, desired, operator_of},
     under_test::{Kind, KongUnderTest},
 };
 
@@ -61,7 +61,7 @@ impl Journal for Notebook {
 }
 
 fn with_journal(kong: &KongUnderTest, journal: Notebook) -> Operator {
-    let mut operator = Operator::of(kong);
+    let mut operator = operator_of(kong);
     operator.context.journal = Arc::new(journal);
     operator
 }
@@ -117,7 +117,7 @@ async fn put_back_after(steps: u32, kong: &KongUnderTest, first: &DesiredApi) ->
 async fn nothing_is_left_of_an_update_that_is_put_back_wherever_it_stopped() {
     let kong = KongUnderTest::start(&Kind::Database).await;
     let first = desired(1, &content(URL, &json!([])));
-    Operator::of(&kong).deploy(&first).await.unwrap();
+    operator_of(&kong).deploy(&first).await.unwrap();
     let mut steps = 0;
     while put_back_after(steps, &kong, &first).await {
         steps += 1;
@@ -129,7 +129,7 @@ async fn nothing_is_left_of_an_update_that_is_put_back_wherever_it_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_database_what_an_update_left_goes_and_the_rest_stays_as_it_is() {
     let kong = KongUnderTest::start(&Kind::WithoutDatabase).await;
-    let operator = Operator::of(&kong);
+    let operator = operator_of(&kong);
     let first = desired(1, &content(URL, &json!([])));
     operator.deploy(&first).await.unwrap();
     let before = kong.holds().await;

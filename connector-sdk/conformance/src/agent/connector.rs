@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
@@ -303,12 +303,30 @@ impl Connector for AgentConnector {
         Ok(planned.observation)
     }
 
+    /// An agent asks the gateway by itself, and tells the control plane what it sees then.
+    async fn hints(&self, _context: &Context) -> Result<Hints> {
+        Ok(Hints::NotConfigured)
+    }
+
     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         let fidelity = self.asked(desired).map(|planned| planned.fidelity);
         Translation {
             vendor_form: Value::Null,
             fidelity: fidelity.unwrap_or_default(),
         }
+    }
+
+    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
+        None
+    }
+
+    fn remarks(
+        &self,
+        _environment: &EnvironmentContext,
+        _desired: &DesiredApi,
+        _observed: &Observation,
+    ) -> Remarks {
+        Remarks::default()
     }
 
     fn estimate(

@@ -210,6 +210,10 @@ impl TestGateway for AgentTestGateway {
         }
     }
 
+    async fn has_disturbed(&self) -> bool {
+        self.proxy.has_disturbed()
+    }
+
     async fn calm(&self, operation: Operation) {
         if operation == Operation::Deploy {
             self.stand.set_death(None);

@@ -38,6 +38,7 @@ pub(super) fn meets(faults: &mut Faults, method: &Method) -> (Meeting, Option<Be
         // A reply is lost once. One to a request that changes nothing is no loss.
         Some((operation, Disturbance::LoseReply)) if is_change => {
             faults.armed.remove(&operation);
+            faults.has_met = true;
             (Meeting::LostReply, None)
         }
         Some((_, Disturbance::DieBeforeStep(_) | Disturbance::DieAfterStep(_))) if !is_change => {
@@ -45,6 +46,7 @@ pub(super) fn meets(faults: &mut Faults, method: &Method) -> (Meeting, Option<Be
         }
         Some((_, disturbance)) => {
             faults.changes += u32::from(is_change);
+            faults.has_met = true;
             (meeting(disturbance, faults.changes), None)
         }
         None if is_change => (Meeting::Nothing, faults.before_change.take()),

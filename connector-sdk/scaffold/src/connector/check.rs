@@ -67,6 +67,7 @@ pub(super) fn permissions() -> Vec<PermissionSet> {
                 mode,
                 language: "token of the gateway".to_owned(),
                 document: json!({ "token": token }),
+                additions: Vec::new(),
                 instructions: format!("Give the agent the gateway's {token} token."),
             }
         })

@@ -148,6 +148,10 @@ impl TestGateway for GatewayUnderTest {
         self.faults.disturb(operation, disturbance)
     }
 
+    async fn has_disturbed(&self) -> bool {
+        self.faults.has_disturbed()
+    }
+
     async fn calm(&self, operation: Operation) {
         self.faults.calm(operation);
     }

@@ -20,8 +20,8 @@ use gatehouse_schemas::{
 
 use crate::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
@@ -183,8 +183,26 @@ impl<C: Connector> Connector for IsolationLayer<C> {
         self.isolated(Operation::Observe, context, call).await
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        let call = |inner: Arc<C>, context: Context| async move { inner.hints(&context).await };
+        self.isolated(Operation::Hints, context, call).await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         self.inner.translate(environment, desired)
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        self.inner.refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        self.inner.remarks(environment, desired, observed)
     }
 
     fn estimate(

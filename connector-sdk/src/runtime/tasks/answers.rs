@@ -13,7 +13,7 @@ use gatehouse_schemas::{
 use uuid::Uuid;
 
 use crate::{
-    connector::{ApiReference, CheckReport, Connector},
+    connector::{ApiReference, CheckReport, Connector, Remarks},
     context::Context,
     error::{Error, ErrorKind, Result},
     layers::PureFunctions,
@@ -36,6 +36,9 @@ pub(super) async fn planned(
             ),
         ));
     }
+    if let DesiredState::Present { api } = desired {
+        pure.allow(&context.environment, api).await?;
+    }
     let mark = match desired {
         DesiredState::Present { api } => &api.mark,
         DesiredState::Absent { mark } => mark,
@@ -46,7 +49,7 @@ pub(super) async fn planned(
     };
     let observation = connector.observe(context, &api).await?;
     let environment = &context.environment;
-    let (fidelity, calls) = match desired {
+    let (fidelity, remarks, calls) = match desired {
         DesiredState::Present { api } => {
             let calls = match plan(api, &observation, adopt) {
                 Ok(plan) if plan.action != PlanAction::Nothing => {
@@ -55,20 +58,24 @@ pub(super) async fn planned(
                 // Nothing to do, or nothing that may be done: the control plane says so from the same observation.
                 _ => VendorCalls::new(),
             };
-            (pure.translate(environment, api).await?.fidelity, calls)
+            let remarks = pure.remarks(environment, api, &observation).await?;
+            let fidelity = pure.translate(environment, api).await?.fidelity;
+            (fidelity, remarks, calls)
         }
         DesiredState::Absent { .. } => {
             let calls = match observation {
                 Observation::Present(_) => pure.estimate(environment, None, None).await?,
                 _ => VendorCalls::new(),
             };
-            (Vec::new(), calls)
+            (Vec::new(), Remarks::default(), calls)
         }
     };
     Ok(TaskResult::Planned {
         eta_ms: eta_ms(connector, context, &calls),
         observation,
         fidelity,
+        notes: remarks.notes,
+        warnings: remarks.warnings,
         calls,
     })
 }

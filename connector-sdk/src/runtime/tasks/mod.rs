@@ -10,7 +10,7 @@ use std::{
 };
 
 use gatehouse_control_plane_api::agent::{Priority, Task, TaskReport, TaskResult, TaskWork};
-use gatehouse_schemas::identity::TaskId;
+use gatehouse_schemas::identity::{DeploymentId, TaskId};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
@@ -98,6 +98,16 @@ impl Tasks {
         any
     }
 
+    /// Looks at deployments without having been asked, and tells what is there. Looks at all of them and looks like this
+    /// come one after the other.
+    pub(super) async fn look(&self, lease: &Lease, deployments: &[DeploymentId]) -> Result<u64> {
+        let shared = &self.shared;
+        let _place = shared.looks.place(lease.assignment.id).await;
+        let what = format!("a look at `{}`", lease.assignment.name);
+        let looked = shared.observe(&what, lease, Some(deployments), Priority::Background);
+        looked.await
+    }
+
     /// Ends all of them; whoever serves the environment next works them out.
     pub(super) async fn stop(&self) {
         self.shared.stopping.cancel();
@@ -174,7 +184,16 @@ impl Shared {
                 let tools = (connector, &self.tools.pure);
                 answers::planned(tools, &context, desired, known, adopt.as_ref()).await
             }
-            Task::Observe { deployments } => self.observe(work, lease, deployments.as_deref()).await,
+            Task::Observe { deployments } => {
+                // Somebody waits for a look at chosen ones; a look at all of them is nobody's hurry.
+                let priority = match deployments {
+                    Some(_) => Priority::Normal,
+                    None => Priority::Background,
+                };
+                let what = format!("task `{}`", work.id);
+                let looked = self.observe(&what, lease, deployments.as_deref(), priority);
+                looked.await.map(|count| TaskResult::Observed { count })
+            }
             Task::Inspect { external_ref } => {
                 let context = self.context(lease, Priority::Normal).await?;
                 answers::inspect(connector, &context, external_ref).await

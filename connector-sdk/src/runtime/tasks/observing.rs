@@ -1,9 +1,7 @@
 //! Looking at deployments: what differs from what is desired is told as it is found, a bounded number at a time.
 
 use futures_util::{StreamExt as _, stream};
-use gatehouse_control_plane_api::agent::{
-    DeploymentObservation, ObservationsReport, Priority, TaskResult, TaskWork,
-};
+use gatehouse_control_plane_api::agent::{DeploymentObservation, ObservationsReport, Priority};
 use gatehouse_schemas::{identity::DeploymentId, observed::Observation};
 
 use super::Shared;
@@ -26,20 +24,17 @@ const BATCH_BYTES: usize = 1 << 20;
 const CONCURRENCY: usize = 4;
 
 impl Shared {
-    /// Looks at deployments: all of the environment, or these. What cannot be seen is told as unknown.
+    /// Looks at deployments: all of the environment, or these. What cannot be seen is told as unknown. Says how many
+    /// there were.
     pub(super) async fn observe(
         &self,
-        work: &TaskWork,
+        what: &str,
         lease: &Lease,
         deployments: Option<&[DeploymentId]>,
-    ) -> Result<TaskResult> {
-        // Somebody waits for a look at chosen ones; a look at all of them is nobody's hurry.
-        let priority = match deployments {
-            Some(_) => Priority::Normal,
-            None => Priority::Background,
-        };
+        priority: Priority,
+    ) -> Result<u64> {
         let context = &self.context(lease, priority).await?;
-        let held = self.tools.deployments.held(work.environment_id, deployments);
+        let held = self.tools.deployments.held(lease.assignment.id, deployments);
         let mut seen = stream::iter(held)
             .map(|deployment| self.see(context, deployment))
             .buffer_unordered(CONCURRENCY);
@@ -49,14 +44,14 @@ impl Shared {
             bytes += serde_json::to_vec(&item).map_or(0, |json| json.len());
             batch.push(item);
             if batch.len() >= BATCH || bytes >= BATCH_BYTES {
-                self.tell(work, lease, std::mem::take(&mut batch)).await?;
+                self.tell(what, lease, std::mem::take(&mut batch)).await?;
                 bytes = 0;
             }
         }
         if !batch.is_empty() {
-            self.tell(work, lease, batch).await?;
+            self.tell(what, lease, batch).await?;
         }
-        Ok(TaskResult::Observed { count })
+        Ok(count)
     }
 
     async fn see(&self, context: &Context, deployment: HeldDeployment) -> DeploymentObservation {
@@ -86,16 +81,16 @@ impl Shared {
         result.unwrap_or_else(|error| unknown(error.message().to_owned()))
     }
 
-    async fn tell(&self, work: &TaskWork, lease: &Lease, items: Vec<DeploymentObservation>) -> Result<()> {
+    async fn tell(&self, what: &str, lease: &Lease, items: Vec<DeploymentObservation>) -> Result<()> {
         let report = &ObservationsReport {
             fencing: lease.fencing,
             items,
         };
-        let (what, id) = (format!("task `{}`", work.id), work.environment_id);
+        let id = lease.assignment.id;
         let (connection, backoff) = (&self.tools.connection, self.tools.tuning.reconnect);
         let send =
             || connection.call(|client, token| async move { client.observations(&token, id, report).await });
-        match deliver(connection, backoff, &self.stopping, &what, send).await {
+        match deliver(connection, backoff, &self.stopping, what, send).await {
             Delivery::Acknowledged => Ok(()),
             Delivery::Stale | Delivery::Stopped | Delivery::Refused => Err(Error::new(
                 ErrorKind::Unexpected,

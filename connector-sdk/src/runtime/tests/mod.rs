@@ -4,6 +4,7 @@ mod control_plane;
 mod deploys;
 mod discoveries;
 mod drift;
+mod hints;
 mod isolation;
 mod joining;
 mod leases;
@@ -23,7 +24,7 @@ use gatehouse_schemas::identity::{ExternalRef, Generation};
 use tokio::{runtime::Runtime, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{Agent, AgentOptions, RunError, Tuning};
+use super::{Agent, AgentOptions, HintPace, RunError, Tuning};
 use crate::{
     backoff::Backoff,
     memory::{MemoryConnector, MemoryGateway, StoredApi},
@@ -78,6 +79,12 @@ fn options(control_plane: &ControlPlane, folder: &Path) -> AgentOptions {
             reconnect: QUICK,
             redeploy: QUICK,
             grace: Duration::from_secs(1),
+            hints: HintPace {
+                gather: Duration::from_millis(20),
+                wide: Duration::from_secs(3_600),
+                idle: Duration::from_millis(5),
+                again: QUICK,
+            },
             ..Tuning::default()
         },
         ..AgentOptions::new(control_plane.url(), folder)

@@ -89,6 +89,8 @@ async fn a_plan_says_what_is_there_how_faithful_it_is_and_what_it_costs() {
         fidelity,
         calls,
         eta_ms,
+        notes,
+        warnings,
     } = stage.answer(1, task).await
     else {
         panic!("not planned");
@@ -97,6 +99,7 @@ async fn a_plan_says_what_is_there_how_faithful_it_is_and_what_it_costs() {
     assert_eq!(fidelity[0].fidelity, approximated);
     assert_eq!(calls["PutPart"], 3);
     assert!(eta_ms >= 60_000, "{eta_ms}");
+    assert_eq!((notes, warnings), (Vec::new(), Vec::new()));
     assert_eq!(stage.gateway.calls(Operation::Deploy), 0);
 }
 

@@ -161,6 +161,9 @@ pub struct PlanItem {
     /// The one object without our mark that will be taken over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt: Option<ExternalRef>,
+    /// What the connector says of it: what the API becomes on the gateway and why, and what has to be allowed there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What to know, although nothing stands in the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

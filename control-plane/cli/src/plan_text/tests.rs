@@ -76,6 +76,8 @@ fn a_plan_tells_every_field_the_losses_and_the_time_it_takes() {
     ];
     item.calls = [("CreateDeployment".to_owned(), 1), ("PutRoutes".to_owned(), 2)].into();
     item.eta_ms = Some(6_200);
+    item.notes = vec!["It becomes a REST API, as the environment's `kind` says.".to_owned()];
+    item.warnings = vec!["it is an HTTP API now and gets another address".to_owned()];
     check(
         vec![item],
         PlanState::Ready,
@@ -87,7 +89,9 @@ fn a_plan_tells_every_field_the_losses_and_the_time_it_takes() {
                 + /hostnames/0: "api.example.com"
                 policies: 1 of 2 exact
                   ! cache for GET /{id} (/operations/0/policies/0) is unsupported: this gateway keeps no responses
+                note: It becomes a REST API, as the environment's `kind` says.
                 calls: CreateDeployment 1, PutRoutes 2; about 7 s under the vendor's quotas
+                warning: it is an HTTP API now and gets another address
 
             0 to create, 1 to change, 0 to remove, 0 as they are. It takes about 7 s. Apply it with `gatehouse deploy --plan 00000000-0000-0000-0000-000000000000`.
         "#]],

@@ -78,7 +78,9 @@ fn permissions(
         environment: name.clone(),
         mode: offered.mode,
         language: offered.language.clone(),
-        document: settings.filled(&offered.document).map_err(missing)?,
+        document: settings
+            .filled(&offered.document_with(&spec.settings))
+            .map_err(missing)?,
         instructions: settings.filled_text(&offered.instructions).map_err(missing)?,
     })
 }

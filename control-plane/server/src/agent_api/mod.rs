@@ -26,6 +26,7 @@ mod secrets;
 mod session;
 mod steps;
 pub(crate) mod tasks;
+mod wishes;
 mod work;
 
 pub(crate) use reported::ReportsTogether;
@@ -46,6 +47,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(observations::report))
         .routes(routes!(tasks::answer))
         .routes(routes!(inventory::inventory))
+        .routes(routes!(wishes::wish))
         .routes(routes!(pages::page))
         .routes(routes!(completion::complete))
 }

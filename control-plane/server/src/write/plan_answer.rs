@@ -38,13 +38,17 @@ pub(super) fn work_out(item: &mut PlanItem, question: &Question<'_>, answer: &Ta
         TaskResult::Planned {
             observation,
             fidelity,
+            notes,
+            warnings,
             calls,
             eta_ms,
         } => {
             item.fidelity.clone_from(fidelity);
+            item.notes.clone_from(notes);
             item.calls.clone_from(calls);
             item.eta_ms = Some(*eta_ms);
             planned(item, question, observation);
+            item.warnings.extend_from_slice(warnings);
         }
         TaskResult::Failed { message, .. } => refuse(item, message.clone()),
         _ => refuse(

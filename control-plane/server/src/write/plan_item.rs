@@ -103,6 +103,7 @@ impl Intent {
             calls: Default::default(),
             eta_ms: None,
             adopt: self.adopt.clone(),
+            notes: Vec::new(),
             warnings: Vec::new(),
             state: self
                 .obstacle

@@ -281,7 +281,7 @@ fn the_document_describes_every_request() {
         .map(|(id, _)| id.as_str())
         .collect();
     open.sort_unstable();
-    assert_eq!(operations.len(), 12, "{operations:?}");
+    assert_eq!(operations.len(), 13, "{operations:?}");
     assert_eq!(
         open,
         ["enroll", "token"],

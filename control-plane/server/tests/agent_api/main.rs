@@ -27,4 +27,5 @@ mod reporting;
 mod rerunning;
 mod resolving;
 mod resuming;
+mod wishing;
 mod working;

@@ -107,6 +107,8 @@ impl Stage {
             let result = TaskResult::Planned {
                 observation: Observation::Absent,
                 fidelity: Vec::new(),
+                notes: Vec::new(),
+                warnings: Vec::new(),
                 calls: Default::default(),
                 eta_ms: 0,
             };

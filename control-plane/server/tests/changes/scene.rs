@@ -137,6 +137,8 @@ pub(crate) fn planned(observation: Observation) -> TaskResult {
     TaskResult::Planned {
         observation,
         fidelity: Vec::new(),
+        notes: Vec::new(),
+        warnings: Vec::new(),
         calls: [("PutRoute".to_owned(), 2)].into(),
         eta_ms: 1500,
     }
@@ -161,6 +163,8 @@ pub(crate) fn planned_with(task: &Task, observation: Observation, fidelity: &Fid
     TaskResult::Planned {
         observation,
         fidelity: report.collect(),
+        notes: Vec::new(),
+        warnings: Vec::new(),
         calls: Default::default(),
         eta_ms: 0,
     }

@@ -1,6 +1,9 @@
 //! Questions: which policies are in force, and what an agent's credential needs.
 
-use gatehouse_schemas::{descriptor::PermissionSet, environment::Mode};
+use gatehouse_schemas::{
+    descriptor::{PermissionAddition, PermissionSet},
+    environment::Mode,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{check, descriptor};
@@ -132,6 +135,12 @@ async fn permissions_of_a_mode_are_found_or_refused_with_what_there_is() {
             mode: Mode::ReadOnly,
             language: "a policy".to_owned(),
             document: json!({"allow": ["read {settings.adminUrl}/apis"]}),
+            additions: ["adminUrl", "queue"]
+                .map(|setting| PermissionAddition {
+                    setting: setting.to_owned(),
+                    document: json!({"allow": [format!("listen to {{settings.{setting}}}")]}),
+                })
+                .to_vec(),
             instructions: "Give it to the user of {settings.adminUrl}.".to_owned(),
         }];
         control_plane.with_agent(&generous).await;
@@ -144,7 +153,7 @@ async fn permissions_of_a_mode_are_found_or_refused_with_what_there_is() {
         assert_eq!(
             found,
             json!({"environment": "local", "mode": "read-only", "language": "a policy",
-                "document": {"allow": ["read http://127.0.0.1:8001/apis"]},
+                "document": {"allow": ["read http://127.0.0.1:8001/apis", "listen to http://127.0.0.1:8001"]},
                 "instructions": "Give it to the user of http://127.0.0.1:8001."})
         );
         let (_, detail) = control_plane.get("environments/local/permissions").await.problem(404);

@@ -18,6 +18,9 @@ use crate::{
 /// So often a report is not taken.
 const REFUSALS: usize = 3;
 
+/// Between two looks at what cannot be waited for.
+const A_MOMENT: Duration = Duration::from_millis(10);
+
 /// Lets the next changes of the gateway fail, in a way that can pass.
 pub(super) async fn fail(subject: &Subject) -> Verdict {
     let gateway = &subject.gateway;
@@ -50,8 +53,11 @@ pub(super) async fn the_gateway_says_when(subject: Subject) -> Verdict {
     let generation = stage.offer(present(sample::desired(1)));
     // A connector that makes the call again in its turn has no failure to tell, and is known to be at work.
     stage
-        .until("say that it waits", |stage| stage.is_taken_up(generation))
+        .until("say that it is at work", |stage| stage.is_taken_up(generation))
         .await?;
+    while !subject.gateway.has_disturbed().await {
+        stage.hear_for(A_MOMENT).await?;
+    }
     subject.gateway.calm(Operation::Deploy).await;
     stage.deployed(generation).await?;
     let took = began.elapsed();

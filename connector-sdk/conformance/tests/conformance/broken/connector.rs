@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result},
@@ -447,6 +447,10 @@ impl Connector for BrokenConnector {
         })
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        self.inner.hints(context).await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         let mut translation = self.inner.translate(environment, desired);
         match self.breach {
@@ -457,6 +461,19 @@ impl Connector for BrokenConnector {
             _ => {}
         }
         translation
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        self.inner.refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        self.inner.remarks(environment, desired, observed)
     }
 
     fn estimate(

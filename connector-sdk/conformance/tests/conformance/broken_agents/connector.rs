@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result, Retry},
@@ -80,6 +80,10 @@ impl Connector for WearyConnector {
         self.inner.observe(context, api).await
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        self.inner.hints(context).await
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         let mut translation = self.inner.translate(environment, desired);
         if self.breach == Some(Breach::SecurityIsOverlooked) {
@@ -89,6 +93,19 @@ impl Connector for WearyConnector {
             }
         }
         translation
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        self.inner.refusal(environment, desired)
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        self.inner.remarks(environment, desired, observed)
     }
 
     fn estimate(

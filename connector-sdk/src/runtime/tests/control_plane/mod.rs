@@ -41,6 +41,12 @@ pub(super) struct World {
     /// The versions that are known.
     pub(super) inventory: BTreeMap<String, String>,
     pub(super) inventory_asked: u32,
+    /// How often a discovery was asked for.
+    pub(super) wishes: u32,
+    /// When the next ones who ask for a discovery are told to ask again, in milliseconds.
+    pub(super) put_off: Vec<u64>,
+    /// Nobody can ask for discoveries: it is an older control plane.
+    pub(super) knows_no_wishes: bool,
     pub(super) tasks: Vec<TaskWork>,
     pub(super) answers: Vec<(TaskId, TaskReport)>,
     pub(super) observations: Vec<DeploymentObservation>,

@@ -13,9 +13,10 @@ use axum::{
 };
 use gatehouse_control_plane_api::{
     agent::{
-        DeploymentOutcome, DeploymentReport, DiscoveryCompletion, EnrollRequest, EnrollResponse,
-        InventoryResponse, ObservationsReport, SecretsRequest, SecretsResponse, SessionRequest,
-        SessionResponse, StepReport, StepState, TaskReport, TokenRequest, TokenResponse, WorkResponse,
+        DeploymentOutcome, DeploymentReport, DiscoveryCompletion, DiscoveryWish, DiscoveryWishAnswer,
+        EnrollRequest, EnrollResponse, InventoryResponse, ObservationsReport, SecretsRequest,
+        SecretsResponse, SessionRequest, SessionResponse, StepReport, StepState, TaskReport, TokenRequest,
+        TokenResponse, WorkResponse,
     },
     problem::ProblemKind,
 };
@@ -39,6 +40,7 @@ pub(super) fn serve(listener: TcpListener, shared: Shared) -> JoinHandle<()> {
         .route("/agent/v1/deployments/{id}/steps", post(steps))
         .route("/agent/v1/environments/{id}/observations", post(observations))
         .route("/agent/v1/environments/{id}/inventory", get(inventory))
+        .route("/agent/v1/environments/{id}/discoveries", post(wish))
         .route("/agent/v1/tasks/{id}/result", post(task_result))
         .route("/agent/v1/discoveries/{id}/pages/{number}", post(page))
         .route("/agent/v1/discoveries/{id}/completion", post(completion))
@@ -325,4 +327,21 @@ async fn completion(State(shared): State<Shared>, Json(completion): Json<Discove
     world.completions.push(completion);
     world.discoveries.clear();
     taken(&mut world)
+}
+
+async fn wish(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Json(_wish): Json<DiscoveryWish>,
+) -> Response {
+    let mut world = shared.world.lock().unwrap();
+    if !is_authorised(&world, &headers) {
+        return refuse(ProblemKind::Unauthenticated);
+    }
+    world.wishes += 1;
+    if world.knows_no_wishes {
+        return refuse(ProblemKind::NotFound);
+    }
+    let ask_again_ms = world.put_off.pop();
+    Json(DiscoveryWishAnswer { ask_again_ms }).into_response()
 }
