@@ -1,5 +1,6 @@
 //! What an account holds of an API: the API itself and the environment's stage of it, and the calls that change them.
 
+mod absent;
 pub(crate) mod domains;
 mod http;
 pub(crate) mod listed;
@@ -8,7 +9,7 @@ mod rest;
 pub(crate) mod shared;
 pub(crate) mod stages;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 
@@ -18,8 +19,8 @@ use gatehouse_connector_sdk::{
 };
 use serde_json::Value;
 
+pub(crate) use self::absent::{none_where_unknown, unless_missing};
 use self::{http::Http, rest::Rest};
-pub(crate) use self::{http::none_where_unknown, rest::unless_missing};
 use crate::{
     client::Account,
     record::{Record, is_record},
@@ -67,6 +68,8 @@ pub(crate) struct Api {
     pub(crate) tags: HashMap<String, String>,
     /// Seconds since 1970.
     pub(crate) created: i64,
+    /// Whether it is reached at custom domain names alone.
+    pub(crate) own_address_is_off: bool,
 }
 
 /// What a stage is to become, in one call.
@@ -82,21 +85,22 @@ pub(crate) struct Switch<'a> {
 /// The calls of one kind of API. What is removed may be gone already; what is looked for may not be there.
 #[async_trait]
 pub(crate) trait Calls: Send + Sync {
-    /// Every API, page by page.
-    async fn list(&self) -> Result<Vec<Api>>;
-    /// One API.
-    async fn get(&self, id: &str) -> Result<Option<Api>>;
     /// The environment's stage of an API.
     async fn stage(&self, id: &str) -> Result<Option<Stage>>;
     /// Makes an API, which nobody can reach yet.
     async fn create(&self, document: &Value, tags: &BTreeMap<String, String>) -> Result<Api>;
     /// Replaces what the API is, all at once. Its stages go on serving what they serve. What AWS warns of is not what was
-    /// asked for, so it is refused.
-    async fn put(&self, id: &str, document: &Value, tags: &BTreeMap<String, String>) -> Result<()>;
+    /// asked for, so it is refused. The API's description is answered as it is then.
+    async fn put(
+        &self,
+        id: &str,
+        document: &Value,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Option<String>>;
     /// Takes a snapshot of what the API is, which no stage serves yet.
     async fn snapshot(&self, id: &str, description: &str) -> Result<String>;
-    /// The snapshots that there are.
-    async fn snapshots(&self, id: &str) -> Result<Vec<String>>;
+    /// The snapshots that there are, with their descriptions.
+    async fn snapshots(&self, id: &str) -> Result<BTreeMap<String, String>>;
     /// Removes a snapshot.
     async fn remove_snapshot(&self, id: &str, snapshot: &str) -> Result<()>;
     /// Makes the stage, which serves from then on.
@@ -168,9 +172,26 @@ impl Stage {
                 .get(path)
                 .is_some_and(|held| is_same_value(held, value))
         };
-        let methods: Vec<&str> = applied.keys().map(|path| method(path)).collect();
-        let is_added = |path: &String| !methods.contains(&method(path)) && is_of_method(path);
-        applied.iter().all(same) && !self.settings.keys().any(is_added)
+        applied.iter().all(same) && self.methods_beside(applied).is_empty()
+    }
+
+    /// The methods with settings that are not to have any: `/~1pets/GET`.
+    fn methods_beside(&self, wanted: &BTreeMap<String, String>) -> BTreeSet<&str> {
+        let methods: BTreeSet<&str> = wanted.keys().map(|path| method(path)).collect();
+        let held = self.settings.keys().filter(|path| is_of_method(path));
+        held.map(|path| method(path))
+            .filter(|method| !methods.contains(method))
+            .collect()
+    }
+
+    /// Settings of the whole stage that were applied before, and are not wanted any more.
+    fn applied_beside(&self, wanted: &BTreeMap<String, String>) -> BTreeSet<String> {
+        let applied = self
+            .record()
+            .map(|record| record.beside.settings)
+            .unwrap_or_default();
+        let is_left = |path: &String| !wanted.contains_key(path) && !is_of_method(path);
+        applied.into_keys().filter(is_left).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What leads to AWS: the official clients, with the credentials of an environment.
 
 mod access;
+mod listing;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,7 +12,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use gatehouse_connector_sdk::{context::Context, error::Result, scheduler};
 use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
 
-pub(crate) use self::access::Accesses;
+pub(crate) use self::{access::Accesses, listing::LONGEST_PAGE};
 use crate::{
     config::AwsSettings,
     error::{Call, from_aws},
@@ -26,6 +27,8 @@ pub(crate) struct Clients {
     pub(crate) http: HttpClient,
     /// Who the credentials belong to.
     pub(crate) sts: aws_sdk_sts::Client,
+    /// The queue that tells of changes.
+    pub(crate) sqs: aws_sdk_sqs::Client,
 }
 
 /// The clients' own words have the access key in them.

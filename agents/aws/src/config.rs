@@ -48,9 +48,14 @@ pub struct AwsSettings {
     #[serde(default = "default_endpoint_type")]
     #[schema(pattern = "^(regional|edge|private)$")]
     pub endpoint_type: String,
-    /// Private REST APIs: the interface endpoints that they are reached through.
+    /// Private REST APIs: the interface endpoints that they are reached through. Nobody else gets to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vpc_endpoint_ids: Vec<String>,
+    /// Which answers of REST APIs are passed on as they come, and may take up to 15 minutes: `never` any, those of operations
+    /// that may take `long`er than 29 seconds, or `always` all. Answers that a cache keeps are passed on as a whole.
+    #[serde(default = "default_response_streaming")]
+    #[schema(pattern = "^(never|long|always)$")]
+    pub response_streaming: String,
     /// The VPC link through which upstreams are reached. Absent means over the internet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^[a-z0-9]+$", example = "a1b2c3")]
@@ -59,6 +64,11 @@ pub struct AwsSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, example = "api.example.com")]
     pub domain_name: Option<String>,
+    /// What must check client certificates at `domainName` where an API asks for them with `auth.mtls`. Absent means any
+    /// truststore that the domain name has when the API is deployed for the first time, and the same from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub mutual_tls: Option<MutualTls>,
     /// Tags that everything gets, beside the marks of ownership.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
@@ -89,6 +99,18 @@ pub struct AwsSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri", pattern = "^https?://")]
     pub sts_endpoint_url: Option<String>,
+    /// The SQS queue of an EventBridge rule for `aws.apigateway`: changes on AWS are looked at as they happen. One
+    /// environment reads it. Absent means that they are seen at the scheduled looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        pattern = "^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}([.]fifo)?$",
+        example = "arn:aws:sqs:eu-central-1:111122223333:gatehouse-changes"
+    )]
+    pub event_queue_arn: Option<String>,
+    /// Where SQS is, in place of the region's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri", pattern = "^https?://")]
+    pub sqs_endpoint_url: Option<String>,
     /// Where consumers reach a stage, in place of `https://{api}.execute-api.{region}.amazonaws.com/{stage}`: a URL in
     /// which `{api}`, `{region}` and `{stage}` are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,6 +145,19 @@ pub struct AwsSettings {
     pub timeout_ms: u32,
 }
 
+/// The truststore that a domain name must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MutualTls {
+    /// The object in S3 with the certificates of the authorities.
+    #[schema(pattern = "^s3://[^/]+/.+", example = "s3://truststores/partners.pem")]
+    pub truststore_uri: String,
+    /// The version of that object. Absent means that the domain name may have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1)]
+    pub truststore_version: Option<String>,
+}
+
 /// A Lambda function that decides on requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -153,6 +188,10 @@ fn default_kind() -> String {
 
 fn default_endpoint_type() -> String {
     "regional".to_owned()
+}
+
+fn default_response_streaming() -> String {
+    "never".to_owned()
 }
 
 fn default_role_session_name() -> String {
@@ -207,12 +246,37 @@ impl AwsSettings {
         format!("arn:{}:apigateway:{}::{path}", self.partition(), self.region)
     }
 
-    /// Where consumers reach the stage of an API, without a custom domain.
-    pub(crate) fn stage_url(&self, api: &str) -> String {
-        let suffix = match self.partition() {
+    /// What the names of the partition's servers end with.
+    fn suffix(&self) -> &'static str {
+        match self.partition() {
             "aws-cn" => "amazonaws.com.cn",
             _ => "amazonaws.com",
-        };
+        }
+    }
+
+    /// Where SQS is, as the URLs of queues begin.
+    pub(crate) fn sqs_url(&self) -> String {
+        let of_region = || format!("https://sqs.{}.{}", self.region, self.suffix());
+        self.sqs_endpoint_url.clone().unwrap_or_else(of_region)
+    }
+
+    /// Whether REST APIs are reached from private networks alone.
+    pub(crate) fn is_private(&self) -> bool {
+        self.endpoint_type == "private"
+    }
+
+    /// Where consumers reach the stage of an API, without a custom domain: a private one at each of its interface endpoints.
+    pub(crate) fn stage_urls(&self, api: &str, endpoints: &[String]) -> Vec<String> {
+        let at = |endpoint: &String| self.stage_url(&format!("{api}-{endpoint}"));
+        match self.data_plane_url.is_some() || endpoints.is_empty() {
+            true => vec![self.stage_url(api)],
+            false => endpoints.iter().map(at).collect(),
+        }
+    }
+
+    /// Where consumers reach the stage of an API that is not private.
+    pub(crate) fn stage_url(&self, api: &str) -> String {
+        let suffix = self.suffix();
         let template = match &self.data_plane_url {
             Some(template) => template.clone(),
             None => format!("https://{{api}}.execute-api.{{region}}.{suffix}/{{stage}}"),
@@ -250,6 +314,23 @@ mod tests {
             assert_eq!(settings.stage_url("a1"), url);
             let name = format!("arn:{partition}:apigateway:{region}::/restapis/a1");
             assert_eq!(settings.resource_name("/restapis/a1"), name);
+        }
+    }
+
+    #[test]
+    fn a_private_api_is_reached_at_each_of_its_endpoints() {
+        let table = [
+            ("eu-central-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+            ("us-gov-west-1", "amazonaws.com"),
+        ];
+        for (region, suffix) in table {
+            let settings = settings(json!({"region": region, "stage": "live", "endpointType": "private"}));
+            let endpoints = ["vpce-01".to_owned(), "vpce-02".to_owned()];
+            let url = |id: &str| format!("https://a1-{id}.execute-api.{region}.{suffix}/live");
+            let expected = endpoints.each_ref().map(|id| url(id));
+            assert_eq!(settings.stage_urls("a1", &endpoints), expected);
+            assert_eq!(settings.stage_urls("a1", &[]), [settings.stage_url("a1")]);
         }
     }
 

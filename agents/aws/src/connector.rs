@@ -4,14 +4,17 @@ mod applying;
 mod check;
 mod deploying;
 mod estimating;
+mod fitting;
 mod keys;
 mod listing;
 mod looking;
 mod paging;
-mod permissions;
+pub(crate) mod permissions;
+mod remarking;
 mod removing;
 mod seeing;
 mod telling;
+mod trusting;
 mod wanting;
 
 use std::collections::BTreeMap;
@@ -20,8 +23,8 @@ use async_trait::async_trait;
 use gatehouse_connector_sdk::{
     conformance,
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
     error::{Error, ErrorKind, Result, Retry},
@@ -47,6 +50,7 @@ use self::{
 use crate::{
     client::Accesses,
     config::{self, ACCESS_KEY_ID, AwsSettings, SECRET_ACCESS_KEY, SESSION_TOKEN},
+    hints::{self, Queue},
     mark, quotas,
     record::Record,
     translate,
@@ -94,6 +98,7 @@ fn descriptor() -> Descriptor {
             observe: true,
             adopt: true,
             check: true,
+            hints: true,
             discover: true,
             steps: true,
             versions: true,
@@ -150,8 +155,33 @@ impl Connector for AwsConnector {
         telling::look(&account, &found).await
     }
 
+    async fn hints(&self, context: &Context) -> Result<Hints> {
+        let settings = config::read(&context.environment)?;
+        match Queue::of(&settings)? {
+            None => Ok(Hints::NotConfigured),
+            Some(queue) => {
+                let account = self.accesses.open(context).await?;
+                hints::hear(&account, &queue).await.map(Hints::Heard)
+            }
+        }
+    }
+
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         wanting::translation(environment, desired)
+    }
+
+    fn refusal(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        let settings = config::read(environment).ok()?;
+        Wanted::checked(&settings, desired).err()
+    }
+
+    fn remarks(
+        &self,
+        environment: &EnvironmentContext,
+        desired: &DesiredApi,
+        observed: &Observation,
+    ) -> Remarks {
+        remarking::remarks(environment, desired, observed)
     }
 
     fn estimate(
@@ -164,7 +194,7 @@ impl Connector for AwsConnector {
             return VendorCalls::new();
         };
         match desired {
-            None => estimating::removal(),
+            None => estimating::removal(&settings),
             Some(desired) => estimating::deploy(&settings, &Wanted::new(&settings, desired), plan),
         }
     }
@@ -177,14 +207,16 @@ impl Connector for AwsConnector {
         let observation = telling::look(&account, &found).await?;
         let held = own(found, &observation, request)?;
         let object = looking::object(&desired.mark);
+        let truststore = trusting::truststore(&account, &object, &wanted, held.as_ref()).await?;
         let mut deploying = Deploying {
             account: &account,
             request,
             wanted: &wanted,
             secrets: &BTreeMap::new(),
+            truststore,
             object: &object,
         };
-        if let Some((held, record)) = as_desired(held.as_ref(), &wanted, desired) {
+        if let Some((held, record)) = as_desired(held.as_ref(), &deploying, desired) {
             deploying.clean_up(held, &record).await?;
             return Ok(telling::applied(&account, held, &record));
         }
@@ -198,7 +230,7 @@ impl Connector for AwsConnector {
         let account = self.accesses.open(context).await?;
         let held = match looking::find(&account, &api.mark, api.external_ref.as_ref()).await? {
             Found::Ours(held) => Some(*held),
-            Found::Foreign(held) => return Err(not_ours(&held.api.name, &held.api.id.external_ref().0)),
+            Found::Foreign(held) => return Err(not_ours(&held)),
             Found::Nothing => None,
         };
         let removal = Removal {
@@ -217,7 +249,7 @@ fn own(found: Found, observation: &Observation, request: &DeployRequest) -> Resu
     if let Found::Foreign(foreign) = &found
         && (!request.adopt || mark::is_marked(&foreign.api.tags))
     {
-        return Err(not_ours(&foreign.api.name, &foreign.api.id.external_ref().0));
+        return Err(not_ours(foreign));
     }
     if !still_holds(&request.plan, observation) {
         let message = format!(
@@ -239,27 +271,34 @@ fn own(found: Found, observation: &Observation, request: &DeployRequest) -> Resu
     Ok(Some(*held))
 }
 
-fn not_ours(name: &str, external_ref: &str) -> Error {
+fn not_ours(held: &Held) -> Error {
+    let (name, external_ref) = (&held.api.name, held.api.id.external_ref().0);
+    let told = match mark::is_marked(&held.api.tags) {
+        true => {
+            "carries the mark of another environment or of another Gatehouse and stays as it is; undeploy it there first"
+        }
+        false => "does not carry our mark and stays as it is; remove it there, or import and adopt it",
+    };
     Error::new(
         ErrorKind::Conflict,
-        format!(
-            "the API `{name}` ({external_ref}) on AWS does not carry our mark and stays as it is; remove it there, or import and adopt it"
-        ),
+        format!("the API `{name}` ({external_ref}) on AWS {told}"),
     )
 }
 
 /// What is held, if it is all that is desired, made from equal documents.
 fn as_desired<'a>(
     held: Option<&'a Held>,
-    wanted: &Wanted,
+    deploying: &Deploying<'_>,
     desired: &DesiredApi,
 ) -> Option<(&'a Held, Record)> {
     let held = held?;
     let record = held.record()?;
+    let wanted = deploying.wanted;
     let is_same = record.fingerprint == desired.fingerprint
         && record.mark == desired.mark
         && record.served.document == wanted.document_fingerprint()
-        && record.beside.settings == wanted.settings;
+        && record.beside.settings == wanted.settings
+        && record.beside.truststore == deploying.truststore;
     (is_same && held.is_intact(&record)).then_some((held, record))
 }
 

@@ -3,6 +3,9 @@
 //! [`from_aws`] is the one place that decides what kind of error it is, whether trying again can help, and what people
 //! read.
 
+mod credentials;
+mod verdict;
+
 use std::time::Duration;
 
 use aws_smithy_runtime_api::{
@@ -11,6 +14,8 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use gatehouse_connector_sdk::error::{Error, ErrorKind, Retry};
+
+use self::verdict::verdict;
 
 /// What was asked of AWS, and where.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +28,16 @@ pub(crate) struct Call<'a> {
     pub(crate) environment: &'a str,
     /// The region.
     pub(crate) region: &'a str,
+}
+
+impl Call<'_> {
+    /// The service that is called, and the setting that says where it is.
+    fn service(&self) -> (&'static str, &'static str) {
+        match self.operation {
+            "AssumeRole" | "GetCallerIdentity" => ("STS", "stsEndpointUrl"),
+            _ => ("API Gateway", "endpointUrl"),
+        }
+    }
 }
 
 /// What AWS answered in place of a result.
@@ -40,56 +55,34 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     match &error {
-        SdkError::ServiceError(context) => {
-            let refusal = Refusal {
-                status: context.raw().status().as_u16(),
-                code: context.err().code().unwrap_or_default(),
-                message: context.err().message().unwrap_or("without a reason"),
-                retry_after: retry_after(context.raw().headers()),
-            };
-            refused(call, &refusal)
-        }
+        SdkError::ServiceError(context) => refused(call, &refusal(context.raw(), context.err())),
         SdkError::ResponseError(context) => {
             unreadable(call, context.raw().status().as_u16()).with_source(error)
         }
         SdkError::TimeoutError(_) => unanswered(call, "did not answer in time").with_source(error),
-        SdkError::DispatchFailure(failure) if has_no_credentials(failure.as_connector_error()) => {
-            without_credentials(call).with_source(error)
+        SdkError::DispatchFailure(failure) => {
+            let cause = failure.as_connector_error();
+            match credentials::lack(call, cause.map(|cause| cause as _)) {
+                Some(lack) => lack.with_source(error),
+                None => unanswered(call, "cannot be reached").with_source(error),
+            }
         }
-        SdkError::DispatchFailure(_) => unanswered(call, "cannot be reached").with_source(error),
-        _ => without_credentials(call).with_source(error),
+        _ => credentials::none(call).with_source(error),
     }
 }
 
-/// The credentials are asked for while the request is made; what goes wrong there is told as a failure to send it.
-fn has_no_credentials(error: Option<&aws_smithy_runtime_api::client::result::ConnectorError>) -> bool {
-    let Some(error) = error else { return true };
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if current
-            .downcast_ref::<aws_credential_types::provider::error::CredentialsError>()
-            .is_some()
-        {
-            return true;
-        }
-        cause = current.source();
+fn refusal<'a>(answer: &HttpResponse, error: &'a impl ProvideErrorMetadata) -> Refusal<'a> {
+    Refusal {
+        status: answer.status().as_u16(),
+        code: error.code().unwrap_or_default(),
+        message: error.message().unwrap_or("without a reason"),
+        retry_after: retry_after(answer.headers()),
     }
-    false
 }
 
 fn retry_after(headers: &Headers) -> Option<Duration> {
     let seconds = headers.get("retry-after")?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
-}
-
-fn without_credentials(call: Call<'_>) -> Error {
-    Error::new(
-        ErrorKind::Unauthorized,
-        format!(
-            "no credentials were found for {} in environment `{}`; give the agent a role, a profile or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (the default provider chain), or name `accessKeyId` and `secretAccessKey` in `spec.credentials`",
-            call.operation, call.environment
-        ),
-    )
 }
 
 fn unanswered(call: Call<'_>, how: &str) -> Error {
@@ -99,19 +92,21 @@ fn unanswered(call: Call<'_>, how: &str) -> Error {
         environment,
         region,
     } = call;
+    let (service, setting) = call.service();
     Error::new(
         ErrorKind::Unavailable,
         format!(
-            "API Gateway in `{region}` {how} for {operation} of {object} in environment `{environment}`; see that the region is right and the agent reaches its endpoint (`spec.settings.region`, `endpointUrl`)"
+            "{service} in `{region}` {how} for {operation} of {object} in environment `{environment}`; see that the region is right and the agent reaches its endpoint (`spec.settings.region`, `{setting}`)"
         ),
     )
 }
 
 fn unreadable(call: Call<'_>, status: u16) -> Error {
+    let (service, setting) = call.service();
     Error::new(
         ErrorKind::Unexpected,
         format!(
-            "the answer to {} of {} in environment `{}` has status {status} and cannot be read; see that `endpointUrl` leads to API Gateway",
+            "the answer to {} of {} in environment `{}` has status {status} and is none of AWS; see that `{setting}` leads to {service}",
             call.operation, call.object, call.environment
         ),
     )
@@ -124,6 +119,11 @@ fn refused(call: Call<'_>, refusal: &Refusal<'_>) -> Error {
         environment,
         region,
     } = call;
+    // AWS says what is wrong with every refusal but that of a signature. Whatever answers otherwise is not AWS: that it
+    // has nothing says nothing of what AWS has.
+    if refusal.code.is_empty() && !matches!(refusal.status, 401 | 403 | 429 | 500..) {
+        return unreadable(call, refusal.status);
+    }
     let (kind, remedy) = verdict(refusal);
     let code = match refusal.code {
         "" => String::new(),
@@ -148,68 +148,6 @@ fn refused(call: Call<'_>, refusal: &Refusal<'_>) -> Error {
 /// Two changes of one API at the same time: the later one is to come again.
 fn is_concurrent(refusal: &Refusal<'_>) -> bool {
     refusal.message.contains("concurrent modification")
-}
-
-/// What a refusal is, and what to do about it. The codes are those of the service's model and of AWS's common errors.
-fn verdict(refusal: &Refusal<'_>) -> (ErrorKind, &'static str) {
-    match (refusal.status, refusal.code) {
-        (_, "ExpiredTokenException" | "ExpiredToken" | "RequestExpired") => (
-            ErrorKind::Unauthorized,
-            "the credentials have expired; renew them where the agent finds them",
-        ),
-        (_, "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId") => (
-            ErrorKind::Unauthorized,
-            "AWS does not know the access key in this region; correct the credentials or `region`",
-        ),
-        (_, "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature") => (
-            ErrorKind::Unauthorized,
-            "the secret access key or the agent's clock is wrong",
-        ),
-        (_, "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation") => (
-            ErrorKind::Forbidden,
-            "give the identity the permission that is named; `gatehouse env permissions` prints the policy that each mode needs",
-        ),
-        (_, "LimitExceededException") => (
-            ErrorKind::Invalid,
-            "ask AWS (Service Quotas) for more of it, or deploy less",
-        ),
-        (429, _) | (_, "TooManyRequestsException" | "ThrottlingException" | "Throttling") => {
-            (ErrorKind::RateLimited, "it is tried again later")
-        }
-        (401, _) => (
-            ErrorKind::Unauthorized,
-            "correct the credentials of the environment",
-        ),
-        (403, _) => (
-            ErrorKind::Forbidden,
-            "see that the credentials, `region` and `endpointUrl` belong together, and what `gatehouse env permissions` prints",
-        ),
-        (501, _) | (_, "UnknownOperationException") => (
-            ErrorKind::Unsupported,
-            "what answers at `endpointUrl` does not have this part of API Gateway",
-        ),
-        (404, _) => (
-            ErrorKind::NotFound,
-            "somebody removed it, or `region` is another one than where it is; deploy again to have it made anew",
-        ),
-        (409, _) if is_concurrent(refusal) => (
-            ErrorKind::Conflict,
-            "somebody else changes it at the same time; it is tried again",
-        ),
-        (409, _) => (
-            ErrorKind::Conflict,
-            "something else there is in the way; rename or remove that, or change the API",
-        ),
-        (500.., _) => (ErrorKind::Unavailable, "it is tried again"),
-        (400..=499, _) => (
-            ErrorKind::Invalid,
-            "correct what is deployed, or the settings of the environment",
-        ),
-        _ => (
-            ErrorKind::Unexpected,
-            "see that `endpointUrl` leads to API Gateway",
-        ),
-    }
 }
 
 #[cfg(test)]

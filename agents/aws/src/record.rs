@@ -16,14 +16,17 @@ use gatehouse_connector_sdk::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::translate::UsagePlan;
+use crate::{apis::domains::Truststore, translate::UsagePlan};
 
 /// How the names of the variables begin; a number follows.
 const VARIABLE: &str = "gatehouseRecord";
 /// The longest value of a stage variable (quota of API Gateway).
 const LONGEST_VALUE: usize = 512;
-/// How many variables a stage has at most (quota of API Gateway); some are left to people.
-const MOST_VARIABLES: usize = 90;
+/// How many variables a record has at most: they change in one call with what the stage serves, which takes 80 changes.
+const MOST_VARIABLES: usize = 75;
+
+/// How many characters a record has at most.
+pub(crate) const LARGEST: usize = LONGEST_VALUE * MOST_VARIABLES;
 
 /// What was applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +57,9 @@ pub(crate) struct Beside {
     /// The path of the environment's domain name that leads to the stage, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
+    /// The truststore of that domain name that checks callers' certificates, if they must present one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) truststore: Option<Truststore>,
 }
 
 /// A usage plan as it was applied.
@@ -90,19 +96,18 @@ impl Record {
         }
     }
 
-    /// As stage variables; nothing if a stage cannot hold it.
-    pub(crate) fn variables(&self) -> Option<BTreeMap<String, String>> {
+    /// As stage variables. They are as many as a stage may have, unless the record is larger than [`LARGEST`].
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
         let text = packed::pack(self);
-        let values: Vec<&str> = text
-            .as_bytes()
-            .chunks(LONGEST_VALUE)
-            .filter_map(|chunk| std::str::from_utf8(chunk).ok())
-            .collect();
-        if values.len() > MOST_VARIABLES {
-            return None;
-        }
-        let named = |(number, value): (usize, &&str)| (format!("{VARIABLE}{number}"), (*value).to_owned());
-        Some(values.iter().enumerate().map(named).collect())
+        let values = text.as_bytes().chunks(LONGEST_VALUE);
+        let values = values.filter_map(|value| std::str::from_utf8(value).ok());
+        let named = |(number, value): (usize, &str)| (format!("{VARIABLE}{number}"), value.to_owned());
+        values.enumerate().map(named).collect()
+    }
+
+    /// How many characters its variables have.
+    pub(crate) fn size(&self) -> usize {
+        packed::pack(self).len()
     }
 
     /// What a stage's variables hold; none if there is no record, or one that somebody broke.

@@ -4,8 +4,10 @@
 //! document can hold (the stage's settings, a usage plan, keys by the names of their secrets).
 
 mod authorizers;
+mod certificates;
 mod cors;
 mod document;
+mod endpoint;
 mod fidelity;
 mod form;
 mod headers;
@@ -17,8 +19,10 @@ mod native;
 mod obstacles;
 mod paths;
 mod permissions;
+mod remarks;
 mod scene;
 mod source;
+mod splitting;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -27,10 +31,11 @@ mod validation;
 
 pub(crate) use self::{
     fidelity::{fidelity, support},
-    form::{Form, Key, MethodSettings, Quota, Stage, Throttle, UsagePlan, form},
+    form::{Form, Key, MethodSettings, Quota, Stage, Throttle, Trust, UsagePlan, form},
     kind::{Kind, kind},
     limits::limits,
     permissions::permissions_needed,
+    remarks::remarks,
 };
 
 /// The upstream that a revision always has.

@@ -2,13 +2,12 @@
 //!
 //! The second version of API Gateway's own API maps APIs of both kinds, and to paths of several segments.
 
-use aws_sdk_apigatewayv2::types::ApiMapping;
+use aws_sdk_apigatewayv2::{operation::get_api_mappings::GetApiMappingsOutput, types::ApiMapping};
 use gatehouse_connector_sdk::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 
 use super::unless_missing;
-use crate::client::Account;
-
-const LONGEST_PAGE: &str = "500";
+use crate::client::{Account, Clients, LONGEST_PAGE};
 
 /// What leads from a path of a domain name to a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +18,17 @@ pub(crate) struct Mapping {
     pub(crate) path: String,
     pub(crate) api: String,
     pub(crate) stage: String,
+}
+
+/// The certificates of authorities that a domain name trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Truststore {
+    /// The object in S3.
+    pub(crate) uri: String,
+    /// The version of that object, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
 }
 
 /// The mappings of the environment's domain name.
@@ -33,23 +43,15 @@ pub(crate) struct Domain<'a> {
 impl Domain<'_> {
     /// Every mapping of the domain name.
     pub(crate) async fn mappings(&self) -> Result<Vec<Mapping>> {
-        let mut all = Vec::new();
-        let mut token = None;
-        loop {
-            let next = token.clone();
-            let page = self
-                .account
-                .call("GetApiMappings", &self.said(), |clients| {
-                    let call = clients.http.get_api_mappings().domain_name(self.name);
-                    call.max_results(LONGEST_PAGE).set_next_token(next.clone()).send()
-                })
-                .await?;
-            all.extend(page.items.unwrap_or_default().into_iter().map(mapping));
-            token = page.next_token.filter(|next| !next.is_empty());
-            if token.is_none() {
-                return Ok(all);
-            }
-        }
+        let send = |clients: &Clients, token| {
+            let call = clients.http.get_api_mappings().domain_name(self.name);
+            let call = call.max_results(LONGEST_PAGE.to_string());
+            call.set_next_token(token).send()
+        };
+        let page = |page: GetApiMappingsOutput| (page.items, page.next_token);
+        let said = self.said();
+        let all = self.account.every("GetApiMappings", &said, send, page);
+        Ok(all.await?.into_iter().map(mapping).collect())
     }
 
     /// Leads a path to a stage, unless it leads there already. One that leads elsewhere belongs to somebody else.
@@ -89,6 +91,23 @@ impl Domain<'_> {
             unless_missing(removed)?;
         }
         Ok(())
+    }
+
+    /// The truststore against which it checks callers' certificates; none if it asks for none, or is not there.
+    pub(crate) async fn truststore(&self) -> Result<Option<Truststore>> {
+        let found = self
+            .account
+            .call("GetDomainName", &self.said(), |clients| {
+                clients.http.get_domain_name().domain_name(self.name).send()
+            })
+            .await;
+        let trusted = unless_missing(found)?.and_then(|found| found.mutual_tls_authentication);
+        Ok(trusted.and_then(|trusted| {
+            Some(Truststore {
+                uri: trusted.truststore_uri.filter(|uri| !uri.is_empty())?,
+                version: trusted.truststore_version.filter(|version| !version.is_empty()),
+            })
+        }))
     }
 
     fn said(&self) -> String {

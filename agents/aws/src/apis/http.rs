@@ -1,19 +1,22 @@
 //! HTTP APIs: the calls of the second version of API Gateway's own API.
 
-use std::collections::{BTreeMap, HashMap};
+mod settings;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_apigatewayv2::types::{AccessLogSettings, Api as ListedApi, RouteSettings};
-use gatehouse_connector_sdk::error::{ErrorKind, Result};
+use aws_sdk_apigatewayv2::{
+    operation::{get_deployments::GetDeploymentsOutput, get_stages::GetStagesOutput},
+    types::Deployment,
+};
+use gatehouse_connector_sdk::error::Result;
 use serde_json::{Value, json};
 
-use super::{Api, ApiId, Calls, Kind, Stage, Switch, rest::unless_missing};
-use crate::client::Account;
-
-/// As many as a page of a listing may have.
-const LONGEST_PAGE: &str = "500";
-/// What the settings of every route are called among those of single routes.
-const ALL: &str = "*/*";
+use self::settings::{
+    access_log, for_all_routes, logged, loses_its_log, route_settings, routes_beside, settings_of, variables,
+};
+use super::{Api, ApiId, Calls, Kind, Stage, Switch, absent::unless_missing};
+use crate::client::{Account, Clients, LONGEST_PAGE};
 
 /// HTTP APIs of an account.
 #[derive(Debug, Clone, Copy)]
@@ -40,42 +43,6 @@ macro_rules! stage {
 
 #[async_trait]
 impl Calls for Http<'_> {
-    async fn list(&self) -> Result<Vec<Api>> {
-        let mut all = Vec::new();
-        let mut token = None;
-        loop {
-            let next = token.clone();
-            let page = self
-                .account
-                .call("GetApis", "the HTTP APIs", |clients| {
-                    let call = clients.http.get_apis().max_results(LONGEST_PAGE);
-                    call.set_next_token(next.clone()).send()
-                })
-                .await?;
-            all.extend(page.items.unwrap_or_default().into_iter().map(api));
-            token = page.next_token.filter(|next| !next.is_empty());
-            if token.is_none() {
-                return Ok(all);
-            }
-        }
-    }
-
-    async fn get(&self, id: &str) -> Result<Option<Api>> {
-        let found = self
-            .account
-            .call("GetApi", self.object, |clients| {
-                clients.http.get_api().api_id(id).send()
-            })
-            .await;
-        Ok(unless_missing(found)?.map(|found| Api {
-            id: second_id(found.api_id),
-            name: found.name.unwrap_or_default(),
-            description: found.description,
-            tags: found.tags.unwrap_or_default(),
-            created: found.created_date.map_or(0, |created| created.secs()),
-        }))
-    }
-
     async fn stage(&self, id: &str) -> Result<Option<Stage>> {
         let name = &self.account.settings.stage;
         let found = self
@@ -102,10 +69,16 @@ impl Calls for Http<'_> {
             description: made.description,
             tags: tags.clone().into_iter().collect(),
             created: made.created_date.map_or(0, |created| created.secs()),
+            own_address_is_off: made.disable_execute_api_endpoint.unwrap_or(false),
         })
     }
 
-    async fn put(&self, id: &str, document: &Value, tags: &BTreeMap<String, String>) -> Result<()> {
+    async fn put(
+        &self,
+        id: &str,
+        document: &Value,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Option<String>> {
         let written = with_tags(document, tags);
         let put = self
             .account
@@ -113,7 +86,8 @@ impl Calls for Http<'_> {
                 clients.http.reimport_api().api_id(id).body(&written).send()
             })
             .await?;
-        self.refuse_warnings(put.warnings)
+        self.refuse_warnings(put.warnings)?;
+        Ok(put.description)
     }
 
     async fn snapshot(&self, id: &str, description: &str) -> Result<String> {
@@ -127,25 +101,18 @@ impl Calls for Http<'_> {
         Ok(made.deployment_id.unwrap_or_default())
     }
 
-    async fn snapshots(&self, id: &str) -> Result<Vec<String>> {
-        let mut all = Vec::new();
-        let mut token = None;
-        loop {
-            let next = token.clone();
-            let page = self
-                .account
-                .call("GetDeployments", self.object, |clients| {
-                    let call = clients.http.get_deployments().api_id(id);
-                    call.max_results(LONGEST_PAGE).set_next_token(next.clone()).send()
-                })
-                .await?;
-            let items = page.items.unwrap_or_default().into_iter();
-            all.extend(items.filter_map(|snapshot| snapshot.deployment_id));
-            token = page.next_token.filter(|next| !next.is_empty());
-            if token.is_none() {
-                return Ok(all);
-            }
-        }
+    async fn snapshots(&self, id: &str) -> Result<BTreeMap<String, String>> {
+        let send = |clients: &Clients, token| {
+            let call = clients.http.get_deployments().api_id(id);
+            call.max_results(LONGEST_PAGE.to_string())
+                .set_next_token(token)
+                .send()
+        };
+        let page = |page: GetDeploymentsOutput| (page.items, page.next_token);
+        let all = self.account.every("GetDeployments", self.object, send, page);
+        let described =
+            |snapshot: Deployment| Some((snapshot.deployment_id?, snapshot.description.unwrap_or_default()));
+        Ok(all.await?.into_iter().filter_map(described).collect())
     }
 
     async fn remove_snapshot(&self, id: &str, snapshot: &str) -> Result<()> {
@@ -187,7 +154,10 @@ impl Calls for Http<'_> {
     async fn switch(&self, id: &str, held: &Stage, switch: &Switch<'_>) -> Result<Stage> {
         let name = &self.account.settings.stage;
         let (all, each) = route_settings(switch.settings);
+        let all = for_all_routes(held, all);
         let variables = variables(held, switch);
+        // First, since the record that tells of them changes with the stage.
+        self.remove_settings(id, held, switch.settings).await?;
         let updated = self
             .account
             .call("UpdateStage", self.object, |clients| {
@@ -204,17 +174,16 @@ impl Calls for Http<'_> {
     }
 
     async fn stages(&self, id: &str) -> Result<Vec<String>> {
-        let found = self
-            .account
-            .call("GetStages", self.object, |clients| {
-                let call = clients.http.get_stages().api_id(id);
-                call.max_results(LONGEST_PAGE).send()
-            })
-            .await;
-        let stages = unless_missing(found)?
-            .and_then(|found| found.items)
-            .unwrap_or_default();
-        Ok(stages.into_iter().filter_map(|stage| stage.stage_name).collect())
+        let send = |clients: &Clients, token| {
+            let call = clients.http.get_stages().api_id(id);
+            call.max_results(LONGEST_PAGE.to_string())
+                .set_next_token(token)
+                .send()
+        };
+        let page = |page: GetStagesOutput| (page.items, page.next_token);
+        let all = self.account.every("GetStages", self.object, send, page);
+        let stages = unless_missing(all.await)?.unwrap_or_default().into_iter();
+        Ok(stages.filter_map(|stage| stage.stage_name).collect())
     }
 
     async fn remove_stage(&self, id: &str) -> Result<()> {
@@ -251,6 +220,32 @@ impl Calls for Http<'_> {
 }
 
 impl Http<'_> {
+    /// Takes away what calls that change a stage cannot: settings of single routes, and the access log.
+    async fn remove_settings(&self, id: &str, held: &Stage, wanted: &BTreeMap<String, String>) -> Result<()> {
+        let name = &self.account.settings.stage;
+        for route in routes_beside(held, wanted) {
+            let removed = self
+                .account
+                .call("DeleteRouteSettings", self.object, |clients| {
+                    let call = clients.http.delete_route_settings().api_id(id);
+                    call.stage_name(name).route_key(&route).send()
+                })
+                .await;
+            unless_missing(removed)?;
+        }
+        if !loses_its_log(held, wanted) {
+            return Ok(());
+        }
+        let removed = self
+            .account
+            .call("DeleteAccessLogSettings", self.object, |clients| {
+                let call = clients.http.delete_access_log_settings().api_id(id);
+                call.stage_name(name).send()
+            })
+            .await;
+        unless_missing(removed).map(drop)
+    }
+
     fn refuse_warnings(&self, warnings: Option<Vec<String>>) -> Result<()> {
         match warnings.unwrap_or_default() {
             warnings if warnings.is_empty() => Ok(()),
@@ -266,16 +261,6 @@ fn second_id(id: Option<String>) -> ApiId {
     }
 }
 
-fn api(listed: ListedApi) -> Api {
-    Api {
-        id: second_id(listed.api_id),
-        name: listed.name.unwrap_or_default(),
-        description: listed.description,
-        tags: listed.tags.unwrap_or_default(),
-        created: listed.created_date.map_or(0, |created| created.secs()),
-    }
-}
-
 /// An import of an HTTP API takes tags from the document.
 fn with_tags(document: &Value, tags: &BTreeMap<String, String>) -> String {
     let mut written = document.clone();
@@ -283,101 +268,4 @@ fn with_tags(document: &Value, tags: &BTreeMap<String, String>) -> String {
         |(name, value): (&String, &String)| json!({"name": name, "x-amazon-apigateway-tag-value": value});
     written["tags"] = tags.iter().map(tag).collect();
     written.to_string()
-}
-
-/// Variables that are to go are set to nothing: the map that is sent is laid over what is there.
-fn variables(held: &Stage, switch: &Switch<'_>) -> HashMap<String, String> {
-    let is_old = |name: &&str| !switch.variables.contains_key(*name);
-    let old = held.record_variables().filter(is_old);
-    let old = old.map(|name| (name.to_owned(), String::new()));
-    old.chain(switch.variables.clone()).collect()
-}
-
-/// Settings by the paths with which a REST API's would be changed, as those of routes: `/~1pets/GET/…` is of `GET /pets`.
-fn route_settings(
-    settings: &BTreeMap<String, String>,
-) -> (Option<RouteSettings>, Option<HashMap<String, RouteSettings>>) {
-    let mut by_method: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-    for (path, value) in settings {
-        if let Some((method, name)) = path.trim_start_matches('/').split_once("/throttling/") {
-            by_method.entry(method).or_default().push((name, value));
-        }
-    }
-    let all = by_method.remove(ALL).map(|values| throttled(&values));
-    let each = by_method
-        .into_iter()
-        .filter_map(|(method, values)| Some((route_key(method)?, throttled(&values))));
-    let each: HashMap<String, RouteSettings> = each.collect();
-    (all, (!each.is_empty()).then_some(each))
-}
-
-const LOG_DESTINATION: &str = "/accessLogSettings/destinationArn";
-const LOG_FORMAT: &str = "/accessLogSettings/format";
-
-fn access_log(settings: &BTreeMap<String, String>) -> Option<AccessLogSettings> {
-    let log = AccessLogSettings::builder().destination_arn(settings.get(LOG_DESTINATION)?);
-    Some(log.format(settings.get(LOG_FORMAT)?).build())
-}
-
-fn logged(log: Option<AccessLogSettings>) -> impl Iterator<Item = (String, String)> {
-    let of = |log: AccessLogSettings| {
-        let destination = log.destination_arn.map(|arn| (LOG_DESTINATION.to_owned(), arn));
-        let format = log.format.map(|format| (LOG_FORMAT.to_owned(), format));
-        destination.into_iter().chain(format)
-    };
-    log.into_iter().flat_map(of)
-}
-
-fn throttled(values: &[(&str, &str)]) -> RouteSettings {
-    let value = |wanted: &str| {
-        values
-            .iter()
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| *value)
-    };
-    RouteSettings::builder()
-        .set_throttling_rate_limit(value("rateLimit").and_then(|value| value.parse().ok()))
-        .set_throttling_burst_limit(value("burstLimit").and_then(|value| value.parse().ok()))
-        .build()
-}
-
-fn route_key(method: &str) -> Option<String> {
-    let (path, method) = method.rsplit_once('/')?;
-    Some(format!("{method} {}", path.replace("~1", "/").replace("~0", "~")))
-}
-
-fn settings_of(
-    all: Option<RouteSettings>,
-    each: Option<HashMap<String, RouteSettings>>,
-) -> BTreeMap<String, String> {
-    let of_all = all.map(|settings| (ALL.to_owned(), settings));
-    let of_each = each
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|(key, settings)| {
-            let (method, path) = key.split_once(' ')?;
-            let path = path.replace('~', "~0").replace('/', "~1");
-            Some((format!("{path}/{method}"), settings))
-        });
-    let values = |(method, settings): (String, RouteSettings)| {
-        let rate = settings
-            .throttling_rate_limit
-            .map(|rate| ("rateLimit", rate.to_string()));
-        let burst = settings
-            .throttling_burst_limit
-            .map(|burst| ("burstLimit", burst.to_string()));
-        let values = [rate, burst].into_iter().flatten();
-        values
-            .map(move |(name, value)| (format!("/{method}/throttling/{name}"), value))
-            .collect::<Vec<_>>()
-    };
-    of_all.into_iter().chain(of_each).flat_map(values).collect()
-}
-
-/// An endpoint that knows nothing of the kind, as some partitions and test servers, holds none.
-pub(crate) fn none_where_unknown<T>(listed: Result<Vec<T>>) -> Result<Vec<T>> {
-    match listed {
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Vec::new()),
-        listed => listed,
-    }
 }

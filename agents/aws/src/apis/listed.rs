@@ -1,19 +1,19 @@
 //! Everything that listings say of the APIs of an account, page by page.
 
-use aws_sdk_apigateway::types::EndpointConfiguration;
-use aws_sdk_apigatewayv2::types::{Cors, ProtocolType};
+use aws_sdk_apigateway::{operation::get_rest_apis::GetRestApisOutput, types::EndpointConfiguration};
+use aws_sdk_apigatewayv2::{
+    operation::get_apis::GetApisOutput,
+    types::{Cors, ProtocolType},
+};
 use gatehouse_connector_sdk::error::Result;
 use serde_json::{Map, Value, json};
 
 use super::{Api, ApiId, none_where_unknown, unless_missing};
 use crate::{
-    client::Account,
+    client::{Account, Clients, LONGEST_PAGE},
     read::{Kind, Snapshot},
     translate,
 };
-
-/// As many as a page of a listing may have.
-const LONGEST_PAGE: i32 = 500;
 
 /// An API as AWS lists it.
 #[derive(Debug, Clone)]
@@ -33,6 +33,7 @@ macro_rules! rest {
             id: answer.id.unwrap_or_default(),
         };
         let tags = answer.tags.unwrap_or_default();
+        let endpoints = endpoint_ids(answer.endpoint_configuration.as_ref());
         let key_source = answer.api_key_source.map(|source| source.as_str().to_owned());
         Listed {
             snapshot: Snapshot {
@@ -47,6 +48,11 @@ macro_rules! rest {
                 api_key_source: key_source,
                 settings: settings(answer.binary_media_types, answer.minimum_compression_size),
                 own_url: $account.settings.stage_url(&id.id),
+                private_urls: match endpoints.is_empty() {
+                    true => Vec::new(),
+                    false => $account.settings.stage_urls(&id.id, &endpoints),
+                },
+                vpc_endpoint_ids: endpoints,
                 ..Snapshot::default()
             },
             api: Api {
@@ -55,6 +61,7 @@ macro_rules! rest {
                 description: answer.description,
                 tags,
                 created: answer.created_date.map_or(0, |created| created.secs()),
+                own_address_is_off: answer.disable_execute_api_endpoint,
             },
         }
     }};
@@ -88,6 +95,7 @@ macro_rules! second {
                 description: answer.description,
                 tags,
                 created: answer.created_date.map_or(0, |created| created.secs()),
+                own_address_is_off: answer.disable_execute_api_endpoint.unwrap_or(false),
             },
         }
     }};
@@ -100,63 +108,56 @@ pub(crate) async fn all(account: &Account<'_>) -> Result<Vec<Listed>> {
     Ok(all)
 }
 
-async fn rest_apis(account: &Account<'_>) -> Result<Vec<Listed>> {
-    let mut all = Vec::new();
-    let mut position = None;
-    loop {
-        let next = position.clone();
-        let page = account
-            .call("GetRestApis", "the REST APIs", |clients| {
-                let call = clients.rest.get_rest_apis().limit(LONGEST_PAGE);
-                call.set_position(next.clone()).send()
-            })
-            .await?;
-        let items = page.items.unwrap_or_default();
-        all.extend(items.into_iter().map(|item| rest!(account, item)));
-        position = page.position.filter(|next| !next.is_empty());
-        if position.is_none() {
-            return Ok(all);
-        }
+/// Every API of a kind; WebSocket APIs are among the HTTP APIs.
+pub(crate) async fn of_kind(account: &Account<'_>, kind: translate::Kind) -> Result<Vec<Listed>> {
+    match kind {
+        translate::Kind::Rest => rest_apis(account).await,
+        translate::Kind::Http => second_apis(account).await,
     }
+}
+
+async fn rest_apis(account: &Account<'_>) -> Result<Vec<Listed>> {
+    let send = |clients: &Clients, position| {
+        let call = clients.rest.get_rest_apis().limit(LONGEST_PAGE);
+        call.set_position(position).send()
+    };
+    let page = |page: GetRestApisOutput| (page.items, page.position);
+    let all = account.every("GetRestApis", "the REST APIs", send, page).await?;
+    Ok(all.into_iter().map(|item| rest!(account, item)).collect())
 }
 
 async fn second_apis(account: &Account<'_>) -> Result<Vec<Listed>> {
-    let mut all = Vec::new();
-    let mut token = None;
-    loop {
-        let next = token.clone();
-        let page = account
-            .call("GetApis", "the HTTP APIs", |clients| {
-                let call = clients.http.get_apis().max_results(LONGEST_PAGE.to_string());
-                call.set_next_token(next.clone()).send()
-            })
-            .await?;
-        let items = page.items.unwrap_or_default();
-        all.extend(items.into_iter().map(|item| second!(account, item)));
-        token = page.next_token.filter(|next| !next.is_empty());
-        if token.is_none() {
-            return Ok(all);
-        }
-    }
+    let send = |clients: &Clients, token| {
+        let call = clients.http.get_apis().max_results(LONGEST_PAGE.to_string());
+        call.set_next_token(token).send()
+    };
+    let page = |page: GetApisOutput| (page.items, page.next_token);
+    let all = account.every("GetApis", "the HTTP APIs", send, page).await?;
+    Ok(all.into_iter().map(|item| second!(account, item)).collect())
 }
 
 /// One API, as it would be listed.
-pub(crate) async fn one(account: &Account<'_>, id: &ApiId) -> Result<Option<Listed>> {
-    let object = format!("the API `{}`", id.id);
+pub(crate) async fn one(account: &Account<'_>, id: &ApiId, object: &str) -> Result<Option<Listed>> {
     match id.kind {
         translate::Kind::Rest => {
-            let found = account.call("GetRestApi", &object, |clients| {
+            let found = account.call("GetRestApi", object, |clients| {
                 clients.rest.get_rest_api().rest_api_id(&id.id).send()
             });
             Ok(unless_missing(found.await)?.map(|found| rest!(account, found)))
         }
         translate::Kind::Http => {
-            let found = account.call("GetApi", &object, |clients| {
+            let found = account.call("GetApi", object, |clients| {
                 clients.http.get_api().api_id(&id.id).send()
             });
             Ok(unless_missing(found.await)?.map(|found| second!(account, found)))
         }
     }
+}
+
+fn endpoint_ids(configuration: Option<&EndpointConfiguration>) -> Vec<String> {
+    let mut ids = configuration.map_or_else(Vec::new, |it| it.vpc_endpoint_ids().to_vec());
+    ids.sort();
+    ids
 }
 
 fn endpoint_types(configuration: Option<EndpointConfiguration>) -> Vec<String> {

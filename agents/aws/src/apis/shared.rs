@@ -3,16 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_apigateway::types::{DomainName, EndpointType, ThrottleSettings, UsagePlan as ListedPlan};
+use aws_sdk_apigateway::{
+    operation::{
+        get_api_keys::GetApiKeysOutput, get_base_path_mappings::GetBasePathMappingsOutput,
+        get_domain_names::GetDomainNamesOutput, get_usage_plan_keys::GetUsagePlanKeysOutput,
+        get_usage_plans::GetUsagePlansOutput,
+    },
+    types::{DomainName, EndpointType, ThrottleSettings, UsagePlan as ListedPlan, UsagePlanKey},
+};
 use gatehouse_connector_sdk::error::{ErrorKind, Result};
 
-use super::none_where_unknown;
+use super::{domains::Domain, none_where_unknown};
 use crate::{
-    client::Account,
+    client::{Account, Clients, LONGEST_PAGE},
     read::{Key, Mapping, Quota, Snapshot, Throttle, UsagePlan},
 };
 
-const LONGEST_PAGE: i32 = 500;
 /// How a mapping of the first version of AWS's API says that a domain name leads to an API from all of its paths.
 const ALL_PATHS: &str = "(none)";
 
@@ -116,43 +122,28 @@ fn throttle(settings: &ThrottleSettings) -> Throttle {
 }
 
 async fn plans(account: &Account<'_>) -> Result<Vec<ListedPlan>> {
-    let mut all = Vec::new();
-    let mut position = None;
-    loop {
-        let next = position.clone();
-        let page = account
-            .call("GetUsagePlans", "the usage plans", |clients| {
-                let call = clients.rest.get_usage_plans().limit(LONGEST_PAGE);
-                call.set_position(next.clone()).send()
-            })
-            .await?;
-        all.extend(page.items.unwrap_or_default());
-        position = page.position.filter(|next| !next.is_empty());
-        if position.is_none() {
-            return Ok(all);
-        }
-    }
+    let send = |clients: &Clients, position| {
+        let call = clients.rest.get_usage_plans().limit(LONGEST_PAGE);
+        call.set_position(position).send()
+    };
+    let page = |page: GetUsagePlansOutput| (page.items, page.position);
+    account
+        .every("GetUsagePlans", "the usage plans", send, page)
+        .await
 }
 
 /// The keys of the account by their identities, and whether each is enabled. Their values are not asked for.
 async fn enabled_keys(account: &Account<'_>) -> Result<BTreeMap<String, bool>> {
-    let mut all = BTreeMap::new();
-    let mut position = None;
-    loop {
-        let next = position.clone();
-        let page = account
-            .call("GetApiKeys", "the API keys", |clients| {
-                let call = clients.rest.get_api_keys().limit(LONGEST_PAGE);
-                call.include_values(false).set_position(next.clone()).send()
-            })
-            .await?;
-        let keys = page.items.unwrap_or_default().into_iter();
-        all.extend(keys.map(|key| (key.id.unwrap_or_default(), key.enabled)));
-        position = page.position.filter(|next| !next.is_empty());
-        if position.is_none() {
-            return Ok(all);
-        }
-    }
+    let send = |clients: &Clients, position| {
+        let call = clients.rest.get_api_keys().limit(LONGEST_PAGE);
+        call.include_values(false).set_position(position).send()
+    };
+    let page = |page: GetApiKeysOutput| (page.items, page.position);
+    let all = account.every("GetApiKeys", "the API keys", send, page).await?;
+    let keys = all
+        .into_iter()
+        .map(|key| (key.id.unwrap_or_default(), key.enabled));
+    Ok(keys.collect())
 }
 
 async fn keys_of(
@@ -162,49 +153,34 @@ async fn keys_of(
 ) -> Result<Vec<Key>> {
     let id = plan.id.as_deref().unwrap_or_default();
     let object = format!("the usage plan `{}`", plan.name.as_deref().unwrap_or(id));
-    let mut all = Vec::new();
-    let mut position = None;
-    loop {
-        let next = position.clone();
-        let page = account
-            .call("GetUsagePlanKeys", &object, |clients| {
-                let call = clients.rest.get_usage_plan_keys().usage_plan_id(id);
-                call.limit(LONGEST_PAGE).set_position(next.clone()).send()
-            })
-            .await?;
-        all.extend(page.items.unwrap_or_default().into_iter().map(|key| {
-            let id = key.id.unwrap_or_default();
-            Key {
-                enabled: enabled.get(&id).copied().unwrap_or(false),
-                name: key.name.unwrap_or_default(),
-                id,
-            }
-        }));
-        position = page.position.filter(|next| !next.is_empty());
-        if position.is_none() {
-            all.sort();
-            return Ok(all);
+    let send = |clients: &Clients, position| {
+        let call = clients.rest.get_usage_plan_keys().usage_plan_id(id);
+        call.limit(LONGEST_PAGE).set_position(position).send()
+    };
+    let page = |page: GetUsagePlanKeysOutput| (page.items, page.position);
+    let all = account.every("GetUsagePlanKeys", &object, send, page).await?;
+    let key = |key: UsagePlanKey| {
+        let id = key.id.unwrap_or_default();
+        Key {
+            enabled: enabled.get(&id).copied().unwrap_or(false),
+            name: key.name.unwrap_or_default(),
+            id,
         }
-    }
+    };
+    let mut keys: Vec<Key> = all.into_iter().map(key).collect();
+    keys.sort();
+    Ok(keys)
 }
 
 async fn domains(account: &Account<'_>) -> Result<Vec<DomainName>> {
-    let mut all = Vec::new();
-    let mut position = None;
-    loop {
-        let next = position.clone();
-        let page = account
-            .call("GetDomainNames", "the custom domain names", |clients| {
-                let call = clients.rest.get_domain_names().limit(LONGEST_PAGE);
-                call.set_position(next.clone()).send()
-            })
-            .await?;
-        all.extend(page.items.unwrap_or_default());
-        position = page.position.filter(|next| !next.is_empty());
-        if position.is_none() {
-            return Ok(all);
-        }
-    }
+    let send = |clients: &Clients, position| {
+        let call = clients.rest.get_domain_names().limit(LONGEST_PAGE);
+        call.set_position(position).send()
+    };
+    let page = |page: GetDomainNamesOutput| (page.items, page.position);
+    account
+        .every("GetDomainNames", "the custom domain names", send, page)
+        .await
 }
 
 /// The APIs that a domain name leads to at the environment's stage, each with the path.
@@ -227,31 +203,16 @@ async fn mappings(account: &Account<'_>, domain: &DomainName, name: &str) -> Res
 
 async fn mappings_of_both(account: &Account<'_>, name: &str) -> Result<Vec<(String, String)>> {
     let object = format!("the domain name `{name}`");
-    let mut all = Vec::new();
-    let mut token = None;
-    loop {
-        let next = token.clone();
-        let page = account
-            .call("GetApiMappings", &object, |clients| {
-                let call = clients.http.get_api_mappings().domain_name(name);
-                call.max_results(LONGEST_PAGE.to_string())
-                    .set_next_token(next.clone())
-                    .send()
-            })
-            .await?;
-        let items = page.items.unwrap_or_default().into_iter();
-        let here = items.filter(|it| it.stage.as_deref() == Some(account.settings.stage.as_str()));
-        all.extend(here.map(|it| {
-            (
-                it.api_id.unwrap_or_default(),
-                it.api_mapping_key.unwrap_or_default(),
-            )
-        }));
-        token = page.next_token.filter(|next| !next.is_empty());
-        if token.is_none() {
-            return Ok(all);
-        }
+    let mappings = Domain {
+        account,
+        name,
+        object: &object,
     }
+    .mappings()
+    .await?
+    .into_iter();
+    let here = mappings.filter(|mapping| mapping.stage == account.settings.stage);
+    Ok(here.map(|mapping| (mapping.api, mapping.path)).collect())
 }
 
 async fn mappings_of_rest(
@@ -260,28 +221,21 @@ async fn mappings_of_rest(
     name: &str,
 ) -> Result<Vec<(String, String)>> {
     let object = format!("the domain name `{name}`");
-    let mut all = Vec::new();
-    let mut position = None;
-    loop {
-        let next = position.clone();
-        let page = account
-            .call("GetBasePathMappings", &object, |clients| {
-                let call = clients.rest.get_base_path_mappings().domain_name(name);
-                call.set_domain_name_id(domain.domain_name_id.clone())
-                    .limit(LONGEST_PAGE)
-                    .set_position(next.clone())
-                    .send()
-            })
-            .await?;
-        let items = page.items.unwrap_or_default().into_iter();
-        let here = items.filter(|it| it.stage.as_deref() == Some(account.settings.stage.as_str()));
-        all.extend(here.map(|it| {
-            let path = it.base_path.filter(|path| path != ALL_PATHS).unwrap_or_default();
-            (it.rest_api_id.unwrap_or_default(), path)
-        }));
-        position = page.position.filter(|next| !next.is_empty());
-        if position.is_none() {
-            return Ok(all);
-        }
-    }
+    let send = |clients: &Clients, position| {
+        let call = clients.rest.get_base_path_mappings().domain_name(name);
+        call.set_domain_name_id(domain.domain_name_id.clone())
+            .limit(LONGEST_PAGE)
+            .set_position(position)
+            .send()
+    };
+    let page = |page: GetBasePathMappingsOutput| (page.items, page.position);
+    let all = account.every("GetBasePathMappings", &object, send, page).await?;
+    let here = all
+        .into_iter()
+        .filter(|it| it.stage.as_deref() == Some(account.settings.stage.as_str()));
+    let lead = here.map(|it| {
+        let path = it.base_path.filter(|path| path != ALL_PATHS).unwrap_or_default();
+        (it.rest_api_id.unwrap_or_default(), path)
+    });
+    Ok(lead.collect())
 }

@@ -18,7 +18,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
 use super::{Account, Clients};
-use crate::config::{self, ACCESS_KEY_ID, AwsSettings, SECRET_ACCESS_KEY, SESSION_TOKEN};
+use crate::{
+    config::{self, ACCESS_KEY_ID, AwsSettings, SECRET_ACCESS_KEY, SESSION_TOKEN},
+    hints::LONGEST_WAIT,
+};
 
 /// The clients of environments. They are kept, since they keep connections and the credentials of a role.
 #[derive(Debug, Default)]
@@ -98,7 +101,17 @@ async fn clients(settings: &AwsSettings, environment: &EnvironmentContext) -> Re
         rest: aws_sdk_apigateway::Client::from_conf(rest.build()),
         http: aws_sdk_apigatewayv2::Client::from_conf(http.build()),
         sts: aws_sdk_sts::Client::from_conf(sts.build()),
+        sqs: queues(settings, &shared),
     })
+}
+
+/// A call may wait for a message, and takes as long as any other beside.
+fn queues(settings: &AwsSettings, shared: &SdkConfig) -> aws_sdk_sqs::Client {
+    let timeout = Duration::from_millis(settings.timeout_ms.into()) + LONGEST_WAIT;
+    let timeouts = TimeoutConfig::builder().operation_timeout(timeout).build();
+    let mut sqs = aws_sdk_sqs::config::Builder::from(shared).timeout_config(timeouts);
+    sqs.set_endpoint_url(settings.sqs_endpoint_url.clone().or_else(|| own(shared)));
+    aws_sdk_sqs::Client::from_conf(sqs.build())
 }
 
 /// The endpoint that the process's environment or profile names (`AWS_ENDPOINT_URL`).

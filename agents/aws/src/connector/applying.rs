@@ -21,6 +21,16 @@ pub(super) fn applied(now: &Snapshot, record: &Record, settings: &AwsSettings) -
         fingerprint: record.fingerprint.clone(),
     };
     let form = translate::form(&desired, settings);
+    let (stage, usage_plans) = (stage(&form), plan(&form, record).into_iter().collect());
+    // A snapshot never changes: what the stage still serves reads as it did.
+    if now.stage.deployment_id.as_deref() == Some(record.served.id.as_str()) {
+        return Snapshot {
+            stage,
+            usage_plans,
+            checks_certificates: form.trust.is_some(),
+            ..now.clone()
+        };
+    }
     let extension = |name: &str| form.document.get(name).filter(|value| !value.is_null()).cloned();
     let named = [
         ("binaryMediaTypes", "x-amazon-apigateway-binary-media-types"),
@@ -36,8 +46,9 @@ pub(super) fn applied(now: &Snapshot, record: &Record, settings: &AwsSettings) -
         policy: None,
         cors: None,
         settings: of_document.collect(),
-        stage: stage(&form),
-        usage_plans: plan(&form, record).into_iter().collect(),
+        stage,
+        usage_plans,
+        checks_certificates: form.trust.is_some(),
         export: form.document,
         ..now.clone()
     }

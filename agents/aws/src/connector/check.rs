@@ -3,6 +3,7 @@
 //! IAM decides before API Gateway looks at a request, so a call that changes nothing, for an API that cannot be there, tells
 //! whether it would be allowed.
 
+use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType};
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use gatehouse_connector_sdk::{
     connector::{CheckFinding, CheckReport, CheckSeverity},
@@ -10,7 +11,12 @@ use gatehouse_connector_sdk::{
     schemas::environment::Mode,
 };
 
-use crate::{apis::calls, client::Account, translate::Kind};
+use crate::{
+    apis::{ApiId, listed},
+    client::Account,
+    hints::{self, Queue},
+    translate::Kind,
+};
 
 /// No API has this identity: AWS's have ten letters and digits.
 const NOBODY: &str = "gatehouse-probe";
@@ -32,6 +38,7 @@ pub(super) async fn check(account: &Account<'_>) -> Result<CheckReport> {
         Err(error) => return Err(error),
     }
     findings.extend(of_writing(account, mode).await?);
+    findings.extend(hints::findings(account, Queue::of(&account.settings)).await);
     Ok(CheckReport {
         gateway_version: None,
         findings,
@@ -53,7 +60,11 @@ async fn identity(account: &Account<'_>) -> Result<String> {
 }
 
 async fn reading(account: &Account<'_>) -> Result<String> {
-    calls(Kind::Rest, account, "the REST APIs").get(NOBODY).await?;
+    let nobody = ApiId {
+        kind: Kind::Rest,
+        id: NOBODY.to_owned(),
+    };
+    listed::one(account, &nobody, "the REST APIs").await?;
     account
         .call("GetRestApis", "the REST APIs", |clients| {
             clients.rest.get_rest_apis().limit(1).send()
@@ -109,9 +120,6 @@ async fn of_writing(account: &Account<'_>, mode: Mode) -> Result<Vec<CheckFindin
 async fn probes(account: &Account<'_>) -> [(&'static str, Result<()>); 6] {
     let (stage, object) = (&account.settings.stage, "nothing (a probe of permissions)");
     let body = aws_smithy_types::Blob::new("no definition");
-    let import = Box::pin(account.call("ImportRestApi", object, |clients| {
-        answered(clients.rest.import_rest_api().body(body.clone()).send())
-    }));
     let put = Box::pin(account.call("PutRestApi", object, |clients| {
         let call = clients.rest.put_rest_api().rest_api_id(NOBODY);
         answered(call.body(body.clone()).send())
@@ -130,26 +138,46 @@ async fn probes(account: &Account<'_>) -> [(&'static str, Result<()>); 6] {
         answered(clients.rest.delete_rest_api().rest_api_id(NOBODY).send())
     }));
     [
-        ("apigateway:POST on /restapis", import.await),
-        ("apigateway:PUT on /restapis/*", put.await),
-        ("apigateway:POST on /restapis/*/deployments", snapshot.await),
-        ("apigateway:PATCH on /restapis/*/stages/*", switch.await),
-        ("apigateway:POST on /apikeys", key.await),
-        ("apigateway:DELETE on /restapis/*", remove.await),
+        ("apigateway:POST on /restapis", creating(account, object).await),
+        ("apigateway:PUT on /restapis/*", put.await.map(drop)),
+        (
+            "apigateway:POST on /restapis/*/deployments",
+            snapshot.await.map(drop),
+        ),
+        ("apigateway:PATCH on /restapis/*/stages/*", switch.await.map(drop)),
+        ("apigateway:POST on /apikeys", key.await.map(drop)),
+        ("apigateway:DELETE on /restapis/*", remove.await.map(drop)),
     ]
+}
+
+/// An API without a name, at an endpoint that there is not. A server that is so lenient as to make it loses it again.
+async fn creating(account: &Account<'_>, object: &str) -> Result<()> {
+    let nowhere = EndpointConfiguration::builder().types(EndpointType::from("NOWHERE"));
+    let made = account.call("CreateRestApi", object, |clients| {
+        let call = clients.rest.create_rest_api().name("");
+        answered(call.endpoint_configuration(nowhere.clone().build()).send())
+    });
+    let made = Box::pin(made).await?.and_then(|made| made.id);
+    if let Some(id) = made {
+        let removed = account.call("DeleteRestApi", object, |clients| {
+            answered(clients.rest.delete_rest_api().rest_api_id(&id).send())
+        });
+        Box::pin(removed).await?;
+    }
+    Ok(())
 }
 
 /// Whatever API Gateway answers to a probe, IAM let it through, unless it says that it did not.
 async fn answered<T, E>(
     sent: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
-) -> std::result::Result<(), SdkError<E, HttpResponse>> {
+) -> std::result::Result<Option<T>, SdkError<E, HttpResponse>> {
     match sent.await {
         Err(SdkError::ServiceError(context))
             if !matches!(context.raw().status().as_u16(), 401 | 403 | 429) =>
         {
-            Ok(())
+            Ok(None)
         }
-        sent => sent.map(drop),
+        sent => sent.map(Some),
     }
 }
 

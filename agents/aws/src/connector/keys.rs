@@ -32,6 +32,8 @@ pub(super) struct Keys<'a> {
     pub(super) api: &'a Api,
     /// The plan that was applied before.
     pub(super) former: Option<&'a AppliedPlan>,
+    /// AWS's identities of the keys that its plan has now. Somebody may have removed others.
+    pub(super) there: &'a [String],
     /// Whether keys and a plan may be there that no record tells of.
     pub(super) may_be_others: bool,
 }
@@ -84,7 +86,7 @@ impl Keys<'_> {
 
     fn known(&self, wanted: &BTreeMap<String, ResourceName>) -> BTreeMap<String, String> {
         let former = self.former.into_iter().flat_map(|plan| &plan.keys);
-        let still = former.filter(|(name, _)| wanted.contains_key(*name));
+        let still = former.filter(|(name, id)| wanted.contains_key(*name) && self.there.contains(id));
         still.map(|(name, id)| (name.clone(), id.clone())).collect()
     }
 

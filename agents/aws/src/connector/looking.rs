@@ -8,7 +8,8 @@ use gatehouse_connector_sdk::{
 use crate::{
     apis::{
         Api, ApiId, Stage, calls,
-        domains::Domain,
+        domains::{Domain, Truststore},
+        listed::{self, Listed},
         none_where_unknown,
         plans::{Plan, Plans},
     },
@@ -28,6 +29,8 @@ pub(super) struct Held {
     pub(super) plan: Option<(Plan, Vec<String>)>,
     /// The paths of the environment's domain name that lead to the stage.
     pub(super) paths: Vec<String>,
+    /// The truststore of that domain name, where callers must present a certificate.
+    pub(super) truststore: Option<Truststore>,
 }
 
 /// What was found.
@@ -54,8 +57,24 @@ impl Held {
                 && !stage.has_canary
                 && stage.has(&record.beside.settings)
         });
-        let is_reached = record.beside.path.iter().eq(&self.paths);
-        serves && is_reached && self.api.name == record.beside.name && self.has_plan(record)
+        let is_same = serves && self.is_reached(record) && self.api.name == record.beside.name;
+        is_same && self.is_guarded(record) && self.has_plan(record)
+    }
+
+    /// Whether the domain name leads to the stage as was applied.
+    pub(super) fn is_reached(&self, record: &Record) -> bool {
+        record.beside.path.iter().eq(&self.paths)
+    }
+
+    /// Whether callers present the certificates that were asked for, and cannot go round that.
+    pub(super) fn is_guarded(&self, record: &Record) -> bool {
+        let Some(applied) = &record.beside.truststore else {
+            return true;
+        };
+        let is_trusted = self.truststore.as_ref().is_some_and(|held| {
+            held.uri == applied.uri && (applied.version.is_none() || held.version == applied.version)
+        });
+        is_trusted && self.api.own_address_is_off
     }
 
     fn has_plan(&self, record: &Record) -> bool {
@@ -78,7 +97,7 @@ impl Held {
 pub(super) async fn find(account: &Account<'_>, mark: &Mark, known: Option<&ExternalRef>) -> Result<Found> {
     let object = object(mark);
     if let Some(id) = known.and_then(ApiId::of)
-        && let Some(api) = calls(id.kind, account, &object).get(&id.id).await?
+        && let Some(Listed { api, .. }) = listed::one(account, &id, &object).await?
     {
         let is_ours = mark::is_of(mark, &api.tags);
         let held = Box::new(held(account, &object, api).await?);
@@ -111,13 +130,13 @@ pub(super) fn kinds(account: &Account<'_>) -> &'static [Kind] {
 
 /// Every API of a kind with the mark, the oldest first: that one stays.
 pub(super) async fn marked_in(kind: Kind, account: &Account<'_>, mark: &Mark) -> Result<Vec<Api>> {
-    let object = object(mark);
-    let listed = calls(kind, account, &object).list().await;
-    let mut marked = match account.settings.kind.as_str() {
+    let listed = listed::of_kind(account, kind).await;
+    let listed = match account.settings.kind.as_str() {
         "auto" => none_where_unknown(listed)?,
         _ => listed?,
     };
-    marked.retain(|api| mark::is_of(mark, &api.tags));
+    let apis = listed.into_iter().map(|listed| listed.api);
+    let mut marked: Vec<Api> = apis.filter(|api| mark::is_of(mark, &api.tags)).collect();
     marked.sort_by(|one, other| (one.created, &one.id.id).cmp(&(other.created, &other.id.id)));
     Ok(marked)
 }
@@ -135,9 +154,14 @@ pub(super) async fn whole(
     stage: Option<Stage>,
 ) -> Result<Held> {
     let record = stage.as_ref().and_then(Stage::record);
-    let plan = match record.and_then(|record| record.beside.plan) {
+    let beside = record.map(|record| record.beside).unwrap_or_default();
+    let plan = match &beside.plan {
         Some(applied) => plan(account, object, &api, &applied.id).await?,
         None => None,
+    };
+    let truststore = match (domain(account, object), &beside.truststore) {
+        (Some(domain), Some(_)) => domain.truststore().await?,
+        _ => None,
     };
     let paths = paths(account, object, &api).await?;
     Ok(Held {
@@ -145,17 +169,23 @@ pub(super) async fn whole(
         stage,
         plan,
         paths,
+        truststore,
+    })
+}
+
+/// The environment's domain name, if it has one.
+pub(super) fn domain<'a>(account: &'a Account<'a>, object: &'a str) -> Option<Domain<'a>> {
+    let name = account.settings.domain_name.as_deref()?;
+    Some(Domain {
+        account,
+        name,
+        object,
     })
 }
 
 async fn paths(account: &Account<'_>, object: &str, api: &Api) -> Result<Vec<String>> {
-    let Some(name) = &account.settings.domain_name else {
+    let Some(domain) = domain(account, object) else {
         return Ok(Vec::new());
-    };
-    let domain = Domain {
-        account,
-        name,
-        object,
     };
     let mappings = domain.mappings().await?.into_iter();
     let own = mappings.filter(|mapping| mapping.api == api.id.id && mapping.stage == account.settings.stage);

@@ -1,6 +1,9 @@
 //! What IAM has to allow in each mode, and no more.
 
-use gatehouse_connector_sdk::schemas::{descriptor::PermissionSet, environment::Mode};
+use gatehouse_connector_sdk::schemas::{
+    descriptor::{PermissionAddition, PermissionSet},
+    environment::Mode,
+};
 use serde_json::{Value, json};
 
 /// What is read, by path. IAM's actions of API Gateway are the methods of HTTP.
@@ -54,6 +57,26 @@ const CHANGED: [(&str, &[&str]); 5] = [
     ("apigateway:UpdateRestApiPolicy", &["/restapis", "/restapis/*"]),
 ];
 
+/// The names of the statements, by which people find the one that they lack.
+const STATEMENTS: [(&str, &str); 8] = [
+    ("apigateway:GET", "Read"),
+    ("apigateway:POST", "Create"),
+    ("apigateway:PUT", "Replace"),
+    ("apigateway:PATCH", "Change"),
+    ("apigateway:DELETE", "Remove"),
+    ("apigateway:UpdateRestApiPolicy", "ResourcePolicies"),
+    ("sqs:ReceiveMessage", "HearChanges"),
+    ("sqs:DeleteMessage", "HearChanges"),
+];
+
+/// The name of the statement that allows an action, if the connector ever needs it.
+pub(crate) fn statement(action: &str) -> Option<&'static str> {
+    let named = STATEMENTS
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(action));
+    named.map(|(_, name)| *name)
+}
+
 /// The least-privilege policy of each mode. `gatehouse env permissions` shows it.
 pub(super) fn permissions() -> Vec<PermissionSet> {
     [Mode::ReadOnly, Mode::WriteOnly, Mode::ReadWrite]
@@ -63,20 +86,33 @@ pub(super) fn permissions() -> Vec<PermissionSet> {
 
 fn permission(mode: Mode) -> PermissionSet {
     // Nothing is changed without having been looked at, so that a mode that only writes reads as well.
-    let mut statements = vec![statement("apigateway:GET", &READ)];
+    let mut statements = vec![allowed("apigateway:GET", &READ)];
     if mode.may_write() {
-        statements.extend(CHANGED.map(|(action, paths)| statement(action, paths)));
+        statements.extend(CHANGED.map(|(action, paths)| allowed(action, paths)));
     }
     PermissionSet {
         mode,
         language: "AWS IAM policy".to_owned(),
         document: json!({"Version": "2012-10-17", "Statement": statements}),
+        additions: vec![listening()],
         instructions: "Attach it to the role or user whose credentials the agent has (or to the role that `roleArn` names). In the partitions `aws-cn` and `aws-us-gov`, write those in place of `aws` at the beginning of each resource. The agent asks STS who it is (sts:GetCallerIdentity), which needs no permission.".to_owned(),
     }
 }
 
-fn statement(action: &str, paths: &[&str]) -> Value {
+/// What reading the queue that tells of changes takes, in every mode.
+fn listening() -> PermissionAddition {
+    let statement = json!({
+        "Sid": "HearChanges", "Effect": "Allow", "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+        "Resource": ["{settings.eventQueueArn}"],
+    });
+    PermissionAddition {
+        setting: "eventQueueArn".to_owned(),
+        document: json!({"Statement": [statement]}),
+    }
+}
+
+fn allowed(action: &str, paths: &[&str]) -> Value {
     let resource = |path: &&str| format!("arn:aws:apigateway:{{settings.region}}::{path}");
     let resources: Vec<String> = paths.iter().map(resource).collect();
-    json!({"Effect": "Allow", "Action": action, "Resource": resources})
+    json!({"Sid": statement(action), "Effect": "Allow", "Action": action, "Resource": resources})
 }

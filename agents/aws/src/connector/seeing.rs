@@ -152,7 +152,8 @@ fn observed(read: Read, snapshot: &Snapshot, version: String) -> ObservedApi {
 
 /// An API that is not ours, by AWS's identity of it.
 pub(super) async fn foreign(account: &Account<'_>, id: &ApiId) -> Result<Observation> {
-    let Some(mut listed) = listed::one(account, id).await? else {
+    let object = format!("the API `{}`", id.id);
+    let Some(mut listed) = listed::one(account, id, &object).await? else {
         return Ok(Observation::Absent);
     };
     Shared::look(account).await?.add_to(&mut listed.snapshot);
@@ -172,7 +173,7 @@ pub(super) async fn changed(
 ) -> Result<std::result::Result<RevisionContent, String>> {
     let id = &held.api.id;
     let object = format!("`{}`", record.mark.api_name);
-    let Some(mut listed) = listed::one(account, id).await? else {
+    let Some(mut listed) = listed::one(account, id, &object).await? else {
         return Ok(Err("it is not there any more; look again".to_owned()));
     };
     Shared::look(account).await?.add_to(&mut listed.snapshot);
@@ -180,6 +181,7 @@ pub(super) async fn changed(
         return Ok(Err(without_stage(account, &listed)));
     };
     listed.snapshot.stage = stage;
+    listed.snapshot.checks_certificates = record.beside.truststore.is_some() && held.is_guarded(record);
     let export = exported(stages::export(account, id, &object).await)?;
     Ok(export.and_then(|export| {
         listed.snapshot.export = export;

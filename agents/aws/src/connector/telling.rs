@@ -65,7 +65,16 @@ async fn drifted(account: &Account<'_>, held: &Held, record: Record) -> Result<O
     if held.api.name != record.beside.name {
         content.display_name.clone_from(&held.api.name);
     }
-    let fingerprint = Fingerprint::of_value(&json!({"content": content, "secrets": record.secrets}));
+    if !held.is_reached(&record) {
+        let path = held.paths.first().map(String::as_str).unwrap_or_default();
+        content.base_path = format!("/{path}");
+    }
+    let mut told = json!({"content": content, "secrets": record.secrets});
+    // Even where the content cannot say it, this is not what was applied.
+    if !held.is_reached(&record) || !held.is_guarded(&record) {
+        told["reached"] = json!({"paths": held.paths, "isGuarded": held.is_guarded(&record)});
+    }
+    let fingerprint = Fingerprint::of_value(&told);
     Ok(Observation::Present(Box::new(ObservedApi {
         content,
         fingerprint,
@@ -86,7 +95,11 @@ pub(super) fn endpoint_urls(account: &Account<'_>, api: &Api, base_path: &str) -
     match (&account.settings.domain_name, endpoints.is_empty()) {
         (_, false) => endpoints.iter().map(|endpoint| below(&endpoint.url)).collect(),
         (Some(domain), true) => vec![below(&format!("https://{domain}"))],
-        (None, true) => vec![account.settings.stage_url(&api.id.id)],
+        (None, true) => {
+            let settings = &account.settings;
+            let endpoints = Some(&settings.vpc_endpoint_ids).filter(|_| settings.is_private());
+            settings.stage_urls(&api.id.id, endpoints.map_or(&[], Vec::as_slice))
+        }
     }
 }
 
@@ -113,6 +126,7 @@ pub(super) fn deployed(account: &Account<'_>, outcome: &Outcome) -> Result<Deplo
         stage: Some(outcome.stage.clone()),
         plan: None,
         paths: Vec::new(),
+        truststore: None,
     };
     let record = &outcome.record;
     let serves = outcome.stage.deployment.as_deref() == Some(record.served.id.as_str());

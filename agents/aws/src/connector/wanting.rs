@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use gatehouse_connector_sdk::{
     connector::Translation,
     context::EnvironmentContext,
-    error::Result,
+    error::{Error, Result},
     schemas::{canonical::Fingerprint, desired::DesiredApi, identity::ResourceName},
 };
 use serde_json::{Value, json};
 
+use super::fitting;
 use crate::{
     config::{self, AwsSettings},
-    translate::{self, Form, Kind, MethodSettings, Stage, UsagePlan},
+    translate::{self, Form, Kind, MethodSettings, Stage, Trust, UsagePlan},
 };
 
 /// What AWS is to hold.
@@ -22,6 +23,8 @@ pub(super) struct Wanted {
     pub(super) kind: Kind,
     /// The OpenAPI document.
     pub(super) document: Value,
+    /// What must check callers' certificates, if they must present one.
+    pub(super) trust: Option<Trust>,
     /// Settings of the stage by the paths with which they are changed.
     pub(super) settings: BTreeMap<String, String>,
     /// The limits of the usage plan, if there is to be one.
@@ -43,6 +46,7 @@ pub(super) fn translation(environment: &EnvironmentContext, desired: &DesiredApi
         vendor_form: json!({
             "why": translate::kind(desired, &settings).map_or_else(|error| error.message().to_owned(), |choice| choice.reason),
             "permissionsNeeded": translate::permissions_needed(&form),
+            "remarks": translate::remarks(&form),
             "form": form,
         }),
         fidelity: translate::fidelity(desired, &settings),
@@ -52,10 +56,12 @@ pub(super) fn translation(environment: &EnvironmentContext, desired: &DesiredApi
 impl Wanted {
     /// What an API becomes; refused where it cannot become what it says, or is larger than AWS takes.
     pub(super) fn checked(settings: &AwsSettings, desired: &DesiredApi) -> Result<Self> {
-        translate::kind(desired, settings)?;
         let form = translate::form(desired, settings);
-        translate::limits(desired, &form)?;
-        Ok(Self::of(form, desired))
+        let served = translate::kind(desired, settings).map(drop);
+        both(served, translate::limits(desired, &form))?;
+        let wanted = Self::of(form, desired);
+        fitting::fits(settings, desired, &wanted)?;
+        Ok(wanted)
     }
 
     /// What an API becomes, whether AWS takes it or not.
@@ -75,6 +81,7 @@ impl Wanted {
         };
         Self {
             kind: form.kind,
+            trust: form.trust,
             settings: settings(&form.stage),
             keys: form
                 .keys
@@ -86,9 +93,25 @@ impl Wanted {
         }
     }
 
+    /// What the API is called on AWS.
+    pub(super) fn name(&self) -> &str {
+        self.document["info"]["title"].as_str().unwrap_or_default()
+    }
+
     /// Of the document: a snapshot made from an equal one need not be made again.
     pub(super) fn document_fingerprint(&self) -> Fingerprint {
         Fingerprint::of_value(&self.document)
+    }
+}
+
+/// Either reason to refuse, or both at once, so that nobody corrects the one only to be told the other.
+fn both(one: Result<()>, other: Result<()>) -> Result<()> {
+    match (one, other) {
+        (Err(one), Err(other)) => {
+            let text = format!("{}. And {}", one.message(), other.message());
+            Err(Error::new(one.kind(), text))
+        }
+        (one, other) => one.and(other),
     }
 }
 

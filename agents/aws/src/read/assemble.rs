@@ -56,6 +56,7 @@ impl<'r> Subject<'r> {
             .any(|it| it.policies.iter().chain(&lifted).any(asks_for_key));
         let content = api::content(self.snapshot, self.recorded, upstreams.by_name, &mut notes);
         let mut policies = lifted;
+        policies.extend(policies::certificates::applied(self.reading()));
         policies.extend(api::policies(
             self.snapshot,
             asks_for_keys,

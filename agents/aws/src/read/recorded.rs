@@ -17,7 +17,7 @@ pub(crate) fn changed(
     expected: &RevisionContent,
     current: RevisionContent,
 ) -> RevisionContent {
-    let told = told_types(expected);
+    let lost = lost_types(expected, &current);
     let mut changed = RevisionContent {
         definition: recorded.definition.clone(),
         ..current
@@ -28,14 +28,14 @@ pub(crate) fn changed(
         changed.version.clone_from(&recorded.version);
     }
     let sides = (&recorded.policies[..], &expected.policies[..]);
-    changed.policies = policies(sides, changed.policies, &told);
+    changed.policies = policies(sides, changed.policies, &lost);
     for operation in &mut changed.operations {
         let Some(known) = same(&recorded.operations, operation) else {
             continue;
         };
         let before = same(&expected.operations, operation).map_or(&[][..], |before| &before.policies);
         let now = std::mem::take(&mut operation.policies);
-        operation.policies = policies((&known.policies, before), now, &told);
+        operation.policies = policies((&known.policies, before), now, &lost);
         if same(&expected.operations, operation).map(|it| &it.upstream) == Some(&operation.upstream) {
             operation.upstream.clone_from(&known.upstream);
         }
@@ -85,31 +85,58 @@ fn operations(
     operations
 }
 
-/// The types of policies that reading tells of what was applied.
-fn told_types(expected: &RevisionContent) -> BTreeSet<&'static str> {
-    let of_operations = expected
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    let all = expected.policies.iter().chain(of_operations);
-    all.map(Policy::type_name).collect()
+/// The types of policies of which something that was expected is told no more, at whatever place: where reading tells them
+/// elsewhere than they were written, what was written need not hold either.
+fn lost_types(expected: &RevisionContent, current: &RevisionContent) -> BTreeSet<&'static str> {
+    let of_operations = expected.operations.iter().filter_map(|before| {
+        let now = same(&current.operations, before)?;
+        Some((&before.policies, &now.policies))
+    });
+    let places = of_operations.chain([(&expected.policies, &current.policies)]);
+    let lost = places.flat_map(|(before, now)| before.iter().filter(|policy| !now.contains(policy)));
+    lost.map(Policy::type_name).collect()
 }
 
 fn policies(
     (recorded, expected): (&[Policy], &[Policy]),
     current: Vec<Policy>,
-    told: &BTreeSet<&'static str>,
+    lost: &BTreeSet<&'static str>,
 ) -> Vec<Policy> {
-    if current == expected {
-        return recorded.to_vec();
-    }
-    // What AWS never tells did not change either.
-    let untold = recorded
+    let mut all: Vec<Policy> = Policy::TYPES
         .iter()
-        .filter(|policy| !told.contains(policy.type_name()));
-    let mut all: Vec<Policy> = untold.cloned().chain(current).collect();
+        .flat_map(|kind| of_type(kind, (recorded, expected), &current, lost))
+        .cloned()
+        .collect();
     sort(&mut all, recorded);
     all
+}
+
+/// What AWS never tells did not change either, nor did what it tells as it did before, whatever is added. What it needs beside what was asked
+/// for is left out as long as nobody touched it.
+fn of_type<'p>(
+    kind: &str,
+    (recorded, expected): (&'p [Policy], &'p [Policy]),
+    current: &'p [Policy],
+    lost: &BTreeSet<&'static str>,
+) -> Vec<&'p Policy> {
+    let of = |policies: &'p [Policy]| {
+        let same = policies.iter().filter(|policy| policy.type_name() == kind);
+        same.collect::<Vec<_>>()
+    };
+    let (before, mut now) = (of(expected), of(current));
+    let is_untouched = before.iter().all(|policy| now.contains(policy));
+    let is_told_here = !before.is_empty() && !of(recorded).is_empty();
+    match is_untouched && (is_told_here || !lost.contains(kind)) {
+        true => {
+            let added = now.into_iter().filter(|policy| !before.contains(policy));
+            of(recorded).into_iter().chain(added).collect()
+        }
+        false => {
+            let is_beside = |policy: &&Policy| kind == "native" && before.contains(policy);
+            now.retain(|policy| recorded.contains(policy) || !is_beside(policy));
+            now
+        }
+    }
 }
 
 fn same<'o>(operations: &'o [Operation], operation: &Operation) -> Option<&'o Operation> {

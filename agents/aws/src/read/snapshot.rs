@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub tags: BTreeMap<String, String>,
     /// `REGIONAL`, `EDGE` or `PRIVATE`.
     pub endpoint_types: Vec<String>,
+    /// The interface endpoints of a private one.
+    pub vpc_endpoint_ids: Vec<String>,
     /// Whether it is reached by its custom domain names alone.
     pub disable_execute_api_endpoint: bool,
     /// The resource policy, as JSON in a text.
@@ -52,8 +54,13 @@ pub struct Snapshot {
     pub usage_plans: Vec<UsagePlan>,
     /// The custom domain names that lead to the stage.
     pub mappings: Vec<Mapping>,
+    /// Whether callers present certificates as it was applied, and cannot go round that.
+    #[serde(skip)]
+    pub checks_certificates: bool,
     /// Where AWS serves the stage, unless that is switched off.
     pub own_url: String,
+    /// Where AWS serves the stage of a private API, in place of that.
+    pub private_urls: Vec<String>,
 }
 
 /// A stage: the place where a deployment is served.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Kind,
     authorizers::{self, Scheme},
-    cors,
+    cors, endpoint,
     integration::Spot,
     native,
     scene::Scene,
@@ -44,6 +44,9 @@ pub(super) fn document(scene: Scene<'_>, name: &ResourceName, spots: &[Spot<'_>]
         "info".to_owned(),
         json!({"title": title, "version": content.version}),
     );
+    if let Some(servers) = endpoint::servers(scene) {
+        document.insert("servers".to_owned(), servers);
+    }
     document.insert("paths".to_owned(), paths(scene, spots));
     let schemes = schemes(spots);
     if !schemes.is_empty() {

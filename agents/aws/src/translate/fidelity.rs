@@ -40,7 +40,9 @@ fn at_best(policy: &str) -> Fidelity {
         }
         "cache" => approximated("API Gateway's cache does not read `Cache-Control` of answers"),
         "auth.basic" => unsupported("API Gateway checks no passwords"),
-        "auth.mtls" => unsupported("API Gateway checks client certificates at custom domain names only"),
+        "auth.mtls" => approximated(
+            "API Gateway checks certificates at a custom domain name, against a truststore that is not compared",
+        ),
         "retry" => unsupported("API Gateway sends no request again"),
         _ => unsupported("the connector does not know it"),
     }

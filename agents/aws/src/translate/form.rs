@@ -10,8 +10,10 @@ use gatehouse_connector_sdk::schemas::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Kind, document, integration::Spot, kind::chosen, paths::Place, scene::Scene, stage, usage};
-use crate::config::AwsSettings;
+use super::{
+    Kind, certificates, document, integration::Spot, kind::chosen, paths::Place, scene::Scene, stage, usage,
+};
+use crate::config::{AwsSettings, MutualTls};
 
 /// Everything that is made for an API. No secret is in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub(crate) struct Form {
     pub(crate) document: Value,
     /// Where a REST API is reached from.
     pub(crate) endpoint: Endpoint,
+    /// What must check callers' certificates, if they must present one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trust: Option<Trust>,
     /// What the stage is set to.
     pub(crate) stage: Stage,
     /// What callers with keys may, if there are keys.
@@ -42,6 +47,17 @@ pub(crate) struct Endpoint {
     /// The interface endpoints of a private one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) vpc_endpoint_ids: Vec<String>,
+}
+
+/// The domain name that checks callers' certificates: nothing else leads to the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Trust {
+    /// The domain name.
+    pub(crate) domain_name: String,
+    /// The truststore that it must have; none if any will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) truststore: Option<MutualTls>,
 }
 
 /// What a stage is set to.
@@ -180,8 +196,12 @@ pub(crate) fn form(desired: &DesiredApi, settings: &AwsSettings) -> Form {
         document: document::document(scene, &desired.mark.api_name, &spots),
         endpoint: Endpoint {
             r#type: settings.endpoint_type.to_ascii_uppercase(),
-            vpc_endpoint_ids: settings.vpc_endpoint_ids.clone(),
+            vpc_endpoint_ids: match settings.is_private() {
+                true => settings.vpc_endpoint_ids.clone(),
+                false => Vec::new(),
+            },
         },
+        trust: certificates::trust(scene),
         stage: stage::stage(scene, &places, &spots),
         usage_plan: (!keys.is_empty()).then(|| usage_plan(scene, &places)),
         keys,

@@ -2,27 +2,25 @@
 
 mod kept;
 mod mock;
+mod streamed;
 
 use std::collections::BTreeMap;
 
 use gatehouse_connector_sdk::schemas::{
     descriptor::Fidelity,
-    policy::{Policy, RespondPolicy, RewritePolicy, TimeoutPolicy},
+    policy::{Policy, RespondPolicy, RewritePolicy},
 };
 use serde_json::{Map, Value, json};
 
-pub(super) use self::kept::of_cache;
+pub(super) use self::{kept::of_cache, streamed::of_timeout};
 use super::{
     Kind, MAIN,
     authorizers::KEY_HEADER,
     headers,
-    judge::{approximated, only_rest, unsupported, with},
+    judge::{approximated, only_rest, unsupported},
     paths::Place,
     scene::Scene,
 };
-
-/// The shortest time that AWS waits for an upstream, in milliseconds.
-const SHORTEST_MS: u32 = 50;
 
 /// A place with the policies that hold there.
 #[derive(Debug, Clone)]
@@ -64,6 +62,9 @@ impl Spot<'_> {
         add("type", json!("http_proxy"));
         add("httpMethod", json!(self.place.method));
         add("timeoutInMillis", json!(self.timeout_ms()));
+        if self.streams() {
+            add("responseTransferMode", json!("STREAM"));
+        }
         let mut mappings = self.mappings(&uri);
         add("uri", json!(uri));
         if self.scene.kind == Kind::Rest {
@@ -121,21 +122,6 @@ impl Spot<'_> {
         })
     }
 
-    fn timeout_ms(&self) -> u32 {
-        let upstream = self.scene.content.upstreams.get(self.upstream());
-        let own = upstream.map(|upstream| upstream.timeout_ms);
-        let asked = self.policies.iter().filter_map(|policy| match policy {
-            Policy::Timeout(timeout) => Some(timeout.response_ms),
-            _ => None,
-        });
-        let longest = longest_ms(self.scene.kind);
-        asked
-            .chain(own)
-            .min()
-            .unwrap_or(longest)
-            .clamp(SHORTEST_MS, longest)
-    }
-
     /// How path, query and headers of the request become the upstream's.
     fn mappings(&self, uri: &str) -> Map<String, Value> {
         let mut mappings = headers::request(self.scene.kind, &self.policies);
@@ -165,13 +151,6 @@ impl Spot<'_> {
             let header = format!("integration.request.header.{KEY_HEADER}");
             mappings.entry(header).or_insert_with(|| json!("'hidden'"));
         }
-    }
-}
-
-fn longest_ms(kind: Kind) -> u32 {
-    match kind {
-        Kind::Rest => 29_000,
-        Kind::Http => 30_000,
     }
 }
 
@@ -248,17 +227,4 @@ pub(super) fn of_respond(scene: Scene<'_>, respond: &RespondPolicy) -> Fidelity 
         Some(reason) => unsupported(reason),
         None => approximated("a request whose body is of an unusual type is answered 415"),
     }
-}
-
-/// How faithfully the upstream's time is limited.
-pub(super) fn of_timeout(scene: Scene<'_>, timeout: &TimeoutPolicy) -> Fidelity {
-    let longest = longest_ms(scene.kind);
-    let mut differences = vec!["API Gateway measures up to the end of the upstream's answer".to_owned()];
-    if timeout.response_ms > longest {
-        differences.push(format!("it waits for {longest} milliseconds at most"));
-    }
-    if timeout.response_ms < SHORTEST_MS {
-        differences.push(format!("it waits for {SHORTEST_MS} milliseconds at least"));
-    }
-    with(&differences)
 }

@@ -7,7 +7,8 @@ use gatehouse_connector_sdk::schemas::{
 };
 
 use super::{
-    Kind, authorizers, cors, headers, integration, native, scene::Scene, source, stage, usage, validation,
+    Kind, authorizers, certificates, cors, headers, integration, native, scene::Scene, source, stage, usage,
+    validation,
 };
 
 /// How faithfully a policy is expressed: one of an operation or, without one, of the whole API.
@@ -22,7 +23,7 @@ pub(super) fn judge(
         Policy::AuthJwt(jwt) => authorizers::of_jwt(scene, jwt, before),
         Policy::AuthOAuth2(oauth2) => authorizers::of_oauth2(scene, oauth2, before),
         Policy::AuthBasic(_) => unsupported(BASIC),
-        Policy::AuthMtls(_) => unsupported(MTLS),
+        Policy::AuthMtls(mtls) => certificates::of_certificates(scene, mtls, operation),
         Policy::IpFilter(_) => source::of_filter(scene, operation),
         Policy::RequestValidate(validate) => validation::of_requests(scene, validate, before),
         Policy::RequestSize(size) => validation::of_size(size),
@@ -32,7 +33,7 @@ pub(super) fn judge(
         Policy::Headers(changes) => headers::of_headers(scene, changes),
         Policy::Rewrite(rewrite) => integration::of_rewrite(scene, rewrite),
         Policy::Respond(respond) => integration::of_respond(scene, respond),
-        Policy::Timeout(timeout) => integration::of_timeout(scene, timeout),
+        Policy::Timeout(timeout) => integration::of_timeout(scene, timeout, operation),
         Policy::Retry(_) => unsupported(RETRY),
         Policy::Cache(cache) => integration::of_cache(scene, cache),
         Policy::Log(log) => of_log(scene, log, operation),
@@ -41,7 +42,6 @@ pub(super) fn judge(
 }
 
 const BASIC: &str = "API Gateway checks no passwords; use `auth.apiKey` or `auth.jwt`";
-const MTLS: &str = "API Gateway checks client certificates at a custom domain name only, against a truststore that this connector does not manage; set it up there, and leave the policy out";
 const RETRY: &str = "API Gateway sends no request again";
 
 fn of_log(scene: Scene<'_>, log: &LogPolicy, operation: Option<&Operation>) -> Fidelity {

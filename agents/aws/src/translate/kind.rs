@@ -41,7 +41,8 @@ impl Kind {
         }
     }
 
-    fn other(self) -> Self {
+    /// The other one.
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Rest => Self::Http,
             Self::Http => Self::Rest,

@@ -1,6 +1,6 @@
 //! What AWS takes at most: told before any call, with a way to make several APIs of one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use gatehouse_connector_sdk::{
     error::{Error, ErrorKind, Result},
@@ -10,6 +10,7 @@ use gatehouse_connector_sdk::{
 use super::{
     Form, Kind,
     paths::{self, Place},
+    splitting,
 };
 
 /// Resources of a REST API, and routes of an HTTP API.
@@ -30,7 +31,7 @@ pub(crate) fn limits(desired: &DesiredApi, form: &Form) -> Result<()> {
             "`{name}` has {count} {}, and Amazon API Gateway takes {LARGEST} in {}; {}",
             things(kind),
             kind.one(),
-            proposal(kind, &places)
+            splitting::proposal(kind, &places, LARGEST)
         )));
     }
     let size = form.document.to_string().len();
@@ -72,14 +73,6 @@ fn count(kind: Kind, places: &[Place<'_>]) -> usize {
     }
 }
 
-/// What every API has once: the root is a resource of a REST API.
-fn root(kind: Kind) -> usize {
-    match kind {
-        Kind::Rest => 1,
-        Kind::Http => 0,
-    }
-}
-
 /// Every resource on the way to these paths, the root among them.
 fn resources<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut resources = BTreeSet::from(["/"]);
@@ -89,61 +82,4 @@ fn resources<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
         resources.insert(path);
     }
     resources
-}
-
-/// A way to make several APIs of one: by the first segment of the paths.
-fn proposal(kind: Kind, places: &[Place<'_>]) -> String {
-    let mut groups: BTreeMap<&str, Vec<Place<'_>>> = BTreeMap::new();
-    for place in places {
-        let first = place.path.split('/').nth(1).unwrap_or_default();
-        groups.entry(first).or_default().push(place.clone());
-    }
-    let weights: Vec<(&str, usize)> = groups
-        .iter()
-        .map(|(first, places)| (*first, count(kind, places).saturating_sub(root(kind))))
-        .collect();
-    if let Some((first, weight)) = weights.iter().find(|(_, weight)| *weight + root(kind) > LARGEST) {
-        return format!(
-            "below `/{first}` alone there are {weight}, so that it cannot be split by the first segment of its paths: split it further down, ask AWS for a higher quota, or deploy it to another gateway"
-        );
-    }
-    let bins = packed(&weights, LARGEST - root(kind));
-    let told: Vec<String> = bins.iter().map(|bin| told(bin, root(kind))).collect();
-    format!(
-        "make it {} APIs, each with the operations below {}",
-        bins.len(),
-        told.join("; and ")
-    )
-}
-
-/// First fit, the heaviest first.
-fn packed<'a>(weights: &[(&'a str, usize)], largest: usize) -> Vec<Vec<(&'a str, usize)>> {
-    let mut sorted = weights.to_vec();
-    sorted.sort_by_key(|(first, weight)| (std::cmp::Reverse(*weight), *first));
-    let mut bins: Vec<Vec<(&str, usize)>> = Vec::new();
-    for group in sorted {
-        let fits = |bin: &&mut Vec<(&str, usize)>| {
-            bin.iter().map(|(_, weight)| weight).sum::<usize>() + group.1 <= largest
-        };
-        match bins.iter_mut().find(fits) {
-            Some(bin) => bin.push(group),
-            None => bins.push(vec![group]),
-        }
-    }
-    bins
-}
-
-fn told(bin: &[(&str, usize)], root: usize) -> String {
-    const SHOWN: usize = 5;
-    let mut firsts: Vec<String> = bin.iter().map(|(first, _)| format!("`/{first}`")).collect();
-    firsts.sort();
-    let rest = firsts.len().saturating_sub(SHOWN);
-    firsts.truncate(SHOWN);
-    let more = if rest > 0 {
-        format!(" and {rest} more")
-    } else {
-        String::new()
-    };
-    let weight: usize = root + bin.iter().map(|(_, weight)| weight).sum::<usize>();
-    format!("{}{more} ({weight})", firsts.join(", "))
 }

@@ -141,7 +141,10 @@ fn understood(
         return Err(format!("`{place}` is of the whole API; put the policy there"));
     }
     match name {
-        "operation" => of_operation(fields(value, place)?, place, before),
+        "operation" => {
+            of_operation(fields(value, place)?, place, before)?;
+            of_mode(scene, value, place)
+        }
         "document" => of_rest(scene, place).and_then(|()| of_document(fields(value, place)?, place)),
         "authorizer" => of_authorizer(value, place).and_then(|()| alone(place, before)),
         "apiKeyRequired" => match (value, scene.kind) {
@@ -186,6 +189,18 @@ fn of_operation(fields: &Map<String, Value>, place: &str, before: &[&Policy]) ->
         }
     }
     Ok(())
+}
+
+/// HTTP APIs pass every answer on as a whole.
+fn of_mode(scene: Scene<'_>, value: &Value, place: &str) -> Result<(), String> {
+    let mode = value
+        .get(INTEGRATION)
+        .and_then(|it| it.get("responseTransferMode"));
+    let is_streamed = mode.is_some_and(|mode| *mode != "BUFFERED");
+    match is_streamed {
+        true => of_rest(scene, &format!("{place}/{INTEGRATION}/responseTransferMode")),
+        false => Ok(()),
+    }
 }
 
 fn any(_value: &Value) -> bool {
@@ -242,7 +257,7 @@ fn of_authorizer(value: &Value, place: &str) -> Result<(), String> {
 fn of_callers(scene: Scene<'_>, value: &Value, place: &str) -> Result<(), String> {
     fields(value, place)?;
     let is_filter = |policy: &Policy| matches!(policy, Policy::IpFilter(_));
-    match scene.content.policies.iter().any(is_filter) || scene.settings.endpoint_type == "private" {
+    match scene.content.policies.iter().any(is_filter) || scene.settings.is_private() {
         true => Err(format!(
             "`{place}` would replace the resource policy that `ip.filter` or a private endpoint needs"
         )),

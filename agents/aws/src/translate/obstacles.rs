@@ -31,9 +31,23 @@ pub(super) fn obstacles(scene: Scene<'_>) -> Vec<String> {
 
 fn of_environment(scene: Scene<'_>) -> Vec<String> {
     let mut obstacles = Vec::new();
+    if scene.kind == Kind::Rest && scene.settings.is_private() {
+        if scene.settings.vpc_endpoint_ids.is_empty() {
+            obstacles.push(
+                "private endpoints for everybody (say which in the setting `vpcEndpointIds`)".to_owned(),
+            );
+        }
+        if scene.settings.domain_name.is_some() {
+            obstacles.push("private endpoints at public domain names (the setting `domainName`)".to_owned());
+        }
+    }
     if scene.kind == Kind::Http {
         if scene.settings.vpc_link_id.is_some() {
             obstacles.push("upstreams by URL behind a VPC link (the setting `vpcLinkId`)".to_owned());
+        }
+        if scene.settings.response_streaming == "always" {
+            obstacles
+                .push("answers that are passed on as they come (the setting `responseStreaming`)".to_owned());
         }
         if scene.settings.endpoint_type != "regional" {
             obstacles.push(format!("endpoints of type `{}`", scene.settings.endpoint_type));

@@ -27,14 +27,14 @@ pub(super) fn policy(scene: Scene<'_>) -> Option<Value> {
         })
         .collect();
     // Nobody reaches a private API without a policy that lets them in.
-    let is_private = scene.settings.endpoint_type == "private";
+    let is_private = scene.settings.is_private();
     (is_private || !filters.is_empty()).then(|| document(scene, &filters))
 }
 
 fn document(scene: Scene<'_>, filters: &[&IpFilterPolicy]) -> Value {
     let mut statements = vec![statement("Allow", None)];
     let endpoints = &scene.settings.vpc_endpoint_ids;
-    let is_private = scene.settings.endpoint_type == "private";
+    let is_private = scene.settings.is_private();
     if is_private && !endpoints.is_empty() {
         let elsewhere = json!({"StringNotEquals": {"aws:SourceVpce": endpoints}});
         statements.push(statement("Deny", Some(elsewhere)));

@@ -29,7 +29,7 @@ fn content(revision: u64) -> Value {
 }
 
 async fn measure(place: Place) -> (Vec<String>, Vec<String>) {
-    let aws = AwsUnderTest::start(place).await.unwrap();
+    let aws = AwsUnderTest::start(place).await;
     let mut connection = aws.connection();
     let authorizer = LambdaAuthorizer {
         function_arn: "arn:aws:lambda:eu-central-1:111111111111:function:tokens".to_owned(),

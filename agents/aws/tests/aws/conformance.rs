@@ -1,17 +1,20 @@
 //! The conformance suite, with REST APIs and with HTTP APIs.
 
+use std::sync::Arc;
+
 use expect_test::{ExpectFile, expect_file};
 use gatehouse_agent_aws::AwsConnector;
-use gatehouse_connector_conformance::{Level, Report, run};
+use gatehouse_connector_conformance::{Level, Outcome, Report, behaviours, run, test};
 use gatehouse_connector_sdk::{connector::Connector as _, schemas::settings_form::page};
+use gatehouse_fake_aws::emulators::Emulator;
 
-use crate::under_test::{AwsUnderTest, Place};
+use crate::{
+    endpoint::EndpointUnderTest,
+    under_test::{AwsUnderTest, Place},
+};
 
 async fn report(place: Place, level: Level) -> Report {
-    run(level, async || {
-        AwsUnderTest::start(place).await.expect("the fake is there")
-    })
-    .await
+    run(level, async || AwsUnderTest::start(place).await).await
 }
 
 fn is_checked_in(report: Report, file: &ExpectFile) {
@@ -43,6 +46,37 @@ async fn the_connector_passes_with_http_apis() {
     failed.sort();
     let failures: Vec<_> = report.failures().collect();
     assert_eq!(failed, WITH_KEYS, "{failures:#?}");
+}
+
+/// An account has at most 600 REST APIs by default, and no emulator has pages.
+const TOO_MANY: &str = "more_than_a_thousand_are_listed";
+
+/// Every other behaviour, where nothing is the project's own.
+async fn passes(fresh: impl AsyncFn() -> EndpointUnderTest) {
+    let mut failed = Vec::new();
+    for behaviour in behaviours().iter().filter(|it| it.id != TOO_MANY) {
+        let outcome = test(behaviour, Arc::new(fresh().await)).await;
+        println!("{}: {outcome:?}", behaviour.id);
+        if let Outcome::Failed { reason } = outcome {
+            failed.push((behaviour.sentence, reason));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connector_passes_on_localstack() {
+    if let Some(localstack) = Emulator::LocalStack.start().await.unwrap() {
+        passes(async || EndpointUnderTest::localstack(&localstack).await).await;
+    }
+}
+
+/// `AWS_ENDPOINT_URL=… AWS_DATA_PLANE_URL=…/{api}/{stage} AWS_REGION=… cargo test -p gatehouse-agent-aws --test aws -- --ignored
+/// any_endpoint`, with credentials in the environment. Without an endpoint it is AWS itself.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an API Gateway: set AWS_ENDPOINT_URL, AWS_DATA_PLANE_URL, AWS_REGION and credentials"]
+async fn the_connector_passes_at_any_endpoint() {
+    passes(EndpointUnderTest::of_environment).await;
 }
 
 #[test]

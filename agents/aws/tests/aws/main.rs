@@ -8,8 +8,17 @@
 )]
 
 mod calls;
+mod certificates;
 mod conformance;
 mod discovery;
+mod drift;
+mod endpoint;
+mod hints;
+mod many_settings;
 mod owner;
+mod private;
+mod problems;
 mod removing;
+mod stage_settings;
+mod streaming;
 mod under_test;

@@ -1,48 +1,66 @@
 //! Somebody else who works in the account: makes APIs, changes them, removes them, all by AWS's official clients.
 
-use std::collections::BTreeMap;
+mod clearing;
+mod everything;
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_apigateway::{
     Client as RestClient,
-    types::{Op, PatchOperation, PutMode},
+    types::{Integration, Method, Op, PatchOperation, PutMode, Resource},
 };
 use aws_sdk_apigatewayv2::Client as HttpClient;
 use aws_smithy_types::Blob;
 use gatehouse_connector_sdk::schemas::{identity::ExternalRef, revision::RevisionContent};
 use serde_json::{Value, json};
 
-use crate::under_test::{REGION, STAGE, document};
+use crate::under_test::{STAGE, document};
 
-/// An access key to which everything is allowed.
+/// An access key of the fake to which everything is allowed.
 pub(crate) const KEY: &str = "AKIAOWNEROWNER000000";
+
+/// The tag of what the owner makes.
+const THEIRS: &str = "theirs";
+/// What is changed becomes this name, or this tag.
+pub(crate) const EDITED: &str = "edited";
 
 /// The owner of an account.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
     pub(crate) rest: RestClient,
     pub(crate) http: HttpClient,
+    region: String,
     makes_http_apis: bool,
 }
 
 impl Owner {
-    pub(crate) fn new(endpoint: &str, _key: &str, secret: &str, makes_http_apis: bool) -> Self {
-        let credentials = aws_credential_types::Credentials::new(KEY, secret, None, None, "owner");
-        let rest = aws_sdk_apigateway::Config::builder()
-            .behavior_version(aws_sdk_apigateway::config::BehaviorVersion::latest())
-            .region(aws_sdk_apigateway::config::Region::new(REGION))
+    /// With an access key, at an endpoint.
+    pub(crate) fn new(endpoint: &str, region: &str, key: &str, secret: &str) -> Self {
+        let credentials = Credentials::new(key, secret, None, None, "owner");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
             .endpoint_url(endpoint)
-            .credentials_provider(credentials.clone())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
-        let http = aws_sdk_apigatewayv2::Config::builder()
-            .behavior_version(aws_sdk_apigatewayv2::config::BehaviorVersion::latest())
-            .region(aws_sdk_apigatewayv2::config::Region::new(REGION))
-            .endpoint_url(endpoint)
-            .credentials_provider(credentials)
-            .build();
+        Self::of(&config)
+    }
+
+    /// With what the clients of AWS are made of.
+    pub(crate) fn of(config: &SdkConfig) -> Self {
         Self {
-            rest: RestClient::from_conf(rest),
-            http: HttpClient::from_conf(http),
+            rest: RestClient::new(config),
+            http: HttpClient::new(config),
+            region: config.region().expect("a region").to_string(),
+            makes_http_apis: false,
+        }
+    }
+
+    /// The same, who makes HTTP APIs.
+    pub(crate) fn making_http_apis(self, makes_http_apis: bool) -> Self {
+        Self {
             makes_http_apis,
+            ..self
         }
     }
 
@@ -60,7 +78,7 @@ impl Owner {
             .rest
             .create_rest_api()
             .name(name)
-            .tags("theirs", "yes")
+            .tags(THEIRS, "yes")
             .send()
             .await
             .unwrap();
@@ -80,7 +98,7 @@ impl Owner {
     }
 
     async fn make_http(&self, mut document: Value) -> ExternalRef {
-        document["tags"] = json!([{"name": "theirs", "x-amazon-apigateway-tag-value": "yes"}]);
+        document["tags"] = json!([{"name": THEIRS, "x-amazon-apigateway-tag-value": "yes"}]);
         let made = self
             .http
             .import_api()
@@ -109,27 +127,13 @@ impl Owner {
     }
 
     async fn change_rest(&self, id: &str) {
-        let export = self
-            .rest
-            .get_export()
-            .rest_api_id(id)
-            .stage_name(STAGE)
-            .export_type("oas30");
-        let exported = export.parameters("extensions", "apigateway").send().await;
-        let exported = exported
-            .expect("it has the stage")
-            .body
-            .expect("a document")
-            .into_inner();
-        let mut document: Value = serde_json::from_slice(&exported).expect("JSON");
-        for method in document["paths"].as_object_mut().unwrap().values_mut() {
-            for operation in method.as_object_mut().unwrap().values_mut() {
-                operation["x-amazon-apigateway-integration"]["uri"] =
-                    json!("http://127.0.0.1:10010/elsewhere");
-            }
-        }
-        let put = self.rest.put_rest_api().rest_api_id(id).mode(PutMode::Overwrite);
-        put.body(Blob::new(document.to_string())).send().await.unwrap();
+        let resources = self.rest.get_resources().rest_api_id(id).limit(500);
+        let resources = resources.embed("methods").send().await.unwrap();
+        let (resource, method) = proxied(resources.items()).expect("it has an integration");
+        let update = self.rest.update_integration().rest_api_id(id);
+        let update = update.resource_id(resource).http_method(method);
+        let elsewhere = patch("/uri", "http://127.0.0.1:10010/elsewhere");
+        update.patch_operations(elsewhere).send().await.unwrap();
         let deployment = self
             .rest
             .create_deployment()
@@ -174,31 +178,25 @@ impl Owner {
         }
     }
 
-    /// Leaves one tag, which is its own value.
-    pub(crate) async fn tag(&self, api: &ExternalRef, tag: &str) {
-        let arn = format!("arn:aws:apigateway:{REGION}::/{}", api.0);
+    /// Leaves one tag, which is its own value; whether the server shows it. Some keep tags that are put later elsewhere, or take none.
+    pub(crate) async fn tag(&self, api: &ExternalRef, tag: &str) -> bool {
+        let arn = format!("arn:aws:apigateway:{}::/{}", self.region, api.0);
         match api.0.split_once('/').unwrap() {
-            ("apis", _) => {
+            ("apis", id) => {
                 let old = self.http.untag_resource().resource_arn(&arn);
-                old.tag_keys("theirs").send().await.unwrap();
-                self.http
-                    .tag_resource()
-                    .resource_arn(&arn)
-                    .tags(tag, "")
-                    .send()
-                    .await
-                    .unwrap();
+                let _ = old.tag_keys(THEIRS).send().await;
+                let new = self.http.tag_resource().resource_arn(&arn);
+                let _ = new.tags(tag, "").send().await;
+                let found = self.http.get_api().api_id(id).send().await.unwrap();
+                found.tags().is_some_and(|tags| tags.contains_key(tag))
             }
-            _ => {
+            (_, id) => {
                 let old = self.rest.untag_resource().resource_arn(&arn);
-                old.tag_keys("theirs").send().await.unwrap();
-                self.rest
-                    .tag_resource()
-                    .resource_arn(&arn)
-                    .tags(tag, "")
-                    .send()
-                    .await
-                    .unwrap();
+                let _ = old.tag_keys(THEIRS).send().await;
+                let new = self.rest.tag_resource().resource_arn(&arn);
+                let _ = new.tags(tag, "").send().await;
+                let found = self.rest.get_rest_api().rest_api_id(id).send().await.unwrap();
+                found.tags().is_some_and(|tags| tags.contains_key(tag))
             }
         }
     }
@@ -232,110 +230,19 @@ impl Owner {
             ),
         }
     }
-
-    /// Everything there is, with something that changes whenever it does.
-    pub(crate) async fn everything(&self) -> BTreeMap<String, String> {
-        let mut all = BTreeMap::new();
-        for api in self.rest.get_rest_apis().limit(500).send().await.unwrap().items() {
-            let id = api.id().unwrap();
-            let stages = self.rest.get_stages().rest_api_id(id).send().await.unwrap();
-            let resources = self
-                .rest
-                .get_resources()
-                .rest_api_id(id)
-                .limit(500)
-                .embed("methods")
-                .send()
-                .await
-                .unwrap();
-            let deployments = self
-                .rest
-                .get_deployments()
-                .rest_api_id(id)
-                .limit(500)
-                .send()
-                .await
-                .unwrap();
-            all.insert(
-                format!("restapis/{id}"),
-                sorted(&format!("{api:?} {:?}", resources.items())),
-            );
-            for stage in stages.item() {
-                let name = stage.stage_name().unwrap();
-                all.insert(
-                    format!("restapis/{id}/stages/{name}"),
-                    sorted(&format!("{stage:?}")),
-                );
-            }
-            for deployment in deployments.items() {
-                let deployment_id = deployment.id().unwrap();
-                all.insert(
-                    format!("restapis/{id}/deployments/{deployment_id}"),
-                    sorted(&format!("{deployment:?}")),
-                );
-            }
-        }
-        for plan in self
-            .rest
-            .get_usage_plans()
-            .limit(500)
-            .send()
-            .await
-            .unwrap()
-            .items()
-        {
-            all.insert(
-                format!("usageplans/{}", plan.id().unwrap()),
-                sorted(&format!("{plan:?}")),
-            );
-        }
-        for key in self.rest.get_api_keys().limit(500).send().await.unwrap().items() {
-            all.insert(
-                format!("apikeys/{}", key.id().unwrap()),
-                sorted(&format!("{key:?}")),
-            );
-        }
-        if !self.makes_http_apis {
-            return all;
-        }
-        for api in self
-            .http
-            .get_apis()
-            .max_results("500")
-            .send()
-            .await
-            .unwrap()
-            .items()
-        {
-            let id = api.api_id().unwrap();
-            let routes = self
-                .http
-                .get_routes()
-                .api_id(id)
-                .max_results("500")
-                .send()
-                .await
-                .unwrap();
-            let stages = self.http.get_stages().api_id(id).send().await.unwrap();
-            all.insert(
-                format!("apis/{id}"),
-                sorted(&format!("{api:?} {:?}", routes.items())),
-            );
-            for stage in stages.items() {
-                let name = stage.stage_name().unwrap();
-                all.insert(format!("apis/{id}/stages/{name}"), sorted(&format!("{stage:?}")));
-            }
-        }
-        all
-    }
 }
 
-/// Maps come in no order.
-fn sorted(text: &str) -> String {
-    let mut parts: Vec<&str> = text.split([',', ' ', '{', '}', '(', ')', '[', ']']).collect();
-    parts.sort_unstable();
-    parts.retain(|part| !part.is_empty());
-    parts.join(" ")
+/// A method that is passed on: its resource and its name.
+fn proxied(resources: &[Resource]) -> Option<(String, String)> {
+    let is_proxied = |method: &Method| {
+        let uri = method.method_integration().and_then(Integration::uri);
+        uri.is_some_and(|uri| uri.starts_with("http"))
+    };
+    resources.iter().find_map(|resource| {
+        let mut methods = resource.resource_methods()?.iter();
+        let (name, _) = methods.find(|(_, method)| is_proxied(method))?;
+        Some((resource.id()?.to_owned(), name.clone()))
+    })
 }
 
 fn patch(path: &str, value: &str) -> PatchOperation {

@@ -10,7 +10,7 @@ use crate::under_test::{AwsUnderTest, Place};
 /// AWS removes no API that a usage plan lets in to.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_goes_with_its_keys_and_its_plan() {
-    let aws = AwsUnderTest::start(Place::FakeRest).await.unwrap();
+    let aws = AwsUnderTest::start(Place::FakeRest).await;
     let operator = Operator::new(AwsConnector::new(), aws.connection());
     let guarded = desired(
         1,

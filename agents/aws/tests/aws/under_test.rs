@@ -1,4 +1,4 @@
-//! An account of AWS under test: the project's fake or LocalStack, with a proxy in front that disturbs the conversation.
+//! An account of AWS under test: the project's fake, with a proxy in front that disturbs the conversation.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,21 +12,18 @@ use gatehouse_connector_sdk::{
     operation::Operation,
     schemas::{environment::Mode, identity::ExternalRef, revision::RevisionContent},
 };
-use gatehouse_fake_aws::{
-    AccessKey, FakeAws, FakeAwsOptions,
-    emulators::{Emulator, RunningEmulator},
-};
+use gatehouse_fake_aws::{AccessKey, FakeAws, FakeAwsOptions};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::owner::Owner;
+use crate::owner::{EDITED, Owner};
 
 pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) const STAGE: &str = "live";
 const WRITER: &str = "AKIAWRITERWRITER0000";
 const READER: &str = "AKIAREADERREADER0000";
 /// Nobody but the signature looks at it.
-const SECRET: &str = "the-secret-access-key-of-tests";
+pub(crate) const SECRET: &str = "the-secret-access-key-of-tests";
 
 /// Where an account is, and what APIs become there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +32,6 @@ pub(crate) enum Place {
     FakeRest,
     /// The fake, HTTP APIs.
     FakeHttp,
-    LocalStack,
-}
-
-enum Running {
-    Fake(FakeAws),
-    LocalStack(RunningEmulator),
 }
 
 /// An account of its own for each behaviour.
@@ -48,44 +39,25 @@ pub(crate) struct AwsUnderTest {
     pub(crate) owner: Owner,
     place: Place,
     faults: FaultProxy,
-    data_plane_url: String,
-    running: Running,
+    fake: FakeAws,
 }
 
 impl AwsUnderTest {
-    /// None where what it needs is not installed.
-    pub(crate) async fn start(place: Place) -> Option<Self> {
-        let (running, control, data_plane_url) = match place {
-            Place::FakeRest | Place::FakeHttp => {
-                let fake = FakeAws::start(options()).await.expect("the fake starts");
-                let (control, data) = (
-                    fake.control_url(),
-                    format!("{}/{{api}}/{{stage}}", fake.data_url()),
-                );
-                (Running::Fake(fake), control, data)
-            }
-            Place::LocalStack => {
-                let localstack = Emulator::LocalStack.start().await.expect("LocalStack starts")?;
-                let control = localstack.endpoint().to_owned();
-                let data = format!("{control}/_aws/execute-api/{{api}}/{{stage}}");
-                (Running::LocalStack(localstack), control, data)
-            }
-        };
-        Some(Self {
-            owner: Owner::new(&control, WRITER, SECRET, place == Place::FakeHttp),
+    pub(crate) async fn start(place: Place) -> Self {
+        let fake = FakeAws::start(options()).await.expect("the fake starts");
+        let control = fake.control_url();
+        let owner = Owner::new(&control, REGION, crate::owner::KEY, SECRET);
+        Self {
+            owner: owner.making_http_apis(place == Place::FakeHttp),
             place,
             faults: FaultProxy::start(&control).await.expect("a free port"),
-            data_plane_url,
-            running,
-        })
+            fake,
+        }
     }
 
-    /// The fake, where it is one.
+    /// The fake.
     pub(crate) fn fake(&self) -> &FakeAws {
-        match &self.running {
-            Running::Fake(fake) => fake,
-            Running::LocalStack(localstack) => panic!("{} is no fake", localstack.endpoint()),
-        }
+        &self.fake
     }
 
     fn connection_of(&self, key: &str) -> Connection {
@@ -96,7 +68,7 @@ impl AwsUnderTest {
         };
         let settings = json!({
             "region": REGION, "stage": STAGE, "kind": kind, "timeoutMs": 5000,
-            "endpointUrl": self.faults.url(), "stsEndpointUrl": self.faults.url(), "dataPlaneUrl": self.data_plane_url,
+            "endpointUrl": self.faults.url(), "stsEndpointUrl": self.faults.url(), "dataPlaneUrl": format!("{}/{{api}}/{{stage}}", self.fake.data_url()),
         });
         let keys = [(ACCESS_KEY_ID, key), (SECRET_ACCESS_KEY, SECRET)];
         Connection {
@@ -134,7 +106,7 @@ fn options() -> FakeAwsOptions {
 #[async_trait]
 impl TestGateway for AwsUnderTest {
     fn connector(&self) -> Arc<dyn Connector> {
-        // The fake and LocalStack take as many calls as come.
+        // The fake takes as many calls as come.
         Arc::new(AwsConnector::new().with_quotas(Vec::new()))
     }
 
@@ -147,8 +119,7 @@ impl TestGateway for AwsUnderTest {
     }
 
     fn connection_without(&self, permission: Permission) -> Option<Connection> {
-        (permission == Permission::Write && self.place != Place::LocalStack)
-            .then(|| self.connection_of(READER))
+        (permission == Permission::Write).then(|| self.connection_of(READER))
     }
 
     async fn add_foreign(&self, name: &str, content: RevisionContent) -> ExternalRef {
@@ -158,10 +129,8 @@ impl TestGateway for AwsUnderTest {
     async fn edit(&self, api: &ExternalRef, edit: Edit) -> bool {
         match edit {
             Edit::Content => self.owner.change(api).await,
-            Edit::Name => self.owner.rename(api, "edited").await,
-            // LocalStack keeps tags that are put later elsewhere.
-            Edit::Tags if self.place == Place::LocalStack => return false,
-            Edit::Tags => self.owner.tag(api, "edited").await,
+            Edit::Name => self.owner.rename(api, EDITED).await,
+            Edit::Tags => return self.owner.tag(api, EDITED).await,
         }
         true
     }
@@ -189,6 +158,10 @@ impl TestGateway for AwsUnderTest {
 
     async fn disturb(&self, operation: Operation, disturbance: Disturbance) -> bool {
         self.faults.disturb(operation, disturbance)
+    }
+
+    async fn has_disturbed(&self) -> bool {
+        self.faults.has_disturbed()
     }
 
     async fn calm(&self, operation: Operation) {

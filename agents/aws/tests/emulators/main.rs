@@ -13,4 +13,5 @@ mod load;
 mod localstack;
 mod ministack;
 mod operator;
+mod queue;
 mod upstream;

@@ -1,4 +1,4 @@
-//! Resource policies that let in by address, and nothing else.
+//! Resource policies that let in by address, and nothing else but the interface endpoints that a private API has.
 
 use gatehouse_connector_sdk::schemas::policy::{IpFilterPolicy, Network, Policy};
 use serde_json::Value;
@@ -10,7 +10,8 @@ pub(in crate::read) fn document(text: &str) -> Option<Value> {
 }
 
 /// What a document says of addresses, all of which must hold: nothing if it lets in everybody, or why canonical words do not say it.
-pub(in crate::read) fn filters(document: &Value) -> Result<Vec<Policy>, String> {
+/// That a private API lets in who comes by its own endpoints is no filter.
+pub(in crate::read) fn filters(document: &Value, endpoints: &[String]) -> Result<Vec<Policy>, String> {
     let statements = match document.get("Statement") {
         Some(Value::Array(statements)) => statements.iter().collect(),
         Some(statement @ Value::Object(_)) => vec![statement],
@@ -20,8 +21,9 @@ pub(in crate::read) fn filters(document: &Value) -> Result<Vec<Policy>, String> 
     for statement in statements {
         about_everything(statement)?;
         let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-        match (allows, condition(statement)?) {
-            (true, None) => said.lets_in = true,
+        match (allows, condition(statement, endpoints)?) {
+            (true, None | Some((Operator::Through, _))) => said.lets_in = true,
+            (false, Some((Operator::Through, _))) => {}
             (true, Some((Operator::Within, networks))) => said.allowed.extend(networks),
             (false, Some((Operator::Outside, networks))) => said.not_outside.push(networks),
             (false, Some((Operator::Within, networks))) => said.denied.extend(networks),
@@ -77,6 +79,8 @@ impl Said {
 enum Operator {
     Within,
     Outside,
+    /// By the API's own endpoints, or by no other ones.
+    Through,
 }
 
 /// Whether a statement is for every caller and every method of the API.
@@ -124,14 +128,44 @@ fn is_whole(resource: &str) -> bool {
     !rest.is_empty() && rest.split('/').skip(1).all(|part| part == "*")
 }
 
+/// Whether a statement lets in by exactly the API's own endpoints, or keeps out everybody else.
+fn is_through(statement: &Value, condition: &serde_json::Map<String, Value>, endpoints: &[String]) -> bool {
+    let operator = match statement.get("Effect").and_then(Value::as_str) {
+        Some("Allow") => "StringEquals",
+        _ => "StringNotEquals",
+    };
+    let keys = condition.get(operator).and_then(Value::as_object);
+    let named = keys
+        .filter(|keys| keys.len() == 1 && condition.len() == 1)
+        .into_iter()
+        .flatten();
+    let mut named = named.filter(|(key, _)| key.eq_ignore_ascii_case("aws:SourceVpce"));
+    let listed = named.next().map(|(_, value)| match value {
+        Value::String(text) => vec![text.as_str()],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    });
+    listed.is_some_and(|mut listed| {
+        listed.sort_unstable();
+        !endpoints.is_empty() && listed == endpoints
+    })
+}
+
 /// The one condition on addresses of a statement, if it has a condition.
-fn condition(statement: &Value) -> Result<Option<(Operator, Vec<String>)>, String> {
+fn condition(statement: &Value, endpoints: &[String]) -> Result<Option<(Operator, Vec<String>)>, String> {
     let Some(condition) = statement
         .get("Condition")
         .and_then(Value::as_object)
         .filter(|it| !it.is_empty())
     else {
         return Ok(None);
+    };
+    if is_through(statement, condition, endpoints) {
+        return Ok(Some((Operator::Through, Vec::new())));
+    }
+    let source = match endpoints.is_empty() {
+        true => "aws:SourceIp",
+        false => "aws:VpcSourceIp",
     };
     let beyond = || "a statement has another condition than one on `aws:SourceIp`".to_owned();
     let (operator, keys) = condition
@@ -150,7 +184,7 @@ fn condition(statement: &Value) -> Result<Option<(Operator, Vec<String>)>, Strin
         .ok_or_else(beyond)?;
     let listed = keys
         .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case("aws:SourceIp"))
+        .find(|(key, _)| key.eq_ignore_ascii_case(source))
         .ok_or_else(beyond)?
         .1;
     let texts: Vec<&str> = match listed {

@@ -4,6 +4,7 @@ pub(super) mod addresses;
 pub(super) mod answers;
 pub(super) mod browsers;
 mod callers;
+pub(super) mod certificates;
 mod checks;
 pub(super) mod limits;
 mod tokens;

@@ -54,6 +54,42 @@ fn what_was_changed_is_told_and_nothing_else() {
     assert_eq!(serde_json::to_value(now(&throttled)).unwrap(), expected);
 }
 
+/// Keys, limits and timeouts read back otherwise than they were written: one change tells of one policy.
+#[test]
+fn a_policy_that_was_changed_tells_nothing_of_the_others() {
+    let with = |policies: &Value| {
+        let mut content = serde_json::to_value(applied()).unwrap();
+        content["policies"] = policies.clone();
+        serde_json::from_value::<RevisionContent>(content).unwrap()
+    };
+    let keys = |forward: bool| {
+        json!({"type": "auth.apiKey", "with": {"forward": forward, "in": "header", "name": "x-api-key",
+            "keys": [{"consumer": "shop", "secretRef": "shop-key"}]}})
+    };
+    let limit = |key: &str, requests: u32| json!({"type": "ratelimit", "with": {"key": key, "limits": [{"per": "second", "requests": requests}]}});
+    let timeout = json!({"type": "timeout", "with": {"responseMs": 29_000}});
+    let applied = with(&json!([keys(false), limit("address", 100)]));
+    let expected = with(&json!([keys(true), timeout, limit("consumer", 100)]));
+    let table = [
+        (
+            json!([keys(true), limit("api", 5), timeout, limit("consumer", 100)]),
+            json!([keys(false), limit("address", 100), limit("api", 5)]),
+        ),
+        (
+            json!([keys(true), timeout, limit("consumer", 7)]),
+            json!([keys(false), limit("consumer", 7)]),
+        ),
+        (
+            json!([timeout, limit("consumer", 100)]),
+            json!([limit("address", 100)]),
+        ),
+    ];
+    for (current, told) in table {
+        let changed = changed(&applied, &expected, with(&current));
+        assert_eq!(serde_json::to_value(changed.policies).unwrap(), told);
+    }
+}
+
 #[test]
 fn operations_that_came_or_went_are_told() {
     let mut other = snapshot();
@@ -65,4 +101,28 @@ fn operations_that_came_or_went_are_told() {
     assert_eq!(paths, ["/a", "/c"]);
     assert_eq!(now.operations[0].id.as_deref(), Some("listA"));
     assert_eq!(now.policies, applied().policies);
+}
+
+/// Answers of API Gateway itself in another form go along with what was asked for, and are not told with what was changed.
+#[test]
+fn what_aws_needs_beside_is_not_told_with_what_was_changed() {
+    let beside = |snapshot: Snapshot| {
+        let responses = json!({"MISSING_AUTHENTICATION_TOKEN": {"statusCode": "404"}});
+        let extension = json!({"x-amazon-apigateway-gateway-responses": responses});
+        Snapshot {
+            export: over(snapshot.export, extension),
+            ..snapshot
+        }
+    };
+    let applied = applied();
+    let expected = read(&beside(snapshot()), Some(&applied)).unwrap().content;
+    let mut logged = beside(snapshot());
+    let log = json!({"destinationArn": "arn:aws:logs:eu-west-1:123456789012:log-group:x", "format": "$context.requestId"});
+    logged.stage.settings.insert("accessLogSettings".to_owned(), log);
+    let current = read(&logged, Some(&applied)).unwrap().content;
+    let now = changed(&applied, &expected, current);
+    let types: Vec<&str> = now.policies.iter().map(|policy| policy.type_name()).collect();
+    assert_eq!(types, ["request.size", "log", "native"]);
+    let said = serde_json::to_string(&now.policies).unwrap();
+    assert!(!said.contains("MISSING_AUTHENTICATION_TOKEN"), "{said}");
 }

@@ -1,11 +1,14 @@
 //! What becomes of whole APIs, as tables: each test is one kind of policy or place.
 
+mod certificates;
 mod documents;
 mod faithful;
 mod kinds;
+mod private;
 mod properties;
 mod round_trip;
 mod sizes;
+mod streaming;
 
 use gatehouse_connector_sdk::schemas::{
     canonical::Fingerprint,

@@ -1,0 +1,103 @@
+//! API keys. They belong to an environment; which of them an API lets in is in its usage plan.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_apigateway::{
+    operation::{get_api_keys::GetApiKeysOutput, get_usage_plan_keys::GetUsagePlanKeysOutput},
+    types::ApiKey,
+};
+use gatehouse_connector_sdk::error::Result;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{super::unless_missing, Plans};
+use crate::client::{Clients, LONGEST_PAGE};
+
+/// An API key as it is listed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) tags: HashMap<String, String>,
+}
+
+impl Plans<'_> {
+    /// The keys that a plan lets in, by their names. Their values are not looked at.
+    pub(crate) async fn keys_of(&self, plan: &str) -> Result<BTreeMap<String, String>> {
+        let send = |clients: &Clients, position| {
+            let call = clients.rest.get_usage_plan_keys().usage_plan_id(plan);
+            call.limit(LONGEST_PAGE).set_position(position).send()
+        };
+        let page = |page: GetUsagePlanKeysOutput| (page.items, page.position);
+        let all = self.account.every("GetUsagePlanKeys", self.object, send, page);
+        let keys = unless_missing(all.await)?.unwrap_or_default().into_iter();
+        Ok(keys.filter_map(|key| Some((key.name?, key.id?))).collect())
+    }
+
+    /// Keys whose names begin so, with their tags.
+    pub(crate) async fn keys_named(&self, beginning: &str) -> Result<Vec<Key>> {
+        let keys = self.keys(Some(beginning), None).await?.into_iter();
+        Ok(keys.map(|(key, _)| key).collect())
+    }
+
+    /// The key with a value, if the account has it.
+    pub(crate) async fn key_with(&self, value: &SecretString) -> Result<Option<Key>> {
+        let mut keys = self.keys(None, Some(true)).await?.into_iter();
+        let found = keys.find(|(_, held)| held.as_deref() == Some(value.expose_secret()));
+        Ok(found.map(|(key, _)| key))
+    }
+
+    async fn keys(
+        &self,
+        beginning: Option<&str>,
+        with_values: Option<bool>,
+    ) -> Result<Vec<(Key, Option<String>)>> {
+        let send = |clients: &Clients, position| {
+            let call = clients.rest.get_api_keys().limit(LONGEST_PAGE);
+            call.set_name_query(beginning.map(str::to_owned))
+                .set_include_values(with_values)
+                .set_position(position)
+                .send()
+        };
+        let page = |page: GetApiKeysOutput| (page.items, page.position);
+        let all = self.account.every("GetApiKeys", "the API keys", send, page);
+        let key = |key: ApiKey| {
+            let listed = Key {
+                id: key.id.unwrap_or_default(),
+                name: key.name.unwrap_or_default(),
+                tags: key.tags.unwrap_or_default(),
+            };
+            (listed, key.value)
+        };
+        Ok(all.await?.into_iter().map(key).collect())
+    }
+
+    /// Makes a key, which lets nobody in before a plan has it.
+    pub(crate) async fn create_key(
+        &self,
+        name: &str,
+        value: &SecretString,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<String> {
+        let made = self
+            .account
+            .call("CreateApiKey", self.object, |clients| {
+                let call = clients.rest.create_api_key().name(name).enabled(true);
+                call.value(value.expose_secret())
+                    .set_tags(Some(tags.clone().into_iter().collect()))
+                    .send()
+            })
+            .await?;
+        Ok(made.id.unwrap_or_default())
+    }
+
+    /// Removes a key, which may be gone already.
+    pub(crate) async fn remove_key(&self, id: &str) -> Result<()> {
+        let removed = self
+            .account
+            .call("DeleteApiKey", self.object, |clients| {
+                clients.rest.delete_api_key().api_key(id).send()
+            })
+            .await;
+        unless_missing(removed).map(drop)
+    }
+}

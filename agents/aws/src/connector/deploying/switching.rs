@@ -1,0 +1,79 @@
+//! Serving: the stage is pointed to a snapshot, and the domain name leads to the stage.
+
+use gatehouse_connector_sdk::{error::Result, journal::Steps};
+
+use super::Deploying;
+use crate::{
+    apis::{Api, Stage, Switch, domains::Domain},
+    record::Record,
+};
+
+impl Deploying<'_> {
+    /// Points the stage to the snapshot: from here on it is served.
+    pub(super) async fn switch(
+        &self,
+        steps: &mut Steps<'_>,
+        api: &Api,
+        held: Option<&Stage>,
+        record: &Record,
+    ) -> Result<Stage> {
+        let variables = record.variables();
+        let switch = Switch {
+            deployment: &record.served.id,
+            variables: &variables,
+            settings: &record.beside.settings,
+        };
+        let (calls, stage) = (self.calls(), &self.account.settings.stage);
+        let object = Some(api.id.external_ref().0);
+        match held {
+            Some(held) => {
+                let description = format!("switch the stage `{stage}` of {}", self.object);
+                steps
+                    .take(description, object, calls.switch(&api.id.id, held, &switch))
+                    .await
+            }
+            None => {
+                let description = format!("make the stage `{stage}` of {}", self.object);
+                let tags = self.tags();
+                steps
+                    .take(
+                        description,
+                        object,
+                        calls.create_stage(&api.id.id, &switch, &tags),
+                    )
+                    .await
+            }
+        }
+    }
+
+    /// The path of the environment's domain name below which the API is reached.
+    pub(super) fn path(&self) -> Option<String> {
+        self.account.settings.domain_name.as_ref()?;
+        let base_path = &self.request.desired.content.base_path;
+        Some(base_path.trim_matches('/').to_owned())
+    }
+
+    /// Leads the domain name to the stage, which serves already.
+    pub(super) async fn lead(&self, steps: &mut Steps<'_>, api: &Api, former: Option<&Record>) -> Result<()> {
+        let (Some(name), Some(path)) = (&self.account.settings.domain_name, self.path()) else {
+            return Ok(());
+        };
+        let domain = Domain {
+            account: self.account,
+            name,
+            object: self.object,
+        };
+        let description = format!("lead `{name}/{path}` to {}", self.object);
+        let object = Some(api.id.external_ref().0);
+        steps
+            .take(description, object.clone(), domain.lead(&path, &api.id.id))
+            .await?;
+        if former.is_none_or(|former| former.beside.path.as_ref() == Some(&path)) {
+            return Ok(());
+        }
+        let description = format!("lead other paths of `{name}` to {} no more", self.object);
+        steps
+            .take(description, object, domain.lead_no_more(&api.id.id, Some(&path)))
+            .await
+    }
+}

@@ -1,0 +1,124 @@
+//! Settings of a stage follow what is desired, also when there are to be fewer of them.
+
+use gatehouse_agent_aws::AwsConnector;
+use gatehouse_connector_conformance::{Connection, Operator, TestGateway as _, desired};
+use gatehouse_connector_sdk::schemas::desired::DesiredApi;
+use serde_json::{Value, json};
+
+use crate::under_test::{AwsUnderTest, Place, REGION, STAGE};
+
+const LOG_GROUP: &str = "arn:aws:logs:eu-central-1:111111111111:log-group:orders";
+
+fn orders(revision: u64, policies: &Value) -> DesiredApi {
+    desired(
+        revision,
+        &json!({
+            "displayName": "Orders", "version": format!("v{revision}"), "type": "rest", "direction": "ingress",
+            "basePath": "/orders",
+            "upstreams": {"main": {"url": "https://orders.example.com", "timeoutMs": 3000, "connectTimeoutMs": 1000}},
+            "policies": policies,
+            "operations": [{"match": {"method": "GET", "path": "/items"}}, {"match": {"method": "GET", "path": "/lines"}}],
+        }),
+    )
+}
+
+fn connection(aws: &AwsUnderTest) -> Connection {
+    let mut connection = aws.connection();
+    connection
+        .settings
+        .insert("accessLogArn".to_owned(), json!(LOG_GROUP));
+    connection
+}
+
+/// The API and its stage, as AWS holds them.
+fn held(aws: &AwsUnderTest, place: Place) -> (String, Value) {
+    let of = |path: &str| aws.fake().call(REGION, "GET", path, &Value::Null).1;
+    let (apis, id) = match place {
+        Place::FakeHttp => ("/v2/apis", of("/v2/apis")["items"][0]["apiId"].clone()),
+        _ => ("/restapis", of("/restapis")["item"][0]["id"].clone()),
+    };
+    let path = format!("{apis}/{}/stages/{STAGE}", id.as_str().unwrap());
+    let stage = of(&path);
+    (path, stage)
+}
+
+/// What of a stage its settings are.
+fn settings(stage: &Value) -> Value {
+    let names = [
+        "methodSettings",
+        "cacheClusterEnabled",
+        "tracingEnabled",
+        "accessLogSettings",
+        "routeSettings",
+    ];
+    let said = names.map(|name| (name.to_owned(), stage[name].clone()));
+    let is_on = |value: &Value| !value.is_null() && *value != json!(false) && *value != json!({});
+    said.into_iter().filter(|(_, value)| is_on(value)).collect()
+}
+
+async fn fewer_settings(place: Place, policies: Value) {
+    let aws = AwsUnderTest::start(place).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    operator.deploy(&orders(1, &policies)).await.unwrap();
+    let (_, before) = held(&aws, place);
+    assert_ne!(settings(&before), json!({}), "{before:#}");
+    let second = orders(2, &json!([]));
+    operator.deploy(&second).await.unwrap();
+    let (_, after) = held(&aws, place);
+    assert_eq!(settings(&after), json!({}));
+    let observed = operator.observed(&second).await.unwrap();
+    assert_eq!(observed.fingerprint, second.fingerprint);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rest_api_loses_the_settings_that_its_next_revision_does_not_have() {
+    let limit =
+        json!({"type": "ratelimit", "with": {"limits": [{"requests": 5, "per": "second"}], "key": "api"}});
+    let cache = json!({"type": "cache", "with": {"ttlSeconds": 60, "varyQuery": []}});
+    let log = json!({"type": "log", "with": {}});
+    fewer_settings(Place::FakeRest, json!([limit, cache, log])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http_api_loses_the_settings_that_its_next_revision_does_not_have() {
+    let limit =
+        json!({"type": "ratelimit", "with": {"limits": [{"requests": 5, "per": "second"}], "key": "api"}});
+    fewer_settings(Place::FakeHttp, json!([limit, {"type": "log", "with": {}}])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_somebody_puts_on_a_stage_goes_with_the_next_deploy() {
+    let aws = AwsUnderTest::start(Place::FakeRest).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    let orders = orders(1, &json!([]));
+    operator.deploy(&orders).await.unwrap();
+    let (stage, _) = held(&aws, Place::FakeRest);
+    for path in ["/*/*/throttling/rateLimit", "/~1items/GET/throttling/rateLimit"] {
+        let patch = json!({"patchOperations": [{"op": "replace", "path": path, "value": "5"}]});
+        let (status, answer) = aws.fake().call(REGION, "PATCH", &stage, &patch);
+        assert_eq!(status, 200, "{answer:#}");
+    }
+    drifts_until_the_next_deploy(&operator, &orders).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_somebody_puts_on_a_stage_of_an_http_api_goes_with_the_next_deploy() {
+    let aws = AwsUnderTest::start(Place::FakeHttp).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    let orders = orders(1, &json!([]));
+    operator.deploy(&orders).await.unwrap();
+    let (stage, _) = held(&aws, Place::FakeHttp);
+    let limit = json!({"throttlingRateLimit": 5.0, "throttlingBurstLimit": 5});
+    let limits = json!({"defaultRouteSettings": limit, "routeSettings": {"GET /items": limit}});
+    let (status, answer) = aws.fake().call(REGION, "PATCH", &stage, &limits);
+    assert_eq!(status, 200, "{answer:#}");
+    drifts_until_the_next_deploy(&operator, &orders).await;
+}
+
+async fn drifts_until_the_next_deploy(operator: &Operator<AwsConnector>, orders: &DesiredApi) {
+    let drifted = operator.observed(orders).await.unwrap();
+    assert_ne!(drifted.fingerprint, orders.fingerprint);
+    operator.deploy(orders).await.unwrap();
+    let observed = operator.observed(orders).await.unwrap();
+    assert_eq!(observed.fingerprint, orders.fingerprint);
+}
