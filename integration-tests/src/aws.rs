@@ -1,13 +1,30 @@
-//! Amazon API Gateway and its agent: LocalStack, or whatever `AWS_ENDPOINT_URL` leads to.
+//! Amazon API Gateway and its agent: the fake of this repository, LocalStack, or whatever `AWS_ENDPOINT_URL` leads to; and
+//! what other people do there.
 
 use std::{env, fs, path::PathBuf, process::Command};
 
-use gatehouse_fake_aws::emulators::{Emulator, RunningEmulator};
+use gatehouse_fake_aws::{
+    AccessKey, FakeAws, FakeAwsOptions,
+    emulators::{Emulator, RunningEmulator},
+};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::{binaries::binary, process::Process};
 
+/// An access key that the fake knows, with any secret.
+pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+/// An access key of the fake that may only read.
+pub const READER_KEY: &str = "AKIAREADERREADER0000";
+/// An access key that the fake does not know.
+pub const WRONG_KEY: &str = "AKIANOBODYNOBODY0000";
+/// The variables of the agent's process with an access key that may do everything, one that may only read, and one that
+/// nobody knows.
+pub const KEY_VARIABLES: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+    ("AWS_READER_KEY_ID", READER_KEY),
+    ("AWS_WRONG_KEY_ID", WRONG_KEY),
+];
 /// The region of every story.
 pub const REGION: &str = "eu-central-1";
 /// The stage that the environment is.
@@ -20,28 +37,104 @@ pub struct Aws {
     endpoint: Option<String>,
     /// Where stages are served, with `{api}` and `{stage}` to be replaced; none is AWS itself.
     data_plane: Option<String>,
+    region: String,
     http: reqwest::Client,
+    fake: Option<FakeAws>,
     _emulator: Option<RunningEmulator>,
 }
 
 impl Aws {
+    /// The fake.
+    pub async fn fake() -> Self {
+        let only_reads =
+            r#"{"Statement": [{"Effect": "Allow", "Action": "apigateway:GET", "Resource": "*"}]}"#;
+        let reader = AccessKey::new(READER_KEY).with_policy(only_reads);
+        let fake = FakeAws::start(FakeAwsOptions {
+            access_keys: vec![AccessKey::new(ACCESS_KEY), reader],
+            ..FakeAwsOptions::default()
+        });
+        let fake = fake.await.expect("the fake starts");
+        Self {
+            endpoint: Some(fake.control_url()),
+            data_plane: Some(format!("{}/{{api}}/{{stage}}", fake.data_url())),
+            region: REGION.to_owned(),
+            http: client(),
+            fake: Some(fake),
+            _emulator: None,
+        }
+    }
+
+    /// The fake, where it is one.
+    pub fn as_fake(&self) -> &FakeAws {
+        self.fake.as_ref().expect("it is the fake")
+    }
+
+    /// Does what somebody else does there, past the agent; the answer. Only the fake.
+    pub fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.as_fake().call(REGION, method, path, body);
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {answer:#}"
+        );
+        answer
+    }
+
+    /// Makes a REST API of a document and deploys it to a stage, as somebody else; its id.
+    pub fn make(&self, document: &Value, stage: &str) -> String {
+        let made = self.call("POST", "/restapis?mode=import", document);
+        let id = made["id"].as_str().expect("an API has an id").to_owned();
+        self.redeploy(&id, stage);
+        id
+    }
+
+    /// Has a stage serve what an API is now.
+    pub fn redeploy(&self, id: &str, stage: &str) {
+        let path = format!("/restapis/{id}/deployments");
+        self.call("POST", &path, &json!({"stageName": stage}));
+    }
+
+    /// Where consumers reach an API of the fake.
+    pub fn url_of(&self, id: &str) -> String {
+        format!("{}/{id}/{STAGE}", self.as_fake().data_url())
+    }
+
+    /// What the lists of the fake show: APIs of both kinds, usage plans, keys, domain names.
+    pub fn everything(&self) -> Value {
+        let lists = ["/restapis", "/v2/apis", "/usageplans", "/apikeys", "/domainnames"];
+        lists
+            .into_iter()
+            .map(|list| (list.to_owned(), self.call("GET", list, &Value::Null)))
+            .collect()
+    }
+
     /// LocalStack; none where it is not installed.
     pub async fn localstack() -> Option<Self> {
         let running = Emulator::LocalStack.start().await.expect("LocalStack starts")?;
         Some(Self {
             endpoint: Some(running.endpoint().to_owned()),
             data_plane: Some(running.data_plane()),
+            region: REGION.to_owned(),
             http: client(),
+            fake: None,
             _emulator: Some(running),
         })
     }
 
-    /// The one that `AWS_ENDPOINT_URL` and `AWS_DATA_PLANE_URL` lead to, by default AWS itself.
+    /// The one that `AWS_ENDPOINT_URL` leads to, by default AWS itself, in the region `AWS_REGION`. An endpoint serves stages
+    /// where `AWS_DATA_PLANE_URL` says, by default where LocalStack and MiniStack do.
     pub fn real() -> Self {
+        let endpoint = env::var("AWS_ENDPOINT_URL").ok();
+        let below = |endpoint: &String| {
+            let root = endpoint.trim_end_matches('/');
+            format!("{root}/_aws/execute-api/{{api}}/{{stage}}")
+        };
+        let data_plane = env::var("AWS_DATA_PLANE_URL").ok();
         Self {
-            endpoint: env::var("AWS_ENDPOINT_URL").ok(),
-            data_plane: env::var("AWS_DATA_PLANE_URL").ok(),
+            data_plane: data_plane.or_else(|| endpoint.as_ref().map(below)),
+            endpoint,
+            region: env::var("AWS_REGION").unwrap_or_else(|_| REGION.to_owned()),
             http: client(),
+            fake: None,
             _emulator: None,
         }
     }
@@ -57,12 +150,14 @@ impl Aws {
 
     /// Starts its agent, which joins with a token; its state is in `folder`.
     pub fn agent(&self, control_plane: &str, join_token: &str, folder: PathBuf) -> AwsAgent {
-        AwsAgent::start(control_plane, join_token, folder, self.endpoint.is_some())
+        let has_own_keys = env::var_os("AWS_ACCESS_KEY_ID").is_some();
+        let is_real = self.fake.is_none() && (has_own_keys || self.endpoint.is_none());
+        AwsAgent::start(control_plane, join_token, folder, is_real)
     }
 
     /// An `Environment` document of this API Gateway.
     pub fn environment(&self, name: &str) -> Value {
-        let mut settings = json!({"region": REGION, "stage": STAGE, "kind": "rest"});
+        let mut settings = json!({"region": self.region, "stage": STAGE, "kind": "rest"});
         for (field, url) in [
             ("endpointUrl", &self.endpoint),
             ("stsEndpointUrl", &self.endpoint),
@@ -96,7 +191,7 @@ pub struct AwsAgent {
 
 impl AwsAgent {
     /// With credentials that any emulator takes, or with those of the environment.
-    fn start(control_plane: &str, join_token: &str, folder: PathBuf, is_emulator: bool) -> Self {
+    fn start(control_plane: &str, join_token: &str, folder: PathBuf, is_real: bool) -> Self {
         fs::create_dir_all(&folder).unwrap();
         let mut command = Command::new(binary("gatehouse-agent-aws"));
         command
@@ -105,9 +200,9 @@ impl AwsAgent {
             .arg("--state-dir")
             .arg(&folder)
             .env("NO_COLOR", "1");
-        if is_emulator && env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+        if !is_real {
             command
-                .env("AWS_ACCESS_KEY_ID", "test")
+                .envs(KEY_VARIABLES)
                 .env("AWS_SECRET_ACCESS_KEY", "test")
                 .env("HOME", &folder);
         }

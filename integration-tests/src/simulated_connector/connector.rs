@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
     connector::{
-        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, PageRequest,
-        Translation,
+        ApiReference, CheckReport, Connector, DeployRequest, Deployed, DiscoveryPage, Hints, PageRequest,
+        Remarks, Translation,
     },
     context::{Context, EnvironmentContext},
-    error::Result,
+    error::{Error, Result},
     settings,
 };
 use gatehouse_schemas::{
@@ -96,8 +96,25 @@ impl Connector for SimulatedConnector {
         observe::observe(&Client::new(&self.http, context)?, api).await
     }
 
+    async fn hints(&self, _context: &Context) -> Result<Hints> {
+        Ok(Hints::NotConfigured)
+    }
+
     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         translate::translate(desired)
+    }
+
+    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
+        None
+    }
+
+    fn remarks(
+        &self,
+        _environment: &EnvironmentContext,
+        _desired: &DesiredApi,
+        _observed: &Observation,
+    ) -> Remarks {
+        Remarks::default()
     }
 
     fn estimate(

@@ -50,6 +50,7 @@ fn set(mode: Mode) -> PermissionSet {
             "policyVersion": "2026-03",
             "statements": [{"effect": "allow", "account": "{settings.account}", "operations": needed(mode)}],
         }),
+        additions: Vec::new(),
         instructions: "Make a key of the account with this policy, and name it as the credential `key` of the environment.".to_owned(),
     }
 }

@@ -1,8 +1,17 @@
-//! Amazon API Gateway: deployed to, called through, changed under load, put back, discovered, taken away.
+//! Amazon API Gateway: deployed to, discovered, moved from; and what goes wrong there.
 //!
-//! LocalStack is asked by default, and each story holds for anything else that speaks the same API and serves stages:
-//! `AWS_ENDPOINT_URL=… AWS_DATA_PLANE_URL=…/{api}/{stage} cargo test -p gatehouse-integration-tests --test stories -- --ignored
+//! Stories that need what other people do, and calls that are counted, have the fake of this repository. Those of `deploying` have
+//! LocalStack, which others wrote and which serves stages, and hold for anything else that does:
+//! `AWS_ENDPOINT_URL=… AWS_DATA_PLANE_URL=…/{api}/{stage} AWS_REGION=… cargo test -p gatehouse-integration-tests --test stories -- --ignored
 //! real_aws`, with credentials in the environment. It must reach this machine's loopback, where the upstreams are.
+
+mod deploying;
+mod discovering;
+mod drifting;
+mod hearing;
+mod moving;
+mod too_large;
+mod troubles;
 
 use gatehouse_integration_tests::{
     admin::Admin,
@@ -10,43 +19,13 @@ use gatehouse_integration_tests::{
     cli::{Cli, Outcome},
     control_plane::ControlPlane,
     database::Database,
-    load::Load,
     stack::{api, api_key_policy, join_token, secret, user},
     upstream::Upstream,
     wait,
 };
-use reqwest::{
-    Method,
-    header::{HeaderMap, HeaderValue},
-};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-/// Runs each story on LocalStack, where it is installed, and on another API Gateway, if asked to.
-macro_rules! on_api_gateways {
-    ($($story:ident)+) => {
-        mod localstack {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $story() {
-                if let Some(aws) = gatehouse_integration_tests::aws::Aws::localstack().await {
-                    super::$story(aws).await;
-                }
-            })+
-        }
-        mod real_aws {
-            $(#[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs an API Gateway: set AWS_ENDPOINT_URL, AWS_DATA_PLANE_URL and credentials"]
-            async fn $story() {
-                super::$story(gatehouse_integration_tests::aws::Aws::real()).await;
-            })+
-        }
-    };
-}
-
-on_api_gateways! {
-    an_api_is_deployed_called_changed_and_removed
-    an_update_and_a_rollback_under_load_fail_no_request
-}
 
 /// The key of the consumer `shop`.
 const KEY: (&str, &str) = ("x-api-key", "a-key-of-twenty-characters-or-more");
@@ -55,10 +34,10 @@ const KEY: (&str, &str) = ("x-api-key", "a-key-of-twenty-characters-or-more");
 struct World {
     aws: Aws,
     _agent: AwsAgent,
-    _control_plane: ControlPlane,
+    control_plane: ControlPlane,
     admin: Admin,
     cli: Cli,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -78,16 +57,35 @@ impl World {
         Self {
             aws,
             _agent: agent,
-            _control_plane: control_plane,
+            control_plane,
             admin,
             cli,
-            _folder: folder,
+            folder,
         }
     }
 
     /// Types a command.
     async fn run(&self, words: &str) -> Outcome {
         self.cli.run(words.split_whitespace()).await
+    }
+
+    /// Applies a document from a file, as people do.
+    async fn register(&self, document: &Value) -> Outcome {
+        self.cli.write("document.json", &document.to_string());
+        self.run("apply -f document.json").await
+    }
+
+    /// Discovers, and gives the discovery's id, and name and class of each finding that is not as it was.
+    async fn found(&self) -> (String, Vec<(String, String)>) {
+        let shown = self.cli.json("discover aws --wait").await;
+        let id = shown["discovery"]["id"].as_str().unwrap().to_owned();
+        let text = |item: &Value, field: &str| item[field].as_str().unwrap_or_default().to_owned();
+        let items = shown["items"].as_array().unwrap().iter();
+        let mut found: Vec<_> = items
+            .map(|item| (text(item, "name"), text(item, "class")))
+            .collect();
+        found.sort();
+        (id, found)
     }
 
     /// Deploys `orders`; where it is called.
@@ -120,71 +118,46 @@ fn orders(upstream: &Upstream) -> Value {
     orders
 }
 
-async fn an_api_is_deployed_called_changed_and_removed(aws: Aws) {
-    let world = World::start(aws).await;
-    let mine = Upstream::start("mine").await;
-    world.run("env check aws").await.expect_code(0);
-    let url = world.deploy(&orders(&mine)).await;
-    let item = format!("{url}/items/1");
-    assert_eq!(world.status(Method::GET, &item, &[]).await, 403);
-    let answer = world.aws.consume(Method::GET, &item, &[KEY]).await;
-    assert_eq!(answer.status().as_u16(), 200);
-    let seen: Value = answer.json().await.unwrap();
-    assert_eq!(
-        (&seen["upstream"], &seen["path"]),
-        (&json!("mine"), &json!("/items/1"))
-    );
-    let preflight = [
-        ("origin", "https://shop.example.com"),
-        ("access-control-request-method", "GET"),
-    ];
-    assert!(world.status(Method::OPTIONS, &item, &preflight).await < 300);
-    world.run("drift aws").await.expect_code(0);
-    let found = world.run("discover aws --wait").await.expect_code(0);
-    found.expect_said("orders");
-
-    let mut changed = orders(&mine);
-    changed["spec"]["operations"] = json!([{"match": {"method": "GET", "path": "/items/{id}"}}, {"match": {"method": "GET", "path": "/new"}}]);
-    assert_eq!(world.deploy(&changed).await, url);
-    assert_eq!(
-        world.status(Method::GET, &format!("{url}/new"), &[KEY]).await,
-        200
-    );
-    assert_eq!(
-        world.status(Method::POST, &format!("{url}/items"), &[KEY]).await,
-        403
-    );
-    world
-        .run("undeploy orders --from aws --wait")
-        .await
-        .expect_code(0);
-    assert!(world.status(Method::GET, &item, &[KEY]).await >= 400);
+/// An OpenAPI document of what somebody else makes: operations by method and path, each of which the upstream is asked for below
+/// its own path.
+fn theirs(name: &str, upstream: &Upstream, operations: &[(&str, &str)]) -> Value {
+    let mut paths = serde_json::Map::new();
+    for (method, path) in operations {
+        let names: Vec<&str> = path
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split('}').next())
+            .collect();
+        let mapped: Value = names
+            .iter()
+            .map(|name| {
+                (
+                    format!("integration.request.path.{name}"),
+                    format!("method.request.path.{name}"),
+                )
+            })
+            .collect::<std::collections::BTreeMap<_, _>>()
+            .into_iter()
+            .map(|(name, value)| (name, json!(value)))
+            .collect();
+        let declared: Vec<Value> = names
+            .iter()
+            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+            .collect();
+        let integration = json!({
+            "type": "http_proxy", "httpMethod": method.to_uppercase(), "uri": format!("{}{path}", upstream.url()),
+            "passthroughBehavior": "when_no_match", "requestParameters": mapped,
+        });
+        paths.entry(*path).or_insert_with(|| json!({}))[method] = json!({
+            "parameters": declared, "responses": {"200": {"description": "It"}},
+            "x-amazon-apigateway-integration": integration,
+        });
+    }
+    json!({"openapi": "3.0.1", "info": {"title": name, "version": "1"}, "paths": paths})
 }
 
-async fn an_update_and_a_rollback_under_load_fail_no_request(aws: Aws) {
-    let world = World::start(aws).await;
-    let (one, two) = (Upstream::start("one").await, Upstream::start("two").await);
-    let url = format!("{}/items/1", world.deploy(&orders(&one)).await);
-    let key = HeaderMap::from_iter([(KEY.0.parse().unwrap(), HeaderValue::from_static(KEY.1))]);
-    let load = Load::start_with(4, &url, &key, describe);
-    world.deploy(&orders(&two)).await;
-    serves(&world, &url, "two").await;
-    world.run("rollback orders --env aws --wait").await.expect_code(0);
-    serves(&world, &url, "one").await;
-    let answers = load.finish().await;
-    let seen: Vec<&str> = answers.keys().map(String::as_str).collect();
-    assert_eq!(seen, ["200 one", "200 two"], "{answers:?}");
-}
-
-/// AWS says that a stage is switched before every machine of its serves the new deployment.
-async fn serves(world: &World, url: &str, upstream: &str) {
-    wait::until_true("the stage serves what was deployed", async || {
-        let answer = world.aws.consume(Method::GET, url, &[KEY]).await;
-        answer.json::<Value>().await.unwrap_or_default()["upstream"] == upstream
-    })
-    .await;
-}
-
-fn describe(status: u16, _headers: &HeaderMap, body: &Value) -> String {
-    format!("{status} {}", body["upstream"].as_str().unwrap_or("?"))
+fn pairs<const COUNT: usize>(pairs: [(&str, &str); COUNT]) -> Vec<(String, String)> {
+    pairs
+        .map(|(name, class)| (name.to_owned(), class.to_owned()))
+        .into()
 }

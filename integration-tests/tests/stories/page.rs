@@ -20,18 +20,28 @@ use gatehouse_integration_tests::{binaries::binary, ports::free_address, process
 /// How often a command of a page is typed at least; fewer mean that its format changed.
 const COMMANDS_MIN: usize = 12;
 
-/// Does everything that a page asks its reader to do, in this home.
-pub(crate) async fn follow(page: &str, home: &Path) {
-    follow_beside(page, home, &["gatehouse"], &[]).await;
+/// What is there already where a page is followed.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Built programs that are typed, beside `gatehouse`.
+    pub(crate) programs: Vec<&'static str>,
+    /// Programs of others that are typed: their names, and where they are.
+    pub(crate) others: Vec<(&'static str, PathBuf)>,
+    /// Addresses on the page, and where it is.
+    pub(crate) addresses: Vec<(&'static str, String)>,
+    /// Variables that the reader has set already.
+    pub(crate) variables: Vec<(&'static str, String)>,
+    /// Identities on the page that a vendor gives: the first line that shows one tells what it is here.
+    pub(crate) identities: Vec<&'static str>,
 }
 
-/// The same with these programs, beside something that is there already: addresses on the page, and where it is.
-pub(crate) async fn follow_beside(
-    page: &str,
-    home: &Path,
-    programs: &[&str],
-    beside: &[(&'static str, String)],
-) {
+/// Does everything that a page asks its reader to do, in this home.
+pub(crate) async fn follow(page: &str, home: &Path) {
+    follow_beside(page, home, Beside::default()).await;
+}
+
+/// The same beside something that is there already.
+pub(crate) async fn follow_beside(page: &str, home: &Path, beside: Beside) {
     let actions = actions(page);
     let is_run = |action: &&Action| matches!(action, Action::Run(_));
     let count = actions.iter().filter(is_run).count();
@@ -40,11 +50,17 @@ pub(crate) async fn follow_beside(
         "the page has {count} commands; is its format right?"
     );
     fs::create_dir(home.join("bin")).unwrap();
-    for program in programs {
-        std::os::unix::fs::symlink(binary(program), home.join("bin").join(program)).unwrap();
+    let built = ["gatehouse"].iter().chain(&beside.programs);
+    let programs = built.map(|name| (*name, binary(name)));
+    for (name, path) in programs.chain(beside.others) {
+        std::os::unix::fs::symlink(path, home.join("bin").join(name)).unwrap();
     }
     let mut run = Run::begin(home);
-    run.replacements.extend_from_slice(beside);
+    run.replacements.extend(beside.addresses);
+    run.unknown = beside.identities;
+    let variables = beside.variables.into_iter();
+    run.variables
+        .extend(variables.map(|(name, value)| (name.to_owned(), value)));
     for action in &actions {
         run.take(action).await;
     }
@@ -120,6 +136,8 @@ struct Run {
     /// What was exported.
     variables: BTreeMap<String, String>,
     replacements: Vec<(&'static str, String)>,
+    /// Identities of a vendor that nothing was printed of yet.
+    unknown: Vec<&'static str>,
     /// The identity that the last command printed.
     identity: Option<String>,
     background: Vec<Process>,
@@ -144,6 +162,7 @@ impl Run {
             folder: home.to_owned(),
             variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
             replacements,
+            unknown: Vec::new(),
             identity: None,
             background: Vec::new(),
         }
@@ -269,6 +288,7 @@ impl Run {
             String::from_utf8_lossy(&output.stderr)
         );
         assert_eq!(output.status.code(), Some(code), "$ {line}\n{printed}");
+        self.learn(&step.shown, &printed);
         for shown in &step.shown {
             let shown = self.put_into(shown);
             assert!(
@@ -281,6 +301,17 @@ impl Run {
             .find(|word| is_identity(word))
             .map(str::to_owned)
             .or(self.identity.take());
+    }
+
+    /// Learns what the identities of a vendor are that the page shows below a command.
+    fn learn(&mut self, shown: &[String], printed: &str) {
+        let here: Vec<String> = shown.iter().map(|line| self.put_into(line)).collect();
+        self.unknown.retain(|written| {
+            let actual = here.iter().find_map(|line| stands_for(written, line, printed));
+            self.replacements
+                .extend(actual.iter().map(|actual| (*written, actual.clone())));
+            actual.is_none()
+        });
     }
 
     fn in_home(&self, command: &mut Command) {
@@ -309,6 +340,17 @@ impl Run {
     }
 }
 
+/// What a printed line has in the place where a line of the page has this identity.
+fn stands_for(written: &str, shown: &str, printed: &str) -> Option<String> {
+    let (before, after) = shown.split_once(written)?;
+    let before = before.rsplit("...").next()?;
+    let after = after.split("...").next()?;
+    let (_, rest) = printed.split_once(before)?;
+    let end = rest.find(|sign: char| !sign.is_ascii_alphanumeric())?;
+    let (identity, rest) = rest.split_at(end);
+    rest.starts_with(after).then(|| identity.to_owned())
+}
+
 /// Whether a word is a UUID.
 fn is_identity(word: &str) -> bool {
     let lengths: Vec<usize> = word.split('-').map(str::len).collect();
@@ -328,6 +370,22 @@ fn matches(shown: &str, printed: &str) -> bool {
         }
     }
     true
+}
+
+#[test]
+fn identities_are_those_that_are_printed_in_their_place() {
+    let is = |shown, printed| stands_for("a1b2c3", shown, printed);
+    let printed = "deployed\nhttps://zz9.example.com/live\n";
+    assert_eq!(
+        is("https://a1b2c3.example.com/live", printed),
+        Some("zz9".to_owned())
+    );
+    assert_eq!(
+        is(r#"..."id": "a1b2c3",..."#, r#"{"id": "k7", "name": "x"}"#),
+        Some("k7".to_owned())
+    );
+    assert_eq!(is("https://a1b2c3.example.com/test", printed), None);
+    assert_eq!(is("deployed", printed), None);
 }
 
 #[test]
