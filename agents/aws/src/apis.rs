@@ -110,6 +110,8 @@ pub(crate) trait Calls: Send + Sync {
         switch: &Switch<'_>,
         tags: &BTreeMap<String, String>,
     ) -> Result<Stage>;
+    /// Has the stage serve what it is pointed to, and no longer every change of its API at once.
+    async fn stop_deploying_by_itself(&self, id: &str) -> Result<()>;
     /// Changes the stage in one call: what it serves, the record of it, its settings. `held` is what it was.
     async fn switch(&self, id: &str, held: &Stage, switch: &Switch<'_>) -> Result<Stage>;
     /// The stages that there are.
@@ -150,6 +152,8 @@ pub(crate) struct Stage {
     pub(crate) settings: BTreeMap<String, String>,
     /// A part of the requests goes to another snapshot.
     pub(crate) has_canary: bool,
+    /// It serves every change of its API at once, and cannot be pointed to a snapshot.
+    pub(crate) deploys_by_itself: bool,
 }
 
 impl Stage {

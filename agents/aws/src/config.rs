@@ -44,7 +44,7 @@ pub struct AwsSettings {
     #[serde(default = "default_kind")]
     #[schema(pattern = "^(auto|rest|http)$")]
     pub kind: String,
-    /// Where a REST API is reached from: `regional`, `edge` or `private`.
+    /// Where a REST API that is made here is reached from: `regional`, `edge` or `private`. One that is there keeps its own.
     #[serde(default = "default_endpoint_type")]
     #[schema(pattern = "^(regional|edge|private)$")]
     pub endpoint_type: String,

@@ -124,8 +124,7 @@ async fn titles(vendor: &Vendor) -> BTreeMap<String, String> {
         let deployment = &api["deployments"][stage["deploymentId"].as_str().unwrap()];
         text(&deployment["snapshot"]["settings"]["title"])
     };
-    let titles: BTreeMap<String, String> =
-        apis.iter().map(|api| (text(&api["name"]), served(api))).collect();
+    let titles: BTreeMap<String, String> = apis.iter().map(|api| (text(&api["name"]), served(api))).collect();
     assert_eq!(titles.len(), apis.len(), "nothing is there twice: {apis:#?}");
     titles
 }

@@ -37,6 +37,7 @@ macro_rules! stage {
             variables: answer.stage_variables.unwrap_or_default(),
             settings,
             has_canary: false,
+            deploys_by_itself: answer.auto_deploy.unwrap_or(false),
         }
     }};
 }
@@ -149,6 +150,17 @@ impl Calls for Http<'_> {
             })
             .await?;
         Ok(stage!(made))
+    }
+
+    async fn stop_deploying_by_itself(&self, id: &str) -> Result<()> {
+        let name = &self.account.settings.stage;
+        self.account
+            .call("UpdateStage", self.object, |clients| {
+                let call = clients.http.update_stage().api_id(id).stage_name(name);
+                call.auto_deploy(false).send()
+            })
+            .await
+            .map(drop)
     }
 
     async fn switch(&self, id: &str, held: &Stage, switch: &Switch<'_>) -> Result<Stage> {

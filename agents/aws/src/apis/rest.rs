@@ -40,6 +40,7 @@ macro_rules! stage {
             variables: answer.variables.unwrap_or_default(),
             settings,
             has_canary: answer.canary_settings.is_some(),
+            deploys_by_itself: false,
         }
     }};
 }
@@ -167,6 +168,11 @@ impl Calls for Rest<'_> {
             })
             .await?;
         Ok(stage!(made))
+    }
+
+    /// No stage of a REST API does.
+    async fn stop_deploying_by_itself(&self, _: &str) -> Result<()> {
+        Ok(())
     }
 
     async fn switch(&self, id: &str, held: &Stage, switch: &Switch<'_>) -> Result<Stage> {

@@ -122,6 +122,7 @@ impl Deploying<'_> {
     /// Makes everything beside what is served, and serves it.
     async fn serve(&self, steps: &mut Steps<'_>, begun: &Begun) -> Result<(Record, Stage)> {
         let keys = self.keys(begun);
+        self.hold(steps, begun).await?;
         let made = keys.made(steps).await?;
         let served = self.snapshot(steps, begun).await?;
         let plan = match &begun.stage {

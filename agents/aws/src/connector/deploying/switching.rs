@@ -2,7 +2,7 @@
 
 use gatehouse_connector_sdk::{error::Result, journal::Steps};
 
-use super::Deploying;
+use super::{Begun, Deploying};
 use crate::{
     apis::{Api, Stage, Switch, domains::Domain},
     record::Record,
@@ -44,6 +44,27 @@ impl Deploying<'_> {
                     .await
             }
         }
+    }
+
+    /// Lets the stage serve what it serves now until it is switched: one that deploys by itself would serve a definition as
+    /// soon as it is put, and cannot be pointed to a snapshot.
+    pub(super) async fn hold(&self, steps: &mut Steps<'_>, begun: &Begun) -> Result<()> {
+        if !begun.stage.as_ref().is_some_and(|stage| stage.deploys_by_itself) {
+            return Ok(());
+        }
+        let (calls, id) = (self.calls(), &begun.api.id);
+        let stage = &self.account.settings.stage;
+        let description = format!(
+            "let the stage `{stage}` of {} deploy by itself no more",
+            self.object
+        );
+        steps
+            .take(
+                description,
+                Some(id.external_ref().0),
+                calls.stop_deploying_by_itself(&id.id),
+            )
+            .await
     }
 
     /// The path of the environment's domain name below which the API is reached.
