@@ -6,7 +6,9 @@ use super::{headers, not_empty, note, url, within};
 use crate::{
     identity::ResourceName,
     issue::Issue,
-    policy::{ApiKeyPolicy, BasicPolicy, CredentialLocation, JwtPolicy, MtlsPolicy, OAuth2Policy},
+    policy::{
+        ApiKeyPolicy, BasicPolicy, CredentialLocation, ExtAuthzPolicy, JwtPolicy, MtlsPolicy, OAuth2Policy,
+    },
 };
 
 pub(super) fn api_key(policy: &ApiKeyPolicy, at: &str, issues: &mut Vec<Issue>) {
@@ -136,6 +138,29 @@ pub(super) fn mtls(policy: &MtlsPolicy, at: &str, issues: &mut Vec<Issue>) {
             let detail = "expected a DNS name, a URI or an e-mail address as certificates carry it";
             issues.push(Issue::new(format!("{at}/allowedNames/{index}"), detail));
         }
+    }
+}
+
+pub(super) fn ext_authz(policy: &ExtAuthzPolicy, at: &str, issues: &mut Vec<Issue>) {
+    note(issues, format!("{at}/url"), url::secret_url(&policy.url));
+    let time = policy.timeout_ms.into();
+    within(issues, format!("{at}/timeoutMs"), time, (1, 60_000));
+    for (index, name) in policy.request_headers.iter().enumerate() {
+        note(
+            issues,
+            format!("{at}/requestHeaders/{index}"),
+            headers::name(name),
+        );
+    }
+    for (index, name) in policy.upstream_headers.iter().enumerate() {
+        note(
+            issues,
+            format!("{at}/upstreamHeaders/{index}"),
+            headers::changeable(name),
+        );
+    }
+    if let Some(name) = &policy.consumer_header {
+        note(issues, format!("{at}/consumerHeader"), headers::name(name));
     }
 }
 
