@@ -7,6 +7,7 @@ pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
 pub(crate) mod cors;
+pub(crate) mod external;
 pub(crate) mod headers;
 mod json;
 mod jwks;
@@ -36,6 +37,7 @@ use self::{
     api_key::{ApiKeys, Location},
     basic::Basic,
     cors::Cors,
+    external::External,
     headers::Changes,
     jwks::KeySets,
     jwt::Jwt,
@@ -72,6 +74,7 @@ pub(crate) enum Check {
     ApiKey(Arc<ApiKeys>),
     Basic(Arc<Basic>),
     Jwt(Arc<Jwt>),
+    External(Arc<External>),
     RateLimit(Arc<RateLimit>),
     Validation(Arc<Validation>),
 }
@@ -82,8 +85,9 @@ impl Check {
         match self {
             Self::Addresses(_) => 0,
             Self::ApiKey(_) | Self::Basic(_) | Self::Jwt(_) => 1,
-            Self::RateLimit(_) => 2,
-            Self::Validation(_) => 3,
+            Self::External(_) => 2,
+            Self::RateLimit(_) => 3,
+            Self::Validation(_) => 4,
         }
     }
 }
@@ -262,6 +266,10 @@ impl<'a> ApiPolicies<'a> {
                 let basic = Basic::compile(basic, &self.config.secret_hashes)?;
                 Compiled::Check(Check::Basic(Arc::new(basic)))
             }
+            Policy::ExtAuthz(external) => {
+                let external = External::compile(external, self.endpoints)?;
+                Compiled::Check(Check::External(Arc::new(external)))
+            }
             Policy::IpFilter(filter) => {
                 Compiled::Check(Check::Addresses(Arc::new(Addresses::compile(filter)?)))
             }
@@ -325,6 +333,9 @@ impl Chain {
                 Location::Header(name) => self.hidden_headers.push(name.clone()),
                 Location::Query(name) => self.hidden_parameters.push(name.clone()),
             },
+            Check::External(external) => self
+                .hidden_headers
+                .extend(external.upstream_headers.iter().cloned()),
             Check::Basic(basic) if !basic.forward => self.hidden_headers.push(header::AUTHORIZATION),
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc};
 
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
@@ -15,7 +15,11 @@ use super::{
 };
 use crate::{
     api::Route,
-    policy::{Chain, Check, rate_limit::Caller},
+    policy::{
+        Chain, Check,
+        external::{Asked, External},
+        rate_limit::Caller,
+    },
     router::{
         Lookup,
         path::NormalPath,
@@ -103,9 +107,11 @@ impl Exchange<'_> {
         &mut self,
         chain: &Chain,
         parts: &request::Parts,
-        query: Option<&str>,
+        uri: &Uri,
+        host: &HeaderValue,
         has_body: bool,
     ) -> Result<(), Problem> {
+        let query = uri.query();
         for check in &chain.checks {
             match check {
                 Check::Addresses(addresses) => addresses.check(self.client.address)?,
@@ -117,6 +123,7 @@ impl Exchange<'_> {
                         self.consumer = Some(subject);
                     }
                 }
+                Check::External(external) => self.ask(external, parts, uri, host).await?,
                 Check::RateLimit(limit) => limit.check(Caller {
                     address: self.client.address,
                     consumer: self.consumer.as_deref(),
@@ -124,6 +131,30 @@ impl Exchange<'_> {
                 })?,
             }
         }
+        Ok(())
+    }
+
+    /// Has a service decide, and keeps what it says of the request.
+    async fn ask(
+        &mut self,
+        external: &External,
+        parts: &request::Parts,
+        uri: &Uri,
+        host: &HeaderValue,
+    ) -> Result<(), Problem> {
+        let asked = Asked {
+            method: &parts.method,
+            uri,
+            host,
+            headers: &parts.headers,
+            address: self.client.address,
+            secure: self.client.secure,
+        };
+        let verdict = external.check(&self.client.worker.pool, asked).await?;
+        if verdict.consumer.is_some() {
+            self.consumer = verdict.consumer;
+        }
+        self.vouched.extend(verdict.headers);
         Ok(())
     }
 

@@ -57,6 +57,9 @@ impl Exchange<'_> {
         for credential in &route.chain.hidden_headers {
             headers.remove(credential);
         }
+        for (name, value) in &self.vouched {
+            headers.append(name.clone(), value.clone());
+        }
         let origin = Origin {
             address: &self.client.address_header,
             host,

@@ -12,7 +12,7 @@ mod upgrade;
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
 use hyper::body::{Body as _, Incoming};
 
 use self::{
@@ -67,6 +67,8 @@ struct Exchange<'a> {
     /// Where the calling script comes from, if the route cares.
     origin: Option<HeaderValue>,
     consumer: Option<Arc<str>>,
+    /// What a service that let the request through says to the upstream.
+    vouched: Vec<(HeaderName, HeaderValue)>,
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
@@ -81,6 +83,7 @@ impl<'a> Exchange<'a> {
             request_id: None,
             origin: None,
             consumer: None,
+            vouched: Vec::new(),
             exceeded: None,
             entry: None,
         }
@@ -107,7 +110,7 @@ impl<'a> Exchange<'a> {
             route
         };
         let has_body = !body.is_end_stream();
-        self.admit(&route.chain, &parts, uri.query(), has_body).await?;
+        self.admit(&route.chain, &parts, &uri, &host, has_body).await?;
         let body = self.limit(&route.chain, body)?;
         let body = admit::checked(&route.chain, body).await?;
         if let Some(respond) = &route.chain.respond {

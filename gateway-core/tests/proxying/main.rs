@@ -11,6 +11,7 @@ mod access_log;
 mod admin;
 mod changes;
 mod enforcement;
+mod external;
 mod heads;
 mod jwt;
 mod policies;

@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 ///
 /// The gateway sends `GET` to the URL, with `X-Forwarded-Method`, `X-Forwarded-Proto`, `X-Forwarded-Host`,
 /// `X-Forwarded-Uri` and `X-Forwarded-For` saying what the request is, and with the headers listed here. An answer of 2xx
-/// lets the request through; one of 401 or 403 is given to the caller with its body and `WWW-Authenticate`. Any other answer,
-/// and none in time, is answered 503: nobody gets in while nobody decides.
+/// lets the request through; one of 3xx or 4xx is given to the caller as it is, with its body of up to 64 KiB and what tells
+/// callers how to get in (`WWW-Authenticate`, `Location`, `Set-Cookie`). Any other answer, and none in time, is answered 503:
+/// nobody gets in while nobody decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExtAuthzPolicy {
