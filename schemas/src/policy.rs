@@ -5,6 +5,7 @@
 //! places come together is [`merge`].
 
 mod canonical;
+mod conditions;
 mod explain;
 mod external;
 mod keys;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::{
+    conditions::{ConditionsPolicy, condition},
     explain::{ExplainedPolicy, Explanation, OverriddenPolicy, explain},
     external::ExtAuthzPolicy,
     keys::{ApiKeyConsumer, ApiKeyPolicy, BasicPolicy, BasicUser, CredentialLocation},
@@ -58,6 +60,9 @@ pub enum Policy {
     /// Callers present a client certificate of a trusted authority. A security policy.
     #[serde(rename = "auth.mtls")]
     AuthMtls(MtlsPolicy),
+    /// Expressions hold of each request. A security policy.
+    #[serde(rename = "auth.conditions")]
+    AuthConditions(ConditionsPolicy),
     /// A service decides about each request. A security policy.
     #[serde(rename = "ext.authz")]
     ExtAuthz(ExtAuthzPolicy),
@@ -107,12 +112,13 @@ pub enum Policy {
 
 impl Policy {
     /// Every canonical policy type there is.
-    pub const TYPES: [&'static str; 20] = [
+    pub const TYPES: [&'static str; 21] = [
         "auth.apiKey",
         "auth.jwt",
         "auth.basic",
         "auth.oauth2",
         "auth.mtls",
+        "auth.conditions",
         "ext.authz",
         "ip.filter",
         "request.validate",
@@ -138,6 +144,7 @@ impl Policy {
             Self::AuthBasic(_) => "auth.basic",
             Self::AuthOAuth2(_) => "auth.oauth2",
             Self::AuthMtls(_) => "auth.mtls",
+            Self::AuthConditions(_) => "auth.conditions",
             Self::ExtAuthz(_) => "ext.authz",
             Self::IpFilter(_) => "ip.filter",
             Self::RequestValidate(_) => "request.validate",

@@ -33,6 +33,7 @@ pub(crate) fn lack(policy: &str) -> Option<&'static str> {
             "the gateway keeps only hashes of secrets, and asking an authorization server about a token takes the \
              client's secret itself; use `auth.jwt`"
         }
+        "auth.conditions" => "the gateway evaluates no conditions",
         "auth.mtls" => "the gateway does not ask callers for certificates",
         "quota" => {
             "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"

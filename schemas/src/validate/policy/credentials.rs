@@ -7,7 +7,8 @@ use crate::{
     identity::ResourceName,
     issue::Issue,
     policy::{
-        ApiKeyPolicy, BasicPolicy, CredentialLocation, ExtAuthzPolicy, JwtPolicy, MtlsPolicy, OAuth2Policy,
+        ApiKeyPolicy, BasicPolicy, ConditionsPolicy, CredentialLocation, ExtAuthzPolicy, JwtPolicy,
+        MtlsPolicy, OAuth2Policy, condition,
     },
 };
 
@@ -137,6 +138,20 @@ pub(super) fn mtls(policy: &MtlsPolicy, at: &str, issues: &mut Vec<Issue>) {
         if name.is_empty() || name.contains(|it: char| it.is_whitespace() || it.is_control()) {
             let detail = "expected a DNS name, a URI or an e-mail address as certificates carry it";
             issues.push(Issue::new(format!("{at}/allowedNames/{index}"), detail));
+        }
+    }
+}
+
+pub(super) fn conditions(policy: &ConditionsPolicy, at: &str, issues: &mut Vec<Issue>) {
+    if policy.require.is_empty() && policy.deny.is_empty() {
+        issues.push(Issue::new(
+            at,
+            "needs at least one condition in `require` or `deny`",
+        ));
+    }
+    for (field, expressions) in [("require", &policy.require), ("deny", &policy.deny)] {
+        for (index, text) in expressions.iter().enumerate() {
+            note(issues, format!("{at}/{field}/{index}"), condition(text).map(drop));
         }
     }
 }

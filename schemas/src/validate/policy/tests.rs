@@ -55,6 +55,16 @@ fn credentials() {
         ],
     );
     check(
+        "auth.conditions",
+        json!({}),
+        &[": needs at least one condition in `require` or `deny`"],
+    );
+    check(
+        "auth.conditions",
+        json!({"require": ["claims.role == 'admin'"], "deny": ["user == 'x'"]}),
+        &["/deny/0: nothing is called `user`; there are `claims`, `consumer`, `request`, `source`"],
+    );
+    check(
         "ext.authz",
         json!({"url": "http://authorizer.example", "timeoutMs": 0, "requestHeaders": ["a b"], "upstreamHeaders": ["host"], "consumerHeader": ""}),
         &[
