@@ -21,6 +21,7 @@ use crate::{
     metrics::Registry,
     options::GatewayOptions,
     policy::Compiler,
+    proxy::budget::BodyBudget,
     snapshot::Store,
     table::Table,
     upstream::Endpoints,
@@ -58,6 +59,7 @@ impl Core {
             table: ArcSwap::default(),
             unrouted: metrics.get(&Arc::from("")),
             access_log: options.access_log,
+            bodies: BodyBudget::new(options.held_body_bytes),
             head_timeout: options.head_timeout,
         });
         Self {
@@ -137,6 +139,7 @@ impl Core {
             "# HELP gatehouse_gateway_apis APIs being served.\n# TYPE gatehouse_gateway_apis gauge\n",
         );
         text.push_str(&format!("gatehouse_gateway_apis {apis}\n"));
+        text.push_str(&self.shared.bodies.text());
         let more = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(MoreMetrics(more)) = more.as_ref() {
             text.push_str(&more());

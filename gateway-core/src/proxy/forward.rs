@@ -99,7 +99,7 @@ impl Exchange<'_> {
             pool: Rc::clone(&self.client.worker.pool),
             endpoint: route.upstream.endpoint.id,
         };
-        let completion = self.completion(parts.status);
+        let completion = self.completion(parts.status, &parts.headers);
         Response::from_parts(parts, ResponseBody::upstream(body, completion))
     }
 

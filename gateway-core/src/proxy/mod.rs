@@ -3,6 +3,7 @@
 
 mod admit;
 pub(crate) mod body;
+pub(crate) mod budget;
 pub(crate) mod completion;
 mod forward;
 pub(crate) mod head;
@@ -103,16 +104,20 @@ impl<'a> Exchange<'a> {
         let route = {
             let table = self.client.worker.shared.table.load();
             if let Some(headers) = self.preflight(&table, &parts, &host, &path, uri.query()) {
+                if let Some(route) = self.route.clone() {
+                    self.follow_log(&route, &parts, &host, uri.path());
+                }
                 return Ok(self.own_answer(StatusCode::NO_CONTENT, headers?, Bytes::new()));
             }
             let route = self.route(&table, &parts, &host, &path, uri.query())?;
+            self.follow_log(&route, &parts, &host, uri.path());
             admit::refuse_disguise(&table, &parts, &host, &path, uri.query(), &route)?;
             route
         };
         let has_body = !body.is_end_stream();
         self.admit(&route.chain, &parts, &uri, &host, has_body).await?;
         let body = self.limit(&route.chain, body)?;
-        let body = admit::checked(&route.chain, body).await?;
+        let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
         if let Some(respond) = &route.chain.respond {
             return Ok(self.fixed_answer(&route, respond));
         }
@@ -125,20 +130,46 @@ impl<'a> Exchange<'a> {
         let worker = &self.client.worker;
         let given = parts.headers.get(&head::REQUEST_ID).filter(|id| is_harmless(id));
         let id = given.cloned().unwrap_or_else(|| worker.next_request_id());
-        if worker.shared.access_log && tracing::enabled!(target: "gateway_access", tracing::Level::INFO) {
-            let host = parts.headers.get(header::HOST).map(text);
-            let host = parts.uri.host().or(host);
-            self.entry = Some(Box::new(AccessEntry {
-                method: parts.method.clone(),
-                host: host.unwrap_or_default().to_owned(),
-                path: parts.uri.path().to_owned(),
-                client: self.client.address,
-                request_id: text(&id).to_owned(),
-                api: None,
-                consumer: None,
-            }));
-        }
         self.request_id = Some(id);
+        if worker.shared.access_log {
+            let host = parts.headers.get(header::HOST).map(text);
+            let host = parts.uri.host().or(host).unwrap_or_default();
+            self.entry = self.access_entry(&parts.method, host, parts.uri.path());
+        }
+    }
+
+    /// What the access log will say of this request, if anybody listens to it.
+    fn access_entry(&self, method: &Method, host: &str, path: &str) -> Option<Box<AccessEntry>> {
+        if !tracing::enabled!(target: "gateway_access", tracing::Level::INFO) {
+            return None;
+        }
+        Some(Box::new(AccessEntry {
+            method: method.clone(),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            client: self.client.address,
+            request_id: self.request_id.as_ref().map(text).unwrap_or_default().to_owned(),
+            api: None,
+            consumer: None,
+            logged: None,
+        }))
+    }
+
+    /// A route with a `log` policy decides whether this request is written and what of it.
+    fn follow_log(&mut self, route: &Route, parts: &request::Parts, host: &HeaderValue, path: &str) {
+        let Some(log) = &route.chain.log else {
+            return;
+        };
+        if !log.picks() {
+            self.entry = None;
+            return;
+        }
+        if self.entry.is_none() {
+            self.entry = self.access_entry(&parts.method, text(host), path);
+        }
+        if let Some(entry) = &mut self.entry {
+            entry.logged = Some(log.of_request(&parts.headers));
+        }
     }
 
     fn route(
@@ -193,7 +224,8 @@ impl<'a> Exchange<'a> {
     }
 
     fn own_answer(&mut self, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::own(body, self.completion(status)));
+        let completion = self.completion(status, &headers);
+        let mut response = Response::new(ResponseBody::own(body, completion));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response
@@ -209,7 +241,7 @@ impl<'a> Exchange<'a> {
         self.own_answer(respond.status, headers, respond.body.clone())
     }
 
-    fn completion(&mut self, status: StatusCode) -> Completion {
+    fn completion(&mut self, status: StatusCode, headers: &HeaderMap) -> Completion {
         let worker = &self.client.worker;
         let metrics = match &self.route {
             Some(route) => &route.metrics,
@@ -219,6 +251,9 @@ impl<'a> Exchange<'a> {
         if let Some(entry) = &mut entry {
             entry.api = self.route.as_ref().map(|route| Arc::clone(&route.api));
             entry.consumer = self.consumer.take();
+            if let Some(logged) = &mut entry.logged {
+                logged.answered(headers);
+            }
         }
         Completion::new(
             Rc::clone(worker),

@@ -52,10 +52,16 @@ impl Problem {
         unsupported_type = UNSUPPORTED_MEDIA_TYPE, "unsupported-type", "Unsupported type of body";
         /// More requests than a limit lets through.
         rate_limited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
+        /// The body did not come in time.
+        too_slow = REQUEST_TIMEOUT, "too-slow", "Request too slow";
+        /// There is no memory for the body at this moment.
+        overloaded = SERVICE_UNAVAILABLE, "overloaded", "Overloaded";
         /// The keys to check a credential with cannot be had.
         keys_unavailable = SERVICE_UNAVAILABLE, "keys-unavailable", "Keys unavailable";
         /// Nobody says whether the request may go on.
         authorizer_unavailable = SERVICE_UNAVAILABLE, "authorizer-unavailable", "Authorizer unavailable";
+        /// The authorization server cannot be asked about a token.
+        authorization_server_unavailable = SERVICE_UNAVAILABLE, "authorization-server-unavailable", "Authorization server unavailable";
         /// No connection to the upstream.
         upstream_unreachable = BAD_GATEWAY, "upstream-unreachable", "Upstream unreachable";
         /// The upstream's answer cannot be used.

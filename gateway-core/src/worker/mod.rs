@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
-use crate::{metrics::ApiMetrics, table::Table, upstream::pool::Pool};
+use crate::{metrics::ApiMetrics, proxy::budget::BodyBudget, table::Table, upstream::pool::Pool};
 
 /// What all workers share.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     /// Counts requests that found no route.
     pub(crate) unrouted: Arc<ApiMetrics>,
     pub(crate) access_log: bool,
+    /// What bodies that are held may take up together.
+    pub(crate) bodies: Arc<BodyBudget>,
     /// How long a caller may take for a request's head, and between two requests.
     pub(crate) head_timeout: Duration,
 }
