@@ -59,6 +59,7 @@ impl Core {
             unrouted: metrics.get(&Arc::from("")),
             access_log: options.access_log,
             head_timeout: options.head_timeout,
+            stall_timeout: options.stall_timeout,
         });
         Self {
             shared,

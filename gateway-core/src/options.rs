@@ -19,6 +19,9 @@ pub struct GatewayOptions {
     pub access_log: bool,
     /// How long a caller may take for a request's head, and between two requests.
     pub head_timeout: Duration,
+    /// How long a caller may stop in the middle of a request's body, or take nothing of an answer that is there
+    /// for it. Then its connection is closed.
+    pub stall_timeout: Duration,
 }
 
 impl Default for GatewayOptions {
@@ -32,6 +35,7 @@ impl Default for GatewayOptions {
             worker_threads: None,
             access_log: false,
             head_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(60),
         }
     }
 }
