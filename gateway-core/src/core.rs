@@ -61,6 +61,7 @@ impl Core {
             access_log: options.access_log,
             bodies: BodyBudget::new(options.held_body_bytes),
             head_timeout: options.head_timeout,
+            stall_timeout: options.stall_timeout,
         });
         Self {
             shared,

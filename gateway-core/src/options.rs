@@ -22,6 +22,9 @@ pub struct GatewayOptions {
     pub held_body_bytes: u64,
     /// How long a caller may take for a request's head, and between two requests.
     pub head_timeout: Duration,
+    /// How long a caller may stop in the middle of a request's body, or take nothing of an answer that is there
+    /// for it. Then its connection is closed.
+    pub stall_timeout: Duration,
 }
 
 impl Default for GatewayOptions {
@@ -36,6 +39,7 @@ impl Default for GatewayOptions {
             access_log: false,
             held_body_bytes: 64 * 1024 * 1024,
             head_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(60),
         }
     }
 }

@@ -112,6 +112,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let head_timeout = client.worker.shared.head_timeout;
+    let stream = stream.with_stall_timeout(client.worker.shared.stall_timeout);
     let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&client), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -138,6 +139,7 @@ async fn serve_http2<S>(client: Rc<Client>, stream: Guarded<S>, mut stopping: St
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let stream = stream.with_stall_timeout(client.worker.shared.stall_timeout);
     let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&client), request));
     let connection = http2::Builder::new(Local)
         .timer(TokioTimer::new())

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) bodies: Arc<BodyBudget>,
     /// How long a caller may take for a request's head, and between two requests.
     pub(crate) head_timeout: Duration,
+    /// How long a caller may stop in the middle of a body, or take nothing of an answer.
+    pub(crate) stall_timeout: Duration,
 }
 
 /// One worker, as its connections see it.
