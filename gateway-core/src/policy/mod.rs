@@ -11,6 +11,7 @@ pub(crate) mod headers;
 mod json;
 mod jwks;
 mod jwt;
+pub(crate) mod mtls;
 pub(crate) mod rate_limit;
 pub(crate) mod respond;
 pub(crate) mod rewrite;
@@ -39,6 +40,7 @@ use self::{
     headers::Changes,
     jwks::KeySets,
     jwt::Jwt,
+    mtls::Certificates,
     rate_limit::RateLimit,
     respond::Respond,
     rewrite::Rewrite,
@@ -71,6 +73,7 @@ pub(crate) enum Check {
     Addresses(Arc<Addresses>),
     ApiKey(Arc<ApiKeys>),
     Basic(Arc<Basic>),
+    Certificate(Arc<Certificates>),
     Jwt(Arc<Jwt>),
     RateLimit(Arc<RateLimit>),
     Validation(Arc<Validation>),
@@ -81,7 +84,7 @@ impl Check {
     fn rank(&self) -> u8 {
         match self {
             Self::Addresses(_) => 0,
-            Self::ApiKey(_) | Self::Basic(_) | Self::Jwt(_) => 1,
+            Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Jwt(_) => 1,
             Self::RateLimit(_) => 2,
             Self::Validation(_) => 3,
         }
@@ -262,6 +265,9 @@ impl<'a> ApiPolicies<'a> {
                 let basic = Basic::compile(basic, &self.config.secret_hashes)?;
                 Compiled::Check(Check::Basic(Arc::new(basic)))
             }
+            Policy::AuthMtls(mtls) => {
+                Compiled::Check(Check::Certificate(Arc::new(Certificates::compile(mtls)?)))
+            }
             Policy::IpFilter(filter) => {
                 Compiled::Check(Check::Addresses(Arc::new(Addresses::compile(filter)?)))
             }
@@ -329,6 +335,14 @@ impl Chain {
             _ => {}
         }
         self.checks.push(check);
+    }
+
+    /// Those checks that look at callers' certificates.
+    pub(crate) fn certificate_checks(&self) -> impl Iterator<Item = &Certificates> {
+        self.checks.iter().filter_map(|check| match check {
+            Check::Certificate(certificates) => Some(&**certificates),
+            _ => None,
+        })
     }
 
     /// Those checks that look at bodies.

@@ -25,13 +25,14 @@ pub fn policy_support() -> Vec<PolicySupport> {
 /// Why a policy type is not enforced; none if it is.
 pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
-        "auth.apiKey" | "auth.jwt" | "auth.basic" | "ip.filter" | "request.validate" | "request.size"
-        | "ratelimit" | "cors" | "headers" | "rewrite" | "respond" | "timeout" => return None,
+        "auth.apiKey" | "auth.jwt" | "auth.basic" | "auth.mtls" | "ip.filter" | "request.validate"
+        | "request.size" | "ratelimit" | "cors" | "headers" | "rewrite" | "respond" | "timeout" => {
+            return None;
+        }
         "auth.oauth2" => {
             "the gateway keeps only hashes of secrets, and asking an authorization server about a token takes the \
              client's secret itself; use `auth.jwt`"
         }
-        "auth.mtls" => "the gateway does not ask callers for certificates",
         "quota" => {
             "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"
         }

@@ -9,10 +9,13 @@
 
 mod access_log;
 mod admin;
+mod authority;
+mod certificates;
 mod changes;
 mod enforcement;
 mod heads;
 mod jwt;
+mod mtls;
 mod policies;
 mod restart;
 mod routing;

@@ -400,11 +400,15 @@ async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
     let deployed = stage.deploy(&lossy).await.unwrap();
     assert_eq!(stage.get(&deployed.endpoint_urls[0], None).await.0, 200);
 
-    let with = json!({"authorities": ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]});
+    let with = json!({
+        "introspectionUrl": "https://id.example.com/introspect",
+        "clientId": "gateway",
+        "clientSecretRef": "introspection",
+    });
     let unsafe_here = stage.desired(
         2,
         "/secure",
-        json!({"policies": [{"type": "auth.mtls", "with": with}]}),
+        json!({"policies": [{"type": "auth.oauth2", "with": with}]}),
     );
     let report = stage
         .connector
@@ -414,11 +418,7 @@ async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
     assert_eq!(losses.unenforceable.len(), 1);
     let error = stage.deploy(&unsafe_here).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(
-        error.message().contains("does not ask callers for certificates"),
-        "{}",
-        error.message()
-    );
+    assert!(error.message().contains("use `auth.jwt`"), "{}", error.message());
 }
 
 #[tokio::test]
