@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use rustls::DistinguishedName;
+
 use crate::{
     config::ApiConfig,
     error::ApplyError,
     metrics::{ApiMetrics, Registry},
-    policy::{ApiPolicies, Chain, Compiler},
+    policy::{ApiPolicies, Chain, Compiler, mtls::Certificates},
     router::{
         Placed,
         pattern::{HostPattern, PathPattern},
@@ -67,6 +69,16 @@ impl Api {
         };
         api.routes = Build::new(&api, parts)?.routes()?;
         Ok(api)
+    }
+}
+
+impl Api {
+    /// Whose certificates its callers are to show.
+    pub(crate) fn certificate_authorities(&self) -> impl Iterator<Item = &DistinguishedName> {
+        let routes = self.routes.iter().map(|placed| &placed.rule.target);
+        routes
+            .flat_map(|route| route.chain.certificate_checks())
+            .flat_map(Certificates::authorities)
     }
 }
 

@@ -23,5 +23,6 @@ mod worker;
 pub use config::{ApiConfig, Secret};
 pub use error::{ApplyError, StartError};
 pub use gateway::Gateway;
-pub use options::{GatewayOptions, TlsOptions};
+pub use options::{ClientAddressHeader, GatewayOptions, ListenerOptions, ListenerProtocol, TlsOptions};
 pub use policy::support::policy_support;
+pub use tls::CertificateError;

@@ -13,6 +13,7 @@ mod json;
 mod jwks;
 mod jwt;
 pub(crate) mod log;
+pub(crate) mod mtls;
 mod oauth2;
 pub(crate) mod rate_limit;
 pub(crate) mod respond;
@@ -44,6 +45,7 @@ use self::{
     jwks::KeySets,
     jwt::Jwt,
     log::Log,
+    mtls::Certificates,
     oauth2::{OAuth2, introspection::Introspections},
     rate_limit::RateLimit,
     respond::Respond,
@@ -79,6 +81,7 @@ pub(crate) enum Check {
     Addresses(Arc<Addresses>),
     ApiKey(Arc<ApiKeys>),
     Basic(Arc<Basic>),
+    Certificate(Arc<Certificates>),
     Jwt(Arc<Jwt>),
     External(Arc<External>),
     OAuth2(Arc<OAuth2>),
@@ -91,7 +94,7 @@ impl Check {
     fn rank(&self) -> u8 {
         match self {
             Self::Addresses(_) => 0,
-            Self::ApiKey(_) | Self::Basic(_) | Self::Jwt(_) | Self::OAuth2(_) => 1,
+            Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Jwt(_) | Self::OAuth2(_) => 1,
             Self::External(_) => 2,
             Self::RateLimit(_) => 3,
             Self::Validation(_) => 4,
@@ -285,6 +288,9 @@ impl<'a> ApiPolicies<'a> {
                 let external = External::compile(external, self.endpoints)?;
                 Compiled::Check(Check::External(Arc::new(external)))
             }
+            Policy::AuthMtls(mtls) => {
+                Compiled::Check(Check::Certificate(Arc::new(Certificates::compile(mtls)?)))
+            }
             Policy::IpFilter(filter) => {
                 Compiled::Check(Check::Addresses(Arc::new(Addresses::compile(filter)?)))
             }
@@ -358,6 +364,14 @@ impl Chain {
             _ => {}
         }
         self.checks.push(check);
+    }
+
+    /// Those checks that look at callers' certificates.
+    pub(crate) fn certificate_checks(&self) -> impl Iterator<Item = &Certificates> {
+        self.checks.iter().filter_map(|check| match check {
+            Check::Certificate(certificates) => Some(&**certificates),
+            _ => None,
+        })
     }
 
     /// Keys are credentials, whether or not the upstream may see them.

@@ -102,7 +102,7 @@ impl Exchange<'_> {
         let cors = route.chain.cors.as_ref()?;
         self.route = Some(Arc::clone(route));
         let asked = parts.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-        let admitted = route.chain.admits(self.client.address);
+        let admitted = route.chain.admits(self.address);
         Some(admitted.map(|()| cors.preflight(origin, &wanted, asked)))
     }
 
@@ -118,7 +118,8 @@ impl Exchange<'_> {
         let query = uri.query();
         for check in &chain.checks {
             match check {
-                Check::Addresses(addresses) => addresses.check(self.client.address)?,
+                Check::Addresses(addresses) => addresses.check(self.address)?,
+                Check::Certificate(certificates) => self.consumer = Some(certificates.check(self.client)?),
                 Check::Basic(basic) => self.consumer = Some(basic.check(&parts.headers)?),
                 Check::Validation(validation) => validation.check(&parts.headers, query, has_body)?,
                 Check::ApiKey(keys) => self.consumer = Some(keys.check(&parts.headers, query)?),
@@ -134,7 +135,7 @@ impl Exchange<'_> {
                     }
                 }
                 Check::RateLimit(limit) => limit.check(Caller {
-                    address: self.client.address,
+                    address: self.address,
                     consumer: self.consumer.as_deref(),
                     headers: &parts.headers,
                 })?,
@@ -156,7 +157,7 @@ impl Exchange<'_> {
             uri,
             host,
             headers: &parts.headers,
-            address: self.client.address,
+            address: self.address,
             secure: self.client.secure,
         };
         let verdict = external.check(&self.client.worker.pool, asked).await?;

@@ -52,6 +52,9 @@ impl Exchange<'_> {
         let headers = &mut parts.headers;
         head::strip_hop_by_hop(headers);
         head::strip_disguises(headers);
+        if !self.client.trusted {
+            head::strip_vouches(headers);
+        }
         // We answer `100 Continue` ourselves, when the upstream takes the body.
         headers.remove(header::EXPECT);
         for credential in &route.chain.hidden_headers {
@@ -64,6 +67,7 @@ impl Exchange<'_> {
             address: &self.client.address_header,
             host,
             secure: self.client.secure,
+            trusted: self.client.trusted,
         };
         head::add_forwarded(headers, origin);
         if let Some(id) = &self.request_id {
@@ -115,7 +119,7 @@ impl Exchange<'_> {
 
     fn switch(&mut self, response: Response<Incoming>, pending: Pending) -> Response<ResponseBody> {
         let headers = upgrade::accepted(response.headers());
-        pending.tunnel(response);
+        pending.tunnel(&self.client.worker, response);
         self.own_answer(StatusCode::SWITCHING_PROTOCOLS, headers, Bytes::new())
     }
 

@@ -4,20 +4,25 @@
 mod admit;
 pub(crate) mod body;
 pub(crate) mod budget;
+pub(crate) mod client;
 pub(crate) mod completion;
 mod forward;
 pub(crate) mod head;
+pub(crate) mod origin;
 pub(crate) mod problem;
 mod upgrade;
 
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request,
+};
 use hyper::body::{Body as _, Incoming};
 
 use self::{
     body::ResponseBody,
+    client::Client,
     completion::{AccessEntry, Completion},
     problem::Problem,
 };
@@ -26,19 +31,7 @@ use crate::{
     policy::respond::Respond,
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
-    worker::Worker,
 };
-
-/// What all requests of one connection have in common.
-#[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) worker: Rc<Worker>,
-    pub(crate) address: IpAddr,
-    /// The address as `X-Forwarded-For` says it.
-    pub(crate) address_header: HeaderValue,
-    /// Whether the connection is TLS.
-    pub(crate) secure: bool,
-}
 
 /// Answers one request.
 pub(crate) async fn answer(
@@ -46,13 +39,16 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let asks_to_switch = head::asks_to_switch(&request);
-    let mut exchange = Exchange::new(&client);
+    let http2 = request.version() == Version::HTTP_2;
+    client.began.set(true);
+    let mut exchange = Exchange::new(&client, request.headers());
     let mut response = match exchange.serve(request).await {
         Ok(response) => response,
         Err(problem) => exchange.refuse(problem),
     };
-    if asks_to_switch && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // How requests are framed on this connection is no longer watched.
+    // If the caller asked to switch, how requests are framed on this connection is no longer watched.
+    let ends = asks_to_switch || (client.closing.get() && !http2);
+    if ends && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
@@ -62,6 +58,8 @@ pub(crate) async fn answer(
 /// One request and what is known of it so far.
 struct Exchange<'a> {
     client: &'a Client,
+    /// Where the request came from: the connection's other end, or whom a trusted proxy there speaks for.
+    address: IpAddr,
     started: Instant,
     route: Option<Arc<Route>>,
     request_id: Option<HeaderValue>,
@@ -76,9 +74,10 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(client: &'a Client) -> Self {
+    fn new(client: &'a Client, headers: &HeaderMap) -> Self {
         Self {
             client,
+            address: client.origin(headers),
             started: Instant::now(),
             route: None,
             request_id: None,
@@ -147,7 +146,7 @@ impl<'a> Exchange<'a> {
             method: method.clone(),
             host: host.to_owned(),
             path: path.to_owned(),
-            client: self.client.address,
+            client: self.address,
             request_id: self.request_id.as_ref().map(text).unwrap_or_default().to_owned(),
             api: None,
             consumer: None,

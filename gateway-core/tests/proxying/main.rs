@@ -9,12 +9,15 @@
 
 mod access_log;
 mod admin;
+mod authority;
+mod certificates;
 mod changes;
 mod enforcement;
 mod external;
 mod heads;
 mod held_bodies;
 mod jwt;
+mod mtls;
 mod oauth2;
 mod policies;
 mod restart;
