@@ -6,6 +6,7 @@
 pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
+pub(crate) mod conditions;
 pub(crate) mod cors;
 pub(crate) mod external;
 pub(crate) mod headers;
@@ -39,6 +40,7 @@ use self::{
     addresses::Addresses,
     api_key::{ApiKeys, Location},
     basic::Basic,
+    conditions::Conditions,
     cors::Cors,
     external::External,
     headers::Changes,
@@ -83,6 +85,7 @@ pub(crate) enum Check {
     Basic(Arc<Basic>),
     Certificate(Arc<Certificates>),
     Jwt(Arc<Jwt>),
+    Conditions(Arc<Conditions>),
     External(Arc<External>),
     OAuth2(Arc<OAuth2>),
     RateLimit(Arc<RateLimit>),
@@ -95,9 +98,10 @@ impl Check {
         match self {
             Self::Addresses(_) => 0,
             Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Jwt(_) | Self::OAuth2(_) => 1,
-            Self::External(_) => 2,
-            Self::RateLimit(_) => 3,
-            Self::Validation(_) => 4,
+            Self::Conditions(_) => 2,
+            Self::External(_) => 3,
+            Self::RateLimit(_) => 4,
+            Self::Validation(_) => 5,
         }
     }
 }
@@ -283,6 +287,9 @@ impl<'a> ApiPolicies<'a> {
             Policy::AuthBasic(basic) => {
                 let basic = Basic::compile(basic, &self.config.secret_hashes)?;
                 Compiled::Check(Check::Basic(Arc::new(basic)))
+            }
+            Policy::AuthConditions(conditions) => {
+                Compiled::Check(Check::Conditions(Arc::new(Conditions::compile(conditions)?)))
             }
             Policy::ExtAuthz(external) => {
                 let external = External::compile(external, self.endpoints)?;

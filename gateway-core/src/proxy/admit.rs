@@ -18,6 +18,7 @@ use crate::{
     api::Route,
     policy::{
         Chain, Check,
+        conditions::Subject,
         external::{Asked, External},
         rate_limit::Caller,
     },
@@ -128,6 +129,15 @@ impl Exchange<'_> {
                         self.consumer = Some(subject);
                     }
                 }
+                Check::Conditions(conditions) => conditions.check(&Subject {
+                    method: &parts.method,
+                    uri,
+                    host,
+                    headers: &parts.headers,
+                    address: self.address,
+                    consumer: self.consumer.as_deref(),
+                    claims: None,
+                })?,
                 Check::External(external) => self.ask(external, parts, uri, host).await?,
                 Check::OAuth2(oauth2) => {
                     if let Some(consumer) = oauth2.check(&parts.headers).await? {
