@@ -1,4 +1,6 @@
-//! Health and metrics: `/healthz`, `/readyz`, `/metrics`.
+//! Health, metrics and what is served: `/healthz`, `/readyz`, `/metrics`, `/config`, `/routes`, `/explain`.
+
+mod inspect;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -46,6 +48,7 @@ fn answer(core: &Core, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
+    let query = request.uri().query().unwrap_or_default();
     match request.uri().path() {
         "/healthz" => plain(StatusCode::OK, "ok\n"),
         "/readyz" if core.is_ready() => plain(StatusCode::OK, "ready\n"),
@@ -59,9 +62,12 @@ fn answer(core: &Core, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             metrics.headers_mut().insert(header::CONTENT_TYPE, kind);
             metrics
         }
+        "/config" => inspect::config(&core.shared.table.load(), query),
+        "/routes" => inspect::all_routes(&core.shared.table.load(), query),
+        "/explain" => inspect::explained(&core.shared.table.load(), query),
         _ => plain(
             StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz and /metrics\n",
+            "there are /healthz, /readyz, /metrics, /config, /routes and /explain\n",
         ),
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod log;
 pub(crate) mod mtls;
 mod oauth2;
 pub(crate) mod rate_limit;
+pub(crate) mod redirect;
 pub(crate) mod respond;
 pub(crate) mod rewrite;
 pub(crate) mod support;
@@ -305,7 +306,9 @@ impl<'a> ApiPolicies<'a> {
                 Compiled::Check(Check::Validation(Arc::new(Validation::compile(validate)?)))
             }
             Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
-            Policy::Respond(respond) => Compiled::Respond(Arc::new(Respond::compile(respond)?)),
+            Policy::Respond(respond) => {
+                Compiled::Respond(Arc::new(Respond::compile(respond, place.template())?))
+            }
             Policy::Rewrite(rewrite) => {
                 Compiled::Rewrite(Arc::new(Rewrite::compile(rewrite, place.template())?))
             }

@@ -43,7 +43,7 @@ impl Exchange<'_> {
         }
     }
 
-    fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
+    pub(super) fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
         if parts.version == Version::HTTP_2 {
             head::join_cookies(&mut parts.headers);
         }
@@ -63,6 +63,8 @@ impl Exchange<'_> {
         for (name, value) in &self.vouched {
             headers.append(name.clone(), value.clone());
         }
+        let rewritten = route.chain.rewrite.as_ref();
+        let rewritten = rewritten.and_then(|rewrite| rewrite.host(&host));
         let origin = Origin {
             address: &self.client.address_header,
             host,
@@ -73,8 +75,10 @@ impl Exchange<'_> {
         if let Some(id) = &self.request_id {
             headers.insert(head::REQUEST_ID, id.clone());
         }
-        headers.insert(header::HOST, route.upstream.endpoint.authority.clone());
+        let own = || route.upstream.endpoint.authority.clone();
+        headers.insert(header::HOST, rewritten.unwrap_or_else(own));
         route.chain.request.apply(headers);
+        route.headers.apply(headers);
     }
 
     fn pass_back(

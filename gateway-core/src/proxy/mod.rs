@@ -8,6 +8,7 @@ pub(crate) mod client;
 pub(crate) mod completion;
 mod forward;
 pub(crate) mod head;
+mod mirror;
 pub(crate) mod origin;
 pub(crate) mod problem;
 mod upgrade;
@@ -24,11 +25,12 @@ use self::{
     body::ResponseBody,
     client::Client,
     completion::{AccessEntry, Completion},
+    mirror::Original,
     problem::Problem,
 };
 use crate::{
     api::Route,
-    policy::respond::Respond,
+    policy::{redirect::Asked, respond::Respond},
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
 };
@@ -118,8 +120,25 @@ impl<'a> Exchange<'a> {
         let body = self.limit(&route.chain, body)?;
         let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
         if let Some(respond) = &route.chain.respond {
-            return Ok(self.fixed_answer(&route, respond));
+            let location = self.location(&route, respond, &host, &path, uri.query())?;
+            return Ok(self.fixed_answer(&route, respond, location));
         }
+        let body = match &route.mirrors[..] {
+            [] => body,
+            mirrors => {
+                let original = Original {
+                    parts: &parts,
+                    host: &host,
+                    path: &path,
+                    query: uri.query(),
+                };
+                self.mirror(mirrors, original, body).await?
+            }
+        };
+        let route = match &route.split {
+            Some(split) => split.choose(&parts.headers).map_or(route.clone(), Arc::clone),
+            None => route,
+        };
         parts.uri = target(&route, &path, uri.query())?;
         self.forward(&route, parts, body, host).await
     }
@@ -230,9 +249,38 @@ impl<'a> Exchange<'a> {
         response
     }
 
+    /// Where the caller is sent, if the answer is a redirect.
+    fn location(
+        &self,
+        route: &Route,
+        respond: &Respond,
+        host: &HeaderValue,
+        path: &NormalPath<'_>,
+        query: Option<&str>,
+    ) -> Result<Option<HeaderValue>, Problem> {
+        let Some(redirect) = &respond.redirect else {
+            return Ok(None);
+        };
+        let query = admit::without_credentials(&route.chain, query);
+        let asked = Asked {
+            secure: self.client.secure,
+            host: text(host),
+            path,
+            base_segments: route.base_segments,
+            query: query.as_deref(),
+        };
+        redirect.location(&asked).map(Some)
+    }
+
     /// The answer of a `respond` policy, which what changes responses changes, too.
-    fn fixed_answer(&mut self, route: &Route, respond: &Respond) -> Response<ResponseBody> {
+    fn fixed_answer(
+        &mut self,
+        route: &Route,
+        respond: &Respond,
+        location: Option<HeaderValue>,
+    ) -> Response<ResponseBody> {
         let mut headers = respond.headers.clone();
+        headers.extend(location.map(|location| (header::LOCATION, location)));
         if let Some(cors) = &route.chain.cors {
             cors.mark(self.origin.as_ref(), &mut headers);
         }

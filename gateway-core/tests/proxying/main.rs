@@ -25,6 +25,7 @@ mod routing;
 mod streaming;
 mod support;
 mod tls;
+mod traffic;
 mod upstream_tls;
 mod upstreams;
 mod websocket;
