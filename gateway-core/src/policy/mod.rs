@@ -13,6 +13,7 @@ mod jwks;
 mod jwt;
 pub(crate) mod rate_limit;
 pub(crate) mod respond;
+pub(crate) mod retry;
 pub(crate) mod rewrite;
 pub(crate) mod support;
 pub(crate) mod validate;
@@ -41,6 +42,7 @@ use self::{
     jwt::Jwt,
     rate_limit::RateLimit,
     respond::Respond,
+    retry::Retry,
     rewrite::Rewrite,
     validate::Validation,
 };
@@ -57,6 +59,7 @@ pub(crate) struct Chain {
     /// The longest time to the head of the response.
     pub(crate) timeout: Option<Duration>,
     pub(crate) respond: Option<Arc<Respond>>,
+    pub(crate) retry: Option<Arc<Retry>>,
     pub(crate) rewrite: Option<Arc<Rewrite>>,
     /// Credentials that the upstream does not see.
     pub(crate) hidden_headers: Vec<HeaderName>,
@@ -181,6 +184,7 @@ enum Compiled<'a> {
     Check(Check),
     Cors(Arc<Cors>),
     Respond(Arc<Respond>),
+    Retry(Arc<Retry>),
     Rewrite(Arc<Rewrite>),
     /// Nothing is prepared beyond what the chain itself holds.
     Plain(&'a Policy),
@@ -270,6 +274,7 @@ impl<'a> ApiPolicies<'a> {
             }
             Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
             Policy::Respond(respond) => Compiled::Respond(Arc::new(Respond::compile(respond)?)),
+            Policy::Retry(retry) => Compiled::Retry(Arc::new(Retry::compile(retry)?)),
             Policy::Rewrite(rewrite) => {
                 Compiled::Rewrite(Arc::new(Rewrite::compile(rewrite, place.template())?))
             }
@@ -302,6 +307,7 @@ impl Chain {
                 self.response.extend(&changes.response)?;
             }
             Compiled::Respond(respond) => self.respond = Some(respond),
+            Compiled::Retry(retry) => self.retry = Some(retry),
             Compiled::Rewrite(rewrite) => self.rewrite = Some(rewrite),
             Compiled::Plain(Policy::RequestSize(size)) => {
                 let smallest = self

@@ -26,7 +26,7 @@ pub fn policy_support() -> Vec<PolicySupport> {
 pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
         "auth.apiKey" | "auth.jwt" | "auth.basic" | "ip.filter" | "request.validate" | "request.size"
-        | "ratelimit" | "cors" | "headers" | "rewrite" | "respond" | "timeout" => return None,
+        | "ratelimit" | "cors" | "headers" | "rewrite" | "respond" | "timeout" | "retry" => return None,
         "auth.oauth2" => {
             "the gateway keeps only hashes of secrets, and asking an authorization server about a token takes the \
              client's secret itself; use `auth.jwt`"
@@ -36,7 +36,6 @@ pub(crate) fn lack(policy: &str) -> Option<&'static str> {
             "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"
         }
         "cache" => "the gateway does not keep answers",
-        "retry" => "the gateway streams bodies and so cannot send a request again",
         "log" => "the gateway writes one access log for all its APIs, without headers",
         "native" => "the gateway has no language of its own beside the canonical policies",
         _ => "the gateway does not know this type of policy",

@@ -2,11 +2,13 @@
 //! on, send the answer back.
 
 mod admit;
+mod attempts;
 pub(crate) mod body;
 pub(crate) mod completion;
 mod forward;
 pub(crate) mod head;
 pub(crate) mod problem;
+mod replay;
 mod upgrade;
 
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};

@@ -6,6 +6,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tracing::debug;
 
+use crate::upstream::load::Lease;
+
 /// The caller's side of a connection that may switch.
 pub(crate) struct Pending {
     caller: Option<OnUpgrade>,
@@ -19,13 +21,15 @@ impl Pending {
         }
     }
 
-    /// Connects both sides once the answer has been sent.
-    pub(crate) fn tunnel(self, mut response: Response<Incoming>) {
+    /// Connects both sides once the answer has been sent. The lease lasts as long as they are connected.
+    pub(crate) fn tunnel(self, mut response: Response<Incoming>, lease: Option<Lease>) {
         let Some(caller) = self.caller else {
             return;
         };
         let upstream = hyper::upgrade::on(&mut response);
         tokio::task::spawn_local(async move {
+            // Goes when the tunnel does.
+            let _lease = lease;
             let (caller, upstream) = match tokio::try_join!(caller, upstream) {
                 Ok(sides) => sides,
                 Err(error) => {

@@ -9,12 +9,14 @@
 
 mod access_log;
 mod admin;
+mod balancing;
 mod changes;
 mod enforcement;
 mod heads;
 mod jwt;
 mod policies;
 mod restart;
+mod retries;
 mod routing;
 mod streaming;
 mod support;
