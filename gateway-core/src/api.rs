@@ -26,6 +26,7 @@ pub(crate) struct Api {
     pub(crate) name: Arc<str>,
     pub(crate) hosts: Vec<HostPattern>,
     pub(crate) routes: Vec<Placed<Route>>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) metrics: Arc<ApiMetrics>,
 }
 
@@ -70,11 +71,16 @@ impl Api {
         let mut api = Self {
             hosts: hosts(&config)?,
             routes: Vec::new(),
+            upstreams: Vec::new(),
             config,
             name,
             metrics,
         };
-        api.routes = Build::new(&api, parts)?.routes()?;
+        let build = Build::new(&api, parts)?;
+        let routes = build.routes()?;
+        let upstreams = build.upstreams.values().cloned().collect();
+        api.routes = routes;
+        api.upstreams = upstreams;
         Ok(api)
     }
 }
@@ -133,10 +139,8 @@ impl<'a> Build<'a> {
         let config = &*api.config;
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.content.upstreams {
-            let upstream = parts
-                .endpoints
-                .upstream(upstream)
-                .map_err(|reason| invalid(config, reason))?;
+            let upstream = Upstream::compile(upstream, parts.endpoints)
+                .map_err(|reason| invalid(config, format!("upstream `{name}`: {reason}")))?;
             upstreams.insert(name.as_str(), Arc::new(upstream));
         }
         let base =

@@ -134,11 +134,7 @@ pub(crate) fn service(content: &RevisionContent, digests: &Digests) -> Service {
 }
 
 /// What an upstream is as far as the gateway does not say.
-const DEFAULT_UPSTREAM: Upstream = Upstream {
-    url: String::new(),
-    timeout_ms: 30_000,
-    connect_timeout_ms: 5_000,
-};
+const DEFAULT_UPSTREAM: Upstream = Upstream::at(String::new());
 
 fn route(operation: &Operation) -> Route {
     Route {

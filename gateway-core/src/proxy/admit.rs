@@ -221,7 +221,9 @@ pub(super) async fn checked(
     {
         let frame = frame.map_err(|error| match error {
             BodyError::TooLarge => too_large(chain.max_body.unwrap_or(MAX_CHECKED_BYTES)),
-            BodyError::Broken(_) => Problem::bad_request("The request's body broke off.").closing(),
+            BodyError::Broken(_) | BodyError::Superseded => {
+                Problem::bad_request("The request's body broke off.").closing()
+            }
         })?;
         let data = frame.into_data().unwrap_or_default();
         let max = chain.max_body.unwrap_or(MAX_CHECKED_BYTES).min(MAX_CHECKED_BYTES);

@@ -2,6 +2,7 @@
 //! on, send the answer back.
 
 mod admit;
+mod attempts;
 pub(crate) mod body;
 pub(crate) mod budget;
 pub(crate) mod client;
@@ -11,6 +12,7 @@ pub(crate) mod head;
 mod mirror;
 pub(crate) mod origin;
 pub(crate) mod problem;
+mod replay;
 mod upgrade;
 
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};

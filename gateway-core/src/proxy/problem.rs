@@ -66,6 +66,8 @@ impl Problem {
         upstream_unreachable = BAD_GATEWAY, "upstream-unreachable", "Upstream unreachable";
         /// The upstream's answer cannot be used.
         upstream_failed = BAD_GATEWAY, "upstream-failed", "Upstream failed";
+        /// The upstream has as many requests as it may have.
+        upstream_busy = SERVICE_UNAVAILABLE, "upstream-busy", "Upstream busy";
         /// No answer from the upstream in time.
         upstream_timeout = GATEWAY_TIMEOUT, "upstream-timeout", "Upstream timed out";
     }

@@ -10,6 +10,7 @@
 mod access_log;
 mod admin;
 mod authority;
+mod balancing;
 mod certificates;
 mod changes;
 mod enforcement;
@@ -21,6 +22,7 @@ mod mtls;
 mod oauth2;
 mod policies;
 mod restart;
+mod retries;
 mod routing;
 mod streaming;
 mod support;
