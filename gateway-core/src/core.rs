@@ -24,6 +24,7 @@ use crate::{
     metrics::Registry,
     options::{GatewayOptions, ListenerOptions, ListenerProtocol},
     policy::Compiler,
+    proxy::budget::BodyBudget,
     proxy::origin::TrustedProxies,
     snapshot::Store,
     table::Table,
@@ -66,7 +67,9 @@ impl Core {
             table: ArcSwap::default(),
             unrouted: metrics.get(&Arc::from("")),
             access_log: options.access_log,
+            bodies: BodyBudget::new(options.held_body_bytes),
             head_timeout: options.head_timeout,
+            stall_timeout: options.stall_timeout,
             trusted_proxies: TrustedProxies::of(options),
             websockets: Lifetimes {
                 idle: options.websocket_idle,
@@ -208,6 +211,7 @@ impl Core {
             "# HELP gatehouse_gateway_apis APIs being served.\n# TYPE gatehouse_gateway_apis gauge\n",
         );
         text.push_str(&format!("gatehouse_gateway_apis {apis}\n"));
+        text.push_str(&self.shared.bodies.text());
         let more = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(MoreMetrics(more)) = more.as_ref() {
             text.push_str(&more());

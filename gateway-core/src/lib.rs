@@ -20,7 +20,7 @@ mod tls;
 mod upstream;
 mod worker;
 
-pub use config::ApiConfig;
+pub use config::{ApiConfig, Secret};
 pub use error::{ApplyError, StartError};
 pub use gateway::Gateway;
 pub use options::{ClientAddressHeader, GatewayOptions, ListenerOptions, ListenerProtocol, TlsOptions};

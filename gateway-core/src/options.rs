@@ -35,8 +35,14 @@ pub struct GatewayOptions {
     pub worker_threads: Option<usize>,
     /// Whether every request leaves an event with the target `gateway_access`.
     pub access_log: bool,
+    /// How many bytes all bodies that are held in memory may take up together: those that are checked before they go
+    /// on, and answers on their way into the cache. Requests beyond it are answered 503. Default 64 MiB.
+    pub held_body_bytes: u64,
     /// How long a caller may take for a request's head, and between two requests.
     pub head_timeout: Duration,
+    /// How long a caller may stop in the middle of a request's body, or take nothing of an answer that is there
+    /// for it. Then its connection is closed.
+    pub stall_timeout: Duration,
 }
 
 impl Default for GatewayOptions {
@@ -56,7 +62,9 @@ impl Default for GatewayOptions {
             state_dir: None,
             worker_threads: None,
             access_log: false,
+            held_body_bytes: 64 * 1024 * 1024,
             head_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(60),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The connector to the gateway in this process.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use gatehouse_connector_sdk::{
@@ -26,7 +26,7 @@ use serde_json::json;
 use crate::{
     config::{GATEWAY_TYPE, NativeSettings},
     error::from_gateway,
-    translate::{self, Listeners},
+    translate::{self, Listeners, Secrets},
 };
 
 /// Feeds the gateway in this process.
@@ -67,17 +67,14 @@ impl NativeConnector {
         Ok(())
     }
 
-    /// The hashes of all secrets that the API's policies refer to.
-    async fn secret_hashes(
-        &self,
-        context: &Context,
-        desired: &DesiredApi,
-    ) -> Result<BTreeMap<gatehouse_schemas::identity::ResourceName, String>> {
+    /// What the gateway is given of the secrets that the API's policies refer to.
+    async fn secrets(&self, context: &Context, desired: &DesiredApi) -> Result<Secrets> {
         let names: Vec<_> = translate::secret_names(&desired.content).into_iter().collect();
         if names.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(Secrets::default());
         }
-        Ok(translate::hashes(context.secrets.resolve(&names).await?))
+        let resolved = context.secrets.resolve(&names).await?;
+        Ok(translate::secrets(&desired.content, resolved))
     }
 
     fn item(&self, config: &ApiConfig, context: &Context) -> DiscoveredItem {
@@ -173,7 +170,7 @@ impl Connector for NativeConnector {
 
     fn translate(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
         Translation {
-            vendor_form: json!(translate::config(desired, BTreeMap::new())),
+            vendor_form: json!(translate::config(desired, Secrets::default())),
             fidelity: fidelity::report(desired, &self.descriptor.policies),
         }
     }
@@ -205,7 +202,7 @@ impl Connector for NativeConnector {
         settings::read::<NativeSettings>(&context.environment)?;
         refuse_adoption(request)?;
         self.refuse_conflicts(desired)?;
-        let config = translate::config(desired, self.secret_hashes(context, desired).await?);
+        let config = translate::config(desired, self.secrets(context, desired).await?);
         let deployed = Deployed {
             external_ref: config.external_ref.clone(),
             endpoint_urls: self.endpoint_urls(&config, &context.environment.endpoints),

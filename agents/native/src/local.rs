@@ -122,6 +122,7 @@ fn config(document: Document) -> Result<ApiConfig, String> {
         fingerprint: Fingerprint::of(&content).map_err(|error| error.to_string())?,
         content,
         secret_hashes: Default::default(),
+        secrets: Default::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_lc_rs::digest;
-use gatehouse_gateway_core::ApiConfig;
+use gatehouse_gateway_core::{ApiConfig, Secret};
 use gatehouse_schemas::{
     canonical::hexadecimal,
     desired::{DesiredApi, Mark},
@@ -31,41 +31,64 @@ pub(crate) fn carries(config: &ApiConfig, mark: &Mark) -> bool {
         .is_some_and(|own| own.environment_id == mark.environment_id && own.api_id == mark.api_id)
 }
 
+/// What the gateway is given of secrets.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    /// Of those that callers present.
+    pub(crate) hashes: BTreeMap<ResourceName, String>,
+    /// Of those that the gateway itself presents.
+    pub(crate) values: BTreeMap<ResourceName, Secret>,
+}
+
 /// What the gateway is told to serve.
-pub(crate) fn config(desired: &DesiredApi, secret_hashes: BTreeMap<ResourceName, String>) -> ApiConfig {
+pub(crate) fn config(desired: &DesiredApi, secrets: Secrets) -> ApiConfig {
     ApiConfig {
         external_ref: external_ref(&desired.mark),
         mark: Some(desired.mark.clone()),
         content: desired.content.clone(),
-        secret_hashes,
+        secret_hashes: secrets.hashes,
+        secrets: secrets.values,
         fingerprint: desired.fingerprint.clone(),
     }
 }
 
 /// The secrets that policies refer to.
 pub(crate) fn secret_names(content: &RevisionContent) -> BTreeSet<ResourceName> {
-    let of_operations = content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    content
-        .policies
-        .iter()
-        .chain(of_operations)
+    policies(content)
         .flat_map(Policy::secret_names)
         .cloned()
         .collect()
 }
 
-/// What is kept of secrets: SHA-256 in hexadecimal. The clear text ends here.
-pub(crate) fn hashes(secrets: BTreeMap<ResourceName, SecretString>) -> BTreeMap<ResourceName, String> {
+/// What the gateway keeps of an API's secrets: SHA-256 in hexadecimal of those that callers present, whose clear text
+/// ends here, and the value of those that the gateway itself presents to somebody.
+pub(crate) fn secrets(content: &RevisionContent, resolved: BTreeMap<ResourceName, SecretString>) -> Secrets {
+    let (presented, compared): (Vec<&Policy>, Vec<&Policy>) =
+        policies(content).partition(|policy| matches!(policy, Policy::AuthOAuth2(_)));
+    let named = |policies: &[&Policy]| -> BTreeSet<ResourceName> {
+        let names = policies.iter().flat_map(|policy| policy.secret_names());
+        names.cloned().collect()
+    };
+    let (presented, compared) = (named(&presented), named(&compared));
+    let mut secrets = Secrets::default();
+    for (name, value) in resolved {
+        if compared.contains(&name) {
+            let hash = digest::digest(&digest::SHA256, value.expose_secret().as_bytes());
+            secrets.hashes.insert(name.clone(), hexadecimal(hash.as_ref()));
+        }
+        if presented.contains(&name) {
+            secrets.values.insert(name, Secret::from(value));
+        }
+    }
     secrets
-        .into_iter()
-        .map(|(name, secret)| {
-            let hash = digest::digest(&digest::SHA256, secret.expose_secret().as_bytes());
-            (name, hexadecimal(hash.as_ref()))
-        })
-        .collect()
+}
+
+fn policies(content: &RevisionContent) -> impl Iterator<Item = &Policy> {
+    let of_operations = content
+        .operations
+        .iter()
+        .flat_map(|operation| &operation.policies);
+    content.policies.iter().chain(of_operations)
 }
 
 /// An API as an observation tells it.

@@ -213,7 +213,7 @@ fn translated(algorithm: JwtAlgorithm) -> Algorithm {
 }
 
 /// The bearer token; exactly one must be there.
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let missing = || {
         Problem::unauthenticated("This API needs a bearer token.")
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))

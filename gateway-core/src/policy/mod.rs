@@ -6,12 +6,16 @@
 pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
+pub(crate) mod conditions;
 pub(crate) mod cors;
+pub(crate) mod external;
 pub(crate) mod headers;
 mod json;
 mod jwks;
 mod jwt;
+pub(crate) mod log;
 pub(crate) mod mtls;
+mod oauth2;
 pub(crate) mod rate_limit;
 pub(crate) mod respond;
 pub(crate) mod rewrite;
@@ -36,11 +40,15 @@ use self::{
     addresses::Addresses,
     api_key::{ApiKeys, Location},
     basic::Basic,
+    conditions::Conditions,
     cors::Cors,
+    external::External,
     headers::Changes,
     jwks::KeySets,
     jwt::Jwt,
+    log::Log,
     mtls::Certificates,
+    oauth2::{OAuth2, introspection::Introspections},
     rate_limit::RateLimit,
     respond::Respond,
     rewrite::Rewrite,
@@ -59,6 +67,8 @@ pub(crate) struct Chain {
     /// The longest time to the head of the response.
     pub(crate) timeout: Option<Duration>,
     pub(crate) respond: Option<Arc<Respond>>,
+    /// What of requests is written to the access log; without it the gateway decides.
+    pub(crate) log: Option<Arc<Log>>,
     pub(crate) rewrite: Option<Arc<Rewrite>>,
     /// Credentials that the upstream does not see.
     pub(crate) hidden_headers: Vec<HeaderName>,
@@ -75,6 +85,9 @@ pub(crate) enum Check {
     Basic(Arc<Basic>),
     Certificate(Arc<Certificates>),
     Jwt(Arc<Jwt>),
+    Conditions(Arc<Conditions>),
+    External(Arc<External>),
+    OAuth2(Arc<OAuth2>),
     RateLimit(Arc<RateLimit>),
     Validation(Arc<Validation>),
 }
@@ -84,9 +97,11 @@ impl Check {
     fn rank(&self) -> u8 {
         match self {
             Self::Addresses(_) => 0,
-            Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Jwt(_) => 1,
-            Self::RateLimit(_) => 2,
-            Self::Validation(_) => 3,
+            Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Jwt(_) | Self::OAuth2(_) => 1,
+            Self::Conditions(_) => 2,
+            Self::External(_) => 3,
+            Self::RateLimit(_) => 4,
+            Self::Validation(_) => 5,
         }
     }
 }
@@ -95,6 +110,7 @@ impl Check {
 #[derive(Debug)]
 pub(crate) struct Compiler {
     key_sets: KeySets,
+    introspections: Introspections,
     limits: Mutex<HashMap<LimitIdentity, Weak<RateLimit>>>,
 }
 
@@ -106,7 +122,8 @@ impl Compiler {
     /// A compiler whose key sets are fetched on this runtime.
     pub(crate) fn new(runtime: Handle) -> Self {
         Self {
-            key_sets: KeySets::new(runtime),
+            key_sets: KeySets::new(runtime.clone()),
+            introspections: Introspections::new(runtime),
             limits: Mutex::default(),
         }
     }
@@ -222,6 +239,7 @@ impl<'a> ApiPolicies<'a> {
                 .map_err(|reason| self.refused(policy, place, reason))?;
         }
         chain.checks.sort_by_key(Check::rank);
+        chain.keep_keys_out_of_the_log();
         Ok(chain)
     }
 
@@ -250,6 +268,11 @@ impl<'a> ApiPolicies<'a> {
                 let keys = self.compiler.key_sets.get(&jwt.jwks_uri, self.endpoints)?;
                 Compiled::Check(Check::Jwt(Arc::new(Jwt::compile(jwt, keys)?)))
             }
+            Policy::AuthOAuth2(oauth2) => {
+                let secret = self.config.secrets.get(&oauth2.client_secret_ref);
+                let introspection = self.compiler.introspections.get(oauth2, secret, self.endpoints)?;
+                Compiled::Check(Check::OAuth2(Arc::new(OAuth2::compile(oauth2, introspection)?)))
+            }
             Policy::RateLimit(limit) => {
                 let before = siblings.iter().take_while(|other| !std::ptr::eq(*other, policy));
                 let before = before.filter(|other| *other == policy).count();
@@ -265,6 +288,13 @@ impl<'a> ApiPolicies<'a> {
                 let basic = Basic::compile(basic, &self.config.secret_hashes)?;
                 Compiled::Check(Check::Basic(Arc::new(basic)))
             }
+            Policy::AuthConditions(conditions) => {
+                Compiled::Check(Check::Conditions(Arc::new(Conditions::compile(conditions)?)))
+            }
+            Policy::ExtAuthz(external) => {
+                let external = External::compile(external, self.endpoints)?;
+                Compiled::Check(Check::External(Arc::new(external)))
+            }
             Policy::AuthMtls(mtls) => {
                 Compiled::Check(Check::Certificate(Arc::new(Certificates::compile(mtls)?)))
             }
@@ -279,7 +309,9 @@ impl<'a> ApiPolicies<'a> {
             Policy::Rewrite(rewrite) => {
                 Compiled::Rewrite(Arc::new(Rewrite::compile(rewrite, place.template())?))
             }
-            Policy::Headers(_) | Policy::RequestSize(_) | Policy::Timeout(_) => Compiled::Plain(policy),
+            Policy::Headers(_) | Policy::RequestSize(_) | Policy::Timeout(_) | Policy::Log(_) => {
+                Compiled::Plain(policy)
+            }
             policy => match support::lack(policy.type_name()) {
                 Some(reason) if policy.is_security() => return Err(reason.to_owned()),
                 Some(_) => Compiled::LeftOut,
@@ -319,6 +351,7 @@ impl Chain {
                 let own = Duration::from_millis(timeout.response_ms.into());
                 self.timeout = Some(self.timeout.map_or(own, |other| other.min(own)));
             }
+            Compiled::Plain(Policy::Log(log)) => self.log = Some(Arc::new(Log::compile(log)?)),
             Compiled::LeftOut => {}
             Compiled::Plain(policy) => return Err(format!("`{}` has no implementation", policy.type_name())),
         }
@@ -331,6 +364,9 @@ impl Chain {
                 Location::Header(name) => self.hidden_headers.push(name.clone()),
                 Location::Query(name) => self.hidden_parameters.push(name.clone()),
             },
+            Check::External(external) => self
+                .hidden_headers
+                .extend(external.upstream_headers.iter().cloned()),
             Check::Basic(basic) if !basic.forward => self.hidden_headers.push(header::AUTHORIZATION),
             _ => {}
         }
@@ -343,6 +379,22 @@ impl Chain {
             Check::Certificate(certificates) => Some(&**certificates),
             _ => None,
         })
+    }
+
+    /// Keys are credentials, whether or not the upstream may see them.
+    fn keep_keys_out_of_the_log(&mut self) {
+        let Some(log) = self.log.take() else {
+            return;
+        };
+        let of_key = |check: &Check| match check {
+            Check::ApiKey(keys) => match &keys.location {
+                Location::Header(name) => Some(name.clone()),
+                Location::Query(_) => None,
+            },
+            _ => None,
+        };
+        let credentials: Vec<HeaderName> = self.checks.iter().filter_map(of_key).collect();
+        self.log = Some(Arc::new(log.without(&credentials)));
     }
 
     /// Those checks that look at bodies.

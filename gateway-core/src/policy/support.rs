@@ -25,20 +25,16 @@ pub fn policy_support() -> Vec<PolicySupport> {
 /// Why a policy type is not enforced; none if it is.
 pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
-        "auth.apiKey" | "auth.jwt" | "auth.basic" | "auth.mtls" | "ip.filter" | "request.validate"
-        | "request.size" | "ratelimit" | "cors" | "headers" | "rewrite" | "respond" | "timeout" => {
+        "auth.apiKey" | "auth.jwt" | "auth.oauth2" | "auth.basic" | "auth.mtls" | "auth.conditions"
+        | "ext.authz" | "ip.filter" | "request.validate" | "request.size" | "ratelimit" | "cors"
+        | "headers" | "rewrite" | "respond" | "timeout" | "log" => {
             return None;
-        }
-        "auth.oauth2" => {
-            "the gateway keeps only hashes of secrets, and asking an authorization server about a token takes the \
-             client's secret itself; use `auth.jwt`"
         }
         "quota" => {
             "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"
         }
         "cache" => "the gateway does not keep answers",
         "retry" => "the gateway streams bodies and so cannot send a request again",
-        "log" => "the gateway writes one access log for all its APIs, without headers",
         "native" => "the gateway has no language of its own beside the canonical policies",
         _ => "the gateway does not know this type of policy",
     })

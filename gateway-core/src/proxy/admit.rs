@@ -1,21 +1,27 @@
 //! Holding a request to the policies of its route.
 
-use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc};
+use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use tokio::time::timeout;
 
 use super::{
     Exchange,
     body::{BodyError, RequestBody},
+    budget::{BodyBudget, NoRoom},
     problem::Problem,
     text,
 };
 use crate::{
     api::Route,
-    policy::{Chain, Check, rate_limit::Caller},
+    policy::{
+        Chain, Check,
+        conditions::Subject,
+        external::{Asked, External},
+        rate_limit::Caller,
+    },
     router::{
         Lookup,
         path::NormalPath,
@@ -26,6 +32,9 @@ use crate::{
 
 /// The largest body that is taken in to be checked. Larger ones are refused.
 const MAX_CHECKED_BYTES: u64 = 1024 * 1024;
+
+/// How long a body that is taken in to be checked may stand still.
+const CHECKED_IDLE_TIME: Duration = Duration::from_secs(30);
 
 /// With which a request may ask frameworks to take it for one of another method.
 static DISGUISES: [HeaderName; 3] = [
@@ -103,9 +112,11 @@ impl Exchange<'_> {
         &mut self,
         chain: &Chain,
         parts: &request::Parts,
-        query: Option<&str>,
+        uri: &Uri,
+        host: &HeaderValue,
         has_body: bool,
     ) -> Result<(), Problem> {
+        let query = uri.query();
         for check in &chain.checks {
             match check {
                 Check::Addresses(addresses) => addresses.check(self.address)?,
@@ -118,6 +129,21 @@ impl Exchange<'_> {
                         self.consumer = Some(subject);
                     }
                 }
+                Check::Conditions(conditions) => conditions.check(&Subject {
+                    method: &parts.method,
+                    uri,
+                    host,
+                    headers: &parts.headers,
+                    address: self.address,
+                    consumer: self.consumer.as_deref(),
+                    claims: None,
+                })?,
+                Check::External(external) => self.ask(external, parts, uri, host).await?,
+                Check::OAuth2(oauth2) => {
+                    if let Some(consumer) = oauth2.check(&parts.headers).await? {
+                        self.consumer = Some(consumer);
+                    }
+                }
                 Check::RateLimit(limit) => limit.check(Caller {
                     address: self.address,
                     consumer: self.consumer.as_deref(),
@@ -125,6 +151,30 @@ impl Exchange<'_> {
                 })?,
             }
         }
+        Ok(())
+    }
+
+    /// Has a service decide, and keeps what it says of the request.
+    async fn ask(
+        &mut self,
+        external: &External,
+        parts: &request::Parts,
+        uri: &Uri,
+        host: &HeaderValue,
+    ) -> Result<(), Problem> {
+        let asked = Asked {
+            method: &parts.method,
+            uri,
+            host,
+            headers: &parts.headers,
+            address: self.address,
+            secure: self.client.secure,
+        };
+        let verdict = external.check(&self.client.worker.pool, asked).await?;
+        if verdict.consumer.is_some() {
+            self.consumer = verdict.consumer;
+        }
+        self.vouched.extend(verdict.headers);
         Ok(())
     }
 
@@ -154,14 +204,21 @@ impl Exchange<'_> {
     }
 }
 
-/// Takes in a body that checks look at, and makes them.
-pub(super) async fn checked(chain: &Chain, mut body: RequestBody) -> Result<RequestBody, Problem> {
+/// Takes in a body that checks look at, and makes them. A body that comes slowly takes up what has come of it.
+pub(super) async fn checked(
+    chain: &Chain,
+    mut body: RequestBody,
+    budget: &Arc<BodyBudget>,
+) -> Result<RequestBody, Problem> {
     let mut checks = chain.body_checks().peekable();
     if checks.peek().is_none() {
         return Ok(body);
     }
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    let mut whole = budget.body();
+    while let Some(frame) = timeout(CHECKED_IDLE_TIME, body.frame())
+        .await
+        .map_err(|_| too_slow())?
+    {
         let frame = frame.map_err(|error| match error {
             BodyError::TooLarge => too_large(chain.max_body.unwrap_or(MAX_CHECKED_BYTES)),
             BodyError::Broken(_) => Problem::bad_request("The request's body broke off.").closing(),
@@ -171,13 +228,26 @@ pub(super) async fn checked(chain: &Chain, mut body: RequestBody) -> Result<Requ
         if whole.len() as u64 + data.len() as u64 > max {
             return Err(too_large(max));
         }
-        whole.extend_from_slice(&data);
+        whole.push(&data).map_err(|NoRoom| overloaded())?;
     }
     let whole = whole.freeze();
     for check in checks {
         check.check_body(&whole)?;
     }
     Ok(RequestBody::Whole(whole))
+}
+
+/// The answer to a body that there is no memory for. What is left of it is not read, so the connection ends.
+fn overloaded() -> Problem {
+    Problem::overloaded("The gateway holds as many bodies as it can; try again later.")
+        .with(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        .closing()
+}
+
+/// The answer to a body that stopped coming.
+fn too_slow() -> Problem {
+    let seconds = CHECKED_IDLE_TIME.as_secs();
+    Problem::too_slow(format!("Nothing of the request's body came for {seconds} s.")).closing()
 }
 
 /// The answer to a body beyond the limit. What is left of it is not read, so the connection ends.

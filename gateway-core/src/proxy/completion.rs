@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc, time::Instant};
 use http::{Method, StatusCode};
 use tracing::{Level, event};
 
-use crate::{metrics::ApiMetrics, worker::Worker};
+use crate::{metrics::ApiMetrics, policy::log::Logged, worker::Worker};
 
 /// Records one request when it goes away, whether its response was sent whole or not.
 #[derive(Debug)]
@@ -16,11 +16,11 @@ pub(crate) struct Completion {
     status: StatusCode,
     sent: u64,
     broken: bool,
-    /// Only if there is an access log.
+    /// Only if the request is written to the access log.
     entry: Option<Box<AccessEntry>>,
 }
 
-/// What the access log says of a request. No query, no header, no credential.
+/// What the access log says of a request. No query, no credential, and no header but those that a `log` policy names.
 #[derive(Debug)]
 pub(crate) struct AccessEntry {
     pub(crate) method: Method,
@@ -30,6 +30,7 @@ pub(crate) struct AccessEntry {
     pub(crate) request_id: String,
     pub(crate) api: Option<Arc<str>>,
     pub(crate) consumer: Option<Arc<str>>,
+    pub(crate) logged: Option<Logged>,
 }
 
 impl Completion {
@@ -71,6 +72,7 @@ impl Drop for Completion {
         let Some(entry) = self.entry.take() else {
             return;
         };
+        let logged = entry.logged.as_ref();
         let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         event!(
             target: "gateway_access",
@@ -87,6 +89,8 @@ impl Drop for Completion {
                 duration_us = duration_us,
                 response_bytes = self.sent,
                 complete = !self.broken,
+                request.headers = logged.and_then(|logged| logged.request.as_deref()),
+                response.headers = logged.and_then(|logged| logged.response.as_deref()),
             },
             "Answered `{} {}` with {status}",
             entry.method,

@@ -60,6 +60,9 @@ impl Exchange<'_> {
         for credential in &route.chain.hidden_headers {
             headers.remove(credential);
         }
+        for (name, value) in &self.vouched {
+            headers.append(name.clone(), value.clone());
+        }
         let origin = Origin {
             address: &self.client.address_header,
             host,
@@ -100,7 +103,7 @@ impl Exchange<'_> {
             pool: Rc::clone(&self.client.worker.pool),
             endpoint: route.upstream.endpoint.id,
         };
-        let completion = self.completion(parts.status);
+        let completion = self.completion(parts.status, &parts.headers);
         Response::from_parts(parts, ResponseBody::upstream(body, completion))
     }
 

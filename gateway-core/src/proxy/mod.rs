@@ -3,6 +3,7 @@
 
 mod admit;
 pub(crate) mod body;
+pub(crate) mod budget;
 pub(crate) mod client;
 pub(crate) mod completion;
 mod forward;
@@ -14,7 +15,9 @@ mod upgrade;
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request,
+};
 use hyper::body::{Body as _, Incoming};
 
 use self::{
@@ -63,6 +66,8 @@ struct Exchange<'a> {
     /// Where the calling script comes from, if the route cares.
     origin: Option<HeaderValue>,
     consumer: Option<Arc<str>>,
+    /// What a service that let the request through says to the upstream.
+    vouched: Vec<(HeaderName, HeaderValue)>,
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
@@ -78,6 +83,7 @@ impl<'a> Exchange<'a> {
             request_id: None,
             origin: None,
             consumer: None,
+            vouched: Vec::new(),
             exceeded: None,
             entry: None,
         }
@@ -97,16 +103,20 @@ impl<'a> Exchange<'a> {
         let route = {
             let table = self.client.worker.shared.table.load();
             if let Some(headers) = self.preflight(&table, &parts, &host, &path, uri.query()) {
+                if let Some(route) = self.route.clone() {
+                    self.follow_log(&route, &parts, &host, uri.path());
+                }
                 return Ok(self.own_answer(StatusCode::NO_CONTENT, headers?, Bytes::new()));
             }
             let route = self.route(&table, &parts, &host, &path, uri.query())?;
+            self.follow_log(&route, &parts, &host, uri.path());
             admit::refuse_disguise(&table, &parts, &host, &path, uri.query(), &route)?;
             route
         };
         let has_body = !body.is_end_stream();
-        self.admit(&route.chain, &parts, uri.query(), has_body).await?;
+        self.admit(&route.chain, &parts, &uri, &host, has_body).await?;
         let body = self.limit(&route.chain, body)?;
-        let body = admit::checked(&route.chain, body).await?;
+        let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
         if let Some(respond) = &route.chain.respond {
             return Ok(self.fixed_answer(&route, respond));
         }
@@ -119,20 +129,46 @@ impl<'a> Exchange<'a> {
         let worker = &self.client.worker;
         let given = parts.headers.get(&head::REQUEST_ID).filter(|id| is_harmless(id));
         let id = given.cloned().unwrap_or_else(|| worker.next_request_id());
-        if worker.shared.access_log && tracing::enabled!(target: "gateway_access", tracing::Level::INFO) {
-            let host = parts.headers.get(header::HOST).map(text);
-            let host = parts.uri.host().or(host);
-            self.entry = Some(Box::new(AccessEntry {
-                method: parts.method.clone(),
-                host: host.unwrap_or_default().to_owned(),
-                path: parts.uri.path().to_owned(),
-                client: self.address,
-                request_id: text(&id).to_owned(),
-                api: None,
-                consumer: None,
-            }));
-        }
         self.request_id = Some(id);
+        if worker.shared.access_log {
+            let host = parts.headers.get(header::HOST).map(text);
+            let host = parts.uri.host().or(host).unwrap_or_default();
+            self.entry = self.access_entry(&parts.method, host, parts.uri.path());
+        }
+    }
+
+    /// What the access log will say of this request, if anybody listens to it.
+    fn access_entry(&self, method: &Method, host: &str, path: &str) -> Option<Box<AccessEntry>> {
+        if !tracing::enabled!(target: "gateway_access", tracing::Level::INFO) {
+            return None;
+        }
+        Some(Box::new(AccessEntry {
+            method: method.clone(),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            client: self.address,
+            request_id: self.request_id.as_ref().map(text).unwrap_or_default().to_owned(),
+            api: None,
+            consumer: None,
+            logged: None,
+        }))
+    }
+
+    /// A route with a `log` policy decides whether this request is written and what of it.
+    fn follow_log(&mut self, route: &Route, parts: &request::Parts, host: &HeaderValue, path: &str) {
+        let Some(log) = &route.chain.log else {
+            return;
+        };
+        if !log.picks() {
+            self.entry = None;
+            return;
+        }
+        if self.entry.is_none() {
+            self.entry = self.access_entry(&parts.method, text(host), path);
+        }
+        if let Some(entry) = &mut self.entry {
+            entry.logged = Some(log.of_request(&parts.headers));
+        }
     }
 
     fn route(
@@ -187,7 +223,8 @@ impl<'a> Exchange<'a> {
     }
 
     fn own_answer(&mut self, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::own(body, self.completion(status)));
+        let completion = self.completion(status, &headers);
+        let mut response = Response::new(ResponseBody::own(body, completion));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response
@@ -203,7 +240,7 @@ impl<'a> Exchange<'a> {
         self.own_answer(respond.status, headers, respond.body.clone())
     }
 
-    fn completion(&mut self, status: StatusCode) -> Completion {
+    fn completion(&mut self, status: StatusCode, headers: &HeaderMap) -> Completion {
         let worker = &self.client.worker;
         let metrics = match &self.route {
             Some(route) => &route.metrics,
@@ -213,6 +250,9 @@ impl<'a> Exchange<'a> {
         if let Some(entry) = &mut entry {
             entry.api = self.route.as_ref().map(|route| Arc::clone(&route.api));
             entry.consumer = self.consumer.take();
+            if let Some(logged) = &mut entry.logged {
+                logged.answered(headers);
+            }
         }
         Completion::new(
             Rc::clone(worker),

@@ -16,6 +16,8 @@ pub(crate) struct Problem {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the connection must not be used again.
     pub(crate) close: bool,
+    /// The answer of somebody else, in place of the document.
+    answered: Option<Bytes>,
 }
 
 macro_rules! problems {
@@ -50,8 +52,16 @@ impl Problem {
         unsupported_type = UNSUPPORTED_MEDIA_TYPE, "unsupported-type", "Unsupported type of body";
         /// More requests than a limit lets through.
         rate_limited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
+        /// The body did not come in time.
+        too_slow = REQUEST_TIMEOUT, "too-slow", "Request too slow";
+        /// There is no memory for the body at this moment.
+        overloaded = SERVICE_UNAVAILABLE, "overloaded", "Overloaded";
         /// The keys to check a credential with cannot be had.
         keys_unavailable = SERVICE_UNAVAILABLE, "keys-unavailable", "Keys unavailable";
+        /// Nobody says whether the request may go on.
+        authorizer_unavailable = SERVICE_UNAVAILABLE, "authorizer-unavailable", "Authorizer unavailable";
+        /// The authorization server cannot be asked about a token.
+        authorization_server_unavailable = SERVICE_UNAVAILABLE, "authorization-server-unavailable", "Authorization server unavailable";
         /// No connection to the upstream.
         upstream_unreachable = BAD_GATEWAY, "upstream-unreachable", "Upstream unreachable";
         /// The upstream's answer cannot be used.
@@ -68,7 +78,15 @@ impl Problem {
             detail,
             headers: Vec::new(),
             close: false,
+            answered: None,
         }
+    }
+
+    /// What somebody else answers, in place of this one's status and document.
+    pub(crate) fn answered(mut self, status: StatusCode, body: Bytes) -> Self {
+        self.status = status;
+        self.answered = Some(body);
+        self
     }
 
     /// Adds a header.
@@ -85,6 +103,9 @@ impl Problem {
 
     /// The document.
     pub(crate) fn body(&self, request_id: &str) -> Bytes {
+        if let Some(answered) = &self.answered {
+            return answered.clone();
+        }
         let document = serde_json::json!({
             "type": self.kind,
             "title": self.title,
@@ -97,13 +118,18 @@ impl Problem {
 
     /// Puts in the headers of the answer, in place of any that are there.
     pub(crate) fn write_headers(self, request_id: &str, headers: &mut HeaderMap) {
-        for (name, value) in self.headers {
-            headers.insert(name, value);
+        for (name, _) in &self.headers {
+            headers.remove(name);
         }
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        for (name, value) in self.headers {
+            headers.append(name, value);
+        }
+        if self.answered.is_none() {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/problem+json"),
+            );
+        }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Ok(id) = HeaderValue::try_from(request_id) {
             headers.insert(super::head::REQUEST_ID, id);

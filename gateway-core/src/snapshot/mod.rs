@@ -5,8 +5,12 @@
 //! Changing one API writes that file and a new manifest, whatever the number of APIs. The newest three
 //! manifests are kept, and a damaged one is passed over for the one before it. What may have changed since
 //! then is left out: an older form of an API may have weaker policies than the one that was served.
+//!
+//! The values of secrets are in the API's file, sealed with the key of this node; everything else is in clear text. An
+//! API whose secrets cannot be opened is left out.
 
 mod manifest;
+mod seal;
 mod write;
 
 use std::{
@@ -16,18 +20,23 @@ use std::{
 };
 
 use gatehouse_schemas::{canonical::Fingerprint, identity::ExternalRef};
+use serde_json::Value;
 use tracing::error;
 
-use self::manifest::Manifest;
+use self::{manifest::Manifest, seal::NodeKey};
 use crate::config::ApiConfig;
 
 /// How many manifests are kept.
 const KEPT: usize = 3;
 
+/// The field of an API's file that holds its sealed secrets; files of APIs without any have none.
+const SEALED: &str = "sealedSecrets";
+
 /// The store of one gateway.
 #[derive(Debug)]
 pub(crate) struct Store {
     folder: PathBuf,
+    key: NodeKey,
     /// The kept manifests, the newest last.
     manifests: Vec<Manifest>,
     /// The highest number of any manifest, damaged ones included.
@@ -43,6 +52,7 @@ impl Store {
         let found = manifest::read_all(folder)?;
         let mut store = Self {
             folder: folder.to_owned(),
+            key: NodeKey::of(folder)?,
             manifests: found.undamaged,
             number: found.highest,
         };
@@ -64,7 +74,7 @@ impl Store {
 
     /// Makes an API part of the snapshot. When this returns, it is on disk.
     pub(crate) fn put(&mut self, config: &ApiConfig) -> io::Result<()> {
-        let text = serde_json::to_vec(config)?;
+        let text = self.text(config)?;
         let file = file_name(&text);
         let path = self.folder.join("apis").join(&file);
         if !path.exists() {
@@ -186,7 +196,28 @@ impl Store {
             fs::rename(&path, path.with_extension("damaged"))?;
             return Err(io::Error::other("the content does not match its checksum"));
         }
-        Ok(serde_json::from_slice(&text)?)
+        self.config(serde_json::from_slice(&text)?)
+    }
+
+    /// What the file of an API holds.
+    fn text(&self, config: &ApiConfig) -> io::Result<Vec<u8>> {
+        if config.secrets.is_empty() {
+            return Ok(serde_json::to_vec(config)?);
+        }
+        let mut content = serde_json::to_value(config)?;
+        content[SEALED] = Value::String(self.key.seal(&config.external_ref, &config.secrets)?);
+        Ok(serde_json::to_vec(&content)?)
+    }
+
+    fn config(&self, mut content: Value) -> io::Result<ApiConfig> {
+        let sealed = content.as_object_mut().and_then(|fields| fields.remove(SEALED));
+        let mut config: ApiConfig = serde_json::from_value(content)?;
+        match sealed {
+            None => {}
+            Some(Value::String(sealed)) => config.secrets = self.key.open(&config.external_ref, &sealed)?,
+            Some(_) => return Err(io::Error::other("its sealed secrets are not a text")),
+        }
+        Ok(config)
     }
 }
 

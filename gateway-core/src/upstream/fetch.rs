@@ -1,16 +1,26 @@
-//! Fetching one small document, such as a key set.
+//! Fetching small documents: one, such as a key set, or many from the same place.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::client::conn::http1;
+use http_body_util::{BodyExt as _, Empty, Full, LengthLimitError, Limited};
+use hyper::{
+    Response,
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tracing::debug;
 
 use super::{Endpoint, connect};
 
 /// The largest document taken.
 const MAX_BYTES: usize = 1024 * 1024;
+
+/// The most idle connections kept to one place.
+const MAX_IDLE: usize = 16;
 
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +55,7 @@ pub(crate) async fn json(endpoint: &Endpoint, uri: &Uri) -> Result<Value, FetchE
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
-        let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
-        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-            true => FetchError::TooLarge,
-            false => FetchError::Body(error),
-        })?;
-        serde_json::from_slice(&body.to_bytes()).map_err(FetchError::Json)
+        serde_json::from_slice(&read(response).await?).map_err(FetchError::Json)
     };
     tokio::pin!(exchange);
     tokio::select! {
@@ -60,6 +65,90 @@ pub(crate) async fn json(endpoint: &Endpoint, uri: &Uri) -> Result<Value, FetchE
             Ok(()) => exchange.await,
             Err(error) => Err(FetchError::Exchange(error)),
         },
+    }
+}
+
+async fn read(response: Response<Incoming>) -> Result<Bytes, FetchError> {
+    let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => FetchError::TooLarge,
+        false => FetchError::Body(error),
+    })?;
+    Ok(body.to_bytes())
+}
+
+/// Kept connections to one place that is asked often. What is sent must change nothing there: it may be sent twice.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    endpoint: Arc<Endpoint>,
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+}
+
+impl Connections {
+    /// No connection yet.
+    pub(crate) fn to(endpoint: Arc<Endpoint>) -> Self {
+        Self {
+            endpoint,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Sends a request and reads the answer whole, over a kept connection if one works. The caller sets the time limit,
+    /// and is on a runtime that connections can live on.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), FetchError> {
+        let path = request.uri().path_and_query();
+        *request.uri_mut() = path.map_or_else(Uri::default, |path| Uri::from(path.clone()));
+        let host = self.endpoint.authority.clone();
+        request.headers_mut().insert(header::HOST, host);
+        while let Some(sender) = self.kept() {
+            match self.exchange(sender, request.clone()).await {
+                Err(FetchError::Exchange(error)) => {
+                    debug!(error = %error, "A kept connection was closed; using another one");
+                }
+                answer => return answer,
+            }
+        }
+        let sender = self.open().await?;
+        self.exchange(sender, request).await
+    }
+
+    fn kept(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| idle.pop()).find(|sender| !sender.is_closed())
+    }
+
+    async fn open(&self) -> Result<SendRequest<Full<Bytes>>, FetchError> {
+        let stream = connect::connect(&self.endpoint)
+            .await
+            .map_err(FetchError::Connect)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(FetchError::Exchange)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(error = %error, "A kept connection ended with an error");
+            }
+        });
+        Ok(sender)
+    }
+
+    async fn exchange(
+        &self,
+        mut sender: SendRequest<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), FetchError> {
+        sender.ready().await.map_err(FetchError::Exchange)?;
+        let response = sender.send_request(request).await.map_err(FetchError::Exchange)?;
+        let status = response.status();
+        let body = read(response).await?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if !sender.is_closed() && idle.len() < MAX_IDLE {
+            idle.push(sender);
+        }
+        Ok((status, body))
     }
 }
 

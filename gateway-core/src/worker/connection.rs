@@ -134,6 +134,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let head_timeout = client.worker.shared.head_timeout;
+    let stream = stream.with_stall_timeout(client.worker.shared.stall_timeout);
     let answering = Rc::clone(&client);
     let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&answering), request));
     let connection = http1::Builder::new()
@@ -168,6 +169,7 @@ async fn serve_http2<S>(client: Rc<Client>, stream: Guarded<S>, mut closing: Clo
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let stream = stream.with_stall_timeout(client.worker.shared.stall_timeout);
     let answering = Rc::clone(&client);
     let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&answering), request));
     let connection = http2::Builder::new(Local)

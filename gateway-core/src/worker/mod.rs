@@ -28,7 +28,12 @@ use self::{
     listeners::{Bound, Terms},
 };
 pub(crate) use self::{listener::Open, listeners::Listeners};
-use crate::{metrics::ApiMetrics, proxy::origin::TrustedProxies, table::Table, upstream::pool::Pool};
+use crate::{
+    metrics::ApiMetrics,
+    proxy::{budget::BodyBudget, origin::TrustedProxies},
+    table::Table,
+    upstream::pool::Pool,
+};
 
 /// How long WebSockets may take to say goodbye when the time of a shutdown is over.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -40,8 +45,12 @@ pub(crate) struct Shared {
     /// Counts requests that found no route.
     pub(crate) unrouted: Arc<ApiMetrics>,
     pub(crate) access_log: bool,
+    /// What bodies that are held may take up together.
+    pub(crate) bodies: Arc<BodyBudget>,
     /// How long a caller may take for a request's head, and between two requests.
     pub(crate) head_timeout: Duration,
+    /// How long a caller may stop in the middle of a body, or take nothing of an answer.
+    pub(crate) stall_timeout: Duration,
     /// Whose word about callers is believed.
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) websockets: Lifetimes,

@@ -9,7 +9,10 @@ use gatehouse_gateway_core::{Gateway, GatewayOptions};
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{api, echo, raw};
+use crate::{
+    policies::with_key,
+    support::{api, echo, raw, upstream},
+};
 
 /// Collects what is logged.
 #[derive(Clone, Default)]
@@ -34,20 +37,41 @@ impl<'a> MakeWriter<'a> for Collected {
     }
 }
 
-#[tokio::test]
-async fn each_request_leaves_one_event_without_query_or_credentials() {
+/// What is logged from now on, in this process: each test has one of its own.
+fn collect() -> Collected {
     let collected = Collected::default();
     tracing_subscriber::fmt()
         .json()
         .with_env_filter("gateway_access=info")
         .with_writer(collected.clone())
         .init();
+    collected
+}
+
+impl Collected {
+    /// The fields of all events, once a gateway has written them all.
+    async fn events(&self, gateway: Gateway) -> Vec<Value> {
+        gateway.shutdown(std::time::Duration::from_secs(5)).await;
+        let log = String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("text");
+        assert!(!log.contains("s3cret"), "{log}");
+        let event = |line| serde_json::from_str::<Value>(line).expect("JSON")["fields"].take();
+        log.lines().map(event).collect()
+    }
+}
+
+async fn start(access_log: bool) -> Gateway {
     let options = GatewayOptions {
         worker_threads: Some(1),
-        access_log: true,
+        access_log,
         ..GatewayOptions::default()
     };
-    let gateway = Gateway::start(options).await.expect("the gateway starts");
+    Gateway::start(options).await.expect("the gateway starts")
+}
+
+#[tokio::test]
+async fn each_request_leaves_one_event_without_query_or_credentials() {
+    let collected = collect();
+    let gateway = start(true).await;
     gateway
         .put_api(api("orders", echo().await, json!({})))
         .await
@@ -63,19 +87,89 @@ async fn each_request_leaves_one_event_without_query_or_credentials() {
         &format!("GET /missing?token=s3cret HTTP/1.1\r\n{fields}\r\n"),
     )
     .await;
-    gateway.shutdown(std::time::Duration::from_secs(5)).await;
-    let log = String::from_utf8(collected.0.lock().expect("not poisoned").clone()).expect("text");
-    assert!(!log.contains("s3cret"), "{log}");
-    let events: Vec<Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    assert_eq!(events.len(), 2, "{log}");
-    let event = &events[0]["fields"];
+    let events = collected.events(gateway).await;
+    assert_eq!(events.len(), 2, "{events:?}");
+    let event = &events[0];
     assert_eq!(event["http.path"], "/orders/7");
     assert_eq!(event["http.host"], "a.test");
     assert_eq!(event["http.status"], 200);
     assert_eq!(event["api.name"], "orders");
     assert_eq!(event["request.id"], "r-1");
-    assert_eq!(events[1]["fields"]["http.status"], 404);
+    assert_eq!(events[1]["http.status"], 404);
+}
+
+#[tokio::test]
+async fn a_log_policy_decides_for_its_routes_what_is_written_and_of_how_many() {
+    let collected = collect();
+    let gateway = start(false).await;
+    let log = json!({"type": "log", "with": {"requestHeaders": ["X-Tenant", "x-partner-key"], "responseHeaders": ["etag"]}});
+    let never = json!({"type": "log", "with": {"percent": 0}});
+    let key = json!({"type": "auth.apiKey", "with": {
+        "name": "X-Partner-Key", "forward": true, "keys": [{"consumer": "shop", "secretRef": "shop-key"}],
+    }});
+    let tagged = upstream(|_| {
+        let mut answer = http::Response::new("{}".to_owned());
+        answer
+            .headers_mut()
+            .insert("etag", http::HeaderValue::from_static("\"7\""));
+        answer
+    });
+    let fields = json!({
+        "policies": [log, key],
+        "operations": [
+            {"match": {"method": "GET", "path": "/a"}},
+            {"match": {"method": "GET", "path": "/health"}, "policies": [never]},
+        ],
+    });
+    let config = with_key(api("orders", tagged.await, fields), "shop-key", "s3cret");
+    gateway.put_api(config).await.expect("applied");
+    gateway
+        .put_api(api("other", echo().await, json!({})))
+        .await
+        .expect("applied");
+    let fields = "Host: a.test\r\nConnection: close\r\nX-Tenant: t\"1\r\nX-Other: s3cret\r\nAuthorization: Bearer s3cret\r\n";
+    for path in ["/orders/a?b=s3cret", "/orders/health", "/other"] {
+        raw(
+            &gateway,
+            &format!("GET {path} HTTP/1.1\r\n{fields}X-Partner-Key: s3cret\r\n\r\n"),
+        )
+        .await;
+    }
+    raw(&gateway, &format!("GET /orders/a HTTP/1.1\r\n{fields}\r\n")).await;
+    let events = collected.events(gateway).await;
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert_eq!(
+        (&events[0]["http.path"], &events[0]["consumer"]),
+        (&json!("/orders/a"), &json!("shop"))
+    );
+    assert_eq!(events[0]["request.headers"], r#"{"x-tenant":"t\"1"}"#);
+    assert_eq!(events[0]["response.headers"], r#"{"etag":"\"7\""}"#);
+    assert_eq!(events[1]["http.status"], 401);
+    assert_eq!(events[1]["response.headers"], "{}");
+}
+
+#[tokio::test]
+async fn a_log_policy_takes_requests_out_of_the_gateways_own_log() {
+    let collected = collect();
+    let gateway = start(true).await;
+    let never = json!({"type": "log", "with": {"percent": 0}});
+    gateway
+        .put_api(api("quiet", echo().await, json!({"policies": [never]})))
+        .await
+        .expect("applied");
+    gateway
+        .put_api(api("other", echo().await, json!({})))
+        .await
+        .expect("applied");
+    for path in ["/quiet", "/other", "/quiet"] {
+        raw(
+            &gateway,
+            &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        )
+        .await;
+    }
+    let events = collected.events(gateway).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["http.path"], "/other");
+    assert!(events[0].get("request.headers").is_none());
 }

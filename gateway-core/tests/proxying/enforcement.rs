@@ -269,6 +269,7 @@ async fn every_policy_type_is_enforced_or_said_not_to_be_and_security_fails_clos
         let mut config = api(kind, upstream, json!({"policies": [value]}));
         for secret in policy.secret_names() {
             config = with_secret(config, secret.as_str(), "x");
+            config.secrets.insert(secret.clone(), "x".to_owned().into());
         }
         let applied = gateway.put_api(config).await;
         let declared = support.iter().find(|entry| entry.policy == kind);

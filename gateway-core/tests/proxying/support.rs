@@ -107,6 +107,7 @@ pub(crate) fn api(name: &str, upstream: SocketAddr, fields: Value) -> ApiConfig 
         fingerprint: Fingerprint::of_value(&content),
         content: serde_json::from_value(content).expect("content of a revision"),
         secret_hashes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
     }
 }
 

@@ -84,6 +84,12 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
         ),
         Policy::AuthJwt(_) => approximated(JWT),
         Policy::AuthOAuth2(_) => approximated(OAUTH2),
+        Policy::AuthConditions(_) => {
+            unsupported("no plugin of open-source Kong evaluates conditions; write one as a `native` policy")
+        }
+        Policy::ExtAuthz(_) => unsupported(
+            "no plugin of open-source Kong asks a service about each request; write one as a `native` policy",
+        ),
         Policy::AuthMtls(_) => unsupported(
             "client certificates are checked by Kong Enterprise's `mtls-auth` only; write it as a `native` policy",
         ),

@@ -214,7 +214,7 @@ async fn undeploying_ends_the_traffic_and_may_be_repeated() {
 #[tokio::test]
 async fn what_does_not_carry_our_mark_is_a_conflict_and_stays() {
     let stage = Stage::new().await;
-    let mut foreign = translate::config(&stage.desired(9, "/orders", json!({})), BTreeMap::new());
+    let mut foreign = translate::config(&stage.desired(9, "/orders", json!({})), Secrets::default());
     foreign.mark = None;
     foreign.external_ref = ExternalRef("file/theirs".to_owned());
     stage.gateway.put_api(foreign.clone()).await.unwrap();
@@ -430,6 +430,30 @@ async fn users_sign_in_and_their_passwords_are_kept_as_hashes_only() {
     assert_eq!(stage.get(&deployed.endpoint_urls[0], None).await.0, 401);
     assert_eq!(stage.get(&url, None).await.0, 200);
     assert!(!format!("{:?}", stage.gateway.apis()).contains("open sesame"));
+}
+
+#[tokio::test]
+async fn what_the_gateway_presents_to_others_reaches_it_as_it_is_and_shows_itself_nowhere() {
+    let stage = Stage::new().await;
+    let with =
+        json!({"introspectionUrl": "http://127.0.0.1:1/", "clientId": "gateway", "clientSecretRef": "key"});
+    let desired = stage.desired(
+        1,
+        "/orders",
+        json!({"policies": [{"type": "auth.oauth2", "with": with}]}),
+    );
+    stage.deploy(&desired).await.unwrap();
+    let [config] = &stage.gateway.apis()[..] else {
+        panic!("one API was deployed");
+    };
+    let expected = gatehouse_gateway_core::Secret::from("open sesame".to_owned());
+    assert_eq!(config.secrets.get(&name("key")), Some(&expected));
+    assert_eq!(
+        config.secret_hashes,
+        BTreeMap::new(),
+        "a hash of what callers never present is of no use"
+    );
+    assert!(!format!("{config:?} {}", json!(**config)).contains("open sesame"));
 }
 
 #[tokio::test]
