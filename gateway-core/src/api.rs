@@ -6,7 +6,7 @@ use crate::{
     config::ApiConfig,
     error::ApplyError,
     metrics::{ApiMetrics, Registry},
-    policy::{ApiPolicies, Chain, Compiler},
+    policy::{ApiPolicies, Chain, Compiler, cache},
     router::{
         Placed,
         pattern::{HostPattern, PathPattern},
@@ -35,6 +35,8 @@ pub(crate) struct Route {
     pub(crate) base_segments: usize,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) chain: Arc<Chain>,
+    /// A number that no other route has, of this revision or another one.
+    pub(crate) scope: u64,
 }
 
 impl Route {
@@ -188,6 +190,7 @@ impl<'a> Build<'a> {
             base_segments: self.base_segments,
             upstream: Arc::clone(upstream),
             chain,
+            scope: cache::next_scope(),
         }))
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
+pub(crate) mod cache;
 pub(crate) mod cors;
 pub(crate) mod headers;
 mod json;
@@ -37,6 +38,7 @@ use self::{
     addresses::Addresses,
     api_key::{ApiKeys, Location},
     basic::Basic,
+    cache::{Caching, store::Store},
     cors::Cors,
     headers::Changes,
     jwks::KeySets,
@@ -64,6 +66,7 @@ pub(crate) struct Chain {
     /// What of requests is written to the access log; without it the gateway decides.
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) rewrite: Option<Arc<Rewrite>>,
+    pub(crate) cache: Option<Arc<Caching>>,
     /// Credentials that the upstream does not see.
     pub(crate) hidden_headers: Vec<HeaderName>,
     pub(crate) hidden_parameters: Vec<String>,
@@ -100,6 +103,7 @@ impl Check {
 pub(crate) struct Compiler {
     key_sets: KeySets,
     introspections: Introspections,
+    answers: Arc<Store>,
     limits: Mutex<HashMap<LimitIdentity, Weak<RateLimit>>>,
 }
 
@@ -108,11 +112,12 @@ pub(crate) struct Compiler {
 type LimitIdentity = (ExternalRef, String, usize, String);
 
 impl Compiler {
-    /// A compiler whose key sets are fetched on this runtime.
-    pub(crate) fn new(runtime: Handle) -> Self {
+    /// A compiler whose key sets are fetched on this runtime, and whose caches keep answers here.
+    pub(crate) fn new(runtime: Handle, answers: Arc<Store>) -> Self {
         Self {
             key_sets: KeySets::new(runtime.clone()),
             introspections: Introspections::new(runtime),
+            answers,
             limits: Mutex::default(),
         }
     }
@@ -189,6 +194,7 @@ pub(crate) struct ApiPolicies<'a> {
 enum Compiled<'a> {
     Check(Check),
     Cors(Arc<Cors>),
+    Cache(Arc<Caching>),
     Respond(Arc<Respond>),
     Rewrite(Arc<Rewrite>),
     /// Nothing is prepared beyond what the chain itself holds.
@@ -283,6 +289,14 @@ impl<'a> ApiPolicies<'a> {
             Policy::RequestValidate(validate) => {
                 Compiled::Check(Check::Validation(Arc::new(Validation::compile(validate)?)))
             }
+            Policy::Cache(cache) => {
+                let answers = Arc::clone(&self.compiler.answers);
+                Compiled::Cache(Arc::new(Caching::compile(
+                    cache,
+                    &self.config.external_ref,
+                    answers,
+                )?))
+            }
             Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
             Policy::Respond(respond) => Compiled::Respond(Arc::new(Respond::compile(respond)?)),
             Policy::Rewrite(rewrite) => {
@@ -314,6 +328,7 @@ impl Chain {
         match compiled {
             Compiled::Check(check) => self.add_check(check),
             Compiled::Cors(cors) => self.cors = Some(cors),
+            Compiled::Cache(cache) => self.cache = Some(cache),
             Compiled::Plain(Policy::Headers(changes)) => {
                 self.request.extend(&changes.request)?;
                 self.response.extend(&changes.response)?;

@@ -26,14 +26,14 @@ pub fn policy_support() -> Vec<PolicySupport> {
 pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
         "auth.apiKey" | "auth.jwt" | "auth.oauth2" | "auth.basic" | "ip.filter" | "request.validate"
-        | "request.size" | "ratelimit" | "cors" | "headers" | "rewrite" | "respond" | "timeout" | "log" => {
+        | "request.size" | "ratelimit" | "cors" | "headers" | "rewrite" | "respond" | "timeout" | "log"
+        | "cache" => {
             return None;
         }
         "auth.mtls" => "the gateway does not ask callers for certificates",
         "quota" => {
             "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"
         }
-        "cache" => "the gateway does not keep answers",
         "retry" => "the gateway streams bodies and so cannot send a request again",
         "native" => "the gateway has no language of its own beside the canonical policies",
         _ => "the gateway does not know this type of policy",

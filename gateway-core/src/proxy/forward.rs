@@ -82,12 +82,16 @@ impl Exchange<'_> {
             (true, None) => Err(Problem::upstream_failed(
                 "The upstream switched protocols without being asked to.",
             )),
-            (false, _) => Ok(self.streamed(route, answer)),
+            (false, _) => match self.instead(route, &answer.response) {
+                Some(kept) => Ok(kept),
+                None => Ok(self.streamed(route, answer)),
+            },
         }
     }
 
     fn streamed(&mut self, route: &Route, answer: Answer) -> Response<ResponseBody> {
         let (mut parts, incoming) = answer.response.into_parts();
+        let recorder = self.record(&mut parts, &incoming);
         self.rewrite_answer(route, &mut parts);
         let body = UpstreamBody {
             incoming,
@@ -97,7 +101,7 @@ impl Exchange<'_> {
             endpoint: route.upstream.endpoint.id,
         };
         let completion = self.completion(parts.status, &parts.headers);
-        Response::from_parts(parts, ResponseBody::upstream(body, completion))
+        Response::from_parts(parts, ResponseBody::upstream(body, completion).recorded(recorder))
     }
 
     fn rewrite_answer(&self, route: &Route, parts: &mut response::Parts) {

@@ -4,6 +4,7 @@
 mod admit;
 pub(crate) mod body;
 pub(crate) mod budget;
+mod cached;
 pub(crate) mod completion;
 mod forward;
 pub(crate) mod head;
@@ -18,6 +19,7 @@ use hyper::body::{Body as _, Incoming};
 
 use self::{
     body::ResponseBody,
+    cached::Expected,
     completion::{AccessEntry, Completion},
     problem::Problem,
 };
@@ -30,7 +32,7 @@ use crate::{
 };
 
 /// What all requests of one connection have in common.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) address: IpAddr,
@@ -71,6 +73,10 @@ struct Exchange<'a> {
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
+    /// What the cache does with the upstream's answer.
+    expected: Option<Box<Expected>>,
+    /// Whether no caller waits for the answer.
+    in_background: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -84,6 +90,8 @@ impl<'a> Exchange<'a> {
             consumer: None,
             exceeded: None,
             entry: None,
+            expected: None,
+            in_background: false,
         }
     }
 
@@ -119,6 +127,10 @@ impl<'a> Exchange<'a> {
             return Ok(self.fixed_answer(&route, respond));
         }
         parts.uri = target(&route, &path, uri.query())?;
+        if let Some(caching) = &route.chain.cache {
+            // In a box, so that requests without a cache have no room for it.
+            return Box::pin(self.cached(&route, caching, parts, body, host)).await;
+        }
         self.forward(&route, parts, body, host).await
     }
 
@@ -254,7 +266,7 @@ impl<'a> Exchange<'a> {
         }
         Completion::new(
             Rc::clone(worker),
-            Arc::clone(metrics),
+            (!self.in_background).then(|| Arc::clone(metrics)),
             self.started,
             status,
             entry,

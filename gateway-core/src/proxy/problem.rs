@@ -62,6 +62,8 @@ impl Problem {
         upstream_unreachable = BAD_GATEWAY, "upstream-unreachable", "Upstream unreachable";
         /// The upstream's answer cannot be used.
         upstream_failed = BAD_GATEWAY, "upstream-failed", "Upstream failed";
+        /// Only the cache was to be asked, and it has no answer.
+        not_cached = GATEWAY_TIMEOUT, "not-cached", "Not in the cache";
         /// No answer from the upstream in time.
         upstream_timeout = GATEWAY_TIMEOUT, "upstream-timeout", "Upstream timed out";
     }

@@ -9,6 +9,7 @@
 
 mod access_log;
 mod admin;
+mod cache;
 mod changes;
 mod enforcement;
 mod heads;
