@@ -170,12 +170,16 @@ pub(crate) fn variant(key: &Key, names: &[HeaderName], headers: &HeaderMap) -> K
 
 /// Whether an answer to this request could come from a cache or be kept in one.
 pub(crate) fn concerns(parts: &request::Parts, has_body: bool) -> bool {
-    static WITHOUT: [HeaderName; 5] = [
+    static WITHOUT: [HeaderName; 8] = [
         header::RANGE,
         header::IF_RANGE,
         header::IF_MATCH,
         header::IF_UNMODIFIED_SINCE,
         header::UPGRADE,
+        // What an upstream takes for another method is not what others get for this one.
+        HeaderName::from_static("x-http-method-override"),
+        HeaderName::from_static("x-http-method"),
+        HeaderName::from_static("x-method-override"),
     ];
     matches!(parts.method, Method::GET | Method::HEAD)
         && !has_body

@@ -15,7 +15,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, request, response,
 };
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body;
 
 use super::{
     Exchange,
@@ -260,10 +260,10 @@ impl Exchange<'_> {
     }
 
     /// The answer to give instead of the upstream's: it has nothing newer, or failed.
-    pub(super) fn instead(
+    pub(super) fn instead<B>(
         &mut self,
         route: &Route,
-        answer: &Response<Incoming>,
+        answer: &Response<B>,
     ) -> Option<Response<ResponseBody>> {
         let status = answer.status();
         let expected = self.expected.as_deref()?;
@@ -300,7 +300,7 @@ impl Exchange<'_> {
     pub(super) fn record(
         &mut self,
         parts: &mut response::Parts,
-        incoming: &Incoming,
+        incoming: &impl Body,
     ) -> Option<Box<Recorder>> {
         let expected = self.expected.take()?;
         let (key, caching) = (expected.key, Arc::clone(&expected.caching));
@@ -492,7 +492,7 @@ impl Expected {
     fn recorder(
         mut self: Box<Self>,
         parts: &response::Parts,
-        incoming: &Incoming,
+        incoming: &impl Body,
         held: HeldBody,
     ) -> Option<Box<Recorder>> {
         let length = incoming.size_hint().exact();

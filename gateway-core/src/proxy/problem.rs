@@ -12,10 +12,21 @@ pub(crate) struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: Cow<'static, str>,
+    /// What is wrong where in the request's body, if more can be said than in a sentence.
+    violations: Vec<Violation>,
     /// Headers beyond those that every problem has.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the connection must not be used again.
     pub(crate) close: bool,
+}
+
+/// One thing that is wrong with a request's body.
+#[derive(Debug)]
+pub(crate) struct Violation {
+    /// Where, as a JSON Pointer (RFC 6901); empty for the whole body.
+    pub(crate) pointer: String,
+    /// What is wrong, without the value that is.
+    pub(crate) detail: String,
 }
 
 macro_rules! problems {
@@ -74,6 +85,7 @@ impl Problem {
             kind,
             title,
             detail,
+            violations: Vec::new(),
             headers: Vec::new(),
             close: false,
         }
@@ -85,6 +97,12 @@ impl Problem {
         self
     }
 
+    /// Says in full what is wrong with the body, as `errors` (RFC 9457, section 3).
+    pub(crate) fn listing(mut self, violations: Vec<Violation>) -> Self {
+        self.violations = violations;
+        self
+    }
+
     /// Ends the connection with this answer.
     pub(crate) fn closing(mut self) -> Self {
         self.close = true;
@@ -93,13 +111,20 @@ impl Problem {
 
     /// The document.
     pub(crate) fn body(&self, request_id: &str) -> Bytes {
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "type": self.kind,
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
             "requestId": request_id,
         });
+        if !self.violations.is_empty() {
+            let error = |Violation { pointer, detail }: &Violation| {
+                // In a document, a pointer is a fragment (RFC 6901, section 6).
+                serde_json::json!({"pointer": format!("#{pointer}"), "detail": detail})
+            };
+            document["errors"] = self.violations.iter().map(error).collect();
+        }
         Bytes::from(document.to_string())
     }
 

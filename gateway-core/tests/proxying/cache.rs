@@ -191,6 +191,7 @@ async fn what_must_not_be_kept_is_not() {
         ("POST", "Content-Length: 0\r\n", 200, &[]),
         ("GET", "Range: bytes=0-1\r\n", 200, &[]),
         ("GET", "Cache-Control: no-store\r\n", 200, &[]),
+        ("GET", "X-HTTP-Method-Override: DELETE\r\n", 200, &[]),
         ("GET", "Cache-Control: no-cache\r\n", 200, &[]),
     ] {
         let (gateway, origin) = (gateway().await, Origin::start(&[]).await);
