@@ -1,8 +1,11 @@
-//! Health, metrics and what is served: `/healthz`, `/readyz`, `/metrics`, `/config`, `/routes`, `/explain`.
+//! Health, metrics, what is served, and the cache: `/healthz`, `/readyz`, `/metrics`, `/config`, `/routes`, `/explain`,
+//! `/cache/purge`.
 
 mod inspect;
 
-use std::{convert::Infallible, sync::Arc};
+mod purge;
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -28,8 +31,9 @@ pub(crate) async fn serve(listener: TcpListener, core: Arc<Core>) {
 }
 
 async fn connection(stream: TcpStream, core: Arc<Core>) {
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
     let service = service_fn(move |request| {
-        let answer = answer(&core, &request);
+        let answer = answer(&core, &request, peer);
         async move { Ok::<_, Infallible>(answer) }
     });
     let connection = http1::Builder::new()
@@ -40,7 +44,10 @@ async fn connection(stream: TcpStream, core: Arc<Core>) {
     }
 }
 
-fn answer(core: &Core, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn answer(core: &Core, request: &Request<Incoming>, peer: Option<IpAddr>) -> Response<Full<Bytes>> {
+    if request.uri().path() == purge::PATH {
+        return purge::answer(core, request, peer);
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n");
         refused
@@ -67,7 +74,7 @@ fn answer(core: &Core, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         "/explain" => inspect::explained(&core.shared.table.load(), query),
         _ => plain(
             StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz, /metrics, /config, /routes and /explain\n",
+            "there are /healthz, /readyz, /metrics, /config, /routes, /explain and /cache/purge\n",
         ),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     config::ApiConfig,
     error::ApplyError,
     metrics::{ApiMetrics, Registry},
-    policy::{ApiPolicies, Chain, Compiler, headers::Changes, mtls::Certificates},
+    policy::{ApiPolicies, Chain, Compiler, cache, headers::Changes, mtls::Certificates},
     router::{
         Placed,
         pattern::{HostPattern, PathPattern},
@@ -45,6 +45,8 @@ pub(crate) struct Route {
     /// Where the requests go in place of the upstream.
     pub(crate) split: Option<Split>,
     pub(crate) mirrors: Vec<Mirror>,
+    /// A number that no other route has, of this revision or another one.
+    pub(crate) scope: u64,
 }
 
 impl Route {
@@ -248,6 +250,7 @@ impl<'a> Build<'a> {
             headers: Changes::default(),
             split: None,
             mirrors: Vec::new(),
+            scope: cache::next_scope(),
         })
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
+pub(crate) mod cache;
 pub(crate) mod conditions;
 pub(crate) mod cors;
 pub(crate) mod external;
@@ -42,6 +43,7 @@ use self::{
     addresses::Addresses,
     api_key::{ApiKeys, Location},
     basic::Basic,
+    cache::{Caching, store::Store},
     conditions::Conditions,
     cors::Cors,
     external::External,
@@ -74,6 +76,7 @@ pub(crate) struct Chain {
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) retry: Option<Arc<Retry>>,
     pub(crate) rewrite: Option<Arc<Rewrite>>,
+    pub(crate) cache: Option<Arc<Caching>>,
     /// Credentials that the upstream does not see.
     pub(crate) hidden_headers: Vec<HeaderName>,
     pub(crate) hidden_parameters: Vec<String>,
@@ -115,6 +118,7 @@ impl Check {
 pub(crate) struct Compiler {
     key_sets: KeySets,
     introspections: Introspections,
+    answers: Arc<Store>,
     limits: Mutex<HashMap<LimitIdentity, Weak<RateLimit>>>,
 }
 
@@ -123,11 +127,12 @@ pub(crate) struct Compiler {
 type LimitIdentity = (ExternalRef, String, usize, String);
 
 impl Compiler {
-    /// A compiler whose key sets are fetched on this runtime.
-    pub(crate) fn new(runtime: Handle) -> Self {
+    /// A compiler whose key sets are fetched on this runtime, and whose caches keep answers here.
+    pub(crate) fn new(runtime: Handle, answers: Arc<Store>) -> Self {
         Self {
             key_sets: KeySets::new(runtime.clone()),
             introspections: Introspections::new(runtime),
+            answers,
             limits: Mutex::default(),
         }
     }
@@ -204,6 +209,7 @@ pub(crate) struct ApiPolicies<'a> {
 enum Compiled<'a> {
     Check(Check),
     Cors(Arc<Cors>),
+    Cache(Arc<Caching>),
     Respond(Arc<Respond>),
     Retry(Arc<Retry>),
     Rewrite(Arc<Rewrite>),
@@ -309,6 +315,14 @@ impl<'a> ApiPolicies<'a> {
             Policy::RequestValidate(validate) => {
                 Compiled::Check(Check::Validation(Arc::new(Validation::compile(validate)?)))
             }
+            Policy::Cache(cache) => {
+                let answers = Arc::clone(&self.compiler.answers);
+                Compiled::Cache(Arc::new(Caching::compile(
+                    cache,
+                    &self.config.external_ref,
+                    answers,
+                )?))
+            }
             Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
             Policy::Respond(respond) => {
                 Compiled::Respond(Arc::new(Respond::compile(respond, place.template())?))
@@ -343,6 +357,7 @@ impl Chain {
         match compiled {
             Compiled::Check(check) => self.add_check(check),
             Compiled::Cors(cors) => self.cors = Some(cors),
+            Compiled::Cache(cache) => self.cache = Some(cache),
             Compiled::Plain(Policy::Headers(changes)) => {
                 self.request.extend(&changes.request)?;
                 self.response.extend(&changes.response)?;

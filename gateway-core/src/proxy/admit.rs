@@ -138,7 +138,7 @@ impl Exchange<'_> {
                     consumer: self.consumer.as_deref(),
                     claims: None,
                 })?,
-                Check::External(external) => self.ask(external, parts, uri, host).await?,
+                Check::External(external) => self.authorise(external, parts, uri, host).await?,
                 Check::OAuth2(oauth2) => {
                     if let Some(consumer) = oauth2.check(&parts.headers).await? {
                         self.consumer = Some(consumer);
@@ -155,7 +155,7 @@ impl Exchange<'_> {
     }
 
     /// Has a service decide, and keeps what it says of the request.
-    async fn ask(
+    async fn authorise(
         &mut self,
         external: &External,
         parts: &request::Parts,

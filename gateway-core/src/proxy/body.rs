@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 
-use super::{completion::Completion, replay::Player};
+use super::{cached::Recorder, completion::Completion, replay::Player};
 use crate::upstream::{load::Lease, pool::Pool};
 
 /// Why a body ended early.
@@ -113,6 +113,8 @@ fn poll_incoming(
 pub(crate) struct ResponseBody {
     source: Source,
     completion: Completion,
+    /// Keeps the body for the cache.
+    recorder: Option<Box<Recorder>>,
 }
 
 #[derive(Debug)]
@@ -142,6 +144,7 @@ impl ResponseBody {
         Self {
             source: Source::Own((!bytes.is_empty()).then_some(bytes)),
             completion,
+            recorder: None,
         }
     }
 
@@ -153,6 +156,37 @@ impl ResponseBody {
         Self {
             source: Source::Upstream(body),
             completion,
+            recorder: None,
+        }
+    }
+
+    /// Has the body kept, whole or not at all, while it passes through.
+    pub(super) fn recorded(mut self, recorder: Option<Box<Recorder>>) -> Self {
+        self.recorder = recorder;
+        self.record(None);
+        self
+    }
+
+    /// Keeps a part of the body, and looks whether it was the last one.
+    fn record(&mut self, frame: Option<&Frame<Bytes>>) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let goes_on = match frame {
+            None => true,
+            // Trailers are not kept, so neither is what has some.
+            Some(frame) => frame.data_ref().is_some_and(|data| recorder.push(data)),
+        };
+        if !goes_on {
+            self.recorder = None;
+        } else if self.is_end_stream() {
+            self.finish_record();
+        }
+    }
+
+    fn finish_record(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish();
         }
     }
 }
@@ -201,9 +235,16 @@ impl Body for ResponseBody {
             }
         };
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.completion.sent(frame.data_ref().map_or(0, Bytes::len)),
-            Poll::Ready(Some(Err(_))) => this.completion.broke_off(),
-            _ => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                this.completion.sent(frame.data_ref().map_or(0, Bytes::len));
+                this.record(Some(frame));
+            }
+            Poll::Ready(Some(Err(_))) => {
+                this.completion.broke_off();
+                this.recorder = None;
+            }
+            Poll::Ready(None) => this.finish_record(),
+            Poll::Pending => {}
         }
         polled
     }

@@ -120,13 +120,17 @@ impl Exchange<'_> {
             (true, None) => Err(Problem::upstream_failed(
                 "The upstream switched protocols without being asked to.",
             )),
-            (false, _) => Ok(self.streamed(route, passed)),
+            (false, _) => match self.instead(route, &passed.answer.response) {
+                Some(kept) => Ok(kept),
+                None => Ok(self.streamed(route, passed)),
+            },
         }
     }
 
     fn streamed(&mut self, route: &Route, passed: Passed) -> Response<ResponseBody> {
         let answer = passed.answer;
         let (mut parts, incoming) = answer.response.into_parts();
+        let recorder = self.record(&mut parts, &incoming);
         self.rewrite_answer(route, &mut parts);
         let body = UpstreamBody {
             incoming,
@@ -138,7 +142,7 @@ impl Exchange<'_> {
             lease: passed.lease,
         };
         let completion = self.completion(parts.status, &parts.headers);
-        Response::from_parts(parts, ResponseBody::upstream(body, completion))
+        Response::from_parts(parts, ResponseBody::upstream(body, completion).recorded(recorder))
     }
 
     fn rewrite_answer(&self, route: &Route, parts: &mut response::Parts) {

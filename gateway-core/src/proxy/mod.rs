@@ -5,6 +5,7 @@ mod admit;
 mod attempts;
 pub(crate) mod body;
 pub(crate) mod budget;
+mod cached;
 pub(crate) mod client;
 pub(crate) mod completion;
 mod forward;
@@ -25,6 +26,7 @@ use hyper::body::{Body as _, Incoming};
 
 use self::{
     body::ResponseBody,
+    cached::Expected,
     client::Client,
     completion::{AccessEntry, Completion},
     mirror::Original,
@@ -61,7 +63,7 @@ pub(crate) async fn answer(
 
 /// One request and what is known of it so far.
 struct Exchange<'a> {
-    client: &'a Client,
+    client: &'a Rc<Client>,
     /// Where the request came from: the connection's other end, or whom a trusted proxy there speaks for.
     address: IpAddr,
     started: Instant,
@@ -75,10 +77,14 @@ struct Exchange<'a> {
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
+    /// What the cache does with the upstream's answer.
+    expected: Option<Box<Expected>>,
+    /// Whether no caller waits for the answer.
+    in_background: bool,
 }
 
 impl<'a> Exchange<'a> {
-    fn new(client: &'a Client, headers: &HeaderMap) -> Self {
+    fn new(client: &'a Rc<Client>, headers: &HeaderMap) -> Self {
         Self {
             client,
             address: client.origin(headers),
@@ -90,6 +96,8 @@ impl<'a> Exchange<'a> {
             vouched: Vec::new(),
             exceeded: None,
             entry: None,
+            expected: None,
+            in_background: false,
         }
     }
 
@@ -142,6 +150,10 @@ impl<'a> Exchange<'a> {
             None => route,
         };
         parts.uri = target(&route, &path, uri.query())?;
+        if let Some(caching) = &route.chain.cache {
+            // In a box, so that requests without a cache have no room for it.
+            return Box::pin(self.cached(&route, caching, parts, body, host)).await;
+        }
         self.forward(&route, parts, body, host).await
     }
 
@@ -306,7 +318,7 @@ impl<'a> Exchange<'a> {
         }
         Completion::new(
             Rc::clone(worker),
-            Arc::clone(metrics),
+            (!self.in_background).then(|| Arc::clone(metrics)),
             self.started,
             status,
             entry,
