@@ -66,6 +66,11 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
     if !content.hostnames.is_empty() {
         obstacles.push("host names".to_owned());
     }
+    for (name, upstream) in &content.upstreams {
+        for field in upstream.extras() {
+            obstacles.push(format!("`{field}` of upstream `{name}`"));
+        }
+    }
     for operation in &content.operations {
         let it = &operation.r#match;
         if !it.headers.is_empty() || !it.query.is_empty() {
