@@ -20,7 +20,7 @@ use crate::{
     error::{ApplyError, chain},
     metrics::Registry,
     options::GatewayOptions,
-    policy::Compiler,
+    policy::{Compiler, limits::Stores},
     snapshot::Store,
     table::Table,
     upstream::Endpoints,
@@ -52,7 +52,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// Nothing is served yet.
-    pub(crate) fn new(workers: usize, options: &GatewayOptions, runtime: Handle) -> Self {
+    pub(crate) fn new(workers: usize, options: &GatewayOptions, stores: Stores, runtime: Handle) -> Self {
         let metrics = Registry::new(workers);
         let shared = Arc::new(Shared {
             table: ArcSwap::default(),
@@ -63,7 +63,7 @@ impl Core {
         Self {
             shared,
             endpoints: Endpoints::default(),
-            compiler: Compiler::new(runtime),
+            compiler: Compiler::new(runtime, stores),
             metrics,
             more_metrics: Mutex::default(),
             store: Mutex::default(),
@@ -75,6 +75,7 @@ impl Core {
     /// one without its policies.
     pub(crate) fn restore(&self, folder: &Path) -> io::Result<()> {
         let (store, snapshot) = Store::open(folder)?;
+        self.compiler.keep_counts(folder);
         let mut table = Table::default();
         for config in snapshot.iter().flatten() {
             match self.compile(config.clone()) {
@@ -137,6 +138,9 @@ impl Core {
             "# HELP gatehouse_gateway_apis APIs being served.\n# TYPE gatehouse_gateway_apis gauge\n",
         );
         text.push_str(&format!("gatehouse_gateway_apis {apis}\n"));
+        if let Some(shared) = &self.compiler.stores.shared {
+            text.push_str(&shared.metrics_text());
+        }
         let more = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(MoreMetrics(more)) = more.as_ref() {
             text.push_str(&more());
@@ -148,6 +152,11 @@ impl Core {
     pub(crate) fn add_metrics(&self, more: impl Fn() -> String + Send + Sync + 'static) {
         let mut held = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         *held = Some(MoreMetrics(Box::new(more)));
+    }
+
+    /// Writes what would otherwise be lost at the end. Waits for the disk.
+    pub(crate) fn save_counts(&self) {
+        self.compiler.stores.save();
     }
 
     pub(crate) fn mark_ready(&self) {

@@ -25,6 +25,12 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The options say no Redis that could be used.
+    #[error("cannot share limits through Redis: {reason}")]
+    Redis {
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The state folder cannot be read or written.
     #[error("cannot use the state folder `{folder}`")]
     State {

@@ -1,6 +1,8 @@
 //! Where the gateway listens and what it keeps.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
 
 /// How a gateway is started.
 #[derive(Debug, Clone)]
@@ -17,6 +19,9 @@ pub struct GatewayOptions {
     pub worker_threads: Option<usize>,
     /// Whether every request leaves an event with the target `gateway_access`.
     pub access_log: bool,
+    /// The Redis in which rate limits and quotas are counted together with other gateways. Without it, each gateway
+    /// counts for itself.
+    pub redis: Option<RedisOptions>,
     /// How long a caller may take for a request's head, and between two requests.
     pub head_timeout: Duration,
 }
@@ -31,7 +36,39 @@ impl Default for GatewayOptions {
             state_dir: None,
             worker_threads: None,
             access_log: false,
+            redis: None,
             head_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A Redis (5 or newer, or one that speaks like it) that several gateways share; not a cluster.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// `redis://USER@HOST:PORT/DATABASE`, or `rediss://…` with TLS, whose certificate is always verified. No password.
+    pub url: String,
+    /// The password, if one is asked for.
+    pub password: Option<SecretString>,
+    /// The authorities in PEM that its certificate may come from. Default: those that the system trusts.
+    pub authorities_file: Option<PathBuf>,
+    /// How long a request waits for it at most; later answers count for nothing, and the gateway decides alone.
+    pub budget: Duration,
+    /// What its keys begin with: gateways count together if theirs is the same.
+    pub prefix: String,
+    /// Among how many gateways limits are divided while Redis is away. Default: as many as Redis last saw.
+    pub gateways: Option<NonZeroU32>,
+}
+
+impl RedisOptions {
+    /// The Redis at this URL, with everything else at its default.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            password: None,
+            authorities_file: None,
+            budget: Duration::from_millis(20),
+            prefix: "gatehouse".to_owned(),
+            gateways: None,
         }
     }
 }

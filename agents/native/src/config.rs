@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use gatehouse_gateway_core::{GatewayOptions, TlsOptions};
+use gatehouse_gateway_core::{GatewayOptions, RedisOptions, TlsOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -32,6 +32,8 @@ pub struct NativeOptions {
     pub workers: Option<usize>,
     /// Whether every request is logged.
     pub access_log: bool,
+    /// The Redis in which limits are counted together with other gateways, if there is one.
+    pub redis: Option<RedisOptions>,
     /// How long requests in flight may take to end when the gateway stops.
     pub grace: Duration,
 }
@@ -47,6 +49,7 @@ impl NativeOptions {
             apis_file: None,
             workers: None,
             access_log: false,
+            redis: None,
             grace: Duration::from_secs(10),
         }
     }
@@ -59,6 +62,7 @@ impl NativeOptions {
             state_dir: Some(self.state_dir.clone()),
             worker_threads: self.workers,
             access_log: self.access_log,
+            redis: self.redis.clone(),
             ..GatewayOptions::default()
         }
     }

@@ -1,6 +1,12 @@
 //! `gatehouse-gateway`: the native gateway with its agent, on a machine of its own.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    env, fs,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -8,7 +14,8 @@ use gatehouse_agents_native::{GATEWAY_TYPE, NativeGateway, NativeOptions};
 use gatehouse_connector_sdk::runtime::{
     AgentArguments, AgentOptions, RunError, parse_arguments, start_logging, stop_signal,
 };
-use gatehouse_gateway_core::TlsOptions;
+use gatehouse_gateway_core::{RedisOptions, TlsOptions};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -54,6 +61,83 @@ struct Arguments {
     /// Log every request.
     #[arg(long)]
     access_log: bool,
+    #[command(flatten)]
+    redis: RedisArguments,
+}
+
+/// Where limits are counted together with other gateways.
+///
+/// A password is taken from the environment variable `GATEHOUSE_GATEWAY_REDIS_PASSWORD` or from a file.
+#[derive(Debug, clap::Args)]
+struct RedisArguments {
+    /// The Redis in which gateways count rate limits and quotas together: redis://USER@HOST:PORT/DATABASE, or rediss://
+    /// with TLS [default: each gateway counts for itself].
+    #[arg(long, value_name = "URL", env = "GATEHOUSE_GATEWAY_REDIS")]
+    redis: Option<String>,
+    /// A file with the password of Redis [default: the environment variable GATEHOUSE_GATEWAY_REDIS_PASSWORD].
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GATEHOUSE_GATEWAY_REDIS_PASSWORD_FILE",
+        requires = "redis"
+    )]
+    redis_password_file: Option<PathBuf>,
+    /// The authorities in PEM that the certificate of Redis may come from [default: those of the system].
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GATEHOUSE_GATEWAY_REDIS_AUTHORITIES",
+        requires = "redis"
+    )]
+    redis_authorities: Option<PathBuf>,
+    /// What keys in Redis begin with; gateways with the same prefix count together.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "GATEHOUSE_GATEWAY_REDIS_PREFIX",
+        default_value = "gatehouse"
+    )]
+    redis_prefix: String,
+    /// Among how many gateways limits are divided while Redis is away [default: as many as it last saw].
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "GATEHOUSE_GATEWAY_REDIS_GATEWAYS",
+        requires = "redis"
+    )]
+    redis_gateways: Option<NonZeroU32>,
+}
+
+impl RedisArguments {
+    fn options(&self) -> anyhow::Result<Option<RedisOptions>> {
+        let Some(url) = &self.redis else {
+            return Ok(None);
+        };
+        Ok(Some(RedisOptions {
+            password: self.password()?,
+            authorities_file: self.redis_authorities.clone(),
+            prefix: self.redis_prefix.clone(),
+            gateways: self.redis_gateways,
+            ..RedisOptions::new(url)
+        }))
+    }
+
+    fn password(&self) -> anyhow::Result<Option<SecretString>> {
+        if let Some(file) = &self.redis_password_file {
+            return read_password(file).map(Some);
+        }
+        let given = env::var("GATEHOUSE_GATEWAY_REDIS_PASSWORD").ok();
+        Ok(given
+            .filter(|password| !password.is_empty())
+            .map(SecretString::from))
+    }
+}
+
+/// Editors end files with a line break, which is not part of the password.
+fn read_password(file: &Path) -> anyhow::Result<SecretString> {
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("cannot read the password of Redis from `{}`", file.display()))?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
 impl Arguments {
@@ -61,7 +145,7 @@ impl Arguments {
         self.agent.options(&GATEWAY_TYPE.parse()?)
     }
 
-    fn gateway_options(&self, state_dir: PathBuf) -> NativeOptions {
+    fn gateway_options(&self, state_dir: PathBuf) -> anyhow::Result<NativeOptions> {
         let tls = self
             .tls_listen
             .zip(self.tls_certificate.clone())
@@ -71,14 +155,15 @@ impl Arguments {
                 certificate_file,
                 key_file,
             });
-        NativeOptions {
+        Ok(NativeOptions {
             tls,
             admin_listen: Some(self.admin_listen),
             apis_file: self.apis.clone(),
             workers: self.workers.map(usize::from),
             access_log: self.access_log,
+            redis: self.redis.options()?,
             ..NativeOptions::new(self.listen, state_dir)
-        }
+        })
     }
 }
 
@@ -102,7 +187,7 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = stop_signal().context("cannot listen for signals")?;
     let agent = arguments.agent_options()?;
-    let gateway = NativeGateway::start(arguments.gateway_options(agent.state_dir.join("gateway"))).await?;
+    let gateway = NativeGateway::start(arguments.gateway_options(agent.state_dir.join("gateway"))?).await?;
     info!("Serving on http://{}", gateway.address());
     let result = attend(&gateway, agent, &stop).await;
     gateway.shutdown().await;

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     api::Route,
-    policy::{Chain, Check, rate_limit::Caller},
+    policy::{
+        Chain, Check,
+        limits::{Limits, caller::Caller},
+    },
     router::{
         Lookup,
         path::NormalPath,
@@ -113,18 +116,29 @@ impl Exchange<'_> {
                 Check::Validation(validation) => validation.check(&parts.headers, query, has_body)?,
                 Check::ApiKey(keys) => self.consumer = Some(keys.check(&parts.headers, query)?),
                 Check::Jwt(jwt) => {
-                    if let Some(subject) = jwt.check(&parts.headers).await? {
-                        self.consumer = Some(subject);
+                    let token = jwt.check(&parts.headers).await?;
+                    if let Some(subject) = &token.subject {
+                        self.consumer = Some(Arc::clone(subject));
                     }
+                    self.token = Some(token);
                 }
-                Check::RateLimit(limit) => limit.check(Caller {
-                    address: self.client.address,
-                    consumer: self.consumer.as_deref(),
-                    headers: &parts.headers,
-                })?,
+                Check::Limits(limits) => self.count(limits, parts).await?,
             }
         }
         Ok(())
+    }
+
+    /// Counts the request; whatever becomes of it, its answer says where the limits stand.
+    async fn count(&mut self, limits: &Limits, parts: &request::Parts) -> Result<(), Problem> {
+        let caller = Caller {
+            address: self.client.address,
+            consumer: self.consumer.as_deref(),
+            claims: self.token.as_ref().map(|token| &token.claims),
+            headers: &parts.headers,
+        };
+        let checked = limits.check(caller, self.started).await;
+        self.limits = Some(checked.told);
+        checked.result
     }
 
     /// Refuses a body that is announced to be too large, and watches one that is not announced.

@@ -50,6 +50,8 @@ impl Problem {
         unsupported_type = UNSUPPORTED_MEDIA_TYPE, "unsupported-type", "Unsupported type of body";
         /// More requests than a limit lets through.
         rate_limited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
+        /// More requests than a period's quota lets through.
+        quota_exceeded = TOO_MANY_REQUESTS, "quota-exceeded", "Quota exceeded";
         /// The keys to check a credential with cannot be had.
         keys_unavailable = SERVICE_UNAVAILABLE, "keys-unavailable", "Keys unavailable";
         /// No connection to the upstream.

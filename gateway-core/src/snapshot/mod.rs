@@ -7,7 +7,7 @@
 //! then is left out: an older form of an API may have weaker policies than the one that was served.
 
 mod manifest;
-mod write;
+pub(crate) mod write;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
