@@ -26,9 +26,9 @@ use crate::{
     policy::{
         Compiler,
         cache::{self, store::Name},
+        limits::Stores,
     },
-    proxy::budget::BodyBudget,
-    proxy::origin::TrustedProxies,
+    proxy::{budget::BodyBudget, origin::TrustedProxies},
     snapshot::Store,
     table::Table,
     tls::{Authorities, CertificateError, Tls},
@@ -65,7 +65,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// Nothing is served yet.
-    pub(crate) fn new(workers: usize, options: &GatewayOptions, runtime: Handle) -> Self {
+    pub(crate) fn new(workers: usize, options: &GatewayOptions, stores: Stores, runtime: Handle) -> Self {
         let metrics = Registry::new(workers);
         let answers = cache::store::Store::new(options.cache_bytes);
         let shared = Arc::new(Shared {
@@ -86,7 +86,7 @@ impl Core {
             listeners: Arc::default(),
             authorities: Mutex::default(),
             endpoints: Endpoints::new(runtime.clone()),
-            compiler: Compiler::new(runtime, Arc::clone(&answers)),
+            compiler: Compiler::new(runtime, Arc::clone(&answers), stores),
             answers,
             metrics,
             more_metrics: Mutex::default(),
@@ -99,6 +99,7 @@ impl Core {
     /// one without its policies.
     pub(crate) fn restore(&self, folder: &Path) -> io::Result<()> {
         let (store, snapshot) = Store::open(folder)?;
+        self.compiler.keep_counts(folder);
         let mut table = Table::default();
         for config in snapshot.iter().flatten() {
             match self.compile(config.clone()) {
@@ -222,6 +223,9 @@ impl Core {
         text.push_str(&format!("gatehouse_gateway_apis {apis}\n"));
         text.push_str(&self.shared.bodies.text());
         text.push_str(&self.answers.text());
+        if let Some(shared) = &self.compiler.stores.shared {
+            text.push_str(&shared.metrics_text());
+        }
         let more = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(MoreMetrics(more)) = more.as_ref() {
             text.push_str(&more());
@@ -247,6 +251,11 @@ impl Core {
     pub(crate) fn add_metrics(&self, more: impl Fn() -> String + Send + Sync + 'static) {
         let mut held = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         *held = Some(MoreMetrics(Box::new(more)));
+    }
+
+    /// Writes what would otherwise be lost at the end. Waits for the disk.
+    pub(crate) fn save_counts(&self) {
+        self.compiler.stores.save();
     }
 
     pub(crate) fn mark_ready(&self) {

@@ -32,6 +32,12 @@ pub enum StartError {
         "a listener with the PROXY protocol needs trusted proxies; name their networks in `trusted_proxies` (`--trusted-proxies`)"
     )]
     UntrustedProxies,
+    /// The options say no Redis that could be used.
+    #[error("cannot share limits through Redis: {reason}")]
+    Redis {
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The state folder cannot be read or written.
     #[error("cannot use the state folder `{folder}`")]
     State {

@@ -20,6 +20,8 @@ use crate::{
     core::Core,
     error::{ApplyError, StartError},
     options::{GatewayOptions, ListenerOptions, ListenerProtocol},
+    policy::limits::Stores,
+    shared_limits::SharedLimits,
     tls::CertificateError,
     worker::Workers,
 };
@@ -76,7 +78,9 @@ impl Gateway {
     /// runtime, on which the slow work (health, key sets, snapshots) runs; traffic has its own threads.
     pub async fn start(options: GatewayOptions) -> Result<Self, StartError> {
         let count = options.worker_threads.unwrap_or_else(cores).max(1);
-        let core = Arc::new(Core::new(count, &options, Handle::current()));
+        let shared = options.redis.as_ref().map(SharedLimits::start).transpose()?;
+        let core = Core::new(count, &options, Stores::new(shared), Handle::current());
+        let core = Arc::new(core);
         restore(&core, &options).await?;
         let listen = |protocol| {
             let listener = ListenerOptions {
@@ -219,8 +223,12 @@ impl Gateway {
 
     /// Stops listening, lets requests in flight finish for up to `grace`, then closes what is left.
     pub async fn shutdown(self, grace: Duration) {
-        let workers = self.workers;
-        if let Err(error) = spawn_blocking(move || workers.stop(grace)).await {
+        let (workers, core) = (self.workers, self.core);
+        let stopping = spawn_blocking(move || {
+            workers.stop(grace);
+            core.save_counts();
+        });
+        if let Err(error) = stopping.await {
             tracing::error!(error = %error, "The gateway did not stop cleanly");
         }
     }

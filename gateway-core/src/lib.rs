@@ -15,6 +15,7 @@ mod options;
 mod policy;
 mod proxy;
 mod router;
+mod shared_limits;
 mod snapshot;
 mod table;
 mod tls;
@@ -25,6 +26,8 @@ mod worker;
 pub use config::{ApiConfig, Secret};
 pub use error::{ApplyError, StartError};
 pub use gateway::Gateway;
-pub use options::{ClientAddressHeader, GatewayOptions, ListenerOptions, ListenerProtocol, TlsOptions};
+pub use options::{
+    ClientAddressHeader, GatewayOptions, ListenerOptions, ListenerProtocol, RedisOptions, TlsOptions,
+};
 pub use policy::support::policy_support;
 pub use tls::CertificateError;

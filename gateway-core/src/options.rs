@@ -1,6 +1,8 @@
 //! Where the gateway listens and what it keeps.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
 
 use gatehouse_schemas::policy::Network;
 
@@ -40,6 +42,9 @@ pub struct GatewayOptions {
     pub held_body_bytes: u64,
     /// How many bytes all kept answers of `cache` policies take up together at most. Default 64 MiB.
     pub cache_bytes: u64,
+    /// The Redis in which rate limits and quotas are counted together with other gateways. Without it, each gateway
+    /// counts for itself.
+    pub redis: Option<RedisOptions>,
     /// How long a caller may take for a request's head, and between two requests.
     pub head_timeout: Duration,
     /// How long a caller may stop in the middle of a request's body, or take nothing of an answer that is there
@@ -66,8 +71,40 @@ impl Default for GatewayOptions {
             access_log: false,
             held_body_bytes: 64 * 1024 * 1024,
             cache_bytes: 64 * 1024 * 1024,
+            redis: None,
             head_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A Redis (5 or newer, or one that speaks like it) that several gateways share; not a cluster.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// `redis://USER@HOST:PORT/DATABASE`, or `rediss://…` with TLS, whose certificate is always verified. No password.
+    pub url: String,
+    /// The password, if one is asked for.
+    pub password: Option<SecretString>,
+    /// The authorities in PEM that its certificate may come from. Default: those that the system trusts.
+    pub authorities_file: Option<PathBuf>,
+    /// How long a request waits for it at most; later answers count for nothing, and the gateway decides alone.
+    pub budget: Duration,
+    /// What its keys begin with: gateways count together if theirs is the same.
+    pub prefix: String,
+    /// Among how many gateways limits are divided while Redis is away. Default: as many as Redis last saw.
+    pub gateways: Option<NonZeroU32>,
+}
+
+impl RedisOptions {
+    /// The Redis at this URL, with everything else at its default.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            password: None,
+            authorities_file: None,
+            budget: Duration::from_millis(20),
+            prefix: "gatehouse".to_owned(),
+            gateways: None,
         }
     }
 }

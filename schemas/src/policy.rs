@@ -41,7 +41,7 @@ pub use self::{
     requests::{IpFilterPolicy, RequestValidatePolicy},
     responses::{CachePolicy, LogPolicy},
     secrets::{SecretReference, SecretVersion},
-    tokens::{JwtAlgorithm, JwtPolicy, MtlsPolicy, OAuth2Policy},
+    tokens::{JwtAlgorithm, JwtPolicy, MtlsPolicy, OAuth2Policy, TrustedIssuer},
 };
 
 /// One rule: its type and, in `with`, its parameters.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use gatehouse_gateway_core::{ClientAddressHeader, GatewayOptions, TlsOptions};
+use gatehouse_gateway_core::{ClientAddressHeader, GatewayOptions, RedisOptions, TlsOptions};
 use gatehouse_schemas::policy::Network;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -49,6 +49,8 @@ pub struct NativeOptions {
     pub held_body_bytes: u64,
     /// How many bytes kept answers may take up together.
     pub cache_bytes: u64,
+    /// The Redis in which limits are counted together with other gateways, if there is one.
+    pub redis: Option<RedisOptions>,
     /// How long requests in flight may take to end when the gateway stops.
     pub grace: Duration,
 }
@@ -72,6 +74,7 @@ impl NativeOptions {
             access_log: false,
             held_body_bytes: GatewayOptions::default().held_body_bytes,
             cache_bytes: GatewayOptions::default().cache_bytes,
+            redis: None,
             grace: Duration::from_secs(10),
         }
     }
@@ -92,6 +95,7 @@ impl NativeOptions {
             access_log: self.access_log,
             held_body_bytes: self.held_body_bytes,
             cache_bytes: self.cache_bytes,
+            redis: self.redis.clone(),
             ..GatewayOptions::default()
         }
     }

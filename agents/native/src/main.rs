@@ -1,6 +1,13 @@
 //! `gatehouse-gateway`: the native gateway with its agent, on a machine of its own.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    env, fs,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
@@ -8,8 +15,9 @@ use gatehouse_agents_native::{GATEWAY_TYPE, NativeGateway, NativeOptions};
 use gatehouse_connector_sdk::runtime::{
     AgentArguments, AgentOptions, RunError, parse_arguments, start_logging, stop_signal,
 };
-use gatehouse_gateway_core::{ClientAddressHeader, TlsOptions};
+use gatehouse_gateway_core::{ClientAddressHeader, RedisOptions, TlsOptions};
 use gatehouse_schemas::policy::Network;
+use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -95,6 +103,8 @@ struct Arguments {
     /// What kept answers may take up together, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     cache: u32,
+    #[command(flatten)]
+    redis: RedisArguments,
 }
 
 /// How the two headers are called on the command line.
@@ -117,12 +127,87 @@ fn seconds(count: u32) -> Duration {
     Duration::from_secs(count.into())
 }
 
+/// Where limits are counted together with other gateways.
+///
+/// A password is taken from the environment variable `GATEHOUSE_GATEWAY_REDIS_PASSWORD` or from a file.
+#[derive(Debug, clap::Args)]
+struct RedisArguments {
+    /// The Redis in which gateways count rate limits and quotas together: redis://USER@HOST:PORT/DATABASE, or rediss://
+    /// with TLS [default: each gateway counts for itself].
+    #[arg(long, value_name = "URL", env = "GATEHOUSE_GATEWAY_REDIS")]
+    redis: Option<String>,
+    /// A file with the password of Redis [default: the environment variable GATEHOUSE_GATEWAY_REDIS_PASSWORD].
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GATEHOUSE_GATEWAY_REDIS_PASSWORD_FILE",
+        requires = "redis"
+    )]
+    redis_password_file: Option<PathBuf>,
+    /// The authorities in PEM that the certificate of Redis may come from [default: those of the system].
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GATEHOUSE_GATEWAY_REDIS_AUTHORITIES",
+        requires = "redis"
+    )]
+    redis_authorities: Option<PathBuf>,
+    /// What keys in Redis begin with; gateways with the same prefix count together.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        env = "GATEHOUSE_GATEWAY_REDIS_PREFIX",
+        default_value = "gatehouse"
+    )]
+    redis_prefix: String,
+    /// Among how many gateways limits are divided while Redis is away [default: as many as it last saw].
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "GATEHOUSE_GATEWAY_REDIS_GATEWAYS",
+        requires = "redis"
+    )]
+    redis_gateways: Option<NonZeroU32>,
+}
+
+impl RedisArguments {
+    fn options(&self) -> anyhow::Result<Option<RedisOptions>> {
+        let Some(url) = &self.redis else {
+            return Ok(None);
+        };
+        Ok(Some(RedisOptions {
+            password: self.password()?,
+            authorities_file: self.redis_authorities.clone(),
+            prefix: self.redis_prefix.clone(),
+            gateways: self.redis_gateways,
+            ..RedisOptions::new(url)
+        }))
+    }
+
+    fn password(&self) -> anyhow::Result<Option<SecretString>> {
+        if let Some(file) = &self.redis_password_file {
+            return read_password(file).map(Some);
+        }
+        let given = env::var("GATEHOUSE_GATEWAY_REDIS_PASSWORD").ok();
+        Ok(given
+            .filter(|password| !password.is_empty())
+            .map(SecretString::from))
+    }
+}
+
+/// Editors end files with a line break, which is not part of the password.
+fn read_password(file: &Path) -> anyhow::Result<SecretString> {
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("cannot read the password of Redis from `{}`", file.display()))?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
 impl Arguments {
     fn agent_options(&self) -> anyhow::Result<AgentOptions> {
         self.agent.options(&GATEWAY_TYPE.parse()?)
     }
 
-    fn gateway_options(&self, state_dir: PathBuf) -> NativeOptions {
+    fn gateway_options(&self, state_dir: PathBuf) -> anyhow::Result<NativeOptions> {
         let tls = self
             .tls_listen
             .zip(self.tls_certificate.clone())
@@ -133,7 +218,7 @@ impl Arguments {
                 key_file,
                 certificate_dir: self.tls_certificates.clone(),
             });
-        NativeOptions {
+        Ok(NativeOptions {
             tls,
             proxy_protocol: self.proxy_protocol,
             trusted_proxies: self.trusted_proxies.clone(),
@@ -148,8 +233,9 @@ impl Arguments {
             access_log: self.access_log,
             held_body_bytes: u64::from(self.held_bodies) << 20,
             cache_bytes: u64::from(self.cache) << 20,
+            redis: self.redis.options()?,
             ..NativeOptions::new(self.listen, state_dir)
-        }
+        })
     }
 }
 
@@ -173,7 +259,7 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = stop_signal().context("cannot listen for signals")?;
     let agent = arguments.agent_options()?;
-    let gateway = NativeGateway::start(arguments.gateway_options(agent.state_dir.join("gateway"))).await?;
+    let gateway = NativeGateway::start(arguments.gateway_options(agent.state_dir.join("gateway"))?).await?;
     info!("Serving on http://{}", gateway.address());
     let result = tokio::select! {
         result = attend(&gateway, agent, &stop) => result,

@@ -95,10 +95,34 @@ fn what_stands_in_the_way_of_a_start_is_told_with_a_remedy() {
             ],
             "/gone.yaml",
         ),
+        (
+            &[
+                "--control-plane",
+                NOWHERE,
+                "--join-token",
+                "t",
+                "--redis",
+                "redis://user:s3cret@127.0.0.1:6379",
+            ],
+            "holds a password, which others could read",
+        ),
+        (
+            &[
+                "--control-plane",
+                NOWHERE,
+                "--join-token",
+                "t",
+                "--redis",
+                "redis://127.0.0.1:6379",
+                "--redis-password-file",
+                "/gone",
+            ],
+            "cannot read the password of Redis from `/gone`",
+        ),
     ] {
         let (code, text) = run(&[arguments, &listen].concat());
         assert_eq!(code, Some(1), "{text}");
-        assert!(text.contains(words), "{text}");
+        assert!(text.contains(words) && !text.contains("s3cret"), "{text}");
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) fn guarded(number: u128) -> DesiredApi {
         keys: vec![ApiKeyConsumer {
             consumer: name("shop"),
             secret_ref: name(SECRET.0),
+            expires_at: None,
         }],
         forward: false,
     }));

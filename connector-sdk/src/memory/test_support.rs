@@ -150,6 +150,7 @@ pub(crate) fn api_key(secret: &str) -> Policy {
         keys: vec![ApiKeyConsumer {
             consumer: "shop".parse().unwrap(),
             secret_ref: secret.parse().unwrap(),
+            expires_at: None,
         }],
         forward: false,
     })

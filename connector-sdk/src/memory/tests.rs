@@ -182,6 +182,7 @@ async fn a_secret_that_cannot_be_had_stops_the_deploy() {
             keys: vec![ApiKeyConsumer {
                 consumer: "shop".parse().unwrap(),
                 secret_ref: secret.parse().unwrap(),
+                expires_at: None,
             }],
             forward: false,
         })];

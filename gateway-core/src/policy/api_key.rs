@@ -1,17 +1,20 @@
 //! `auth.apiKey`: callers present a key that is known by its SHA-256.
 //!
-//! The presented key is hashed and looked up by the hash, so the time a lookup takes says nothing about
-//! any stored key, and no key is held in clear text.
+//! The presented key is hashed and looked up by the hash, so the time a lookup takes neither grows with the number of
+//! keys nor says anything about a stored one, and no key is held in clear text. A consumer may have several keys, so
+//! that an old and a new one are both good for a while.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
 use gatehouse_schemas::{
     identity::ResourceName,
     policy::{ApiKeyPolicy, CredentialLocation},
+    time::Timestamp,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
@@ -30,8 +33,16 @@ pub(crate) struct ApiKeys {
     pub(crate) location: Location,
     /// Whether the upstream may see the key.
     pub(crate) forward: bool,
-    consumers: HashMap<Hash, Arc<str>>,
+    keys: HashMap<Hash, Key>,
     challenge: HeaderValue,
+}
+
+/// A key that opens the API.
+#[derive(Debug)]
+struct Key {
+    consumer: Arc<str>,
+    /// From when on it does not.
+    expires_at: Option<Timestamp>,
 }
 
 /// Where the key is looked for.
@@ -57,18 +68,27 @@ impl ApiKeys {
         if policy.keys.is_empty() {
             return Err("it lists no keys, so nobody could call".to_owned());
         }
-        let mut consumers = HashMap::with_capacity(policy.keys.len());
+        let mut keys: HashMap<Hash, Key> = HashMap::with_capacity(policy.keys.len());
         for key in &policy.keys {
             let hash = hash_of(&key.secret_ref, hashes)?;
-            consumers
-                .entry(hash)
-                .or_insert_with(|| Arc::from(key.consumer.as_str()));
+            let compiled = Key {
+                consumer: Arc::from(key.consumer.as_str()),
+                expires_at: key.expires_at,
+            };
+            // Of two secrets with the same value, the one that is good for longer counts, else the first.
+            match keys.entry(hash) {
+                Entry::Vacant(vacant) => drop(vacant.insert(compiled)),
+                Entry::Occupied(mut other) if lasts_longer(&compiled, other.get()) => {
+                    drop(other.insert(compiled))
+                }
+                Entry::Occupied(_) => {}
+            }
         }
         let challenge = HeaderValue::try_from(format!("ApiKey name=\"{}\"", policy.name));
         Ok(Self {
             location,
             forward: policy.forward,
-            consumers,
+            keys,
             challenge: challenge.map_err(|_| format!("`{}` cannot name a key", policy.name))?,
         })
     }
@@ -81,12 +101,26 @@ impl ApiKeys {
         };
         // A secret that was left empty is no key.
         let hash = key.filter(|key| !key.is_empty()).map(|key| sha256(&key));
-        let consumer = hash.and_then(|hash| self.consumers.get(&hash));
-        consumer.cloned().ok_or_else(|| {
+        let key = hash.and_then(|hash| self.keys.get(&hash));
+        let key = key.filter(|key| key.expires_at.is_none_or(|end| now() < end));
+        key.map(|key| Arc::clone(&key.consumer)).ok_or_else(|| {
             Problem::unauthenticated("This API needs a valid API key.")
                 .with(header::WWW_AUTHENTICATE, self.challenge.clone())
         })
     }
+}
+
+fn lasts_longer(one: &Key, other: &Key) -> bool {
+    match (one.expires_at, other.expires_at) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(one), Some(other)) => one > other,
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The value, if there is exactly one: of two keys nobody can say which one counts.
@@ -179,6 +213,44 @@ mod tests {
         compiled("query")
             .check(&headers(&["s3cret+/"]), Some("key=s3cret+/"))
             .expect_err("refused");
+    }
+
+    #[test]
+    fn old_and_new_keys_of_a_consumer_are_both_good_until_the_old_one_expires() {
+        let key = |secret: &str, expires_at: Option<&str>| match expires_at {
+            None => json!({"consumer": "shop", "secretRef": secret}),
+            Some(at) => json!({"consumer": "shop", "secretRef": secret, "expiresAt": at}),
+        };
+        let keys = [
+            key("old", Some("2000-01-01T00:00:00Z")),
+            key("current", Some("2999-01-01T00:00:00Z")),
+            key("new", None),
+        ];
+        let hashes = ["old", "current", "new"]
+            .map(|name| (name.parse().unwrap(), hexadecimal(&sha256(name.as_bytes()))));
+        let policy = serde_json::from_value(json!({"name": "key", "keys": keys})).expect("a policy");
+        let keys = ApiKeys::compile(&policy, &BTreeMap::from(hashes)).expect("it compiles");
+        for (key, good) in [("old", false), ("current", true), ("new", true)] {
+            let checked = keys.check(&headers(&[key]), None);
+            assert_eq!(checked.ok().as_deref(), good.then_some("shop"), "{key}");
+        }
+    }
+
+    #[test]
+    fn of_two_secrets_with_one_value_the_one_that_lasts_counts() {
+        let keys = json!([
+            {"consumer": "a", "secretRef": "one", "expiresAt": "2000-01-01T00:00:00Z"},
+            {"consumer": "b", "secretRef": "two"},
+            {"consumer": "c", "secretRef": "three", "expiresAt": "2999-01-01T00:00:00Z"},
+        ]);
+        let hash = hexadecimal(&sha256(b"same"));
+        let hashes = ["one", "two", "three"].map(|name| (name.parse().unwrap(), hash.clone()));
+        let policy = serde_json::from_value(json!({"name": "key", "keys": keys})).expect("a policy");
+        let keys = ApiKeys::compile(&policy, &BTreeMap::from(hashes)).expect("it compiles");
+        assert_eq!(
+            keys.check(&headers(&["same"]), None).expect("known").as_ref(),
+            "b"
+        );
     }
 
     #[test]

@@ -6,15 +6,15 @@ use std::{
     time::Instant,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatehouse_schemas::policy::{JwtAlgorithm, JwtPolicy};
 use http::{HeaderMap, HeaderValue, header};
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header, get_current_timestamp};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    api_key::Hash,
+    api_key::{Hash, sha256},
     jwks::{Jwks, KeySet},
 };
 use crate::proxy::problem::Problem;
@@ -28,32 +28,39 @@ const MAX_REMEMBERED: usize = 10_000;
 /// A compiled policy.
 #[derive(Debug)]
 pub(crate) struct Jwt {
-    keys: Arc<Jwks>,
-    /// What must hold, by algorithm; those not listed are not accepted.
-    validations: Vec<(Algorithm, Validation)>,
+    /// Whose tokens are good; at least one.
+    issuers: Vec<Issuer>,
     required_scopes: Vec<String>,
     leeway: u64,
     verified: Mutex<HashMap<Hash, Verified>>,
 }
 
+/// A trusted issuer.
+#[derive(Debug)]
+struct Issuer {
+    name: String,
+    keys: Arc<Jwks>,
+    /// What must hold, by algorithm; those not listed are not accepted.
+    validations: Vec<(Algorithm, Validation)>,
+}
+
 /// A token that was found good, so that its signature need not be checked again.
 #[derive(Debug)]
 struct Verified {
-    subject: Option<Arc<str>>,
+    token: Arc<Token>,
     expires: u64,
+    /// Whose keys it was found good with, by place.
+    issuer: usize,
     generation: u64,
 }
 
-/// What of a token's claims is looked at beyond the registered ones that the library checks.
-#[derive(Debug, Deserialize)]
-struct Claims {
-    exp: f64,
-    #[serde(default)]
-    sub: Option<Value>,
-    #[serde(default)]
-    scope: Option<Value>,
-    #[serde(default)]
-    scp: Option<Value>,
+/// What a verified token says.
+#[derive(Debug)]
+pub(crate) struct Token {
+    /// Whose it is, if it says so.
+    pub(crate) subject: Option<Arc<str>>,
+    /// All its claims.
+    pub(crate) claims: Map<String, Value>,
 }
 
 /// Why a token did not pass with the keys at hand.
@@ -65,71 +72,95 @@ enum Refused {
 }
 
 impl Jwt {
-    /// Compiles the policy.
-    pub(crate) fn compile(policy: &JwtPolicy, keys: Arc<Jwks>) -> Result<Self, String> {
-        if policy.algorithms.is_empty() || policy.audiences.is_empty() || policy.issuer.is_empty() {
-            return Err(
-                "it needs an issuer, an audience and an algorithm, or every token would pass".to_owned(),
-            );
-        }
-        let validation = |algorithm: &JwtAlgorithm| {
-            let algorithm = translated(*algorithm);
-            let mut validation = Validation::new(algorithm);
-            validation.set_required_spec_claims(&["exp", "iss", "aud"]);
-            validation.set_issuer(&[&policy.issuer]);
-            validation.set_audience(&policy.audiences);
-            validation.validate_nbf = true;
-            validation.leeway = policy.clock_skew_seconds.into();
-            (algorithm, validation)
-        };
+    /// Compiles the policy with what finds the keys at a URI.
+    pub(crate) fn compile(
+        policy: &JwtPolicy,
+        keys: impl Fn(&str) -> Result<Arc<Jwks>, String>,
+    ) -> Result<Self, String> {
+        let others = policy.also_trusted.iter();
+        let others = others.map(|other| (&other.issuer, &other.audiences, &other.jwks_uri));
+        let all = [(&policy.issuer, &policy.audiences, &policy.jwks_uri)]
+            .into_iter()
+            .chain(others);
+        let issuers = all.map(|(issuer, audiences, jwks_uri)| {
+            if policy.algorithms.is_empty() || audiences.is_empty() || issuer.is_empty() {
+                return Err(
+                    "it needs an issuer, an audience and an algorithm, or every token would pass".to_owned(),
+                );
+            }
+            let validation = |algorithm: &JwtAlgorithm| validation(*algorithm, issuer, audiences, policy);
+            Ok(Issuer {
+                name: issuer.clone(),
+                keys: keys(jwks_uri)?,
+                validations: policy.algorithms.iter().map(validation).collect(),
+            })
+        });
         Ok(Self {
-            keys,
-            validations: policy.algorithms.iter().map(validation).collect(),
+            issuers: issuers.collect::<Result<_, _>>()?,
             required_scopes: policy.required_scopes.clone(),
             leeway: policy.clock_skew_seconds.into(),
             verified: Mutex::default(),
         })
     }
 
-    /// Whose token the request carries, if the token says so.
-    pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<Option<Arc<str>>, Problem> {
+    /// The valid token that the request carries.
+    pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<Arc<Token>, Problem> {
         let token = bearer(headers)?;
+        let hash = sha256(token.as_bytes());
+        if let Some(token) = self.remembered(&hash) {
+            return Ok(token);
+        }
+        let (place, issuer) = self.issuer_of(token)?;
         let mut asked = None;
         let mut exhausted = false;
         loop {
-            let keys = self.keys.current();
+            let keys = issuer.keys.current();
             match &keys {
-                Some(keys) => match self.verify(token, keys) {
-                    Ok(subject) => return Ok(subject),
+                Some(keys) => match self.verify(token, issuer, keys) {
+                    Ok(claims) => return self.accept(hash, claims, place, keys),
                     Err(Refused::For(problem)) => return Err(problem),
                     Err(Refused::UnknownKey) => {}
                 },
                 // Before anybody waits for keys, the token must look as if one could fit.
-                None => drop(self.read_header(token)?),
+                None => drop(issuer.read_header(token)?),
             }
             if exhausted {
                 return Err(no_key(keys.is_some()));
             }
             let asked = *asked.get_or_insert_with(Instant::now);
-            exhausted = self.keys.refresh(asked).await;
+            exhausted = issuer.keys.refresh(asked).await;
         }
     }
 
-    fn verify(&self, token: &str, keys: &Arc<KeySet>) -> Result<Option<Arc<str>>, Refused> {
-        self.keys.keep_fresh(keys);
-        let hash = hash(token);
-        if let Some(subject) = self.remembered(&hash, keys) {
-            return Ok(subject);
+    /// Whose token it says it is. Whether that is true, the issuer's keys tell.
+    fn issuer_of(&self, token: &str) -> Result<(usize, &Issuer), Problem> {
+        let mut issuers = self.issuers.iter().enumerate();
+        if let [_] = self.issuers.as_slice() {
+            // Its own validation says better what is wrong with a token of somebody else.
+            return issuers.next().ok_or_else(|| invalid("nobody is trusted"));
         }
-        let (algorithm, id, validation) = self.read_header(token).map_err(Refused::For)?;
+        let name = claimed_issuer(token).ok_or_else(|| invalid("it does not say who issued it"))?;
+        issuers
+            .find(|(_, issuer)| issuer.name == name)
+            .ok_or_else(|| invalid("its issuer is not trusted"))
+    }
+
+    fn verify(
+        &self,
+        token: &str,
+        issuer: &Issuer,
+        keys: &Arc<KeySet>,
+    ) -> Result<Map<String, Value>, Refused> {
+        issuer.keys.keep_fresh(keys);
+        let (algorithm, id, validation) = issuer.read_header(token).map_err(Refused::For)?;
         let mut candidates = keys.candidates(id.as_deref(), algorithm).peekable();
         if candidates.peek().is_none() {
             return Err(Refused::UnknownKey);
         }
         let mut reason = None;
         for candidate in candidates {
-            match decode::<Claims>(token, &candidate.key, validation) {
-                Ok(decoded) => return self.accept(hash, &decoded.claims, keys).map_err(Refused::For),
+            match decode::<Map<String, Value>>(token, &candidate.key, validation) {
+                Ok(decoded) => return Ok(decoded.claims),
                 Err(error) => reason = Some(error),
             }
         }
@@ -137,6 +168,82 @@ impl Jwt {
         Err(Refused::For(invalid(&reason)))
     }
 
+    fn accept(
+        &self,
+        hash: Hash,
+        claims: Map<String, Value>,
+        issuer: usize,
+        keys: &KeySet,
+    ) -> Result<Arc<Token>, Problem> {
+        if let Some(missing) = self
+            .required_scopes
+            .iter()
+            .find(|scope| !has_scope(&claims, scope))
+        {
+            let challenge = format!(
+                "Bearer error=\"insufficient_scope\", scope=\"{}\"",
+                self.required_scopes.join(" ")
+            );
+            let problem = Problem::forbidden(format!("The token lacks the scope `{missing}`."));
+            return Err(match HeaderValue::try_from(challenge) {
+                Ok(challenge) => problem.with(header::WWW_AUTHENTICATE, challenge),
+                Err(_) => problem,
+            });
+        }
+        let expires = claims.get("exp").and_then(Value::as_f64).map_or(0, expiry);
+        let token = Arc::new(Token {
+            subject: claims.get("sub").and_then(Value::as_str).map(Arc::from),
+            claims,
+        });
+        let verified = Verified {
+            token: Arc::clone(&token),
+            expires: expires.saturating_add(self.leeway),
+            issuer,
+            generation: keys.generation,
+        };
+        self.remember(hash, verified);
+        Ok(token)
+    }
+
+    /// A token found good before, as long as its issuer's keys are the same and it has not expired.
+    fn remembered(&self, hash: &Hash) -> Option<Arc<Token>> {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = verified.get(hash)?;
+        let jwks = &self.issuers.get(known.issuer)?.keys;
+        let keys = jwks.current()?;
+        let good = known.generation == keys.generation && known.expires > get_current_timestamp();
+        good.then(|| {
+            jwks.keep_fresh(&keys);
+            Arc::clone(&known.token)
+        })
+    }
+
+    fn remember(&self, hash: Hash, token: Verified) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= MAX_REMEMBERED {
+            forget_some(&mut verified, get_current_timestamp());
+        }
+        verified.insert(hash, token);
+    }
+}
+
+/// Makes room: what has expired goes, else the tenth that expires first.
+fn forget_some(verified: &mut HashMap<Hash, Verified>, now: u64) {
+    let mut ends: Vec<u64> = verified.values().map(|known| known.expires).collect();
+    let tenth = ends.len() / 10;
+    let bound = match ends.len() {
+        0 => return,
+        _ => *ends.select_nth_unstable(tenth).1,
+    };
+    let mut left = tenth + 1;
+    verified.retain(|_, known| {
+        let goes = known.expires <= now || (known.expires <= bound && left > 0);
+        left = left.saturating_sub(usize::from(goes));
+        !goes
+    });
+}
+
+impl Issuer {
     fn read_header(&self, token: &str) -> Result<(Algorithm, Option<String>, &Validation), Problem> {
         let header = decode_header(token).map_err(|_| invalid("it is not a signed token"))?;
         if header.crit.is_some() {
@@ -150,52 +257,36 @@ impl Jwt {
         let (algorithm, validation) = accepted.ok_or_else(|| invalid("its algorithm is not accepted"))?;
         Ok((*algorithm, header.kid, validation))
     }
+}
 
-    fn accept(&self, hash: Hash, claims: &Claims, keys: &KeySet) -> Result<Option<Arc<str>>, Problem> {
-        if let Some(missing) = self
-            .required_scopes
-            .iter()
-            .find(|scope| !has_scope(claims, scope))
-        {
-            let challenge = format!(
-                "Bearer error=\"insufficient_scope\", scope=\"{}\"",
-                self.required_scopes.join(" ")
-            );
-            let problem = Problem::forbidden(format!("The token lacks the scope `{missing}`."));
-            return Err(match HeaderValue::try_from(challenge) {
-                Ok(challenge) => problem.with(header::WWW_AUTHENTICATE, challenge),
-                Err(_) => problem,
-            });
-        }
-        let subject = claims.sub.as_ref().and_then(Value::as_str).map(Arc::from);
-        let verified = Verified {
-            subject: subject.clone(),
-            expires: expiry(claims.exp).saturating_add(self.leeway),
-            generation: keys.generation,
-        };
-        self.remember(hash, verified);
-        Ok(subject)
-    }
+/// What must hold for a token with this algorithm.
+fn validation(
+    algorithm: JwtAlgorithm,
+    issuer: &str,
+    audiences: &[String],
+    policy: &JwtPolicy,
+) -> (Algorithm, Validation) {
+    let algorithm = translated(algorithm);
+    let mut validation = Validation::new(algorithm);
+    validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(audiences);
+    validation.validate_nbf = true;
+    validation.leeway = policy.clock_skew_seconds.into();
+    (algorithm, validation)
+}
 
-    /// A token found good before, as long as the keys are the same and it has not expired.
-    fn remembered(&self, hash: &Hash, keys: &KeySet) -> Option<Option<Arc<str>>> {
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = verified.get(hash)?;
-        let good = known.generation == keys.generation && known.expires > get_current_timestamp();
-        good.then(|| known.subject.clone())
+/// What a token says of its issuer, which nobody has checked.
+fn claimed_issuer(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
     }
-
-    fn remember(&self, hash: Hash, token: Verified) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_REMEMBERED {
-            let now = get_current_timestamp();
-            verified.retain(|_, known| known.expires > now && known.generation == token.generation);
-            if verified.len() >= MAX_REMEMBERED {
-                verified.clear();
-            }
-        }
-        verified.insert(hash, token);
-    }
+    let payload = token.split('.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Claims>(&payload)
+        .ok()
+        .map(|claims| claims.iss)
 }
 
 fn translated(algorithm: JwtAlgorithm) -> Algorithm {
@@ -252,10 +343,10 @@ fn invalid(reason: &str) -> Problem {
 }
 
 /// `scope` is a text of words (RFC 8693); `scp` may also be a list.
-fn has_scope(claims: &Claims, wanted: &str) -> bool {
-    [&claims.scope, &claims.scp]
+fn has_scope(claims: &Map<String, Value>, wanted: &str) -> bool {
+    ["scope", "scp"]
         .into_iter()
-        .flatten()
+        .filter_map(|name| claims.get(name))
         .any(|value| match value {
             Value::String(words) => words.split(' ').any(|word| word == wanted),
             Value::Array(items) => items.iter().any(|item| item.as_str() == Some(wanted)),
@@ -270,10 +361,4 @@ fn has_scope(claims: &Claims, wanted: &str) -> bool {
 )]
 fn expiry(seconds: f64) -> u64 {
     seconds as u64
-}
-
-fn hash(token: &str) -> Hash {
-    let mut hash = Hash::default();
-    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-    hash
 }

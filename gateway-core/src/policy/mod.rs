@@ -13,11 +13,11 @@ pub(crate) mod external;
 pub(crate) mod headers;
 mod json;
 mod jwks;
-mod jwt;
+pub(crate) mod jwt;
+pub(crate) mod limits;
 pub(crate) mod log;
 pub(crate) mod mtls;
 mod oauth2;
-pub(crate) mod rate_limit;
 pub(crate) mod redirect;
 pub(crate) mod respond;
 pub(crate) mod retry;
@@ -28,13 +28,14 @@ pub(crate) mod validate;
 use std::{
     collections::HashMap,
     net::IpAddr,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use gatehouse_schemas::{
     identity::ExternalRef,
-    policy::{Layer, Policy, RateLimitPolicy, merge},
+    policy::{Layer, Policy, QuotaPolicy, RateLimitPolicy, merge},
 };
 use http::{HeaderName, header};
 use tokio::runtime::Handle;
@@ -50,10 +51,10 @@ use self::{
     headers::Changes,
     jwks::KeySets,
     jwt::Jwt,
+    limits::{CompiledLimit, Limit, Limits, Quota, RateLimit, Stores},
     log::Log,
     mtls::Certificates,
     oauth2::{OAuth2, introspection::Introspections},
-    rate_limit::RateLimit,
     respond::Respond,
     retry::Retry,
     rewrite::Rewrite,
@@ -67,6 +68,8 @@ pub(crate) struct Chain {
     pub(crate) cors: Option<Arc<Cors>>,
     /// From where comes before who, who before how often, and that before what.
     pub(crate) checks: Vec<Check>,
+    /// What becomes one of the checks when all of them are known.
+    limits: Vec<CompiledLimit>,
     /// The largest body in bytes.
     pub(crate) max_body: Option<u64>,
     /// The longest time to the head of the response.
@@ -95,7 +98,7 @@ pub(crate) enum Check {
     Conditions(Arc<Conditions>),
     External(Arc<External>),
     OAuth2(Arc<OAuth2>),
-    RateLimit(Arc<RateLimit>),
+    Limits(Arc<Limits>),
     Validation(Arc<Validation>),
 }
 
@@ -107,7 +110,7 @@ impl Check {
             Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Jwt(_) | Self::OAuth2(_) => 1,
             Self::Conditions(_) => 2,
             Self::External(_) => 3,
-            Self::RateLimit(_) => 4,
+            Self::Limits(_) => 4,
             Self::Validation(_) => 5,
         }
     }
@@ -119,6 +122,8 @@ pub(crate) struct Compiler {
     key_sets: KeySets,
     introspections: Introspections,
     answers: Arc<Store>,
+    pub(crate) stores: Stores,
+    runtime: Handle,
     limits: Mutex<HashMap<LimitIdentity, Weak<RateLimit>>>,
 }
 
@@ -128,11 +133,13 @@ type LimitIdentity = (ExternalRef, String, usize, String);
 
 impl Compiler {
     /// A compiler whose key sets are fetched on this runtime, and whose caches keep answers here.
-    pub(crate) fn new(runtime: Handle, answers: Arc<Store>) -> Self {
+    pub(crate) fn new(runtime: Handle, answers: Arc<Store>, stores: Stores) -> Self {
         Self {
             key_sets: KeySets::new(runtime.clone()),
-            introspections: Introspections::new(runtime),
+            introspections: Introspections::new(runtime.clone()),
             answers,
+            stores,
+            runtime,
             limits: Mutex::default(),
         }
     }
@@ -157,12 +164,19 @@ impl Compiler {
         Ok(policies)
     }
 
+    /// Goes on from the counts of quotas in a folder, and keeps them there.
+    pub(crate) fn keep_counts(&self, folder: &Path) {
+        self.stores.keep_in(folder, &self.runtime);
+    }
+
     fn limit(&self, identity: LimitIdentity, policy: &RateLimitPolicy) -> Result<Arc<RateLimit>, String> {
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(limit) = limits.get(&identity).and_then(Weak::upgrade) {
             return Ok(limit);
         }
-        let limit = Arc::new(RateLimit::compile(policy)?);
+        let (api, place, before, parameters) = &identity;
+        let shared_identity = [api.0.as_str(), place, &before.to_string(), parameters];
+        let limit = Arc::new(RateLimit::compile(policy, &shared_identity)?);
         limits.retain(|_, limit| limit.strong_count() > 0);
         limits.insert(identity, Arc::downgrade(&limit));
         Ok(limit)
@@ -208,6 +222,7 @@ pub(crate) struct ApiPolicies<'a> {
 #[derive(Clone)]
 enum Compiled<'a> {
     Check(Check),
+    Limit(CompiledLimit),
     Cors(Arc<Cors>),
     Cache(Arc<Caching>),
     Respond(Arc<Respond>),
@@ -249,6 +264,14 @@ impl<'a> ApiPolicies<'a> {
                 .add(compiled)
                 .map_err(|reason| self.refused(policy, place, reason))?;
         }
+        let limits = std::mem::take(&mut chain.limits);
+        let limits = Limits::of(limits, &self.compiler.stores).map_err(|reason| ApplyError::Invalid {
+            api: self.config.external_ref.clone(),
+            reason,
+        })?;
+        chain
+            .checks
+            .extend(limits.map(|limits| Check::Limits(Arc::new(limits))));
         chain.checks.sort_by_key(Check::rank);
         chain.keep_keys_out_of_the_log();
         Ok(chain)
@@ -276,7 +299,7 @@ impl<'a> ApiPolicies<'a> {
                 Compiled::Check(Check::ApiKey(Arc::new(keys)))
             }
             Policy::AuthJwt(jwt) => {
-                let keys = self.compiler.key_sets.get(&jwt.jwks_uri, self.endpoints)?;
+                let keys = |uri: &str| self.compiler.key_sets.get(uri, self.endpoints);
                 Compiled::Check(Check::Jwt(Arc::new(Jwt::compile(jwt, keys)?)))
             }
             Policy::AuthOAuth2(oauth2) => {
@@ -291,9 +314,20 @@ impl<'a> ApiPolicies<'a> {
                     self.config.external_ref.clone(),
                     place.name().to_owned(),
                     before,
-                    format!("{limit:?}"),
+                    serde_json::to_string(limit).map_err(|error| error.to_string())?,
                 );
-                Compiled::Check(Check::RateLimit(self.compiler.limit(identity, limit)?))
+                let compiled = self.compiler.limit(identity, limit)?;
+                Compiled::Limit(CompiledLimit {
+                    items: compiled.policy_items(limit),
+                    limit: Limit::Rate(compiled),
+                })
+            }
+            Policy::Quota(quota) => {
+                let compiled = self.quota(quota, place, siblings)?;
+                Compiled::Limit(CompiledLimit {
+                    items: vec![compiled.policy_item()],
+                    limit: Limit::Quota(Arc::new(compiled)),
+                })
             }
             Policy::AuthBasic(basic) => {
                 let basic = Basic::compile(basic, &self.config.secret_hashes)?;
@@ -342,6 +376,21 @@ impl<'a> ApiPolicies<'a> {
         })
     }
 
+    /// A quota is the same one across revisions if it is the n-th with its period and key at its place.
+    fn quota(&self, quota: &QuotaPolicy, place: &Place<'_>, siblings: &[Policy]) -> Result<Quota, String> {
+        let alike = siblings.iter().filter_map(|other| match other {
+            Policy::Quota(other) if other.per == quota.per && other.key == quota.key => Some(other),
+            _ => None,
+        });
+        let before = alike.take_while(|other| !std::ptr::eq(*other, quota)).count();
+        let identity = [
+            self.config.external_ref.0.as_str(),
+            place.name(),
+            &before.to_string(),
+        ];
+        Quota::compile(quota, &identity, Arc::clone(&self.compiler.stores.counts))
+    }
+
     fn refused(&self, policy: &Policy, place: &Place<'_>, reason: String) -> ApplyError {
         ApplyError::Policy {
             api: self.config.external_ref.clone(),
@@ -356,6 +405,7 @@ impl Chain {
     fn add(&mut self, compiled: Compiled<'_>) -> Result<(), String> {
         match compiled {
             Compiled::Check(check) => self.add_check(check),
+            Compiled::Limit(limit) => self.limits.push(limit),
             Compiled::Cors(cors) => self.cors = Some(cors),
             Compiled::Cache(cache) => self.cache = Some(cache),
             Compiled::Plain(Policy::Headers(changes)) => {

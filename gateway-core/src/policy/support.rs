@@ -5,7 +5,7 @@ use gatehouse_schemas::{
     policy::Policy,
 };
 
-/// How faithfully the gateway enforces each policy type: as it says, or not at all.
+/// How faithfully the gateway enforces each policy type.
 ///
 /// A security policy that is not enforced is refused when its API is put in. Other policies that are not enforced
 /// are passed over: whoever puts the API in has to know from here that they are.
@@ -13,7 +13,7 @@ pub fn policy_support() -> Vec<PolicySupport> {
     let support = |policy: &str| PolicySupport {
         policy: policy.to_owned(),
         fidelity: match lack(policy) {
-            None => Fidelity::Exact,
+            None => at_best(policy),
             Some(reason) => Fidelity::Unsupported {
                 reason: reason.to_owned(),
             },
@@ -22,16 +22,28 @@ pub fn policy_support() -> Vec<PolicySupport> {
     Policy::TYPES.map(support).to_vec()
 }
 
+/// How faithfully a policy type is enforced that is enforced at all.
+fn at_best(policy: &str) -> Fidelity {
+    match policy {
+        // Whether there is a Redis is the gateway's business, and an agent says once what all its gateways do.
+        "quota" => Fidelity::Approximated {
+            difference: QUOTA.to_owned(),
+        },
+        _ => Fidelity::Exact,
+    }
+}
+
+/// How a quota differs from what it says.
+const QUOTA: &str = "gateways count together only if they share a Redis (`--redis`); without one each counts for itself, and while \
+                     it is away each gives out its part of what is left";
+
 /// Why a policy type is not enforced; none if it is.
 pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
         "auth.apiKey" | "auth.jwt" | "auth.oauth2" | "auth.basic" | "auth.mtls" | "auth.conditions"
-        | "ext.authz" | "ip.filter" | "request.validate" | "request.size" | "ratelimit" | "cors"
-        | "headers" | "rewrite" | "respond" | "timeout" | "retry" | "log" | "cache" => {
+        | "ext.authz" | "ip.filter" | "request.validate" | "request.size" | "ratelimit" | "quota"
+        | "cors" | "headers" | "rewrite" | "respond" | "timeout" | "retry" | "log" | "cache" => {
             return None;
-        }
-        "quota" => {
-            "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"
         }
         "native" => "the gateway has no language of its own beside the canonical policies",
         _ => "the gateway does not know this type of policy",

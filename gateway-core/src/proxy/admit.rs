@@ -20,7 +20,7 @@ use crate::{
         Chain, Check,
         conditions::Subject,
         external::{Asked, External},
-        rate_limit::Caller,
+        limits::{Limits, caller::Caller},
     },
     router::{
         Lookup,
@@ -125,9 +125,11 @@ impl Exchange<'_> {
                 Check::Validation(validation) => validation.check(&parts.headers, query, has_body)?,
                 Check::ApiKey(keys) => self.consumer = Some(keys.check(&parts.headers, query)?),
                 Check::Jwt(jwt) => {
-                    if let Some(subject) = jwt.check(&parts.headers).await? {
-                        self.consumer = Some(subject);
+                    let token = jwt.check(&parts.headers).await?;
+                    if let Some(subject) = &token.subject {
+                        self.consumer = Some(Arc::clone(subject));
                     }
+                    self.token = Some(token);
                 }
                 Check::Conditions(conditions) => conditions.check(&Subject {
                     method: &parts.method,
@@ -136,7 +138,7 @@ impl Exchange<'_> {
                     headers: &parts.headers,
                     address: self.address,
                     consumer: self.consumer.as_deref(),
-                    claims: None,
+                    claims: self.token.as_ref().map(|token| &token.claims),
                 })?,
                 Check::External(external) => self.authorise(external, parts, uri, host).await?,
                 Check::OAuth2(oauth2) => {
@@ -144,11 +146,7 @@ impl Exchange<'_> {
                         self.consumer = Some(consumer);
                     }
                 }
-                Check::RateLimit(limit) => limit.check(Caller {
-                    address: self.address,
-                    consumer: self.consumer.as_deref(),
-                    headers: &parts.headers,
-                })?,
+                Check::Limits(limits) => self.count(limits, parts).await?,
             }
         }
         Ok(())
@@ -176,6 +174,19 @@ impl Exchange<'_> {
         }
         self.vouched.extend(verdict.headers);
         Ok(())
+    }
+
+    /// Counts the request; whatever becomes of it, its answer says where the limits stand.
+    async fn count(&mut self, limits: &Limits, parts: &request::Parts) -> Result<(), Problem> {
+        let caller = Caller {
+            address: self.address,
+            consumer: self.consumer.as_deref(),
+            claims: self.token.as_ref().map(|token| &token.claims),
+            headers: &parts.headers,
+        };
+        let checked = limits.check(caller, self.started).await;
+        self.limits = Some(checked.told);
+        checked.result
     }
 
     /// Refuses a body that is announced to be too large, and watches one that is not announced.

@@ -145,13 +145,14 @@ impl Exchange<'_> {
         Response::from_parts(parts, ResponseBody::upstream(body, completion).recorded(recorder))
     }
 
-    fn rewrite_answer(&self, route: &Route, parts: &mut response::Parts) {
+    fn rewrite_answer(&mut self, route: &Route, parts: &mut response::Parts) {
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         head::strip_hop_by_hop(&mut parts.headers);
         if let Some(cors) = &route.chain.cors {
             cors.mark(self.origin.as_ref(), &mut parts.headers);
         }
+        self.tell_limits(&mut parts.headers);
         route.chain.response.apply(&mut parts.headers);
     }
 

@@ -34,7 +34,7 @@ use self::{
 };
 use crate::{
     api::Route,
-    policy::{redirect::Asked, respond::Respond},
+    policy::{jwt::Token, limits::Told, redirect::Asked, respond::Respond},
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
 };
@@ -74,6 +74,10 @@ struct Exchange<'a> {
     consumer: Option<Arc<str>>,
     /// What a service that let the request through says to the upstream.
     vouched: Vec<(HeaderName, HeaderValue)>,
+    /// The caller's token, once it was verified.
+    token: Option<Arc<Token>>,
+    /// What the answer says of limits.
+    limits: Option<Told>,
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
@@ -94,6 +98,8 @@ impl<'a> Exchange<'a> {
             origin: None,
             consumer: None,
             vouched: Vec::new(),
+            token: None,
+            limits: None,
             exceeded: None,
             entry: None,
             expected: None,
@@ -243,16 +249,24 @@ impl<'a> Exchange<'a> {
         let status = problem.status;
         let body = problem.body(id);
         let mut headers = HeaderMap::new();
-        if let Some(route) = &self.route {
+        if let Some(route) = self.route.clone() {
             if let Some(cors) = &route.chain.cors {
                 // Scripts that may read answers may read this one.
                 cors.mark(self.origin.as_ref(), &mut headers);
             }
+            self.tell_limits(&mut headers);
             // What protects callers of an API protects those who are refused, too.
             route.chain.response.apply(&mut headers);
         }
         problem.write_headers(id, &mut headers);
         self.own_answer(status, headers, body)
+    }
+
+    /// Puts in what is known of limits. What changes responses comes after it and may take it away.
+    fn tell_limits(&mut self, headers: &mut HeaderMap) {
+        if let Some(told) = self.limits.take() {
+            told.write(headers);
+        }
     }
 
     fn own_answer(&mut self, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<ResponseBody> {
@@ -298,6 +312,7 @@ impl<'a> Exchange<'a> {
         if let Some(cors) = &route.chain.cors {
             cors.mark(self.origin.as_ref(), &mut headers);
         }
+        self.tell_limits(&mut headers);
         route.chain.response.apply(&mut headers);
         self.own_answer(respond.status, headers, respond.body.clone())
     }

@@ -63,6 +63,8 @@ impl Problem {
         unsupported_type = UNSUPPORTED_MEDIA_TYPE, "unsupported-type", "Unsupported type of body";
         /// More requests than a limit lets through.
         rate_limited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
+        /// More requests than a period's quota lets through.
+        quota_exceeded = TOO_MANY_REQUESTS, "quota-exceeded", "Quota exceeded";
         /// The body did not come in time.
         too_slow = REQUEST_TIMEOUT, "too-slow", "Request too slow";
         /// There is no memory for the body at this moment.

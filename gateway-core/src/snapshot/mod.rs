@@ -11,7 +11,7 @@
 
 mod manifest;
 mod seal;
-mod write;
+pub(crate) mod write;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

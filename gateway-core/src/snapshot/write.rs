@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Creates a folder that only its owner can read.
-pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -16,7 +16,7 @@ pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Writes a file under another name, moves it into place, and waits until both are on disk.
-pub(super) fn durably(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn durably(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -28,7 +28,8 @@ pub(crate) fn connector_trusting(roots: RootCertStore) -> Result<TlsConnector, r
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn system_roots() -> RootCertStore {
+/// What the system trusts.
+pub(crate) fn system_roots() -> RootCertStore {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         warn!(error = %error, "Some of the system's root certificates cannot be read");

@@ -277,12 +277,13 @@ async fn every_policy_type_is_enforced_or_said_not_to_be_and_security_fails_clos
             &declared.expect("every type is declared").fidelity,
             policy.is_security(),
         ) {
-            (Fidelity::Exact, _) | (Fidelity::Unsupported { .. }, false) => applied.expect(kind),
+            (Fidelity::Exact | Fidelity::Approximated { .. }, _) | (Fidelity::Unsupported { .. }, false) => {
+                applied.expect(kind)
+            }
             (Fidelity::Unsupported { reason }, true) => match applied.expect_err(kind) {
                 ApplyError::Policy { reason: told, .. } => assert_eq!(told, *reason),
                 other => panic!("{other}"),
             },
-            (Fidelity::Approximated { .. }, _) => panic!("`{kind}` is exact or it is not there"),
         }
     }
 }

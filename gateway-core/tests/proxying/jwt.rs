@@ -245,3 +245,66 @@ async fn without_keys_nobody_comes_through_and_known_keys_outlive_the_issuer() {
         200
     );
 }
+
+#[tokio::test]
+async fn each_trusted_issuer_vouches_with_its_own_keys_for_its_own_audiences() {
+    let gateway = gateway().await;
+    let (first, second) = (Issuer::start().await, Issuer::start().await);
+    let (one, two) = (SigningKey::new("one"), SigningKey::new("two"));
+    first.publish(&[&one]);
+    second.publish(&[&two]);
+    let other = json!({
+        "issuer": "https://partner.test", "audiences": ["partners"],
+        "jwksUri": format!("http://{}/jwks", second.address),
+    });
+    let policies = json!({"policies": [first.policy(json!({"alsoTrusted": [other]}))]});
+    gateway
+        .put_api(api("a", echo().await, policies))
+        .await
+        .expect("applied");
+    let partner = json!({"iss": "https://partner.test", "aud": "partners"});
+    for (token, expected) in [
+        (one.token(json!({})), 200),
+        (two.token(partner.clone()), 200),
+        // Remembered.
+        (two.token(partner.clone()), 200),
+        (two.token(json!({})), 401),
+        (one.token(partner), 401),
+        (two.token(json!({"iss": "https://partner.test"})), 401),
+        (one.token(json!({"aud": "partners"})), 401),
+        (
+            two.token(json!({"iss": "https://evil.test", "aud": "partners"})),
+            401,
+        ),
+        (two.token(json!({"iss": null, "aud": "partners"})), 401),
+        ("a.b.c".to_owned(), 401),
+        ("nonsense".to_owned(), 401),
+    ] {
+        let answer = raw(&gateway, &request(&token)).await;
+        assert_eq!(status(&answer), expected, "{token}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_a_claim_of_their_token() {
+    let gateway = gateway().await;
+    let issuer = Issuer::start().await;
+    let key = SigningKey::new("one");
+    issuer.publish(&[&key]);
+    let limit = json!({"limits": [{"requests": 1, "per": "day"}], "key": {"claim": "tenant"}});
+    let policies = json!([{"type": "ratelimit", "with": limit}, issuer.policy(json!({}))]);
+    gateway
+        .put_api(api("a", echo().await, json!({"policies": policies})))
+        .await
+        .expect("applied");
+    for (claims, expected) in [
+        (json!({"tenant": "one", "sub": "ann"}), 200),
+        (json!({"tenant": "one", "sub": "bob"}), 429),
+        (json!({"tenant": "two"}), 200),
+        (json!({}), 200),
+        (json!({"sub": "bob"}), 429),
+    ] {
+        let answer = raw(&gateway, &request(&key.token(claims.clone()))).await;
+        assert_eq!(status(&answer), expected, "{claims}");
+    }
+}

@@ -86,6 +86,11 @@ fn jwt(policy: &JwtPolicy) -> JwtPolicy {
         .algorithms
         .sort_unstable_by_key(|algorithm| *algorithm as u8);
     policy.algorithms.dedup();
+    for issuer in &mut policy.also_trusted {
+        issuer.audiences = set(&issuer.audiences);
+    }
+    policy.also_trusted.sort_unstable();
+    policy.also_trusted.dedup();
     policy
 }
 

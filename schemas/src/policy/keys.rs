@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::identity::ResourceName;
+use crate::{identity::ResourceName, time::Timestamp};
 
 /// Where a caller puts a credential.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -45,8 +45,11 @@ fn default_api_key_name() -> String {
 pub struct ApiKeyConsumer {
     /// Who calls with this key; rate limits can count by it.
     pub consumer: ResourceName,
-    /// The `Secret` that holds the key.
+    /// The `Secret` that holds the key. A consumer may have several keys; while one replaces another, both are good.
     pub secret_ref: ResourceName,
+    /// From when on the key is not good any more. Default: it stays good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Parameters of `auth.basic` (RFC 7617). Requests without a known user name and its password are answered 401.

@@ -70,6 +70,8 @@ pub enum RateLimitKey {
     Api,
     /// The value of a request header; requests without it count together.
     Header(String),
+    /// The value of a claim of the caller's token, as `auth.jwt` verified it; requests without it count together.
+    Claim(String),
 }
 
 /// Parameters of `quota`: so many requests in a calendar period in UTC, over all gateways together. Requests beyond

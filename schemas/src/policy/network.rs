@@ -23,6 +23,16 @@ pub struct Network {
 }
 
 impl Network {
+    /// Its first address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// With how many bits of that address all its addresses begin.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether an address is in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

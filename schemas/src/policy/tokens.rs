@@ -30,6 +30,24 @@ pub struct JwtPolicy {
     #[serde(default = "default_clock_skew")]
     #[schema(maximum = 600)]
     pub clock_skew_seconds: u32,
+    /// Other issuers whose tokens are as good; each vouches with its own keys, for its own audiences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_trusted: Vec<TrustedIssuer>,
+}
+
+/// Another issuer of tokens. All else that `auth.jwt` says holds for its tokens, too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustedIssuer {
+    /// The exact `iss` claim.
+    #[schema(min_length = 1)]
+    pub issuer: String,
+    /// One of these must be in the `aud` claim.
+    #[schema(min_items = 1)]
+    pub audiences: Vec<String>,
+    /// Where the issuer publishes its keys (RFC 7517).
+    #[schema(format = "uri", min_length = 1)]
+    pub jwks_uri: String,
 }
 
 fn default_algorithms() -> Vec<JwtAlgorithm> {

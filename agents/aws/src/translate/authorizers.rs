@@ -166,6 +166,9 @@ pub(super) fn of_keys(scene: Scene<'_>, keys: &ApiKeyPolicy, before: &[&Policy])
     if keys.r#in != CredentialLocation::Header || !keys.name.eq_ignore_ascii_case(KEY_HEADER) {
         return unsupported("API Gateway looks for keys in the header `x-api-key` only");
     }
+    if keys.keys.iter().any(|key| key.expires_at.is_some()) {
+        return unsupported("keys of API Gateway do not expire; take the key out when its time has come");
+    }
     if before.iter().any(|other| matches!(other, Policy::AuthApiKey(_))) {
         return unsupported("API Gateway checks one key of a request; keep one `auth.apiKey` at a place");
     }

@@ -157,7 +157,7 @@ fn counted(scene: Scene<'_>, key: &RateLimitKey, operation: Option<&Operation>) 
     match (counts_by_key(scene, key), key) {
         (true, RateLimitKey::Consumer) => "",
         (true, RateLimitKey::Header(name)) if name.eq_ignore_ascii_case(KEY_HEADER) => "",
-        (true, _) => "it counts each API key, not each address or header",
+        (true, _) => "it counts each API key, not each address, header or claim",
         (false, RateLimitKey::Api) if operation.is_some() => "",
         (false, RateLimitKey::Api) => "it counts each operation of its own",
         (false, _) => "it counts all callers together, so that one of them can use up what others need",
@@ -206,8 +206,8 @@ fn of_counting(key: &RateLimitKey) -> Fidelity {
         RateLimitKey::Api => {
             return unsupported("API Gateway counts quotas by API key, not all callers together");
         }
-        RateLimitKey::Address | RateLimitKey::Header(_) => {
-            differences.push("it counts each API key, not each address or header");
+        RateLimitKey::Address | RateLimitKey::Header(_) | RateLimitKey::Claim(_) => {
+            differences.push("it counts each API key, not each address, header or claim");
         }
     }
     with(&differences)

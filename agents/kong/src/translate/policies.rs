@@ -76,12 +76,22 @@ fn counting_key(policy: &Policy) -> Option<&RateLimitKey> {
     }
 }
 
+fn counts_claims(policy: &Policy) -> bool {
+    matches!(counting_key(policy), Some(RateLimitKey::Claim(_)))
+}
+
 fn fidelity_alone(policy: &Policy) -> Fidelity {
     match policy {
+        Policy::AuthApiKey(keys) if keys.keys.iter().any(|key| key.expires_at.is_some()) => unsupported(
+            "Kong counts the life of a key from its deploy, not up to a moment; take the key out when its time has come",
+        ),
         Policy::AuthApiKey(_) | Policy::AuthBasic(_) | Policy::IpFilter(_) => Fidelity::Exact,
         Policy::RequestSize(_) => approximated(
             "Kong before 3.8 lets through a body without `Content-Length` that is larger than its buffer",
         ),
+        Policy::AuthJwt(jwt) if !jwt.also_trusted.is_empty() => {
+            unsupported("Kong takes the tokens of one issuer at a place; leave out `alsoTrusted`")
+        }
         Policy::AuthJwt(_) => approximated(JWT),
         Policy::AuthOAuth2(_) => approximated(OAUTH2),
         Policy::AuthConditions(_) => {
@@ -95,6 +105,9 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
         ),
         Policy::RequestValidate(_) => unsupported(
             "requests are validated by Kong Enterprise's `request-validator` only; write it as a `native` policy",
+        ),
+        Policy::RateLimit(_) | Policy::Quota(_) if counts_claims(policy) => unsupported(
+            "open-source Kong counts by consumer, address, API or header, not by a claim of a token",
         ),
         Policy::RateLimit(_) => approximated(
             "Kong counts in fixed windows, each node for itself, and begins anew with each revision",

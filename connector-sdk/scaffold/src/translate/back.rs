@@ -190,6 +190,7 @@ fn key_policy_of(check: &KeyCheck, api: &str, known: Option<&RevisionContent>) -
             Some(ApiKeyConsumer {
                 consumer: resource_name(consumer)?,
                 secret_ref: resource_name(&format!("{api}-{consumer}-key"))?,
+                expires_at: None,
             })
         })
     };

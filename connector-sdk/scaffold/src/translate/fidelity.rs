@@ -34,6 +34,9 @@ pub(crate) fn fidelity(desired: &DesiredApi) -> Vec<PolicyFidelity> {
 
 fn of_policy(policy: &Policy) -> Fidelity {
     match policy {
+        Policy::AuthApiKey(policy) if policy.keys.iter().any(|key| key.expires_at.is_some()) => {
+            unsupported("keys of the gateway do not expire; take the key out when its time has come")
+        }
         Policy::AuthApiKey(policy) if policy.r#in == CredentialLocation::Header => Fidelity::Exact,
         Policy::AuthApiKey(_) => unsupported("the gateway looks for keys in headers only"),
         Policy::Headers(policy) => of_headers(policy),

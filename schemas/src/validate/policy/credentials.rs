@@ -91,6 +91,28 @@ pub(super) fn jwt(policy: &JwtPolicy, at: &str, issues: &mut Vec<Issue>) {
         ));
     }
     words(&policy.audiences, &policy.required_scopes, at, issues);
+    let mut issuers = vec![&policy.issuer];
+    for (index, trusted) in policy.also_trusted.iter().enumerate() {
+        let at = format!("{at}/alsoTrusted/{index}");
+        if trusted.issuer.is_empty() {
+            issues.push(Issue::new(format!("{at}/issuer"), "the issuer cannot be empty"));
+        }
+        not_empty(
+            issues,
+            trusted.audiences.len(),
+            &format!("{at}/audiences"),
+            "audience",
+        );
+        note(issues, format!("{at}/jwksUri"), url::key_url(&trusted.jwks_uri));
+        words(&trusted.audiences, &[], &at, issues);
+        issuers.push(&trusted.issuer);
+    }
+    once_each(&issuers, |index, issuer| {
+        issues.push(Issue::new(
+            format!("{at}/alsoTrusted/{}/issuer", index.saturating_sub(1)),
+            format!("issuer `{issuer}` is listed twice; which keys would count?"),
+        ));
+    });
 }
 
 fn words(audiences: &[String], scopes: &[String], at: &str, issues: &mut Vec<Issue>) {

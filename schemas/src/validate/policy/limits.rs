@@ -27,8 +27,12 @@ pub(super) fn quota(policy: &QuotaPolicy, at: &str, issues: &mut Vec<Issue>) {
 }
 
 fn key(key: &RateLimitKey, at: &str, issues: &mut Vec<Issue>) {
-    if let RateLimitKey::Header(header) = key {
-        note(issues, format!("{at}/key/header"), headers::name(header));
+    match key {
+        RateLimitKey::Header(header) => note(issues, format!("{at}/key/header"), headers::name(header)),
+        RateLimitKey::Claim(claim) if claim.is_empty() => {
+            issues.push(Issue::new(format!("{at}/key/claim"), "the claim needs a name"));
+        }
+        RateLimitKey::Claim(_) | RateLimitKey::Address | RateLimitKey::Consumer | RateLimitKey::Api => {}
     }
 }
 

@@ -76,6 +76,24 @@ fn credentials() {
         ],
     );
     check(
+        "auth.jwt",
+        json!({"issuer": "a", "audiences": ["b"], "jwksUri": "https://a.example/keys", "alsoTrusted": [
+            {"issuer": "", "audiences": [], "jwksUri": "https://b.example/keys"},
+            {"issuer": "a", "audiences": [""], "jwksUri": "https://c.example/keys"},
+        ]}),
+        &[
+            "/alsoTrusted/0/issuer: the issuer cannot be empty",
+            "/alsoTrusted/0/audiences: needs at least one audience",
+            "/alsoTrusted/1/audiences/0: expected one word",
+            "/alsoTrusted/1/issuer: issuer `a` is listed twice; which keys would count?",
+        ],
+    );
+    check(
+        "ratelimit",
+        json!({"limits": [{"requests": 1, "per": "day"}], "key": {"claim": ""}}),
+        &["/key/claim: the claim needs a name"],
+    );
+    check(
         "auth.mtls",
         json!({"authorities": ["AAAA", CERTIFICATE, CERTIFICATE.replace("AAAA", "A?AA")], "allowedNames": ["a b"]}),
         &[

@@ -152,6 +152,7 @@ fn consumers(reading: Reading<'_>, keys: BTreeSet<&Key>, notes: &mut Vec<String>
                 Some(ApiKeyConsumer {
                     consumer: consumer?,
                     secret_ref,
+                    expires_at: None,
                 })
             });
         match named {
@@ -176,6 +177,7 @@ fn ours(reading: Reading<'_>, key: &str) -> Option<ApiKeyConsumer> {
     Some(known.cloned().unwrap_or_else(|| ApiKeyConsumer {
         consumer: secret_ref.clone(),
         secret_ref,
+        expires_at: None,
     }))
 }
 

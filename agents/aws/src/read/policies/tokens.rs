@@ -103,6 +103,7 @@ fn policy(issuer: &str, audiences: Vec<&str>) -> Result<JwtPolicy, String> {
         algorithms: ALGORITHMS.to_vec(),
         required_scopes: Vec::new(),
         clock_skew_seconds: CLOCK_SKEW_SECONDS,
+        also_trusted: Vec::new(),
     })
 }
 

@@ -20,6 +20,11 @@ pub(in crate::translate) fn of_jwt(scene: Scene<'_>, jwt: &JwtPolicy, before: &[
     if let Err(second) = only_one(before) {
         return second;
     }
+    if !jwt.also_trusted.is_empty() {
+        return unsupported(
+            "an authorizer of API Gateway takes the tokens of one issuer; leave out `alsoTrusted`",
+        );
+    }
     match way(scene, jwt) {
         Err(reason) => unsupported(reason),
         Ok(Way::Native) => with(&differences(jwt)),

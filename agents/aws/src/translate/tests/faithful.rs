@@ -4,6 +4,12 @@ use serde_json::{Value, json};
 
 use super::{http, jwt_policy, key_policy, letters, rest, settings};
 
+fn also_trusting(mut policy: Value) -> Value {
+    let other = json!({"issuer": "b", "audiences": ["b"], "jwksUri": "https://b.example/keys"});
+    policy["with"]["alsoTrusted"] = json!([other]);
+    policy
+}
+
 /// Each with its letters for a REST API and for an HTTP API.
 #[test]
 fn each_kind_expresses_what_it_can() {
@@ -21,7 +27,15 @@ fn each_kind_expresses_what_it_can() {
         (key(json!({"name": "X-API-Key", "forward": true})), "e", "u"),
         (key(json!({"name": "x-other"})), "u", "u"),
         (key(json!({"in": "query"})), "u", "u"),
+        (
+            key(json!({"keys": [
+                {"consumer": "a", "secretRef": "a", "expiresAt": "2999-01-01T00:00:00Z"},
+            ]})),
+            "u",
+            "u",
+        ),
         (jwt_policy(), "u", "a"),
+        (also_trusting(jwt_policy()), "u", "u"),
         (
             policy(
                 "auth.basic",

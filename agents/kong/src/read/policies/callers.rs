@@ -80,7 +80,11 @@ fn keys(reading: Reading<'_, '_>, notes: &mut Vec<String>) -> Vec<ApiKeyConsumer
         let title = consumer_name(consumer).unwrap_or(consumer.id());
         let secret = format!("{}-{title}-key", reading.api);
         match (resource_name(title), names.free(&secret)) {
-            (Some(consumer), Some(secret_ref)) => keys.push(ApiKeyConsumer { consumer, secret_ref }),
+            (Some(consumer), Some(secret_ref)) => keys.push(ApiKeyConsumer {
+                consumer,
+                secret_ref,
+                expires_at: None,
+            }),
             _ => notes.push(format!(
                 "consumer `{title}` has no name that can be taken along; rename it on Kong"
             )),

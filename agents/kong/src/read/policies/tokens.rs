@@ -141,6 +141,7 @@ fn signed(config: Config<'_>) -> Result<Policy, String> {
         algorithms: ALGORITHMS.to_vec(),
         required_scopes: scopes(config)?,
         clock_skew_seconds: leeway.ok_or("`leeway` is beyond reach")?,
+        also_trusted: Vec::new(),
     }))
 }
 

@@ -71,6 +71,8 @@ fn limit_by(key: &RateLimitKey) -> &'static str {
         RateLimitKey::Consumer => "consumer",
         RateLimitKey::Api => "service",
         RateLimitKey::Header(_) => "header",
+        // Told as unsupported, and left out.
+        RateLimitKey::Claim(_) => "consumer",
     }
 }
 

@@ -40,6 +40,44 @@ fn what_kong_writes_otherwise_is_unsupported() {
 }
 
 #[test]
+fn what_kong_cannot_count_trust_or_end_is_unsupported() {
+    let policy = |kind: &str, with: Value| json!([{"type": kind, "with": with}]);
+    let keys = |key: Value| policy("auth.apiKey", json!({"keys": [key]}));
+    let tokens = |others: Value| {
+        let with = json!({
+            "issuer": "a", "audiences": ["a"], "jwksUri": "https://a.example/keys", "alsoTrusted": others,
+        });
+        policy("auth.jwt", with)
+    };
+    let other = json!({"issuer": "b", "audiences": ["b"], "jwksUri": "https://b.example/keys"});
+    let rate = |key: Value| {
+        let with = json!({"limits": [{"requests": 1, "per": "second"}], "key": key});
+        policy("ratelimit", with)
+    };
+    let table = [
+        (keys(json!({"consumer": "a", "secretRef": "a"})), "e"),
+        (
+            keys(json!({"consumer": "a", "secretRef": "a", "expiresAt": "2999-01-01T00:00:00Z"})),
+            "u",
+        ),
+        (tokens(json!([])), "a"),
+        (tokens(json!([other])), "u"),
+        (rate(json!({"header": "x-tenant"})), "a"),
+        (rate(json!({"claim": "tenant"})), "u"),
+        (
+            policy(
+                "quota",
+                json!({"requests": 1, "per": "day", "key": {"claim": "tenant"}}),
+            ),
+            "u",
+        ),
+    ];
+    for (policies, expected) in table {
+        assert_eq!(letters(&policies), expected, "{policies}");
+    }
+}
+
+#[test]
 fn one_place_has_one_kind_of_credential_and_one_key_of_limits() {
     let key = json!({"type": "auth.apiKey", "with": {"in": "header", "name": "k", "keys": [{"consumer": "a", "secretRef": "a"}]}});
     let basic =
