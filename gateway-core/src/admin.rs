@@ -1,5 +1,7 @@
-//! Health and metrics: `/healthz`, `/readyz`, `/metrics`; and the cache: `/cache/purge`.
+//! Health, metrics and what is served: `/healthz`, `/readyz`, `/metrics`, `/config`, `/routes`, `/explain`; and the
+//! cache: `/cache/purge`.
 
+mod inspect;
 mod purge;
 
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
@@ -52,6 +54,7 @@ fn answer(core: &Core, request: &Request<Incoming>, peer: Option<IpAddr>) -> Res
             .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
+    let query = request.uri().query().unwrap_or_default();
     match request.uri().path() {
         "/healthz" => plain(StatusCode::OK, "ok\n"),
         "/readyz" if core.is_ready() => plain(StatusCode::OK, "ready\n"),
@@ -65,9 +68,12 @@ fn answer(core: &Core, request: &Request<Incoming>, peer: Option<IpAddr>) -> Res
             metrics.headers_mut().insert(header::CONTENT_TYPE, kind);
             metrics
         }
+        "/config" => inspect::config(&core.shared.table.load(), query),
+        "/routes" => inspect::all_routes(&core.shared.table.load(), query),
+        "/explain" => inspect::explained(&core.shared.table.load(), query),
         _ => plain(
             StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz, /metrics and /cache/purge\n",
+            "there are /healthz, /readyz, /metrics, /config, /routes, /explain and /cache/purge\n",
         ),
     }
 }

@@ -1,7 +1,9 @@
 //! What is served and how it changes: compile, write, swap.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -11,24 +13,27 @@ use std::{
 
 use arc_swap::ArcSwap;
 use gatehouse_schemas::identity::ExternalRef;
+use rustls::DistinguishedName;
 use tokio::runtime::Handle;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     api::{Api, Parts},
     config::ApiConfig,
-    error::{ApplyError, chain},
+    error::{ApplyError, StartError, chain},
     metrics::Registry,
-    options::GatewayOptions,
+    options::{GatewayOptions, ListenerOptions, ListenerProtocol},
     policy::{
         Compiler,
         cache::{self, store::Name},
     },
     proxy::budget::BodyBudget,
+    proxy::origin::TrustedProxies,
     snapshot::Store,
     table::Table,
+    tls::{Authorities, CertificateError, Tls},
     upstream::Endpoints,
-    worker::Shared,
+    worker::{Lifetimes, Listeners, Shared},
 };
 
 /// Metrics that are not the gateway's, in the same text format.
@@ -44,6 +49,9 @@ impl fmt::Debug for MoreMetrics {
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) listeners: Arc<Listeners>,
+    /// Whose certificates callers are asked for at HTTPS listeners.
+    authorities: Mutex<Authorities>,
     endpoints: Endpoints,
     compiler: Compiler,
     answers: Arc<cache::store::Store>,
@@ -66,9 +74,17 @@ impl Core {
             access_log: options.access_log,
             bodies: BodyBudget::new(options.held_body_bytes),
             head_timeout: options.head_timeout,
+            stall_timeout: options.stall_timeout,
+            trusted_proxies: TrustedProxies::of(options),
+            websockets: Lifetimes {
+                idle: options.websocket_idle,
+                whole: options.websocket_lifetime,
+            },
         });
         Self {
             shared,
+            listeners: Arc::default(),
+            authorities: Mutex::default(),
             endpoints: Endpoints::default(),
             compiler: Compiler::new(runtime, Arc::clone(&answers)),
             answers,
@@ -98,7 +114,7 @@ impl Core {
             "Serving {} APIs from the snapshot",
             table.apis.len()
         );
-        self.shared.table.store(Arc::new(table));
+        self.publish(table, true);
         *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
         if snapshot.is_some() {
             self.mark_ready();
@@ -119,8 +135,64 @@ impl Core {
             let written = store.put(&api.config);
             written.map_err(|source| not_written(&api.config.external_ref, store.folder(), source))?;
         }
-        self.shared.table.store(Arc::new(table.with(Arc::new(api))));
+        let asks = |api: &Api| api.certificate_authorities().next().is_some();
+        let asking = asks(&api) || current.is_some_and(|old| asks(old));
+        self.publish(table.with(Arc::new(api)), asking);
         Ok(())
+    }
+
+    /// Serves a table. Callers are asked for certificates before the first request that needs one is let in.
+    fn publish(&self, table: Table, authorities_may_differ: bool) {
+        if authorities_may_differ {
+            self.ask_for_certificates(&table);
+        }
+        self.shared.table.store(Arc::new(table));
+    }
+
+    fn ask_for_certificates(&self, table: &Table) {
+        let wanted = table.apis.values().flat_map(|api| api.certificate_authorities());
+        let wanted: BTreeMap<&[u8], &DistinguishedName> =
+            wanted.map(|authority| (authority.as_ref(), authority)).collect();
+        let mut authorities = self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
+        if authorities.iter().map(AsRef::as_ref).eq(wanted.keys().copied()) {
+            return;
+        }
+        *authorities = wanted.into_values().cloned().collect();
+        for tls in self.listeners.tls() {
+            if let Err(error) = tls.ask_for(authorities.clone()) {
+                error!(
+                    error = %chain(&error),
+                    "Callers cannot be asked for certificates, so nobody is let in to APIs with `auth.mtls`"
+                );
+            }
+        }
+    }
+
+    /// Begins to listen. Must be called within a Tokio runtime.
+    pub(crate) fn listen(
+        &self,
+        listener: &ListenerOptions,
+        share_port: bool,
+    ) -> Result<SocketAddr, StartError> {
+        // Held until the listener is there, so that it misses no change.
+        let authorities = self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
+        let tls = match &listener.protocol {
+            ListenerProtocol::Http(_) => None,
+            ListenerProtocol::Https(options) => Some(Arc::new(Tls::open(options, authorities.clone())?)),
+        };
+        let address = listener.protocol.address();
+        self.listeners
+            .add(address, tls, listener.proxy_protocol, share_port)
+            .map_err(|source| StartError::Listen { address, source })
+    }
+
+    /// Reads certificates again whose files have changed, and says of each that cannot be used why.
+    pub(crate) fn reload_certificates(&self) -> Vec<CertificateError> {
+        let errors: Vec<_> = self.listeners.tls().iter().flat_map(|tls| tls.reload()).collect();
+        for error in &errors {
+            warn!(error = %error, "A certificate has changed and cannot be used; what it was before stays in use");
+        }
+        errors
     }
 
     /// Writes, swaps.
@@ -132,7 +204,7 @@ impl Core {
         }
         let table = self.shared.table.load_full();
         if table.apis.contains_key(api) {
-            self.shared.table.store(Arc::new(table.without(api)));
+            self.publish(table.without(api), true);
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use gatehouse_schemas::identity::ExternalRef;
 
+use crate::tls::CertificateError;
+
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +27,11 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A PROXY header would be believed from nobody.
+    #[error(
+        "a listener with the PROXY protocol needs trusted proxies; name their networks in `trusted_proxies` (`--trusted-proxies`)"
+    )]
+    UntrustedProxies,
     /// The state folder cannot be read or written.
     #[error("cannot use the state folder `{folder}`")]
     State {
@@ -37,6 +44,15 @@ pub enum StartError {
     /// A thread cannot be started.
     #[error("cannot start a worker thread")]
     Worker(#[source] io::Error),
+}
+
+impl From<CertificateError> for StartError {
+    fn from(error: CertificateError) -> Self {
+        Self::Certificate {
+            file: error.file,
+            reason: error.reason,
+        }
+    }
 }
 
 /// Why an API is not served as asked. What was served before still is.

@@ -19,9 +19,9 @@ use crate::{
     config::ApiConfig,
     core::Core,
     error::{ApplyError, StartError},
-    options::GatewayOptions,
-    tls,
-    worker::{Listeners, Workers},
+    options::{GatewayOptions, ListenerOptions, ListenerProtocol},
+    tls::CertificateError,
+    worker::Workers,
 };
 
 /// A running gateway. It serves until it is shut down or dropped.
@@ -42,7 +42,20 @@ pub struct Gateway {
     tls_address: Option<SocketAddr>,
     admin: Option<Admin>,
     core: Arc<Core>,
+    /// Ends with the gateway.
+    _watching: Option<Watching>,
     workers: Workers,
+    options: GatewayOptions,
+}
+
+/// The task that looks for new certificates.
+#[derive(Debug)]
+struct Watching(AbortHandle);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The admin listener; it ends with the gateway.
@@ -65,28 +78,65 @@ impl Gateway {
         let count = options.worker_threads.unwrap_or_else(cores).max(1);
         let core = Arc::new(Core::new(count, &options, Handle::current()));
         restore(&core, &options).await?;
-        let (plain, address) = listen(options.listen)?;
-        let (tls, tls_address) = match &options.tls {
-            Some(tls) => {
-                let acceptor = tls::acceptor(tls)?;
-                let (listener, address) = listen(tls.listen)?;
-                (Some((listener, acceptor)), Some(address))
-            }
-            None => (None, None),
+        let listen = |protocol| {
+            let listener = ListenerOptions {
+                protocol,
+                proxy_protocol: options.proxy_protocol,
+            };
+            add_listener(&core, &listener, &options)
+        };
+        let address = listen(ListenerProtocol::Http(options.listen))?;
+        let tls_address = match &options.tls {
+            Some(tls) => Some(listen(ListenerProtocol::Https(tls.clone()))?),
+            None => None,
         };
         let admin = match options.admin_listen {
             Some(address) => Some(start_admin(address, &core)?),
             None => None,
         };
-        let workers =
-            Workers::start(count, &core.shared, &Listeners { plain, tls }).map_err(StartError::Worker)?;
+        let workers = Workers::start(count, &core.shared, Arc::clone(&core.listeners));
         Ok(Self {
             address,
             tls_address,
             admin,
+            _watching: watch_certificates(&core, options.certificate_check),
+            workers: workers.map_err(StartError::Worker)?,
+            options,
             core,
-            workers,
         })
+    }
+
+    /// Listens at one more address, which the answer says: port 0 takes a free one.
+    pub async fn add_listener(&self, listener: ListenerOptions) -> Result<SocketAddr, StartError> {
+        let (core, options) = (Arc::clone(&self.core), self.options.clone());
+        let address = listener.protocol.address();
+        let adding = spawn_blocking(move || add_listener(&core, &listener, &options));
+        adding.await.unwrap_or_else(|error| {
+            Err(StartError::Listen {
+                address,
+                source: error.into(),
+            })
+        })
+    }
+
+    /// Stops listening at an address, and resolves when it is free. Requests in flight there are answered; the
+    /// connections end after that, HTTP/2 with GOAWAY, HTTP/1.1 with `Connection: close`. False if nobody listened.
+    pub async fn remove_listener(&self, address: SocketAddr) -> bool {
+        self.core.listeners.remove(address).await
+    }
+
+    /// Reads those certificates again whose files have changed, for handshakes from now on. Says what is wrong with
+    /// those that cannot be used; what they were before stays in use. The gateway looks by itself as well, as often
+    /// as [`GatewayOptions::certificate_check`] says.
+    pub async fn reload_certificates(&self) -> Vec<CertificateError> {
+        let core = Arc::clone(&self.core);
+        match spawn_blocking(move || core.reload_certificates()).await {
+            Ok(errors) => errors,
+            Err(error) => {
+                tracing::error!(error = %error, "Reading certificates again was broken off");
+                Vec::new()
+            }
+        }
     }
 
     /// Where plain HTTP is served.
@@ -174,6 +224,35 @@ impl Gateway {
             tracing::error!(error = %error, "The gateway did not stop cleanly");
         }
     }
+}
+
+fn add_listener(
+    core: &Core,
+    listener: &ListenerOptions,
+    options: &GatewayOptions,
+) -> Result<SocketAddr, StartError> {
+    if listener.proxy_protocol && options.trusted_proxies.is_empty() {
+        return Err(StartError::UntrustedProxies);
+    }
+    core.listen(listener, options.share_ports)
+}
+
+fn watch_certificates(core: &Arc<Core>, every: Duration) -> Option<Watching> {
+    if every.is_zero() {
+        return None;
+    }
+    let core = Arc::downgrade(core);
+    let task = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(every).await;
+            let Some(core) = core.upgrade() else {
+                return;
+            };
+            // What is wrong is told where it is found.
+            let _ = spawn_blocking(move || core.reload_certificates()).await;
+        }
+    });
+    Some(Watching(task.abort_handle()))
 }
 
 async fn restore(core: &Arc<Core>, options: &GatewayOptions) -> Result<(), StartError> {

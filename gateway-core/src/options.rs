@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use gatehouse_schemas::policy::Network;
+
 /// How a gateway is started.
 #[derive(Debug, Clone)]
 pub struct GatewayOptions {
@@ -9,6 +11,22 @@ pub struct GatewayOptions {
     pub listen: SocketAddr,
     /// Where HTTPS is served, if at all.
     pub tls: Option<TlsOptions>,
+    /// Whether connections begin with a PROXY protocol header (version 1 or 2), at the listeners of these options.
+    /// Only those from `trusted_proxies` are then taken.
+    pub proxy_protocol: bool,
+    /// Whose word about callers' addresses is believed. Nobody's by default.
+    pub trusted_proxies: Vec<Network>,
+    /// In which header a trusted proxy says it.
+    pub client_address_header: ClientAddressHeader,
+    /// Whether another process may listen at the same addresses (`SO_REUSEPORT`), so that a new gateway can start
+    /// before the old one ends.
+    pub share_ports: bool,
+    /// How often the files of certificates are looked at for changes; zero for never.
+    pub certificate_check: Duration,
+    /// How long a WebSocket may be silent in both directions.
+    pub websocket_idle: Duration,
+    /// How long a WebSocket may live; no limit by default.
+    pub websocket_lifetime: Option<Duration>,
     /// Where `/healthz`, `/readyz` and `/metrics` are served, if at all.
     pub admin_listen: Option<SocketAddr>,
     /// The folder of the last-known-good snapshot. Without it, a restart begins empty.
@@ -24,6 +42,9 @@ pub struct GatewayOptions {
     pub cache_bytes: u64,
     /// How long a caller may take for a request's head, and between two requests.
     pub head_timeout: Duration,
+    /// How long a caller may stop in the middle of a request's body, or take nothing of an answer that is there
+    /// for it. Then its connection is closed.
+    pub stall_timeout: Duration,
 }
 
 impl Default for GatewayOptions {
@@ -32,6 +53,13 @@ impl Default for GatewayOptions {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: None,
+            proxy_protocol: false,
+            trusted_proxies: Vec::new(),
+            client_address_header: ClientAddressHeader::default(),
+            share_ports: false,
+            certificate_check: Duration::from_secs(10),
+            websocket_idle: Duration::from_secs(60 * 60),
+            websocket_lifetime: None,
             admin_listen: None,
             state_dir: None,
             worker_threads: None,
@@ -39,6 +67,7 @@ impl Default for GatewayOptions {
             held_body_bytes: 64 * 1024 * 1024,
             cache_bytes: 64 * 1024 * 1024,
             head_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -48,8 +77,51 @@ impl Default for GatewayOptions {
 pub struct TlsOptions {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The certificate chain in PEM, the server's own first.
+    /// The certificate chain in PEM, the server's own first. It is shown to callers that name no host, or one that no
+    /// certificate is for.
     pub certificate_file: PathBuf,
     /// The private key in PEM.
     pub key_file: PathBuf,
+    /// A folder of more certificates: `NAME.crt` or `NAME.pem` with `NAME.key` beside it, in it or in folders directly
+    /// in it. Callers get the one for the host they name.
+    pub certificate_dir: Option<PathBuf>,
+}
+
+/// A listener that is added to a running gateway.
+#[derive(Debug, Clone)]
+pub struct ListenerOptions {
+    /// What is spoken, and where.
+    pub protocol: ListenerProtocol,
+    /// Whether connections begin with a PROXY protocol header, as in [`GatewayOptions::proxy_protocol`].
+    pub proxy_protocol: bool,
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone)]
+pub enum ListenerProtocol {
+    /// Plain HTTP/1.1 and HTTP/2 at this address; port 0 takes a free one.
+    Http(SocketAddr),
+    /// HTTPS, with HTTP/1.1 and HTTP/2.
+    Https(TlsOptions),
+}
+
+impl ListenerProtocol {
+    /// Where to listen.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Http(address) => *address,
+            Self::Https(tls) => tls.listen,
+        }
+    }
+}
+
+/// The header in which trusted proxies say whose request they pass on. The other one is then only what a caller
+/// wrote, so there is no looking at both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClientAddressHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }

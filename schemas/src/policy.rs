@@ -5,7 +5,9 @@
 //! places come together is [`merge`].
 
 mod canonical;
+mod conditions;
 mod explain;
+mod external;
 mod keys;
 mod limits;
 mod merge;
@@ -21,14 +23,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::{
+    conditions::{ConditionsPolicy, condition},
     explain::{ExplainedPolicy, Explanation, OverriddenPolicy, explain},
+    external::ExtAuthzPolicy,
     keys::{ApiKeyConsumer, ApiKeyPolicy, BasicPolicy, BasicUser, CredentialLocation},
     limits::{
         Period, QuotaPeriod, QuotaPolicy, RateLimit, RateLimitKey, RateLimitPolicy, RequestSizePolicy,
         RetryCondition, RetryPolicy, TimeoutPolicy,
     },
     merge::{Layer, Lockable, MergeRule, Origin, merge},
-    messages::{CorsPolicy, HeaderChanges, HeadersPolicy, QueryChanges, RespondPolicy, RewritePolicy},
+    messages::{
+        CALLERS_HOST, CorsPolicy, HeaderChanges, HeadersPolicy, QueryChanges, Redirect, RedirectScheme,
+        RespondPolicy, RewritePolicy,
+    },
     native::NativePolicy,
     network::Network,
     requests::{IpFilterPolicy, RequestValidatePolicy},
@@ -56,6 +63,12 @@ pub enum Policy {
     /// Callers present a client certificate of a trusted authority. A security policy.
     #[serde(rename = "auth.mtls")]
     AuthMtls(MtlsPolicy),
+    /// Expressions hold of each request. A security policy.
+    #[serde(rename = "auth.conditions")]
+    AuthConditions(ConditionsPolicy),
+    /// A service decides about each request. A security policy.
+    #[serde(rename = "ext.authz")]
+    ExtAuthz(ExtAuthzPolicy),
     /// Callers come from certain networks. A security policy.
     #[serde(rename = "ip.filter")]
     IpFilter(IpFilterPolicy),
@@ -102,12 +115,14 @@ pub enum Policy {
 
 impl Policy {
     /// Every canonical policy type there is.
-    pub const TYPES: [&'static str; 19] = [
+    pub const TYPES: [&'static str; 21] = [
         "auth.apiKey",
         "auth.jwt",
         "auth.basic",
         "auth.oauth2",
         "auth.mtls",
+        "auth.conditions",
+        "ext.authz",
         "ip.filter",
         "request.validate",
         "request.size",
@@ -132,6 +147,8 @@ impl Policy {
             Self::AuthBasic(_) => "auth.basic",
             Self::AuthOAuth2(_) => "auth.oauth2",
             Self::AuthMtls(_) => "auth.mtls",
+            Self::AuthConditions(_) => "auth.conditions",
+            Self::ExtAuthz(_) => "ext.authz",
             Self::IpFilter(_) => "ip.filter",
             Self::RequestValidate(_) => "request.validate",
             Self::RequestSize(_) => "request.size",
@@ -154,9 +171,10 @@ impl Policy {
         Self::is_security_type(self.type_name())
     }
 
-    /// Whether policies of this type are security policies: all of `auth`, and `ip.filter`.
+    /// Whether policies of this type are security policies: all of `auth`, `ext.authz` and
+    /// `ip.filter`.
     pub fn is_security_type(policy: &str) -> bool {
-        policy.starts_with("auth.") || policy == "ip.filter"
+        policy.starts_with("auth.") || matches!(policy, "ext.authz" | "ip.filter")
     }
 }
 

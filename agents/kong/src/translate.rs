@@ -67,6 +67,9 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
         if !it.query.is_empty() {
             obstacles.push(format!("operations by query (`{} {}`)", it.method, it.path));
         }
+        if let Some(lacking) = operation.beyond_one_upstream() {
+            obstacles.push(format!("{lacking} (`{} {}`)", it.method, it.path));
+        }
         let upstream = operation.upstream.as_deref().unwrap_or(MAIN);
         if !content.upstreams.contains_key(upstream) {
             obstacles.push(format!(

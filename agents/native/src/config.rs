@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use gatehouse_gateway_core::{GatewayOptions, TlsOptions};
+use gatehouse_gateway_core::{ClientAddressHeader, GatewayOptions, TlsOptions};
+use gatehouse_schemas::policy::Network;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,6 +23,18 @@ pub struct NativeOptions {
     pub listen: SocketAddr,
     /// Where HTTPS is served, if at all.
     pub tls: Option<TlsOptions>,
+    /// Whether connections begin with a PROXY protocol header; only those from trusted proxies are then taken.
+    pub proxy_protocol: bool,
+    /// Whose word about callers' addresses is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// In which header a trusted proxy says it.
+    pub client_address_header: ClientAddressHeader,
+    /// Whether another gateway may listen at the same addresses, to take over from this one.
+    pub share_ports: bool,
+    /// How long a WebSocket may be silent.
+    pub websocket_idle: Duration,
+    /// How long a WebSocket may live, if there is a limit.
+    pub websocket_lifetime: Option<Duration>,
     /// Where health and metrics are served, if at all.
     pub admin_listen: Option<SocketAddr>,
     /// The folder of the last-known-good snapshot.
@@ -46,6 +59,12 @@ impl NativeOptions {
         Self {
             listen,
             tls: None,
+            proxy_protocol: false,
+            trusted_proxies: Vec::new(),
+            client_address_header: ClientAddressHeader::default(),
+            share_ports: false,
+            websocket_idle: Duration::from_secs(60 * 60),
+            websocket_lifetime: None,
             admin_listen: None,
             state_dir: state_dir.into(),
             apis_file: None,
@@ -61,6 +80,12 @@ impl NativeOptions {
         GatewayOptions {
             listen: self.listen,
             tls: self.tls.clone(),
+            proxy_protocol: self.proxy_protocol,
+            trusted_proxies: self.trusted_proxies.clone(),
+            client_address_header: self.client_address_header,
+            share_ports: self.share_ports,
+            websocket_idle: self.websocket_idle,
+            websocket_lifetime: self.websocket_lifetime,
             admin_listen: self.admin_listen,
             state_dir: Some(self.state_dir.clone()),
             worker_threads: self.workers,

@@ -66,6 +66,11 @@ impl NativeGateway {
         self.gateway.admin_address()
     }
 
+    /// Reads those certificates again whose files have changed. What is wrong with one is in the log.
+    pub async fn reload_certificates(&self) {
+        self.gateway.reload_certificates().await;
+    }
+
     /// A connector to this gateway.
     pub fn connector(&self) -> NativeConnector {
         NativeConnector::new(self.gateway.clone())

@@ -1,14 +1,16 @@
 //! `gatehouse-gateway`: the native gateway with its agent, on a machine of its own.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use gatehouse_agents_native::{GATEWAY_TYPE, NativeGateway, NativeOptions};
 use gatehouse_connector_sdk::runtime::{
     AgentArguments, AgentOptions, RunError, parse_arguments, start_logging, stop_signal,
 };
-use gatehouse_gateway_core::TlsOptions;
+use gatehouse_gateway_core::{ClientAddressHeader, TlsOptions};
+use gatehouse_schemas::policy::Network;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -31,12 +33,45 @@ struct Arguments {
     /// Where HTTPS is served.
     #[arg(long, value_name = "ADDRESS", requires_all = ["tls_certificate", "tls_key"])]
     tls_listen: Option<SocketAddr>,
-    /// The certificate chain in PEM, the gateway's own first.
+    /// The certificate chain in PEM, the gateway's own first. It is for callers that name no host, or one that no
+    /// certificate in the folder is for.
     #[arg(long, value_name = "FILE", requires = "tls_listen")]
     tls_certificate: Option<PathBuf>,
     /// The private key in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_listen")]
     tls_key: Option<PathBuf>,
+    /// A folder of more certificates: NAME.crt or NAME.pem with NAME.key beside it. Callers get the one for the host
+    /// they name. Files may change at any time; SIGHUP has them read at once.
+    #[arg(long, value_name = "FOLDER", requires = "tls_listen")]
+    tls_certificates: Option<PathBuf>,
+    /// Networks of proxies whose word about callers' addresses is believed, separated by commas [default: nobody's].
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
+    trusted_proxies: Vec<Network>,
+    /// The header in which trusted proxies say whose request they pass on.
+    #[arg(
+        long,
+        value_name = "HEADER",
+        value_enum,
+        default_value = "x-forwarded-for",
+        requires = "trusted_proxies"
+    )]
+    client_address_header: AddressHeader,
+    /// Expect a PROXY protocol header (version 1 or 2) at the start of each connection, and take only connections of
+    /// trusted proxies.
+    #[arg(long, requires = "trusted_proxies")]
+    proxy_protocol: bool,
+    /// Let another gateway of the same user listen at the same addresses, to take over before this one ends.
+    #[arg(long)]
+    share_ports: bool,
+    /// How long requests in flight, event streams and WebSockets may go on when the gateway is told to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    drain_seconds: u32,
+    /// How long a WebSocket may be silent in both directions.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
+    websocket_idle_seconds: u32,
+    /// How long a WebSocket may live [default: no limit].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    websocket_lifetime_seconds: Option<u32>,
     /// Where health and metrics are served.
     #[arg(
         long,
@@ -62,6 +97,26 @@ struct Arguments {
     cache: u32,
 }
 
+/// How the two headers are called on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AddressHeader {
+    XForwardedFor,
+    Forwarded,
+}
+
+impl From<AddressHeader> for ClientAddressHeader {
+    fn from(header: AddressHeader) -> Self {
+        match header {
+            AddressHeader::XForwardedFor => Self::XForwardedFor,
+            AddressHeader::Forwarded => Self::Forwarded,
+        }
+    }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
+}
+
 impl Arguments {
     fn agent_options(&self) -> anyhow::Result<AgentOptions> {
         self.agent.options(&GATEWAY_TYPE.parse()?)
@@ -76,9 +131,17 @@ impl Arguments {
                 listen,
                 certificate_file,
                 key_file,
+                certificate_dir: self.tls_certificates.clone(),
             });
         NativeOptions {
             tls,
+            proxy_protocol: self.proxy_protocol,
+            trusted_proxies: self.trusted_proxies.clone(),
+            client_address_header: self.client_address_header.into(),
+            share_ports: self.share_ports,
+            websocket_idle: seconds(self.websocket_idle_seconds),
+            websocket_lifetime: self.websocket_lifetime_seconds.map(seconds),
+            grace: seconds(self.drain_seconds),
             admin_listen: Some(self.admin_listen),
             apis_file: self.apis.clone(),
             workers: self.workers.map(usize::from),
@@ -112,9 +175,25 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let agent = arguments.agent_options()?;
     let gateway = NativeGateway::start(arguments.gateway_options(agent.state_dir.join("gateway"))).await?;
     info!("Serving on http://{}", gateway.address());
-    let result = attend(&gateway, agent, &stop).await;
+    let result = tokio::select! {
+        result = attend(&gateway, agent, &stop) => result,
+        error = follow_hangups(&gateway) => Err(error),
+    };
     gateway.shutdown().await;
     result
+}
+
+/// Reads certificates again at each SIGHUP; ends only if there can be none.
+async fn follow_hangups(gateway: &NativeGateway) -> anyhow::Error {
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => return anyhow::Error::from(error).context("cannot listen for SIGHUP"),
+    };
+    while hangups.recv().await.is_some() {
+        gateway.reload_certificates().await;
+        info!("Read the certificates again");
+    }
+    std::future::pending().await
 }
 
 /// Runs the agent. A gateway that the control plane does not accept any more gets no more work and serves

@@ -50,13 +50,13 @@ fn operation(method: &str, path: &str) -> Operation {
         r#match: OperationMatch {
             method: method.to_owned(),
             path: path.to_owned(),
-            headers: BTreeMap::new(),
-            query: BTreeMap::new(),
+            ..OperationMatch::default()
         },
         summary: None,
         deprecated: false,
         policies: Vec::new(),
         upstream: None,
+        traffic: None,
     }
 }
 

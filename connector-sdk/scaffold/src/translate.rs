@@ -74,6 +74,9 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
                 it.method, it.path
             ));
         }
+        if let Some(lacking) = operation.beyond_one_upstream() {
+            obstacles.push(format!("{lacking} (`{} {}`)", it.method, it.path));
+        }
         if operation
             .upstream
             .as_deref()

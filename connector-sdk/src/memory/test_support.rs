@@ -132,13 +132,13 @@ pub(crate) fn operation(method: &str, path: &str, policies: Vec<Policy>) -> Oper
         r#match: OperationMatch {
             method: method.to_owned(),
             path: path.to_owned(),
-            headers: BTreeMap::new(),
-            query: BTreeMap::new(),
+            ..OperationMatch::default()
         },
         summary: None,
         deprecated: false,
         policies,
         upstream: None,
+        traffic: None,
     }
 }
 

@@ -67,6 +67,11 @@ impl Framing {
         Ok(())
     }
 
+    /// Whether the caller has begun a body and not ended it.
+    pub(super) fn owes_body(&self) -> bool {
+        !matches!(self.state, State::Head | State::Opaque)
+    }
+
     fn skip(&mut self, left: u64, available: usize, same: fn(u64) -> State, next: State) -> usize {
         let skipped = usize::try_from(left).map_or(available, |left| left.min(available));
         let left = left - skipped as u64;
@@ -173,6 +178,26 @@ fn number(digits: &[u8], radix: u32) -> Result<u64, Contradiction> {
     let text = std::str::from_utf8(digits).ok().filter(|_| valid);
     text.and_then(|text| u64::from_str_radix(text, radix).ok())
         .ok_or(Contradiction)
+}
+
+/// Fails if a message cut into reads in one way is framed otherwise than in another.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn framing_is_the_same_in_every_cut(bytes: &[u8]) {
+    let framed = |size: usize| {
+        let (mut framing, mut at) = (Framing::default(), 0);
+        for part in bytes.chunks(size) {
+            if let Err((offset, error)) = framing.follow(part) {
+                assert!(offset < part.len(), "blames a byte that was not read: {bytes:?}");
+                return Err((at + offset, error));
+            }
+            at += part.len();
+        }
+        Ok((framing.state, framing.line))
+    };
+    let whole = framed(bytes.len().max(1));
+    for size in [1, 2, 3, 7] {
+        assert_eq!(framed(size), whole, "{bytes:?} in reads of {size}");
+    }
 }
 
 #[cfg(test)]

@@ -7,14 +7,18 @@ pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
 pub(crate) mod cache;
+pub(crate) mod conditions;
 pub(crate) mod cors;
+pub(crate) mod external;
 pub(crate) mod headers;
 mod json;
 mod jwks;
 mod jwt;
 pub(crate) mod log;
+pub(crate) mod mtls;
 mod oauth2;
 pub(crate) mod rate_limit;
+pub(crate) mod redirect;
 pub(crate) mod respond;
 pub(crate) mod rewrite;
 pub(crate) mod support;
@@ -39,11 +43,14 @@ use self::{
     api_key::{ApiKeys, Location},
     basic::Basic,
     cache::{Caching, store::Store},
+    conditions::Conditions,
     cors::Cors,
+    external::External,
     headers::Changes,
     jwks::KeySets,
     jwt::Jwt,
     log::Log,
+    mtls::Certificates,
     oauth2::{OAuth2, introspection::Introspections},
     rate_limit::RateLimit,
     respond::Respond,
@@ -80,7 +87,10 @@ pub(crate) enum Check {
     Addresses(Arc<Addresses>),
     ApiKey(Arc<ApiKeys>),
     Basic(Arc<Basic>),
+    Certificate(Arc<Certificates>),
     Jwt(Arc<Jwt>),
+    Conditions(Arc<Conditions>),
+    External(Arc<External>),
     OAuth2(Arc<OAuth2>),
     RateLimit(Arc<RateLimit>),
     Validation(Arc<Validation>),
@@ -91,9 +101,11 @@ impl Check {
     fn rank(&self) -> u8 {
         match self {
             Self::Addresses(_) => 0,
-            Self::ApiKey(_) | Self::Basic(_) | Self::Jwt(_) | Self::OAuth2(_) => 1,
-            Self::RateLimit(_) => 2,
-            Self::Validation(_) => 3,
+            Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Jwt(_) | Self::OAuth2(_) => 1,
+            Self::Conditions(_) => 2,
+            Self::External(_) => 3,
+            Self::RateLimit(_) => 4,
+            Self::Validation(_) => 5,
         }
     }
 }
@@ -283,6 +295,16 @@ impl<'a> ApiPolicies<'a> {
                 let basic = Basic::compile(basic, &self.config.secret_hashes)?;
                 Compiled::Check(Check::Basic(Arc::new(basic)))
             }
+            Policy::AuthConditions(conditions) => {
+                Compiled::Check(Check::Conditions(Arc::new(Conditions::compile(conditions)?)))
+            }
+            Policy::ExtAuthz(external) => {
+                let external = External::compile(external, self.endpoints)?;
+                Compiled::Check(Check::External(Arc::new(external)))
+            }
+            Policy::AuthMtls(mtls) => {
+                Compiled::Check(Check::Certificate(Arc::new(Certificates::compile(mtls)?)))
+            }
             Policy::IpFilter(filter) => {
                 Compiled::Check(Check::Addresses(Arc::new(Addresses::compile(filter)?)))
             }
@@ -298,7 +320,9 @@ impl<'a> ApiPolicies<'a> {
                 )?))
             }
             Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
-            Policy::Respond(respond) => Compiled::Respond(Arc::new(Respond::compile(respond)?)),
+            Policy::Respond(respond) => {
+                Compiled::Respond(Arc::new(Respond::compile(respond, place.template())?))
+            }
             Policy::Rewrite(rewrite) => {
                 Compiled::Rewrite(Arc::new(Rewrite::compile(rewrite, place.template())?))
             }
@@ -358,10 +382,21 @@ impl Chain {
                 Location::Header(name) => self.hidden_headers.push(name.clone()),
                 Location::Query(name) => self.hidden_parameters.push(name.clone()),
             },
+            Check::External(external) => self
+                .hidden_headers
+                .extend(external.upstream_headers.iter().cloned()),
             Check::Basic(basic) if !basic.forward => self.hidden_headers.push(header::AUTHORIZATION),
             _ => {}
         }
         self.checks.push(check);
+    }
+
+    /// Those checks that look at callers' certificates.
+    pub(crate) fn certificate_checks(&self) -> impl Iterator<Item = &Certificates> {
+        self.checks.iter().filter_map(|check| match check {
+            Check::Certificate(certificates) => Some(&**certificates),
+            _ => None,
+        })
     }
 
     /// Keys are credentials, whether or not the upstream may see them.

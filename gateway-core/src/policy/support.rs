@@ -25,12 +25,11 @@ pub fn policy_support() -> Vec<PolicySupport> {
 /// Why a policy type is not enforced; none if it is.
 pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
-        "auth.apiKey" | "auth.jwt" | "auth.oauth2" | "auth.basic" | "ip.filter" | "request.validate"
-        | "request.size" | "ratelimit" | "cors" | "headers" | "rewrite" | "respond" | "timeout" | "log"
-        | "cache" => {
+        "auth.apiKey" | "auth.jwt" | "auth.oauth2" | "auth.basic" | "auth.mtls" | "auth.conditions"
+        | "ext.authz" | "ip.filter" | "request.validate" | "request.size" | "ratelimit" | "cors"
+        | "headers" | "rewrite" | "respond" | "timeout" | "log" | "cache" => {
             return None;
         }
-        "auth.mtls" => "the gateway does not ask callers for certificates",
         "quota" => {
             "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"
         }

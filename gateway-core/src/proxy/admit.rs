@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
@@ -16,7 +16,12 @@ use super::{
 };
 use crate::{
     api::Route,
-    policy::{Chain, Check, rate_limit::Caller},
+    policy::{
+        Chain, Check,
+        conditions::Subject,
+        external::{Asked, External},
+        rate_limit::Caller,
+    },
     router::{
         Lookup,
         path::NormalPath,
@@ -98,7 +103,7 @@ impl Exchange<'_> {
         let cors = route.chain.cors.as_ref()?;
         self.route = Some(Arc::clone(route));
         let asked = parts.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-        let admitted = route.chain.admits(self.client.address);
+        let admitted = route.chain.admits(self.address);
         Some(admitted.map(|()| cors.preflight(origin, &wanted, asked)))
     }
 
@@ -107,12 +112,15 @@ impl Exchange<'_> {
         &mut self,
         chain: &Chain,
         parts: &request::Parts,
-        query: Option<&str>,
+        uri: &Uri,
+        host: &HeaderValue,
         has_body: bool,
     ) -> Result<(), Problem> {
+        let query = uri.query();
         for check in &chain.checks {
             match check {
-                Check::Addresses(addresses) => addresses.check(self.client.address)?,
+                Check::Addresses(addresses) => addresses.check(self.address)?,
+                Check::Certificate(certificates) => self.consumer = Some(certificates.check(self.client)?),
                 Check::Basic(basic) => self.consumer = Some(basic.check(&parts.headers)?),
                 Check::Validation(validation) => validation.check(&parts.headers, query, has_body)?,
                 Check::ApiKey(keys) => self.consumer = Some(keys.check(&parts.headers, query)?),
@@ -121,18 +129,52 @@ impl Exchange<'_> {
                         self.consumer = Some(subject);
                     }
                 }
+                Check::Conditions(conditions) => conditions.check(&Subject {
+                    method: &parts.method,
+                    uri,
+                    host,
+                    headers: &parts.headers,
+                    address: self.address,
+                    consumer: self.consumer.as_deref(),
+                    claims: None,
+                })?,
+                Check::External(external) => self.ask(external, parts, uri, host).await?,
                 Check::OAuth2(oauth2) => {
                     if let Some(consumer) = oauth2.check(&parts.headers).await? {
                         self.consumer = Some(consumer);
                     }
                 }
                 Check::RateLimit(limit) => limit.check(Caller {
-                    address: self.client.address,
+                    address: self.address,
                     consumer: self.consumer.as_deref(),
                     headers: &parts.headers,
                 })?,
             }
         }
+        Ok(())
+    }
+
+    /// Has a service decide, and keeps what it says of the request.
+    async fn ask(
+        &mut self,
+        external: &External,
+        parts: &request::Parts,
+        uri: &Uri,
+        host: &HeaderValue,
+    ) -> Result<(), Problem> {
+        let asked = Asked {
+            method: &parts.method,
+            uri,
+            host,
+            headers: &parts.headers,
+            address: self.address,
+            secure: self.client.secure,
+        };
+        let verdict = external.check(&self.client.worker.pool, asked).await?;
+        if verdict.consumer.is_some() {
+            self.consumer = verdict.consumer;
+        }
+        self.vouched.extend(verdict.headers);
         Ok(())
     }
 

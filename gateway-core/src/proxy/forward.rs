@@ -43,7 +43,7 @@ impl Exchange<'_> {
         }
     }
 
-    fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
+    pub(super) fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
         if parts.version == Version::HTTP_2 {
             head::join_cookies(&mut parts.headers);
         }
@@ -52,22 +52,33 @@ impl Exchange<'_> {
         let headers = &mut parts.headers;
         head::strip_hop_by_hop(headers);
         head::strip_disguises(headers);
+        if !self.client.trusted {
+            head::strip_vouches(headers);
+        }
         // We answer `100 Continue` ourselves, when the upstream takes the body.
         headers.remove(header::EXPECT);
         for credential in &route.chain.hidden_headers {
             headers.remove(credential);
         }
+        for (name, value) in &self.vouched {
+            headers.append(name.clone(), value.clone());
+        }
+        let rewritten = route.chain.rewrite.as_ref();
+        let rewritten = rewritten.and_then(|rewrite| rewrite.host(&host));
         let origin = Origin {
             address: &self.client.address_header,
             host,
             secure: self.client.secure,
+            trusted: self.client.trusted,
         };
         head::add_forwarded(headers, origin);
         if let Some(id) = &self.request_id {
             headers.insert(head::REQUEST_ID, id.clone());
         }
-        headers.insert(header::HOST, route.upstream.endpoint.authority.clone());
+        let own = || route.upstream.endpoint.authority.clone();
+        headers.insert(header::HOST, rewritten.unwrap_or_else(own));
         route.chain.request.apply(headers);
+        route.headers.apply(headers);
     }
 
     fn pass_back(
@@ -116,7 +127,7 @@ impl Exchange<'_> {
 
     fn switch(&mut self, response: Response<Incoming>, pending: Pending) -> Response<ResponseBody> {
         let headers = upgrade::accepted(response.headers());
-        pending.tunnel(response);
+        pending.tunnel(&self.client.worker, response);
         self.own_answer(StatusCode::SWITCHING_PROTOCOLS, headers, Bytes::new())
     }
 

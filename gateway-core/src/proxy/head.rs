@@ -37,6 +37,23 @@ static DISGUISES: [HeaderName; 2] = [
     HeaderName::from_static("x-rewrite-url"),
 ];
 
+/// In which a proxy in front of us could say whose certificate it has verified, or where a request came from
+/// (RFC 9440 and what nginx, Envoy, Traefik and Amazon's load balancers write). From anybody else these are made up.
+static VOUCHES: [HeaderName; 12] = [
+    HeaderName::from_static("x-forwarded-client-cert"),
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("client-cert-chain"),
+    HeaderName::from_static("x-client-cert"),
+    HeaderName::from_static("ssl-client-cert"),
+    HeaderName::from_static("ssl-client-verify"),
+    HeaderName::from_static("x-ssl-client-cert"),
+    HeaderName::from_static("x-ssl-client-verify"),
+    HeaderName::from_static("x-forwarded-tls-client-cert"),
+    HeaderName::from_static("x-forwarded-tls-client-cert-info"),
+    HeaderName::from_static("x-amzn-mtls-clientcert"),
+    header::FORWARDED,
+];
+
 /// The host a request is for. Takes the `Host` header out of the head: the upstream gets another one.
 pub(crate) fn take_host(parts: &mut request::Parts) -> Result<HeaderValue, Problem> {
     let mut given = parts.headers.get_all(header::HOST).iter();
@@ -125,12 +142,21 @@ pub(crate) fn strip_disguises(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes away what only a trusted proxy may say of a caller.
+pub(crate) fn strip_vouches(headers: &mut HeaderMap) {
+    for name in &VOUCHES {
+        headers.remove(name);
+    }
+}
+
 /// Where a request came from, for the upstream.
 #[derive(Debug)]
 pub(crate) struct Origin<'a> {
     pub(crate) address: &'a HeaderValue,
     pub(crate) host: HeaderValue,
     pub(crate) secure: bool,
+    /// Whether what the request says of this already comes from a trusted proxy.
+    pub(crate) trusted: bool,
 }
 
 /// Says where the request came from. Addresses that callers claim stay to the left of the one we saw.
@@ -150,8 +176,15 @@ pub(crate) fn add_forwarded(headers: &mut HeaderMap, origin: Origin<'_>) {
             occupied.insert(value.unwrap_or_else(|_| origin.address.clone()));
         }
     }
-    let scheme = if origin.secure { "https" } else { "http" };
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    // The proxy in front may have ended TLS.
+    let told = origin.trusted
+        && headers
+            .get(FORWARDED_PROTO)
+            .is_some_and(|value| value == "http" || value == "https");
+    if !told {
+        let scheme = if origin.secure { "https" } else { "http" };
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
     headers.insert(FORWARDED_HOST, origin.host);
 }
 

@@ -5,42 +5,37 @@ mod admit;
 pub(crate) mod body;
 pub(crate) mod budget;
 mod cached;
+pub(crate) mod client;
 pub(crate) mod completion;
 mod forward;
 pub(crate) mod head;
+mod mirror;
+pub(crate) mod origin;
 pub(crate) mod problem;
 mod upgrade;
 
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request,
+};
 use hyper::body::{Body as _, Incoming};
 
 use self::{
     body::ResponseBody,
     cached::Expected,
+    client::Client,
     completion::{AccessEntry, Completion},
+    mirror::Original,
     problem::Problem,
 };
 use crate::{
     api::Route,
-    policy::respond::Respond,
+    policy::{redirect::Asked, respond::Respond},
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
-    worker::Worker,
 };
-
-/// What all requests of one connection have in common.
-#[derive(Debug, Clone)]
-pub(crate) struct Client {
-    pub(crate) worker: Rc<Worker>,
-    pub(crate) address: IpAddr,
-    /// The address as `X-Forwarded-For` says it.
-    pub(crate) address_header: HeaderValue,
-    /// Whether the connection is TLS.
-    pub(crate) secure: bool,
-}
 
 /// Answers one request.
 pub(crate) async fn answer(
@@ -48,13 +43,16 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let asks_to_switch = head::asks_to_switch(&request);
-    let mut exchange = Exchange::new(&client);
+    let http2 = request.version() == Version::HTTP_2;
+    client.began.set(true);
+    let mut exchange = Exchange::new(&client, request.headers());
     let mut response = match exchange.serve(request).await {
         Ok(response) => response,
         Err(problem) => exchange.refuse(problem),
     };
-    if asks_to_switch && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // How requests are framed on this connection is no longer watched.
+    // If the caller asked to switch, how requests are framed on this connection is no longer watched.
+    let ends = asks_to_switch || (client.closing.get() && !http2);
+    if ends && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
@@ -64,12 +62,16 @@ pub(crate) async fn answer(
 /// One request and what is known of it so far.
 struct Exchange<'a> {
     client: &'a Client,
+    /// Where the request came from: the connection's other end, or whom a trusted proxy there speaks for.
+    address: IpAddr,
     started: Instant,
     route: Option<Arc<Route>>,
     request_id: Option<HeaderValue>,
     /// Where the calling script comes from, if the route cares.
     origin: Option<HeaderValue>,
     consumer: Option<Arc<str>>,
+    /// What a service that let the request through says to the upstream.
+    vouched: Vec<(HeaderName, HeaderValue)>,
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
@@ -80,14 +82,16 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(client: &'a Client) -> Self {
+    fn new(client: &'a Client, headers: &HeaderMap) -> Self {
         Self {
             client,
+            address: client.origin(headers),
             started: Instant::now(),
             route: None,
             request_id: None,
             origin: None,
             consumer: None,
+            vouched: Vec::new(),
             exceeded: None,
             entry: None,
             expected: None,
@@ -120,12 +124,29 @@ impl<'a> Exchange<'a> {
             route
         };
         let has_body = !body.is_end_stream();
-        self.admit(&route.chain, &parts, uri.query(), has_body).await?;
+        self.admit(&route.chain, &parts, &uri, &host, has_body).await?;
         let body = self.limit(&route.chain, body)?;
         let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
         if let Some(respond) = &route.chain.respond {
-            return Ok(self.fixed_answer(&route, respond));
+            let location = self.location(&route, respond, &host, &path, uri.query())?;
+            return Ok(self.fixed_answer(&route, respond, location));
         }
+        let body = match &route.mirrors[..] {
+            [] => body,
+            mirrors => {
+                let original = Original {
+                    parts: &parts,
+                    host: &host,
+                    path: &path,
+                    query: uri.query(),
+                };
+                self.mirror(mirrors, original, body).await?
+            }
+        };
+        let route = match &route.split {
+            Some(split) => split.choose(&parts.headers).map_or(route.clone(), Arc::clone),
+            None => route,
+        };
         parts.uri = target(&route, &path, uri.query())?;
         if let Some(caching) = &route.chain.cache {
             // In a box, so that requests without a cache have no room for it.
@@ -156,7 +177,7 @@ impl<'a> Exchange<'a> {
             method: method.clone(),
             host: host.to_owned(),
             path: path.to_owned(),
-            client: self.client.address,
+            client: self.address,
             request_id: self.request_id.as_ref().map(text).unwrap_or_default().to_owned(),
             api: None,
             consumer: None,
@@ -240,9 +261,38 @@ impl<'a> Exchange<'a> {
         response
     }
 
+    /// Where the caller is sent, if the answer is a redirect.
+    fn location(
+        &self,
+        route: &Route,
+        respond: &Respond,
+        host: &HeaderValue,
+        path: &NormalPath<'_>,
+        query: Option<&str>,
+    ) -> Result<Option<HeaderValue>, Problem> {
+        let Some(redirect) = &respond.redirect else {
+            return Ok(None);
+        };
+        let query = admit::without_credentials(&route.chain, query);
+        let asked = Asked {
+            secure: self.client.secure,
+            host: text(host),
+            path,
+            base_segments: route.base_segments,
+            query: query.as_deref(),
+        };
+        redirect.location(&asked).map(Some)
+    }
+
     /// The answer of a `respond` policy, which what changes responses changes, too.
-    fn fixed_answer(&mut self, route: &Route, respond: &Respond) -> Response<ResponseBody> {
+    fn fixed_answer(
+        &mut self,
+        route: &Route,
+        respond: &Respond,
+        location: Option<HeaderValue>,
+    ) -> Response<ResponseBody> {
         let mut headers = respond.headers.clone();
+        headers.extend(location.map(|location| (header::LOCATION, location)));
         if let Some(cors) = &route.chain.cors {
             cors.mark(self.origin.as_ref(), &mut headers);
         }

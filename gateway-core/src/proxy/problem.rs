@@ -9,8 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    kind: &'static str,
-    title: &'static str,
+    kind: &'static Kind,
     detail: Cow<'static, str>,
     /// What is wrong where in the request's body, if more can be said than in a sentence.
     violations: Vec<Violation>,
@@ -18,6 +17,15 @@ pub(crate) struct Problem {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the connection must not be used again.
     pub(crate) close: bool,
+    /// The answer of somebody else, in place of the document.
+    answered: Option<Bytes>,
+}
+
+/// What all problems of a type have in common; kept apart, since problems are results and should be small.
+#[derive(Debug)]
+struct Kind {
+    uri: &'static str,
+    title: &'static str,
 }
 
 /// One thing that is wrong with a request's body.
@@ -35,8 +43,10 @@ macro_rules! problems {
         pub(crate) fn $name(detail: impl Into<Cow<'static, str>>) -> Self {
             Self::new(
                 StatusCode::$status,
-                concat!("https://gatehouse.dev/problems/gateway/", $kind),
-                $title,
+                &Kind {
+                    uri: concat!("https://gatehouse.dev/problems/gateway/", $kind),
+                    title: $title,
+                },
                 detail.into(),
             )
         }
@@ -67,6 +77,8 @@ impl Problem {
         overloaded = SERVICE_UNAVAILABLE, "overloaded", "Overloaded";
         /// The keys to check a credential with cannot be had.
         keys_unavailable = SERVICE_UNAVAILABLE, "keys-unavailable", "Keys unavailable";
+        /// Nobody says whether the request may go on.
+        authorizer_unavailable = SERVICE_UNAVAILABLE, "authorizer-unavailable", "Authorizer unavailable";
         /// The authorization server cannot be asked about a token.
         authorization_server_unavailable = SERVICE_UNAVAILABLE, "authorization-server-unavailable", "Authorization server unavailable";
         /// No connection to the upstream.
@@ -79,16 +91,23 @@ impl Problem {
         upstream_timeout = GATEWAY_TIMEOUT, "upstream-timeout", "Upstream timed out";
     }
 
-    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: Cow<'static, str>) -> Self {
+    fn new(status: StatusCode, kind: &'static Kind, detail: Cow<'static, str>) -> Self {
         Self {
             status,
             kind,
-            title,
             detail,
             violations: Vec::new(),
             headers: Vec::new(),
             close: false,
+            answered: None,
         }
+    }
+
+    /// What somebody else answers, in place of this one's status and document.
+    pub(crate) fn answered(mut self, status: StatusCode, body: Bytes) -> Self {
+        self.status = status;
+        self.answered = Some(body);
+        self
     }
 
     /// Adds a header.
@@ -111,9 +130,12 @@ impl Problem {
 
     /// The document.
     pub(crate) fn body(&self, request_id: &str) -> Bytes {
+        if let Some(answered) = &self.answered {
+            return answered.clone();
+        }
         let mut document = serde_json::json!({
-            "type": self.kind,
-            "title": self.title,
+            "type": self.kind.uri,
+            "title": self.kind.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
             "requestId": request_id,
@@ -130,13 +152,18 @@ impl Problem {
 
     /// Puts in the headers of the answer, in place of any that are there.
     pub(crate) fn write_headers(self, request_id: &str, headers: &mut HeaderMap) {
-        for (name, value) in self.headers {
-            headers.insert(name, value);
+        for (name, _) in &self.headers {
+            headers.remove(name);
         }
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        for (name, value) in self.headers {
+            headers.append(name, value);
+        }
+        if self.answered.is_none() {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/problem+json"),
+            );
+        }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Ok(id) = HeaderValue::try_from(request_id) {
             headers.insert(super::head::REQUEST_ID, id);

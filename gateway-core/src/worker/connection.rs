@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, net::IpAddr, pin::pin, rc::Rc, time::Duration};
 
-use http::{HeaderValue, Request};
+use http::Request;
 use hyper::{
     body::Incoming,
     rt::Executor,
@@ -14,19 +14,21 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::TcpStream,
     sync::watch,
-    time::timeout,
+    time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
-use super::Worker;
+use super::{Terms, Worker, proxy_protocol};
 use crate::{
     guard::Guarded,
-    proxy::{self, Client},
+    proxy::{self, client::Client},
 };
 
 /// How often an HTTP/2 caller is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a proxy may take to say whose connection it passes on.
+const PROXY_TIME: Duration = Duration::from_secs(5);
 
 /// How long a caller may take for TLS.
 const TLS_TIME: Duration = Duration::from_secs(10);
@@ -38,58 +40,78 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// With which a caller begins that speaks HTTP/2 without asking (RFC 9113, section 3.3).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-type Stopping = watch::Receiver<Option<Duration>>;
+/// How long a caller that is asked to go may still send the request that is on its way.
+const LINGER: Duration = Duration::from_millis(500);
+
+type Closing = watch::Receiver<bool>;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(
-    worker: Rc<Worker>,
-    stream: TcpStream,
-    address: IpAddr,
-    acceptor: Option<TlsAcceptor>,
-    stopping: Stopping,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(error = %error, "A connection closed before it began");
-        return;
-    }
-    let client = Rc::new(Client {
-        worker,
-        address,
-        address_header: address_header(address),
-        secure: acceptor.is_some(),
-    });
-    let Some(acceptor) = acceptor else {
-        return serve_plain(client, stream, stopping).await;
-    };
-    match timeout(TLS_TIME, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            serve_http2(client, Guarded::unwatched(stream, Vec::new()), stopping).await;
+pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, address: IpAddr, terms: Terms) {
+    match open(&worker, stream, address, terms.proxy_protocol).await {
+        Ok((stream, address)) => serve_stream(worker, stream, address, terms).await,
+        Err(error) => {
+            debug!(error = %error, client.address = %address, "A connection closed before it began");
         }
-        Ok(Ok(stream)) => serve_http1(client, Guarded::watched(stream, Vec::new()), stopping).await,
+    }
+}
+
+/// Makes a socket ready, and finds out whose it is.
+async fn open(
+    worker: &Worker,
+    mut stream: TcpStream,
+    address: IpAddr,
+    proxy_protocol: bool,
+) -> io::Result<(TcpStream, IpAddr)> {
+    stream.set_nodelay(true)?;
+    if !proxy_protocol {
+        return Ok((stream, address));
+    }
+    if !worker.shared.trusted_proxies.contain(address) {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "this listener takes connections from trusted proxies only",
+        ));
+    }
+    let said = timeout(PROXY_TIME, proxy_protocol::read(&mut stream)).await??;
+    Ok((stream, said.unwrap_or(address)))
+}
+
+async fn serve_stream(worker: Rc<Worker>, stream: TcpStream, address: IpAddr, terms: Terms) {
+    let closing = terms.closing;
+    let Some(tls) = terms.tls else {
+        let client = Client::new(worker, address, None);
+        return serve_plain(Rc::new(client), stream, closing).await;
+    };
+    match timeout(TLS_TIME, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let session = stream.get_ref().1;
+            let http2 = session.alpn_protocol() == Some(b"h2");
+            let certificates = session.peer_certificates().unwrap_or_default();
+            let certificates = certificates.iter().map(|der| der.clone().into_owned());
+            let client = Rc::new(Client::new(worker, address, Some(certificates.collect())));
+            match http2 {
+                true => serve_http2(client, Guarded::unwatched(stream, Vec::new()), closing).await,
+                false => serve_http1(client, Guarded::watched(stream, Vec::new()), closing).await,
+            }
+        }
         Ok(Err(error)) => debug!(error = %error, "A TLS handshake failed"),
         Err(_) => debug!("A TLS handshake took too long"),
     }
 }
 
-fn address_header(address: IpAddr) -> HeaderValue {
-    // An address is always a header value.
-    HeaderValue::try_from(address.to_canonical().to_string())
-        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
-}
-
-async fn serve_plain(client: Rc<Client>, mut stream: TcpStream, mut stopping: Stopping) {
+async fn serve_plain(client: Rc<Client>, mut stream: TcpStream, mut closing: Closing) {
     let head_timeout = client.worker.shared.head_timeout;
     let start = tokio::select! {
         biased;
         start = timeout(head_timeout, read_start(&mut stream)) => start,
-        // Whoever has not asked for anything is not waited for.
-        _ = stopping.wait_for(Option::is_some) => return,
+        // Whoever has not asked for anything is not waited for, unless it has only just come.
+        () = asked_to_go(&mut closing, LINGER) => return,
     };
     match start {
         Ok(Ok(start)) if start == HTTP2_PREFACE => {
-            serve_http2(client, Guarded::unwatched(stream, start), stopping).await;
+            serve_http2(client, Guarded::unwatched(stream, start), closing).await;
         }
-        Ok(Ok(start)) => serve_http1(client, Guarded::watched(stream, start), stopping).await,
+        Ok(Ok(start)) => serve_http1(client, Guarded::watched(stream, start), closing).await,
         Ok(Err(error)) => debug!(error = %error, "A connection closed before it began"),
         Err(_) => debug!("A connection sent nothing"),
     }
@@ -107,12 +129,14 @@ async fn read_start(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-async fn serve_http1<S>(client: Rc<Client>, stream: Guarded<S>, mut stopping: Stopping)
+async fn serve_http1<S>(client: Rc<Client>, stream: Guarded<S>, mut closing: Closing)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let head_timeout = client.worker.shared.head_timeout;
-    let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&client), request));
+    let stream = stream.with_stall_timeout(client.worker.shared.stall_timeout);
+    let answering = Rc::clone(&client);
+    let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&answering), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
@@ -121,10 +145,17 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
+    let going = async {
+        asked_to_go(&mut closing, Duration::ZERO).await;
+        // From now on answers say that the connection closes. One whose caller asks for nothing more closes a
+        // little later: its next request may be on its way.
+        client.closing.set(true);
+        sleep(LINGER).await;
+    };
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        _ = stopping.wait_for(Option::is_some) => {
+        () = going => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -134,27 +165,52 @@ where
     }
 }
 
-async fn serve_http2<S>(client: Rc<Client>, stream: Guarded<S>, mut stopping: Stopping)
+async fn serve_http2<S>(client: Rc<Client>, stream: Guarded<S>, mut closing: Closing)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&client), request));
+    let stream = stream.with_stall_timeout(client.worker.shared.stall_timeout);
+    let answering = Rc::clone(&client);
+    let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&answering), request));
     let connection = http2::Builder::new(Local)
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
         .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
+    let going = async {
+        let asked = async {
+            asked_to_go(&mut closing, Duration::ZERO).await;
+            if !client.began.get() {
+                // It has only just come; GOAWAY before its first request would leave it without an answer.
+                sleep(LINGER).await;
+            }
+        };
+        tokio::select! {
+            () = asked => {}
+            () = client.over.notified() => {}
+        }
+    };
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        _ = stopping.wait_for(Option::is_some) => {
+        () = going => {
+            // GOAWAY: requests that have come are answered, others belong on another connection.
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         debug!(error = %error, "A connection ended with an error");
+    }
+}
+
+/// Resolves so long after the listener was taken away.
+async fn asked_to_go(closing: &mut Closing, after: Duration) {
+    // Without the listener's owner there is nobody left to serve for.
+    let _ = closing.wait_for(|closing| *closing).await;
+    if !after.is_zero() {
+        sleep(after).await;
     }
 }
 

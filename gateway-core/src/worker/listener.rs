@@ -1,57 +1,70 @@
 //! Accepting connections.
 
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::Cell, collections::HashMap, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, spawn_local},
     time::sleep,
 };
-use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
-use super::{Listeners, Worker, connection};
+use super::{Bound, Terms, Worker, connection};
 
-/// Begins to accept from all sockets, each in a task of its own.
-pub(crate) fn accept_all(
-    worker: &Rc<Worker>,
-    listeners: Listeners,
-    stopping: &watch::Receiver<Option<Duration>>,
-) -> io::Result<Vec<JoinHandle<()>>> {
-    let plain = listen(listeners.plain)?;
-    let mut tasks = vec![spawn_local(accept(
-        Rc::clone(worker),
-        plain,
-        None,
-        stopping.clone(),
-    ))];
-    if let Some((listener, acceptor)) = listeners.tls {
-        let listener = listen(listener)?;
-        tasks.push(spawn_local(accept(
-            Rc::clone(worker),
-            listener,
-            Some(acceptor),
-            stopping.clone(),
-        )));
+/// The listeners a worker accepts from, each in a task of its own.
+#[derive(Default)]
+pub(super) struct Accepting(HashMap<u64, JoinHandle<()>>);
+
+impl Accepting {
+    /// Begins with those that are new. A task ends by itself when its listener is taken away.
+    pub(super) fn follow(
+        &mut self,
+        worker: &Rc<Worker>,
+        listeners: &mut watch::Receiver<Vec<Arc<Bound>>>,
+    ) -> io::Result<()> {
+        self.0.retain(|_, task| !task.is_finished());
+        let bound = listeners.borrow_and_update();
+        for bound in bound.iter() {
+            if self.0.contains_key(&bound.id) {
+                continue;
+            }
+            let listener = TcpListener::from_std(nonblocking(bound.socket.try_clone()?)?)?;
+            let accepts = bound.accepting.clone();
+            let accepting = accept(Rc::clone(worker), listener, bound.terms.clone());
+            let task = spawn_local(async move {
+                accepting.await;
+                drop(accepts);
+            });
+            self.0.insert(bound.id, task);
+        }
+        Ok(())
     }
-    Ok(tasks)
+
+    /// Waits until nothing is accepted any more.
+    pub(super) async fn ended(self) {
+        for task in self.0.into_values() {
+            // A task that panicked has ended, too.
+            let _ = task.await;
+        }
+    }
 }
 
-fn listen(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+fn nonblocking(listener: std::net::TcpListener) -> io::Result<std::net::TcpListener> {
     listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
+    Ok(listener)
 }
 
-async fn accept(
-    worker: Rc<Worker>,
-    listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
-    stopping: watch::Receiver<Option<Duration>>,
-) {
+async fn accept(worker: Rc<Worker>, listener: TcpListener, terms: Terms) {
+    let mut closing = terms.closing.clone();
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => begin(&worker, stream, peer, acceptor.clone(), stopping.clone()),
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.wait_for(|closing| *closing) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => begin(&worker, stream, peer, terms.clone()),
             Err(error) if is_callers_fault(&error) => {}
             Err(error) => {
                 // Most likely out of file descriptors; accepting again at once would spin.
@@ -62,6 +75,10 @@ async fn accept(
         // Leaves the next connection to a worker that has nothing else to do.
         tokio::task::yield_now().await;
     }
+    // Whoever has connected already would be reset with the socket.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        begin(&worker, stream, peer, terms.clone());
+    }
 }
 
 fn is_callers_fault(error: &io::Error) -> bool {
@@ -71,34 +88,31 @@ fn is_callers_fault(error: &io::Error) -> bool {
     )
 }
 
-fn begin(
-    worker: &Rc<Worker>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    acceptor: Option<TlsAcceptor>,
-    stopping: watch::Receiver<Option<Duration>>,
-) {
-    let open = Open::count(Rc::clone(worker));
+fn begin(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, terms: Terms) {
+    let open = Open::count(Rc::clone(worker), |worker| &worker.connections);
     let worker = Rc::clone(worker);
     spawn_local(async move {
-        connection::serve(worker, stream, peer.ip(), acceptor, stopping).await;
+        connection::serve(worker, stream, peer.ip(), terms).await;
         drop(open);
     });
 }
 
-/// Counts a connection for as long as it lives.
-struct Open(Rc<Worker>);
+/// Counts something for as long as it lives.
+pub(crate) struct Open {
+    worker: Rc<Worker>,
+    counter: fn(&Worker) -> &Cell<usize>,
+}
 
 impl Open {
-    fn count(worker: Rc<Worker>) -> Self {
-        worker.connections.set(worker.connections.get() + 1);
-        Self(worker)
+    pub(super) fn count(worker: Rc<Worker>, counter: fn(&Worker) -> &Cell<usize>) -> Self {
+        counter(&worker).update(|count| count + 1);
+        Self { worker, counter }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
-        self.0.all_closed.notify_one();
+        (self.counter)(&self.worker).update(|count| count.saturating_sub(1));
+        self.worker.some_closed.notify_one();
     }
 }

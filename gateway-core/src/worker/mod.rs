@@ -2,11 +2,12 @@
 
 mod connection;
 mod listener;
+mod listeners;
+mod proxy_protocol;
 
 use std::{
     cell::Cell,
     io,
-    net::TcpListener,
     rc::Rc,
     sync::{Arc, mpsc},
     thread,
@@ -18,11 +19,24 @@ use http::HeaderValue;
 use tokio::{
     runtime::{Builder, LocalOptions},
     sync::{Notify, watch},
+    time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
-use crate::{metrics::ApiMetrics, proxy::budget::BodyBudget, table::Table, upstream::pool::Pool};
+use self::{
+    listener::Accepting,
+    listeners::{Bound, Terms},
+};
+pub(crate) use self::{listener::Open, listeners::Listeners};
+use crate::{
+    metrics::ApiMetrics,
+    proxy::{budget::BodyBudget, origin::TrustedProxies},
+    table::Table,
+    upstream::pool::Pool,
+};
+
+/// How long WebSockets may take to say goodbye when the time of a shutdown is over.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What all workers share.
 #[derive(Debug)]
@@ -35,6 +49,20 @@ pub(crate) struct Shared {
     pub(crate) bodies: Arc<BodyBudget>,
     /// How long a caller may take for a request's head, and between two requests.
     pub(crate) head_timeout: Duration,
+    /// How long a caller may stop in the middle of a body, or take nothing of an answer.
+    pub(crate) stall_timeout: Duration,
+    /// Whose word about callers is believed.
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) websockets: Lifetimes,
+}
+
+/// How long a connection of a protocol that only its ends understand may live.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetimes {
+    /// Without a byte in either direction.
+    pub(crate) idle: Duration,
+    /// In all; none means any time.
+    pub(crate) whole: Option<Duration>,
 }
 
 /// One worker, as its connections see it.
@@ -46,7 +74,10 @@ pub(crate) struct Worker {
     request_prefix: u64,
     requests: Cell<u64>,
     connections: Cell<usize>,
-    all_closed: Notify,
+    tunnels: Cell<usize>,
+    some_closed: Notify,
+    /// Becomes true when what is still open is about to be cut.
+    cutting: watch::Sender<bool>,
 }
 
 impl Worker {
@@ -58,8 +89,16 @@ impl Worker {
             request_prefix: uuid::Uuid::new_v4().as_u64_pair().0,
             requests: Cell::new(0),
             connections: Cell::new(0),
-            all_closed: Notify::new(),
+            tunnels: Cell::new(0),
+            some_closed: Notify::new(),
+            cutting: watch::Sender::new(false),
         }
+    }
+
+    /// Counts a connection that does not speak HTTP any more. It is told when it has to end.
+    pub(crate) fn tunnel(self: &Rc<Self>) -> (Open, watch::Receiver<bool>) {
+        let open = Open::count(Rc::clone(self), |worker| &worker.tunnels);
+        (open, self.cutting.subscribe())
     }
 
     /// A name no other request has: random per worker, counted within.
@@ -82,12 +121,6 @@ impl Worker {
     }
 }
 
-/// The sockets that every worker accepts from.
-pub(crate) struct Listeners {
-    pub(crate) plain: TcpListener,
-    pub(crate) tls: Option<(TcpListener, TlsAcceptor)>,
-}
-
 impl std::fmt::Debug for Workers {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -100,37 +133,29 @@ impl std::fmt::Debug for Workers {
 /// The threads.
 pub(crate) struct Workers {
     threads: Vec<thread::JoinHandle<()>>,
+    listeners: Arc<Listeners>,
     /// None while serving; then how long requests in flight may take.
     stop: watch::Sender<Option<Duration>>,
 }
 
 impl Workers {
     /// Starts so many threads; when it returns, all of them accept connections.
-    pub(crate) fn start(count: usize, shared: &Arc<Shared>, listeners: &Listeners) -> io::Result<Self> {
+    pub(crate) fn start(count: usize, shared: &Arc<Shared>, listeners: Arc<Listeners>) -> io::Result<Self> {
         let (stop, _) = watch::channel(None);
         let mut workers = Self {
             threads: Vec::with_capacity(count),
+            listeners,
             stop,
         };
         for number in 0..count {
-            let thread = workers.spawn(number, Arc::clone(shared), listeners)?;
+            let thread = workers.spawn(number, Arc::clone(shared))?;
             workers.threads.push(thread);
         }
         Ok(workers)
     }
 
-    fn spawn(
-        &self,
-        number: usize,
-        shared: Arc<Shared>,
-        listeners: &Listeners,
-    ) -> io::Result<thread::JoinHandle<()>> {
-        let plain = listeners.plain.try_clone()?;
-        let tls = match &listeners.tls {
-            Some((listener, acceptor)) => Some((listener.try_clone()?, acceptor.clone())),
-            None => None,
-        };
-        let listeners = Listeners { plain, tls };
+    fn spawn(&self, number: usize, shared: Arc<Shared>) -> io::Result<thread::JoinHandle<()>> {
+        let listeners = self.listeners.subscribe();
         let stopping = self.stop.subscribe();
         let (started, starting) = mpsc::channel();
         let thread = thread::Builder::new()
@@ -144,6 +169,7 @@ impl Workers {
 
     /// Stops accepting, and waits for requests in flight for up to `grace`.
     pub(crate) fn stop(mut self, grace: Duration) {
+        self.listeners.close();
         self.stop.send_replace(Some(grace));
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -155,6 +181,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
+        self.listeners.close();
         self.stop.send_if_modified(|stop| {
             stop.is_none() && {
                 *stop = Some(Duration::ZERO);
@@ -164,9 +191,11 @@ impl Drop for Workers {
     }
 }
 
+type Following = watch::Receiver<Vec<Arc<Bound>>>;
+
 fn run(
     worker: Worker,
-    listeners: Listeners,
+    listeners: Following,
     stopping: watch::Receiver<Option<Duration>>,
     started: &mpsc::Sender<io::Result<()>>,
 ) {
@@ -184,30 +213,48 @@ fn run(
 
 async fn serve(
     worker: Rc<Worker>,
-    listeners: Listeners,
+    mut listeners: Following,
     mut stopping: watch::Receiver<Option<Duration>>,
     started: &mpsc::Sender<io::Result<()>>,
 ) {
-    let accepting = listener::accept_all(&worker, listeners, &stopping);
-    let accepting = match accepting {
-        Ok(tasks) => tasks,
-        Err(error) => return drop(started.send(Err(error))),
-    };
+    let mut accepting = Accepting::default();
+    if let Err(error) = accepting.follow(&worker, &mut listeners) {
+        return drop(started.send(Err(error)));
+    }
     // The one who starts us waits for this; if it is gone there is nothing to serve for.
     let _ = started.send(Ok(()));
     let pruning = tokio::task::spawn_local(prune(Rc::clone(&worker)));
-    let _ = stopping.wait_for(Option::is_some).await;
-    for task in accepting {
-        task.abort();
-    }
+    let stop = async {
+        stopping
+            .wait_for(Option::is_some)
+            .await
+            .map_or(None, |grace| *grace)
+    };
+    tokio::pin!(stop);
+    let grace = loop {
+        tokio::select! {
+            grace = &mut stop => break grace.unwrap_or_default(),
+            Ok(()) = listeners.changed() => {
+                if let Err(error) = accepting.follow(&worker, &mut listeners) {
+                    error!(error = %error, "A worker cannot accept connections from a new listener");
+                }
+            }
+        }
+    };
+    accepting.ended().await;
     pruning.abort();
-    let grace = stopping.borrow().unwrap_or_default();
-    let _ = tokio::time::timeout(grace, drained(&worker)).await;
+    let _ = timeout(
+        grace,
+        closed(&worker, |worker| worker.connections.get() + worker.tunnels.get()),
+    )
+    .await;
+    worker.cutting.send_replace(true);
+    let _ = timeout(GOODBYE, closed(&worker, |worker| worker.tunnels.get())).await;
 }
 
-async fn drained(worker: &Worker) {
-    while worker.connections.get() > 0 {
-        worker.all_closed.notified().await;
+async fn closed(worker: &Worker, count: fn(&Worker) -> usize) {
+    while count(worker) > 0 {
+        worker.some_closed.notified().await;
     }
 }
 

@@ -9,12 +9,16 @@
 
 mod access_log;
 mod admin;
+mod authority;
 mod cache;
+mod certificates;
 mod changes;
 mod enforcement;
+mod external;
 mod heads;
 mod held_bodies;
 mod jwt;
+mod mtls;
 mod oauth2;
 mod policies;
 mod restart;
@@ -22,6 +26,7 @@ mod routing;
 mod streaming;
 mod support;
 mod tls;
+mod traffic;
 mod upstream_tls;
 mod upstreams;
 mod websocket;

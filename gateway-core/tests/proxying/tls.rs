@@ -17,6 +17,7 @@ async fn secure_gateway() -> (Gateway, reqwest::Certificate, TempDir) {
         listen: "127.0.0.1:0".parse().unwrap(),
         certificate_file: folder.path().join("cert.pem"),
         key_file: folder.path().join("key.pem"),
+        certificate_dir: None,
     };
     fs::write(&tls.certificate_file, cert.pem()).expect("written");
     fs::write(&tls.key_file, signing_key.serialize_pem()).expect("written");
@@ -88,6 +89,7 @@ async fn a_missing_certificate_is_named() {
             listen: "127.0.0.1:0".parse().unwrap(),
             certificate_file: "/nonexistent/cert.pem".into(),
             key_file: "/nonexistent/key.pem".into(),
+            certificate_dir: None,
         }),
         ..GatewayOptions::default()
     };

@@ -127,11 +127,13 @@ impl Pieces<'_> {
                 path: route.path.replace("+}", "...}"),
                 headers: route.headers.clone(),
                 query: route.query.clone(),
+                ..OperationMatch::default()
             },
             summary: route.summary.clone(),
             deprecated: route.deprecated,
             policies: self.policies(&scope, known.map(|operation| operation.policies.as_slice())),
             upstream: route.backend.clone(),
+            traffic: None,
         }
     }
 

@@ -39,7 +39,7 @@ const KINDS: [(&str, &str, Option<&str>); 11] = [
 ];
 
 /// The types that the vendor cannot express, and why.
-const UNSUPPORTED: [(&str, &str); 8] = [
+const UNSUPPORTED: [(&str, &str); 10] = [
     (
         "auth.mtls",
         "the vendor ends TLS before its gateway and never asks for client certificates",
@@ -48,6 +48,8 @@ const UNSUPPORTED: [(&str, &str); 8] = [
         "auth.oauth2",
         "the vendor does not ask authorization servers about tokens",
     ),
+    ("auth.conditions", "the vendor evaluates no conditions"),
+    ("ext.authz", "the vendor asks nobody about requests"),
     ("request.validate", "the vendor does not look into requests"),
     ("rewrite", "the vendor passes paths on as they are"),
     ("respond", "the vendor has no answers of its own"),

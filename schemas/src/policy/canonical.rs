@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    ApiKeyPolicy, BasicPolicy, CachePolicy, CorsPolicy, CredentialLocation, HeaderChanges, HeadersPolicy,
-    IpFilterPolicy, JwtPolicy, LogPolicy, MtlsPolicy, NativePolicy, Network, OAuth2Policy, Policy,
-    QueryChanges, QuotaPolicy, RateLimitKey, RateLimitPolicy, RequestValidatePolicy, RespondPolicy,
-    RetryPolicy, RewritePolicy,
+    ApiKeyPolicy, BasicPolicy, CachePolicy, ConditionsPolicy, CorsPolicy, CredentialLocation, ExtAuthzPolicy,
+    HeaderChanges, HeadersPolicy, IpFilterPolicy, JwtPolicy, LogPolicy, MtlsPolicy, NativePolicy, Network,
+    OAuth2Policy, Policy, QueryChanges, QuotaPolicy, RateLimitKey, RateLimitPolicy, RequestValidatePolicy,
+    RespondPolicy, RetryPolicy, RewritePolicy,
 };
 use crate::canonical;
 
@@ -22,6 +22,11 @@ impl Policy {
             Self::AuthBasic(policy) => Self::AuthBasic(basic(policy)),
             Self::AuthOAuth2(policy) => Self::AuthOAuth2(oauth2(policy)),
             Self::AuthMtls(policy) => Self::AuthMtls(mtls(policy)),
+            Self::AuthConditions(policy) => Self::AuthConditions(ConditionsPolicy {
+                require: set(&policy.require),
+                deny: set(&policy.deny),
+            }),
+            Self::ExtAuthz(policy) => Self::ExtAuthz(ext_authz(policy)),
             Self::IpFilter(policy) => Self::IpFilter(ip_filter(policy)),
             Self::RequestValidate(policy) => Self::RequestValidate(request_validate(policy)),
             Self::RequestSize(policy) => Self::RequestSize(policy.clone()),
@@ -104,6 +109,18 @@ fn mtls(policy: &MtlsPolicy) -> MtlsPolicy {
     }
 }
 
+fn ext_authz(policy: &ExtAuthzPolicy) -> ExtAuthzPolicy {
+    ExtAuthzPolicy {
+        request_headers: set(&lower(&policy.request_headers)),
+        upstream_headers: set(&lower(&policy.upstream_headers)),
+        consumer_header: policy
+            .consumer_header
+            .as_ref()
+            .map(|name| name.to_ascii_lowercase()),
+        ..policy.clone()
+    }
+}
+
 fn ip_filter(policy: &IpFilterPolicy) -> IpFilterPolicy {
     let networks = |texts: &[String]| {
         let spelled = |text: &String| {
@@ -156,11 +173,11 @@ fn cors(policy: &CorsPolicy) -> CorsPolicy {
 
 fn rewrite(policy: &RewritePolicy) -> RewritePolicy {
     RewritePolicy {
-        path: policy.path.clone(),
         query: QueryChanges {
             remove: set(&policy.query.remove),
             set: policy.query.set.clone(),
         },
+        ..policy.clone()
     }
 }
 

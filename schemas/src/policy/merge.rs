@@ -48,6 +48,8 @@ impl Policy {
             | Self::AuthBasic(_)
             | Self::AuthOAuth2(_)
             | Self::AuthMtls(_)
+            | Self::AuthConditions(_)
+            | Self::ExtAuthz(_)
             | Self::IpFilter(_)
             | Self::RequestValidate(_)
             | Self::RateLimit(_)

@@ -76,6 +76,8 @@ fn every_type_knows_its_name_and_whether_it_is_one_of_security() {
             "auth.basic",
             "auth.oauth2",
             "auth.mtls",
+            "auth.conditions",
+            "ext.authz",
             "ip.filter"
         ]
     );

@@ -1,7 +1,7 @@
 //! Working examples: one for each kind and each policy. A test reads every one of them.
 
 /// Examples by the kind or policy type they show.
-pub const EXAMPLES: [(&str, &str); 24] = [
+pub const EXAMPLES: [(&str, &str); 26] = [
     ("Project", include_str!("examples/project.yaml")),
     ("Environment", include_str!("examples/environment.yaml")),
     ("Api", include_str!("examples/api.yaml")),
@@ -12,6 +12,8 @@ pub const EXAMPLES: [(&str, &str); 24] = [
     ("auth.basic", include_str!("examples/auth-basic.yaml")),
     ("auth.oauth2", include_str!("examples/auth-oauth2.yaml")),
     ("auth.mtls", include_str!("examples/auth-mtls.yaml")),
+    ("auth.conditions", include_str!("examples/auth-conditions.yaml")),
+    ("ext.authz", include_str!("examples/ext-authz.yaml")),
     ("ip.filter", include_str!("examples/ip-filter.yaml")),
     ("request.validate", include_str!("examples/request-validate.yaml")),
     ("request.size", include_str!("examples/request-size.yaml")),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{DefinitionSummary, Operation, RevisionContent};
 use crate::{
-    api::{ApiSpec, DefinitionSource, DocumentSource, OperationMatch, OperationSpec, Upstream},
+    api::{ApiSpec, DefinitionSource, DocumentSource, OperationMatch, OperationSpec, Traffic, Upstream},
     canonical::Fingerprint,
     identity::ResourceName,
     issue::Issue,
@@ -105,6 +105,10 @@ fn written(spec: &OperationSpec) -> Operation {
         deprecated: false,
         policies: spec.policies.iter().map(|policy| policy.canonical()).collect(),
         upstream: spec.upstream.clone().filter(|name| name != "main"),
+        traffic: spec
+            .traffic
+            .clone()
+            .filter(|traffic| *traffic != Traffic::default()),
     }
 }
 
@@ -249,6 +253,9 @@ fn lay_over(operation: &mut Operation, entry: &Operation) -> Result<(), String> 
     if entry.upstream.is_some() {
         operation.upstream.clone_from(&entry.upstream);
     }
+    if entry.traffic.is_some() {
+        operation.traffic.clone_from(&entry.traffic);
+    }
     Ok(())
 }
 
@@ -256,8 +263,9 @@ fn lay_over(operation: &mut Operation, entry: &Operation) -> Result<(), String> 
 /// that come from it and have nothing of their own are left out.
 pub fn to_spec(content: &RevisionContent) -> ApiSpec {
     let derived = content.definition.is_some();
-    let of_its_own =
-        |operation: &&Operation| !derived || !operation.policies.is_empty() || operation.upstream.is_some();
+    let of_its_own = |it: &&Operation| {
+        !derived || !it.policies.is_empty() || it.upstream.is_some() || it.traffic.is_some()
+    };
     ApiSpec {
         display_name: Some(content.display_name.clone()),
         version: content.version.clone(),
@@ -284,5 +292,6 @@ fn operation_spec(operation: &Operation) -> OperationSpec {
         r#match: operation.r#match.clone(),
         policies: operation.policies.clone(),
         upstream: operation.upstream.clone(),
+        traffic: operation.traffic.clone(),
     }
 }

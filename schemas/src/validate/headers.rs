@@ -47,7 +47,8 @@ pub(super) fn values(pairs: &BTreeMap<String, String>, at: &str, issues: &mut Ve
     }
 }
 
-fn changeable(header: &str) -> Result<(), String> {
+/// A header that a policy may change.
+pub(super) fn changeable(header: &str) -> Result<(), String> {
     name(header)?;
     if !HeaderChanges::may_change(header) {
         return Err(format!(

@@ -6,6 +6,7 @@ mod headers;
 mod metadata;
 mod path;
 mod policy;
+mod traffic;
 mod url;
 
 pub(crate) use self::{

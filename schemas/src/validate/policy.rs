@@ -72,6 +72,8 @@ fn one(policy: &Policy, path: Option<&str>, at: &str, issues: &mut Vec<Issue>) {
         Policy::AuthBasic(policy) => credentials::basic(policy, at, issues),
         Policy::AuthOAuth2(policy) => credentials::oauth2(policy, at, issues),
         Policy::AuthMtls(policy) => credentials::mtls(policy, at, issues),
+        Policy::AuthConditions(policy) => credentials::conditions(policy, at, issues),
+        Policy::ExtAuthz(policy) => credentials::ext_authz(policy, at, issues),
         Policy::IpFilter(policy) => requests::ip_filter(policy, at, issues),
         Policy::RequestValidate(policy) => requests::request_validate(policy, at, issues),
         Policy::RequestSize(_) => {}
@@ -83,7 +85,7 @@ fn one(policy: &Policy, path: Option<&str>, at: &str, issues: &mut Vec<Issue>) {
             headers::changes(&policy.response, &format!("{at}/response"), issues);
         }
         Policy::Rewrite(policy) => messages::rewrite(policy, path, at, issues),
-        Policy::Respond(policy) => messages::respond(policy, at, issues),
+        Policy::Respond(policy) => messages::respond(policy, path, at, issues),
         Policy::Timeout(policy) => limits::timeout(policy, at, issues),
         Policy::Retry(policy) => limits::retry(policy, at, issues),
         Policy::Cache(policy) => messages::cache(policy, at, issues),

@@ -43,6 +43,8 @@ fn at_best(policy: &str) -> Fidelity {
         "auth.mtls" => approximated(
             "API Gateway checks certificates at a custom domain name, against a truststore that is not compared",
         ),
+        "auth.conditions" => unsupported("API Gateway evaluates no conditions"),
+        "ext.authz" => unsupported("API Gateway asks Lambda functions only"),
         "retry" => unsupported("API Gateway sends no request again"),
         _ => unsupported("the connector does not know it"),
     }

@@ -84,6 +84,9 @@ fn of_operations(scene: Scene<'_>) -> Vec<String> {
         if !it.headers.is_empty() || !it.query.is_empty() {
             obstacles.push(format!("operations by header or query (`{method} {path}`)"));
         }
+        if let Some(lacking) = operation.beyond_one_upstream() {
+            obstacles.push(format!("{lacking} (`{method} {path}`)"));
+        }
         if !METHODS.contains(&method.as_str()) {
             obstacles.push(format!("the method of `{method} {path}`"));
         }

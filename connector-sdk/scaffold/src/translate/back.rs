@@ -152,13 +152,13 @@ fn operation(route: &Route) -> Operation {
         r#match: OperationMatch {
             method: route.method.clone(),
             path: route.path.clone(),
-            headers: BTreeMap::new(),
-            query: BTreeMap::new(),
+            ..OperationMatch::default()
         },
         summary: None,
         deprecated: false,
         policies: Vec::new(),
         upstream: None,
+        traffic: None,
     }
 }
 

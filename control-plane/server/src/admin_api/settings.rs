@@ -62,11 +62,32 @@ fn wrong(schema: &Value, settings: &Value, error: &ValidationError<'_>) -> Vec<W
             pointer: pointer::join(&place, name),
             detail: format!("setting `{name}` is missing, and nothing works without it; add it"),
         }],
+        (ValidationErrorKind::Pattern { pattern }, _) => {
+            let value = error.instance().as_str().unwrap_or_default();
+            let detail = choices(pattern)
+                .map_or_else(|| error.to_string(), |choices| unknown(value, &choices, "choice"));
+            vec![Wrong {
+                pointer: place,
+                detail,
+            }]
+        }
         _ => vec![Wrong {
             pointer: place,
             detail: error.to_string(),
         }],
     }
+}
+
+/// The words that a pattern lets through, if it is nothing but a choice of words: `^(rest|http)$`.
+fn choices(pattern: &str) -> Option<Vec<String>> {
+    let words = pattern.strip_prefix("^(")?.strip_suffix(")$")?.split('|');
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+    };
+    words.map(|word| is_word(word).then(|| word.to_owned())).collect()
 }
 
 /// The settings that there are at a place.
@@ -212,6 +233,31 @@ mod tests {
             wrong[0].detail,
             "there is no setting `moon`, as this gateway type has none; leave it out"
         );
+    }
+
+    #[test]
+    fn a_wrong_choice_is_told_with_the_choices() {
+        let told = |pattern: &str, value: &str| {
+            let mut descriptor = descriptor();
+            descriptor.settings_schema =
+                json!({"type": "object", "properties": {"kind": {"type": "string", "pattern": pattern}}});
+            let settings = json!({"kind": value});
+            let problems = problems(&descriptor, settings.as_object().expect("an object"));
+            problems.into_iter().map(|wrong| wrong.detail).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told("^(auto|self-managed)$", "soap"),
+            ["there is no choice `soap`; there are `auto`, `self-managed`"]
+        );
+        assert_eq!(
+            told("^(auto|rest)$", "rets"),
+            ["there is no choice `rets`; did you mean `rest`?"]
+        );
+        assert_eq!(
+            told("^(auto|[a-z]+)$", "9"),
+            ["\"9\" does not match \"^(auto|[a-z]+)$\""]
+        );
+        assert_eq!(told("^(auto|rest)$", "rest"), Vec::<String>::new());
     }
 
     #[test]

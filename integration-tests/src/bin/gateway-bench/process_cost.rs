@@ -50,3 +50,14 @@ pub(crate) fn resident_kib(process: u32) -> anyhow::Result<u64> {
         .context("no VmRSS in /proc/PID/status")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
+
+/// Resident memory of a process and all its descendants, in KiB. What they share is counted for each.
+pub(crate) fn resident_kib_of_all(root: u32) -> anyhow::Result<u64> {
+    let mut total = 0;
+    let mut pending = vec![root];
+    while let Some(process) = pending.pop() {
+        total += resident_kib(process)?;
+        pending.extend(children(process));
+    }
+    Ok(total)
+}

@@ -6,7 +6,10 @@ use super::{headers, not_empty, note, url, within};
 use crate::{
     identity::ResourceName,
     issue::Issue,
-    policy::{ApiKeyPolicy, BasicPolicy, CredentialLocation, JwtPolicy, MtlsPolicy, OAuth2Policy},
+    policy::{
+        ApiKeyPolicy, BasicPolicy, ConditionsPolicy, CredentialLocation, ExtAuthzPolicy, JwtPolicy,
+        MtlsPolicy, OAuth2Policy, condition,
+    },
 };
 
 pub(super) fn api_key(policy: &ApiKeyPolicy, at: &str, issues: &mut Vec<Issue>) {
@@ -136,6 +139,43 @@ pub(super) fn mtls(policy: &MtlsPolicy, at: &str, issues: &mut Vec<Issue>) {
             let detail = "expected a DNS name, a URI or an e-mail address as certificates carry it";
             issues.push(Issue::new(format!("{at}/allowedNames/{index}"), detail));
         }
+    }
+}
+
+pub(super) fn conditions(policy: &ConditionsPolicy, at: &str, issues: &mut Vec<Issue>) {
+    if policy.require.is_empty() && policy.deny.is_empty() {
+        issues.push(Issue::new(
+            at,
+            "needs at least one condition in `require` or `deny`",
+        ));
+    }
+    for (field, expressions) in [("require", &policy.require), ("deny", &policy.deny)] {
+        for (index, text) in expressions.iter().enumerate() {
+            note(issues, format!("{at}/{field}/{index}"), condition(text).map(drop));
+        }
+    }
+}
+
+pub(super) fn ext_authz(policy: &ExtAuthzPolicy, at: &str, issues: &mut Vec<Issue>) {
+    note(issues, format!("{at}/url"), url::secret_url(&policy.url));
+    let time = policy.timeout_ms.into();
+    within(issues, format!("{at}/timeoutMs"), time, (1, 60_000));
+    for (index, name) in policy.request_headers.iter().enumerate() {
+        note(
+            issues,
+            format!("{at}/requestHeaders/{index}"),
+            headers::name(name),
+        );
+    }
+    for (index, name) in policy.upstream_headers.iter().enumerate() {
+        note(
+            issues,
+            format!("{at}/upstreamHeaders/{index}"),
+            headers::changeable(name),
+        );
+    }
+    if let Some(name) = &policy.consumer_header {
+        note(issues, format!("{at}/consumerHeader"), headers::name(name));
     }
 }
 

@@ -55,6 +55,27 @@ fn credentials() {
         ],
     );
     check(
+        "auth.conditions",
+        json!({}),
+        &[": needs at least one condition in `require` or `deny`"],
+    );
+    check(
+        "auth.conditions",
+        json!({"require": ["claims.role == 'admin'"], "deny": ["user == 'x'"]}),
+        &["/deny/0: nothing is called `user`; there are `claims`, `consumer`, `request`, `source`"],
+    );
+    check(
+        "ext.authz",
+        json!({"url": "http://authorizer.example", "timeoutMs": 0, "requestHeaders": ["a b"], "upstreamHeaders": ["host"], "consumerHeader": ""}),
+        &[
+            "/url: tokens and secrets sent over `http` can be read on the way; use `https` (`http` is possible for localhost only)",
+            "/timeoutMs: expected a whole number from 1 to 60000",
+            "/requestHeaders/0: `a b` is not a header name: use letters, digits and `-`",
+            "/upstreamHeaders/0: `host` belongs to the connection and cannot be changed by a policy",
+            "/consumerHeader: `` is not a header name: use letters, digits and `-`",
+        ],
+    );
+    check(
         "auth.mtls",
         json!({"authorities": ["AAAA", CERTIFICATE, CERTIFICATE.replace("AAAA", "A?AA")], "allowedNames": ["a b"]}),
         &[

@@ -34,6 +34,7 @@ impl NativeTestGateway {
             fingerprint: Fingerprint::of_value(&json!(content)),
             content,
             secret_hashes: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         };
         self.gateway.put_api(config).await.unwrap();
         external_ref

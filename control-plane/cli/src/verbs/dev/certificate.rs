@@ -30,6 +30,7 @@ pub(super) fn tls(arguments: &TlsArguments, folder: &Path) -> anyhow::Result<Opt
         listen,
         certificate_file,
         key_file,
+        certificate_dir: None,
     }))
 }
 

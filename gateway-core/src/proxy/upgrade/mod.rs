@@ -1,10 +1,16 @@
 //! WebSockets: once both sides have switched protocols, bytes go back and forth unread.
 
+mod boundary;
+mod tunnel;
+
+use std::rc::Rc;
+
 use http::{HeaderMap, HeaderValue, Response, header, request};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
 use tracing::debug;
+
+use crate::worker::Worker;
 
 /// The caller's side of a connection that may switch.
 pub(crate) struct Pending {
@@ -20,11 +26,13 @@ impl Pending {
     }
 
     /// Connects both sides once the answer has been sent.
-    pub(crate) fn tunnel(self, mut response: Response<Incoming>) {
+    pub(crate) fn tunnel(self, worker: &Rc<Worker>, mut response: Response<Incoming>) {
         let Some(caller) = self.caller else {
             return;
         };
         let upstream = hyper::upgrade::on(&mut response);
+        let lifetimes = worker.shared.websockets;
+        let (open, mut cutting) = worker.tunnel();
         tokio::task::spawn_local(async move {
             let (caller, upstream) = match tokio::try_join!(caller, upstream) {
                 Ok(sides) => sides,
@@ -33,10 +41,15 @@ impl Pending {
                     return;
                 }
             };
-            let (mut caller, mut upstream) = (TokioIo::new(caller), TokioIo::new(upstream));
-            if let Err(error) = copy_bidirectional(&mut caller, &mut upstream).await {
-                debug!(error = %error, "A WebSocket broke off");
+            let stopped = async {
+                let _ = cutting.wait_for(|cutting| *cutting).await;
+            };
+            let (caller, upstream) = (TokioIo::new(caller), TokioIo::new(upstream));
+            match tunnel::run(caller, upstream, lifetimes, stopped).await {
+                Ok(ended) => debug!(reason = ?ended, "A WebSocket ended"),
+                Err(error) => debug!(error = %error, "A WebSocket broke off"),
             }
+            drop(open);
         });
     }
 }

@@ -11,12 +11,16 @@ use gatehouse_integration_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::report::Deploys;
+use super::Effort;
+use crate::figures::{Outcome, mean, number, quantile};
 
+const DEPLOYS: usize = 200;
+const ROUTES: usize = 500;
 const ROUTES_PER_API: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(crate) async fn measure(deploys: usize, routes: usize) -> anyhow::Result<Deploys> {
+pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Outcome> {
+    let (deploys, routes) = (effort.of(DEPLOYS), effort.of(ROUTES));
     let stack = Stack::start(Database::Sqlite).await;
     let upstream = Upstream::start("backend").await;
     fill(&stack, &upstream.url(), routes).await;
@@ -31,19 +35,40 @@ pub(crate) async fn measure(deploys: usize, routes: usize) -> anyhow::Result<Dep
     let http = reqwest::Client::builder().no_proxy().build()?;
     let url = stack.gateway.url("/switched/1");
     let mut milliseconds = Vec::new();
-    for number in 0..deploys {
-        let (revision, name) = if number % 2 == 0 { (2, "two") } else { (1, "one") };
+    for turn in 0..deploys {
+        let (revision, name) = if turn % 2 == 0 { (2, "two") } else { (1, "one") };
         let began = Instant::now();
         let asked = stack.admin.deploy("switched", Some(revision), "local").await;
         while answered_by(&http, &url).await? != name {
-            ensure!(began.elapsed() < PATIENCE, "deploy {number} does not arrive");
+            ensure!(began.elapsed() < PATIENCE, "deploy {turn} does not arrive");
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
         milliseconds.push(began.elapsed().as_secs_f64() * 1_000.0);
         // The report is awaited outside of the measurement, so that each deploy begins from rest.
         stack.admin.deployed(&asked).await;
     }
-    Ok(Deploys { routes, milliseconds })
+    let mut outcome = Outcome::default();
+    outcome.figure("deploys", number(deploys), "", "");
+    outcome.figure("routes present", number(routes), "", "");
+    outcome.figure(
+        "deploy to first answer, mean",
+        mean(&milliseconds),
+        "ms",
+        "≤ 50 ms",
+    );
+    outcome.figure(
+        "deploy to first answer, p50",
+        quantile(&milliseconds, 0.5),
+        "ms",
+        "",
+    );
+    outcome.figure(
+        "deploy to first answer, p99",
+        quantile(&milliseconds, 0.99),
+        "ms",
+        "",
+    );
+    Ok(outcome)
 }
 
 /// Deploys other APIs, so that there are as many routes.

@@ -1,0 +1,175 @@
+//! Certificates by the host that callers name, and their change while the gateway runs.
+
+use std::{fs, path::Path, time::Duration};
+
+use gatehouse_gateway_core::{Gateway, GatewayOptions, TlsOptions};
+use rustls::pki_types::CertificateDer;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::{
+    authority::{Authority, Identity, authority, client_config, connect, identity},
+    support::{api, echo},
+};
+
+fn options(folder: &Path) -> GatewayOptions {
+    GatewayOptions {
+        tls: Some(TlsOptions {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            certificate_file: folder.join("default.crt"),
+            key_file: folder.join("default.key"),
+            certificate_dir: Some(folder.join("more")),
+        }),
+        worker_threads: Some(1),
+        ..GatewayOptions::default()
+    }
+}
+
+fn folder(authority: &Authority) -> (TempDir, Identity) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("more")).expect("a folder");
+    let default = identity(authority, &["default.test"], false);
+    default.write(folder.path(), "default");
+    (folder, default)
+}
+
+/// What a caller is shown that names this host.
+async fn shown(gateway: &Gateway, host: &str) -> CertificateDer<'static> {
+    let address = gateway.tls_address().expect("an HTTPS listener");
+    let stream = connect(&client_config(None, &["h2", "http/1.1"]), address, host)
+        .await
+        .expect("a handshake");
+    let session = stream.get_ref().1;
+    session.peer_certificates().expect("a certificate")[0]
+        .clone()
+        .into_owned()
+}
+
+#[tokio::test]
+async fn callers_get_the_certificate_for_the_host_they_name() {
+    let authority = authority("us");
+    let (folder, default) = folder(&authority);
+    let more = folder.path().join("more");
+    let exact = identity(&authority, &["a.example.com"], false);
+    let wildcard = identity(&authority, &["*.example.com"], false);
+    exact.write(&more, "exact");
+    fs::create_dir(more.join("mounted")).expect("a folder");
+    wildcard.write(&more.join("mounted"), "tls");
+    fs::write(more.join("mounted/ca.crt"), authority.pem()).expect("written");
+    let gateway = Gateway::start(options(folder.path())).await.expect("started");
+    for (host, expected) in [
+        ("a.example.com", &exact),
+        ("b.example.com", &wildcard),
+        ("c.b.example.com", &default),
+        ("elsewhere.test", &default),
+        ("127.0.0.1", &default),
+    ] {
+        assert_eq!(shown(&gateway, host).await, *expected.certificate.der(), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn new_certificates_are_served_and_bad_ones_are_not() {
+    let authority = authority("us");
+    let (folder, _) = folder(&authority);
+    let more = folder.path().join("more");
+    let first = identity(&authority, &["a.test"], false);
+    first.write(&more, "a");
+    let gateway = Gateway::start(options(folder.path())).await.expect("started");
+    gateway
+        .put_api(api("a", echo().await, json!({})))
+        .await
+        .expect("applied");
+    let address = gateway.tls_address().expect("an HTTPS listener");
+    let config = client_config(None, &["http/1.1"]);
+    let mut connected = connect(&config, address, "a.test").await.expect("a handshake");
+    assert_eq!(shown(&gateway, "a.test").await, *first.certificate.der());
+
+    fs::write(more.join("a.crt"), "no certificate at all").expect("written");
+    let errors = gateway.reload_certificates().await;
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].file, more.join("a.crt"));
+    assert!(errors[0].to_string().contains("a.crt"), "{}", errors[0]);
+    assert_eq!(shown(&gateway, "a.test").await, *first.certificate.der());
+    assert_eq!(gateway.reload_certificates().await, [], "it is told once");
+
+    // The certificate is there before its key: still the old pair.
+    let second = identity(&authority, &["a.test", "b.test"], false);
+    fs::write(more.join("a.crt"), second.certificate.pem()).expect("written");
+    let errors = gateway.reload_certificates().await;
+    assert_eq!(errors[0].file, more.join("a.key"));
+    assert_eq!(shown(&gateway, "a.test").await, *first.certificate.der());
+    second.write(&more, "a");
+    assert_eq!(gateway.reload_certificates().await, []);
+    assert_eq!(shown(&gateway, "a.test").await, *second.certificate.der());
+    assert_eq!(shown(&gateway, "b.test").await, *second.certificate.der());
+
+    // A connection from before goes on.
+    let request = b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    connected.write_all(request).await.expect("sent");
+    let mut answer = String::new();
+    let _ = connected.read_to_string(&mut answer).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn files_are_looked_at_without_being_asked() {
+    let authority = authority("us");
+    let (folder, default) = folder(&authority);
+    let options = GatewayOptions {
+        certificate_check: Duration::from_millis(20),
+        ..options(folder.path())
+    };
+    let gateway = Gateway::start(options).await.expect("started");
+    assert_eq!(shown(&gateway, "new.test").await, *default.certificate.der());
+    let new = identity(&authority, &["new.test"], false);
+    new.write(&folder.path().join("more"), "new");
+    while shown(&gateway, "new.test").await != *new.certificate.der() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    fs::remove_file(folder.path().join("more/new.crt")).expect("removed");
+    while shown(&gateway, "new.test").await != *default.certificate.der() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Memory of the process that is not shared with anything, in bytes.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("RssAnon"))
+        .expect("RssAnon");
+    let kilobytes: u64 = line
+        .split_whitespace()
+        .nth(1)
+        .expect("a number")
+        .parse()
+        .expect("a number");
+    kilobytes * 1024
+}
+
+/// Runs in a process of its own under nextest, so nothing else allocates.
+#[tokio::test]
+async fn thousands_of_certificates_take_little_memory() {
+    const COUNT: usize = 2500;
+    let authority = authority("us");
+    let (folder, _) = folder(&authority);
+    let more = folder.path().join("more");
+    for number in 0..COUNT {
+        let name = format!("host-{number}.example.com");
+        identity(&authority, &[&name], false).write(&more, &name);
+    }
+    let before = resident();
+    let started = std::time::Instant::now();
+    let gateway = Gateway::start(options(folder.path())).await.expect("started");
+    let each = resident().saturating_sub(before) / COUNT as u64;
+    println!(
+        "{COUNT} certificates: {each} bytes each, read in {:?}",
+        started.elapsed()
+    );
+    assert!(each < 20_000, "{each} bytes per certificate");
+    let last = shown(&gateway, "host-2499.example.com").await;
+    assert_ne!(last, shown(&gateway, "elsewhere.test").await);
+}

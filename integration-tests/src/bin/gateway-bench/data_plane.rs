@@ -1,0 +1,192 @@
+//! The data plane alone in a process of its own, which this program is when it is told so: it takes orders as lines of
+//! JSON and answers each with a line. So its memory and CPU time are its own, and changes reach it without a control
+//! plane.
+
+use std::{
+    io::{BufRead as _, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use gatehouse_gateway_core::{ApiConfig, Gateway, GatewayOptions};
+use gatehouse_schemas::canonical::Fingerprint;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout},
+};
+
+/// The first argument that makes this program a data plane.
+pub(crate) const ARGUMENT: &str = "data-plane";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Order {
+    Start { state_dir: Option<PathBuf> },
+    Put { api: Value },
+    Shutdown { grace_ms: u64 },
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<SocketAddr>,
+    /// How long the order took there.
+    milliseconds: f64,
+}
+
+// ---- the process that serves ---------------------------------------------------------------------
+
+/// Serves until standard input ends.
+pub(crate) fn serve() -> anyhow::Result<()> {
+    // A thread of its own for the slow work, which goes on between two orders.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let mut gateway = None;
+    let mut output = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let order: Order = serde_json::from_str(&line?)?;
+        let began = Instant::now();
+        let mut answer = match runtime.block_on(carry_out(order, &mut gateway)) {
+            Ok(address) => Answer {
+                address,
+                ..Answer::default()
+            },
+            Err(error) => Answer {
+                error: Some(format!("{error:#}")),
+                ..Answer::default()
+            },
+        };
+        answer.milliseconds = began.elapsed().as_secs_f64() * 1_000.0;
+        serde_json::to_writer(&mut output, &answer)?;
+        output.write_all(b"\n")?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+async fn carry_out(order: Order, gateway: &mut Option<Gateway>) -> anyhow::Result<Option<SocketAddr>> {
+    let running = gateway.as_ref().context("the gateway is not started");
+    match order {
+        Order::Start { state_dir } => {
+            let options = GatewayOptions {
+                state_dir,
+                ..GatewayOptions::default()
+            };
+            let started = Gateway::start(options).await?;
+            let address = started.address();
+            *gateway = Some(started);
+            return Ok(Some(address));
+        }
+        Order::Put { api } => {
+            let config: ApiConfig = serde_json::from_value(api)?;
+            running?.put_api(config).await?;
+        }
+        Order::Shutdown { grace_ms } => {
+            let running = gateway.take().context("the gateway is not started")?;
+            running.shutdown(Duration::from_millis(grace_ms)).await;
+        }
+    }
+    Ok(None)
+}
+
+// ---- the process that measures -------------------------------------------------------------------
+
+/// A data plane in a process of its own. It ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct DataPlane {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    orders: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl DataPlane {
+    /// Starts one; what it serves is kept in the folder, if there is one.
+    pub(crate) async fn start(state_dir: Option<&Path>) -> anyhow::Result<Self> {
+        let mut child = tokio::process::Command::new(std::env::current_exe()?)
+            .arg(ARGUMENT)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let orders = child.stdin.take().context("no standard input")?;
+        let answers = BufReader::new(child.stdout.take().context("no standard output")?).lines();
+        let mut started = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            child,
+            orders,
+            answers,
+        };
+        let state_dir = state_dir.map(Path::to_owned);
+        let answer = started.order(&Order::Start { state_dir }).await?;
+        started.address = answer.address.context("the data plane does not listen")?;
+        Ok(started)
+    }
+
+    /// Has it serve an API; how long that took, in milliseconds. After that it is active.
+    pub(crate) async fn put(&mut self, api: Value) -> anyhow::Result<f64> {
+        Ok(self.order(&Order::Put { api }).await?.milliseconds)
+    }
+
+    /// Has it drain; returns when it has ended.
+    pub(crate) async fn shutdown(&mut self, grace: Duration) -> anyhow::Result<()> {
+        let grace_ms = u64::try_from(grace.as_millis())?;
+        self.order(&Order::Shutdown { grace_ms }).await?;
+        Ok(())
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the data plane has ended")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn order(&mut self, order: &Order) -> anyhow::Result<Answer> {
+        let mut line = serde_json::to_vec(order)?;
+        line.push(b'\n');
+        self.orders.write_all(&line).await?;
+        let answer = self
+            .answers
+            .next_line()
+            .await?
+            .context("the data plane has ended")?;
+        let answer: Answer = serde_json::from_str(&answer)?;
+        match answer.error {
+            Some(error) => bail!("{error}"),
+            None => Ok(answer),
+        }
+    }
+}
+
+/// An API as the data plane takes it, with these fields of a revision beside or in place of the usual ones.
+pub(crate) fn api(name: &str, upstream: &str, fields: Value) -> Value {
+    let mut content = json!({
+        "displayName": name,
+        "version": "v1",
+        "type": "rest",
+        "direction": "ingress",
+        "basePath": format!("/{name}"),
+        "upstreams": {"main": {"url": upstream}},
+    });
+    if let (Some(content), Value::Object(fields)) = (content.as_object_mut(), fields) {
+        content.extend(fields);
+    }
+    json!({
+        "externalRef": name,
+        "fingerprint": Fingerprint::of_value(&content),
+        "content": content,
+    })
+}
