@@ -16,7 +16,7 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256};
 use gatehouse_schemas::{identity::ExternalRef, policy::CachePolicy};
-use http::{HeaderMap, HeaderName, Method, Uri, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 
 use self::store::{Key, Name, Names, Store};
 use crate::router::rule::{decoded_equals, parameters};
@@ -25,6 +25,13 @@ use crate::router::rule::{decoded_equals, parameters};
 static TAGS: [HeaderName; 2] = [
     HeaderName::from_static("surrogate-key"),
     HeaderName::from_static("cache-tag"),
+];
+
+/// With which a trusted proxy tells the upstream what it was asked for.
+static FORWARDED: [HeaderName; 3] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
 ];
 
 /// The most tags of one answer that count.
@@ -60,6 +67,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// Headers that the upstream does not see.
     pub(crate) hidden: &'a [HeaderName],
+    /// Headers in which those who let the caller through tell the upstream who it is.
+    pub(crate) vouched: &'a [(HeaderName, HeaderValue)],
+    /// Whether what the caller says of where requests come from reaches the upstream.
+    pub(crate) trusted: bool,
     pub(crate) consumer: Option<&'a str>,
 }
 
@@ -91,9 +102,16 @@ impl Caching {
         key.part(asked.host);
         key.part(asked.target.path().as_bytes());
         self.query(asked.target.query(), &mut key);
+        if asked.trusted {
+            FORWARDED.iter().for_each(|name| key.header(asked.headers, name));
+        }
         if self.per_consumer {
             key.optional(asked.consumer.map(str::as_bytes));
             // The upstream may go by these, whoever we take the caller for.
+            for (name, value) in asked.vouched {
+                key.part(name.as_str().as_bytes());
+                key.part(value.as_bytes());
+            }
             for name in [header::AUTHORIZATION, header::COOKIE] {
                 if !asked.hidden.contains(&name) {
                     key.header(asked.headers, &name);
@@ -122,6 +140,7 @@ impl Caching {
     pub(crate) fn shares_credential(&self, asked: &Asked<'_>) -> bool {
         !self.per_consumer
             && asked.consumer.is_none()
+            && asked.vouched.is_empty()
             && asked.headers.contains_key(header::AUTHORIZATION)
             && !asked.hidden.contains(&header::AUTHORIZATION)
     }

@@ -5,7 +5,6 @@
 //! for the same thing at the same time.
 
 use std::{
-    rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -121,7 +120,7 @@ impl Exchange<'_> {
             Kept::Nothing | Kept::Passing => {}
         }
         if parts.method == Method::HEAD || wanted.no_cache || wanted.max_age.is_some() {
-            return self.ask(route, expected, parts, host).await;
+            return self.ask_upstream(route, expected, parts, host).await;
         }
         match expected.take_turn(&wanted).await {
             Some(entry) => Ok(self.kept(
@@ -131,7 +130,7 @@ impl Exchange<'_> {
                 &entry,
                 "hit; detail=collapsed",
             )),
-            None => self.ask(route, expected, parts, host).await,
+            None => self.ask_upstream(route, expected, parts, host).await,
         }
     }
 
@@ -160,6 +159,8 @@ impl Exchange<'_> {
                 target: &target,
                 headers: &headers,
                 hidden: &[],
+                vouched: &[],
+                trusted: false,
                 consumer: None,
             });
         }
@@ -180,6 +181,8 @@ impl Exchange<'_> {
             target,
             headers,
             hidden: &route.chain.hidden_headers,
+            vouched: &self.vouched,
+            trusted: self.client.trusted,
             consumer: self.consumer.as_deref(),
         }
     }
@@ -208,7 +211,7 @@ impl Exchange<'_> {
     }
 
     /// Asks the upstream. What is too old is given if it fails and that is allowed.
-    async fn ask(
+    async fn ask_upstream(
         &mut self,
         route: &Arc<Route>,
         mut expected: Expected,
@@ -245,16 +248,17 @@ impl Exchange<'_> {
             parts.headers.remove(&name);
             expected.headers.remove(name);
         }
-        let (client, route) = (Rc::clone(self.client), Arc::clone(route));
-        let vouched = self.vouched.clone();
+        let (client, route) = (self.client.in_background(), Arc::clone(route));
+        let (consumer, vouched) = (self.consumer.clone(), self.vouched.clone());
         tokio::task::spawn_local(async move {
             let mut exchange = Exchange::new(&client, &parts.headers);
-            exchange.vouched = vouched;
             exchange.in_background = true;
+            exchange.consumer = consumer;
+            exchange.vouched = vouched;
             exchange.request_id = Some(client.worker.next_request_id());
             exchange.route = Some(Arc::clone(&route));
             // Nobody is there to be told of a failure; the log is.
-            if let Ok(answer) = exchange.ask(&route, expected, parts, host).await {
+            if let Ok(answer) = exchange.ask_upstream(&route, expected, parts, host).await {
                 let mut body = answer.into_body();
                 while let Some(Ok(_)) = body.frame().await {}
             }

@@ -63,7 +63,7 @@ pub(crate) async fn answer(
 
 /// One request and what is known of it so far.
 struct Exchange<'a> {
-    client: &'a Rc<Client>,
+    client: &'a Client,
     /// Where the request came from: the connection's other end, or whom a trusted proxy there speaks for.
     address: IpAddr,
     started: Instant,
@@ -88,7 +88,7 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(client: &'a Rc<Client>, headers: &HeaderMap) -> Self {
+    fn new(client: &'a Client, headers: &HeaderMap) -> Self {
         Self {
             client,
             address: client.origin(headers),

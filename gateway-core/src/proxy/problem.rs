@@ -9,8 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    kind: &'static str,
-    title: &'static str,
+    kind: &'static Kind,
     detail: Cow<'static, str>,
     /// What is wrong where in the request's body, if more can be said than in a sentence.
     violations: Vec<Violation>,
@@ -20,6 +19,13 @@ pub(crate) struct Problem {
     pub(crate) close: bool,
     /// The answer of somebody else, in place of the document.
     answered: Option<Box<Bytes>>,
+}
+
+/// What all problems of a type have in common; kept apart, since problems are results and should be small.
+#[derive(Debug)]
+struct Kind {
+    uri: &'static str,
+    title: &'static str,
 }
 
 /// One thing that is wrong with a request's body.
@@ -37,8 +43,10 @@ macro_rules! problems {
         pub(crate) fn $name(detail: impl Into<Cow<'static, str>>) -> Self {
             Self::new(
                 StatusCode::$status,
-                concat!("https://gatehouse.dev/problems/gateway/", $kind),
-                $title,
+                &Kind {
+                    uri: concat!("https://gatehouse.dev/problems/gateway/", $kind),
+                    title: $title,
+                },
                 detail.into(),
             )
         }
@@ -87,11 +95,10 @@ impl Problem {
         upstream_timeout = GATEWAY_TIMEOUT, "upstream-timeout", "Upstream timed out";
     }
 
-    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: Cow<'static, str>) -> Self {
+    fn new(status: StatusCode, kind: &'static Kind, detail: Cow<'static, str>) -> Self {
         Self {
             status,
             kind,
-            title,
             detail,
             violations: Vec::new(),
             headers: Vec::new(),
@@ -131,8 +138,8 @@ impl Problem {
             return Bytes::clone(answered);
         }
         let mut document = serde_json::json!({
-            "type": self.kind,
-            "title": self.title,
+            "type": self.kind.uri,
+            "title": self.kind.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
             "requestId": request_id,

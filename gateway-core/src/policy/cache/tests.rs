@@ -135,6 +135,8 @@ fn asked<'a>(request: &'a Request, target: &'a Uri, headers: &'a HeaderMap) -> A
         target,
         headers,
         hidden: &[],
+        vouched: &[],
+        trusted: false,
         consumer: request.consumer,
     }
 }
