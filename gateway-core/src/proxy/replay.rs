@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     pin::Pin,
     rc::Rc,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     task::{Context, Poll},
 };
 
@@ -16,6 +17,12 @@ use super::body::{BodyError, RequestBody};
 /// The most of a body that is remembered. A larger one is sent once.
 const MAX_REMEMBERED: usize = 256 * 1024;
 
+/// The most that is remembered of all bodies of the process together. When it is used up, bodies are sent once.
+const MAX_TOGETHER: usize = 64 * 1024 * 1024;
+
+/// What is remembered of all bodies.
+static TOGETHER: AtomicUsize = AtomicUsize::new(0);
+
 /// A body and what has been read of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Replay(Rc<RefCell<Tape>>);
@@ -25,7 +32,7 @@ struct Tape {
     source: RequestBody,
     length: SizeHint,
     read: Vec<Piece>,
-    bytes: usize,
+    memory: Memory,
     ended: bool,
     /// Whether it can no longer be sent from its beginning.
     torn: bool,
@@ -56,7 +63,7 @@ impl Replay {
             ended: source.is_end_stream(),
             source,
             read: Vec::new(),
-            bytes: 0,
+            memory: Memory::of(&TOGETHER),
             torn: false,
             player: 0,
         })))
@@ -149,16 +156,46 @@ impl Tape {
             (_, Some(trailers)) => Piece::Trailers(trailers.clone()),
             _ => return,
         };
-        self.bytes += frame.data_ref().map_or(0, Bytes::len);
-        match self.bytes > MAX_REMEMBERED {
-            true => self.tear(),
-            false => self.read.push(piece),
+        match self.memory.take(frame.data_ref().map_or(0, Bytes::len)) {
+            true => self.read.push(piece),
+            false => self.tear(),
         }
     }
 
     fn tear(&mut self) {
         self.torn = true;
         self.read = Vec::new();
+        self.memory = Memory::of(&TOGETHER);
+    }
+}
+
+/// One body's part of what is remembered of all.
+#[derive(Debug)]
+struct Memory {
+    all: &'static AtomicUsize,
+    taken: usize,
+}
+
+impl Memory {
+    fn of(all: &'static AtomicUsize) -> Self {
+        Self { all, taken: 0 }
+    }
+
+    /// Takes more, if neither this body nor all together then have too much.
+    fn take(&mut self, bytes: usize) -> bool {
+        let fits = |all: usize| (all + bytes <= MAX_TOGETHER).then_some(all + bytes);
+        let taken =
+            self.taken + bytes <= MAX_REMEMBERED && self.all.fetch_update(Relaxed, Relaxed, fits).is_ok();
+        if taken {
+            self.taken += bytes;
+        }
+        taken
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.taken, Relaxed);
     }
 }
 
@@ -203,6 +240,22 @@ mod tests {
         let fits = Replay::new(RequestBody::Whole(large.slice(1..)));
         assert_eq!(read(fits.play()).await.expect("whole").len(), MAX_REMEMBERED);
         assert!(fits.is_whole());
+    }
+
+    #[test]
+    fn all_bodies_together_are_remembered_up_to_a_limit_and_what_is_forgotten_is_free() {
+        static ALL: AtomicUsize = AtomicUsize::new(0);
+        let mut bodies: Vec<Memory> = Vec::new();
+        for _ in 0..MAX_TOGETHER / MAX_REMEMBERED {
+            let mut body = Memory::of(&ALL);
+            assert!(body.take(MAX_REMEMBERED) && !body.take(1));
+            bodies.push(body);
+        }
+        assert!(!Memory::of(&ALL).take(1));
+        bodies.pop();
+        assert!(Memory::of(&ALL).take(MAX_REMEMBERED));
+        drop(bodies);
+        assert_eq!(ALL.load(Relaxed), 0);
     }
 
     #[test]

@@ -205,6 +205,27 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_worker_goes_on_with_what_is_known_while_it_asks_again() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(tokio::runtime::LocalOptions::default())
+            .expect("a runtime as workers have it");
+        runtime.block_on(async {
+            let resolution = Resolution::new("localhost", 80);
+            let known = SocketAddr::from(([192, 0, 2, 1], 80));
+            *resolution.known.lock().unwrap() = Known {
+                addresses: Arc::from([known]),
+                until: Some(Duration::ZERO),
+            };
+            assert_eq!(resolution.addresses().await.expect("known"), [known]);
+            while resolution.known().addresses.contains(&known) {
+                tokio::task::yield_now().await;
+            }
+            assert!(resolution.known().until > Some(uptime()), "fresh again");
+        });
+    }
+
     #[tokio::test]
     async fn what_is_known_is_used_while_the_resolver_fails() {
         let resolution = Resolution::new("nowhere.invalid", 80);

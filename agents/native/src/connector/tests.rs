@@ -379,7 +379,7 @@ async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
         1,
         "/orders",
         json!({"policies": [
-            {"type": "retry", "with": {"attempts": 2}},
+            {"type": "native", "with": {"gatewayType": "native", "config": {"a": 1}}},
             {"type": "ip.filter", "with": {"allow": ["127.0.0.0/8"]}},
             {"type": "native", "with": {"gatewayType": "kong", "config": {"a": 1}}},
         ]}),
@@ -395,7 +395,7 @@ async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
     };
     assert_eq!(
         (lost.policy.as_str(), lost.pointer.as_str()),
-        ("retry", "/policies/0")
+        ("native", "/policies/0")
     );
     let deployed = stage.deploy(&lossy).await.unwrap();
     assert_eq!(stage.get(&deployed.endpoint_urls[0], None).await.0, 200);

@@ -55,11 +55,13 @@ async fn mistakes_are_told_with_their_place() {
             vec!["secret `s`"],
         ),
         (
-            &*format!("{GOOD}  policies: [{{type: retry, with: {{attempts: 2}}}}]\n"),
+            &*format!(
+                "{GOOD}  policies: [{{type: native, with: {{gatewayType: native, config: {{a: 1}}}}}}]\n"
+            ),
             vec![
                 "document 1",
-                "`legacy` asks for `retry`",
-                "cannot send a request again",
+                "`legacy` asks for `native`",
+                "no language of its own",
                 "remove it",
             ],
         ),
