@@ -7,6 +7,9 @@ mod api;
 pub mod config;
 mod core;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod guard;
 mod metrics;
