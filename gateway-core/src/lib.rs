@@ -7,6 +7,7 @@ mod api;
 pub mod config;
 mod core;
 mod error;
+pub mod explain;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -20,6 +21,7 @@ mod router;
 mod snapshot;
 mod table;
 mod tls;
+mod traffic;
 mod upstream;
 mod worker;
 

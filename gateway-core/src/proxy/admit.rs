@@ -18,6 +18,7 @@ use crate::{
     api::Route,
     policy::{
         Chain, Check,
+        conditions::Subject,
         external::{Asked, External},
         rate_limit::Caller,
     },
@@ -128,7 +129,16 @@ impl Exchange<'_> {
                         self.consumer = Some(subject);
                     }
                 }
-                Check::External(external) => self.ask(external, parts, uri, host).await?,
+                Check::Conditions(conditions) => conditions.check(&Subject {
+                    method: &parts.method,
+                    uri,
+                    host,
+                    headers: &parts.headers,
+                    address: self.address,
+                    consumer: self.consumer.as_deref(),
+                    claims: None,
+                })?,
+                Check::External(external) => self.authorise(external, parts, uri, host).await?,
                 Check::OAuth2(oauth2) => {
                     if let Some(consumer) = oauth2.check(&parts.headers).await? {
                         self.consumer = Some(consumer);
@@ -145,7 +155,7 @@ impl Exchange<'_> {
     }
 
     /// Has a service decide, and keeps what it says of the request.
-    async fn ask(
+    async fn authorise(
         &mut self,
         external: &External,
         parts: &request::Parts,
@@ -211,7 +221,9 @@ pub(super) async fn checked(
     {
         let frame = frame.map_err(|error| match error {
             BodyError::TooLarge => too_large(chain.max_body.unwrap_or(MAX_CHECKED_BYTES)),
-            BodyError::Broken(_) => Problem::bad_request("The request's body broke off.").closing(),
+            BodyError::Broken(_) | BodyError::Superseded => {
+                Problem::bad_request("The request's body broke off.").closing()
+            }
         })?;
         let data = frame.into_data().unwrap_or_default();
         let max = chain.max_body.unwrap_or(MAX_CHECKED_BYTES).min(MAX_CHECKED_BYTES);
