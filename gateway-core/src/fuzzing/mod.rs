@@ -8,7 +8,7 @@
 )]
 
 use gatehouse_schemas::identity::ExternalRef;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, uri::PathAndQuery};
 
 use crate::{
     config::ApiConfig,
@@ -22,30 +22,27 @@ use crate::{
 /// A path is refused or has one form: reading that form again gives the same, and it holds no dot segment that an
 /// upstream could follow.
 pub fn path(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else {
+    let Some(target) = target(bytes) else {
         return;
     };
+    let text = target.path();
     let Ok(path) = NormalPath::parse(text) else {
         return;
     };
-    assert!(
-        path.forward.starts_with('/'),
-        "{text:?} becomes {:?}",
-        path.forward
-    );
-    assert!(
-        path.forward.bytes().all(|byte| byte.is_ascii_graphic()),
-        "{text:?} becomes {:?}",
-        path.forward
-    );
-    let dots = path
-        .forward
-        .split('/')
-        .any(|segment| matches!(segment, "." | ".."));
-    assert!(!dots, "{text:?} becomes {:?}", path.forward);
-    let again = NormalPath::parse(&path.forward).expect("the canonical form is in order");
+    let forward = &path.forward;
+    assert!(forward.starts_with('/'), "{text:?} becomes {forward:?}");
+    let harmless = |byte: u8| byte > b' ' && byte != 0x7f && byte != b'\\';
+    assert!(forward.bytes().all(harmless), "{text:?} becomes {forward:?}");
+    let dots = forward.split('/').any(|segment| matches!(segment, "." | ".."));
+    assert!(!dots, "{text:?} becomes {forward:?}");
+    let again = NormalPath::parse(forward).expect("the canonical form is in order");
     assert_eq!(again.forward, path.forward, "{text:?}");
     assert_eq!(again.key, path.key, "{text:?}");
+}
+
+/// The target of a request, if the HTTP library takes these bytes for one.
+fn target(bytes: &[u8]) -> Option<PathAndQuery> {
+    PathAndQuery::try_from(bytes).ok()
 }
 
 /// How requests are framed does not depend on how their bytes arrive.
@@ -111,10 +108,10 @@ pub fn configuration(bytes: &[u8]) {
 }
 
 fn look_up(core: &Core, path: &[u8]) {
-    let Ok(text) = std::str::from_utf8(path) else {
+    let Some(target) = target(path) else {
         return;
     };
-    let Ok(path) = NormalPath::parse(text) else {
+    let Ok(path) = NormalPath::parse(target.path()) else {
         return;
     };
     let headers = HeaderMap::new();
