@@ -31,8 +31,8 @@ use serde_json::json;
 async fn impatient_gateway(upstream: std::net::SocketAddr) -> Gateway {
     let options = GatewayOptions {
         worker_threads: Some(2),
-        head_timeout: Duration::from_secs(1),
-        stall_timeout: Duration::from_secs(1),
+        head_timeout: Duration::from_secs(2),
+        stall_timeout: Duration::from_secs(2),
         ..GatewayOptions::default()
     };
     let gateway = Gateway::start(options).await.expect("the gateway starts");

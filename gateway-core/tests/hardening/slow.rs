@@ -64,7 +64,7 @@ async fn a_body_that_pauses_and_goes_on_is_taken() {
     stream.write_all(head.as_bytes()).await.expect("taken");
     // Longer than the gateway's patience in all, but never at once.
     for byte in b"patience" {
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
         stream.write_all(&[*byte]).await.expect("taken");
     }
     let mut answer = Vec::new();
