@@ -8,6 +8,9 @@ pub mod config;
 mod core;
 mod error;
 pub mod explain;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod guard;
 mod metrics;

@@ -97,7 +97,12 @@ impl Framing {
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), Contradiction> {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let complete = line.strip_suffix(b"\r");
+        if complete.is_none() && self.owes_body() {
+            // Only in a head does the library take a bare LF for the end of a line.
+            return Err(Contradiction);
+        }
+        let line = complete.unwrap_or(line);
         match self.state {
             State::Head => return self.head_line(line),
             State::ChunkSize => {
@@ -246,6 +251,24 @@ mod tests {
         check(
             &(head("Transfer-Encoding: chunked\r\n") + "5\r\nhelloworld\r\n"),
             Err(Contradiction),
+        );
+    }
+
+    #[test]
+    fn only_crlf_ends_a_line_of_a_body() {
+        let chunked = head("Transfer-Encoding: chunked\r\n");
+        for body in [
+            "2\nab\r\n",
+            "2\r\nab\n",
+            "2\r\nab\r\n0\n",
+            "0\r\n\n",
+            "0\r\nT: v\n",
+        ] {
+            check(&(chunked.clone() + body), Err(Contradiction));
+        }
+        check(
+            "POST / HTTP/1.1\nHost: a\nContent-Length: 5\n\nhe",
+            Ok(State::Body(3)),
         );
     }
 

@@ -167,6 +167,10 @@ impl Exchange<'_> {
         if let Some(max) = self.exceeded.as_ref().and_then(|exceeded| exceeded.get()) {
             return admit::too_large(max);
         }
+        if error.is_ours() {
+            // The caller's doing; nobody is to look for a fault of the upstream.
+            return Problem::bad_request("The request's body broke off.").closing();
+        }
         let api = &route.api;
         let (failure, problem) = match error {
             SendError::Connect(_) | SendError::ConnectTimeout | SendError::Handshake(_) => (

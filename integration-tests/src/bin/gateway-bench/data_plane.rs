@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use gatehouse_gateway_core::{ApiConfig, Gateway, GatewayOptions};
+use gatehouse_gateway_core::{ApiConfig, Gateway, GatewayOptions, TlsOptions};
 use gatehouse_schemas::canonical::Fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,15 +20,41 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout},
 };
 
+use crate::peers::Certificate;
+
 /// The first argument that makes this program a data plane.
 pub(crate) const ARGUMENT: &str = "data-plane";
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Order {
-    Start { state_dir: Option<PathBuf> },
-    Put { api: Value },
-    Shutdown { grace_ms: u64 },
+    Start {
+        state_dir: Option<PathBuf>,
+        tls: Option<Tls>,
+    },
+    Put {
+        api: Value,
+    },
+    Shutdown {
+        grace_ms: u64,
+    },
+}
+
+/// Files of certificates.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tls {
+    chain: PathBuf,
+    key: PathBuf,
+    folder: PathBuf,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listening {
+    plain: SocketAddr,
+    tls: Option<SocketAddr>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -37,9 +63,20 @@ struct Answer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    address: Option<SocketAddr>,
+    listening: Option<Listening>,
     /// How long the order took there.
     milliseconds: f64,
+}
+
+impl Tls {
+    fn options(self) -> TlsOptions {
+        TlsOptions {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            certificate_file: self.chain,
+            key_file: self.key,
+            certificate_dir: Some(self.folder),
+        }
+    }
 }
 
 // ---- the process that serves ---------------------------------------------------------------------
@@ -57,8 +94,8 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         let order: Order = serde_json::from_str(&line?)?;
         let began = Instant::now();
         let mut answer = match runtime.block_on(carry_out(order, &mut gateway)) {
-            Ok(address) => Answer {
-                address,
+            Ok(listening) => Answer {
+                listening,
                 ..Answer::default()
             },
             Err(error) => Answer {
@@ -74,18 +111,22 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn carry_out(order: Order, gateway: &mut Option<Gateway>) -> anyhow::Result<Option<SocketAddr>> {
+async fn carry_out(order: Order, gateway: &mut Option<Gateway>) -> anyhow::Result<Option<Listening>> {
     let running = gateway.as_ref().context("the gateway is not started");
     match order {
-        Order::Start { state_dir } => {
+        Order::Start { state_dir, tls } => {
             let options = GatewayOptions {
                 state_dir,
+                tls: tls.map(Tls::options),
                 ..GatewayOptions::default()
             };
             let started = Gateway::start(options).await?;
-            let address = started.address();
+            let listening = Listening {
+                plain: started.address(),
+                tls: started.tls_address(),
+            };
             *gateway = Some(started);
-            return Ok(Some(address));
+            return Ok(Some(listening));
         }
         Order::Put { api } => {
             let config: ApiConfig = serde_json::from_value(api)?;
@@ -104,7 +145,7 @@ async fn carry_out(order: Order, gateway: &mut Option<Gateway>) -> anyhow::Resul
 /// A data plane in a process of its own. It ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct DataPlane {
-    pub(crate) address: SocketAddr,
+    listening: Listening,
     child: Child,
     orders: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
@@ -113,6 +154,24 @@ pub(crate) struct DataPlane {
 impl DataPlane {
     /// Starts one; what it serves is kept in the folder, if there is one.
     pub(crate) async fn start(state_dir: Option<&Path>) -> anyhow::Result<Self> {
+        Self::start_as(state_dir, None).await
+    }
+
+    /// The same, with HTTPS: a certificate for callers that name no host, and a folder of more.
+    pub(crate) async fn start_with_tls(
+        state_dir: &Path,
+        default: &Certificate,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let tls = Tls {
+            chain: default.chain.clone(),
+            key: default.key.clone(),
+            folder: folder.to_owned(),
+        };
+        Self::start_as(Some(state_dir), Some(tls)).await
+    }
+
+    async fn start_as(state_dir: Option<&Path>, tls: Option<Tls>) -> anyhow::Result<Self> {
         let mut child = tokio::process::Command::new(std::env::current_exe()?)
             .arg(ARGUMENT)
             .stdin(Stdio::piped())
@@ -122,14 +181,17 @@ impl DataPlane {
         let orders = child.stdin.take().context("no standard input")?;
         let answers = BufReader::new(child.stdout.take().context("no standard output")?).lines();
         let mut started = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listening: Listening {
+                plain: SocketAddr::from(([127, 0, 0, 1], 0)),
+                tls: None,
+            },
             child,
             orders,
             answers,
         };
         let state_dir = state_dir.map(Path::to_owned);
-        let answer = started.order(&Order::Start { state_dir }).await?;
-        started.address = answer.address.context("the data plane does not listen")?;
+        let answer = started.order(&Order::Start { state_dir, tls }).await?;
+        started.listening = answer.listening.context("the data plane does not listen")?;
         Ok(started)
     }
 
@@ -151,7 +213,17 @@ impl DataPlane {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("http://{}{path}", self.listening.plain)
+    }
+
+    /// Where plain HTTP is served.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listening.plain
+    }
+
+    /// Where HTTPS is served.
+    pub(crate) fn tls_address(&self) -> anyhow::Result<SocketAddr> {
+        self.listening.tls.context("the data plane serves no HTTPS")
     }
 
     async fn order(&mut self, order: &Order) -> anyhow::Result<Answer> {

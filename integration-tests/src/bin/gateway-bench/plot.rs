@@ -9,15 +9,15 @@ use crate::{
 };
 
 const WIDTH: f64 = 760.0;
-const LEFT: f64 = 230.0;
+const LEFT: f64 = 275.0;
 const BAR: f64 = 18.0;
 const STYLE: &str = "<style>
-  text { font: 13px system-ui, sans-serif; fill: #444c56; }
+  text { font: 13px system-ui, sans-serif; fill: #6e7781; }
   .title { font-weight: 600; }
   .axis { stroke: #8b949e; stroke-width: 1; }
   .grid { stroke: #8b949e; stroke-width: 0.5; stroke-dasharray: 2 4; }
   .line { fill: none; stroke: #2f81f7; stroke-width: 2; }
-  .range { stroke: #57606a; stroke-width: 1.5; }
+  .range { stroke: #8b949e; stroke-width: 1.5; }
   @media (prefers-color-scheme: dark) {
     text { fill: #c9d1d9; }
     .range { stroke: #c9d1d9; }

@@ -111,8 +111,8 @@ pub(crate) fn start_with_routes(
 fn route(prefix: &str) -> Value {
     json!({
         "match": {"prefix": prefix},
-        "route": {"cluster": "upstream", "prefix_rewrite": "/", "timeout": "60s", "auto_host_rewrite": false,
-            "host_rewrite_literal": "upstream"},
+        "route": {"cluster": "upstream", "prefix_rewrite": "/", "timeout": "60s",
+            "host_rewrite_literal": "upstream", "append_x_forwarded_host": true},
     })
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn measure(effort: &Effort) -> anyhow::Result<Outcome> {
     let messages = Arc::new(AtomicU64::new(0));
     let mut streams = JoinSet::new();
     for _ in 0..STREAMS {
-        let (url, address) = (plane.url("/events/x"), plane.address);
+        let (url, address) = (plane.url("/events/x"), plane.address());
         streams.spawn(hold_events(url, Arc::clone(&open), Arc::clone(&messages)));
         streams.spawn(hold_socket(address, Arc::clone(&open), Arc::clone(&messages)));
     }
