@@ -7,6 +7,7 @@ pub(crate) mod budget;
 pub(crate) mod client;
 pub(crate) mod completion;
 mod forward;
+mod grpc;
 pub(crate) mod head;
 pub(crate) mod origin;
 pub(crate) mod problem;
@@ -60,6 +61,8 @@ struct Exchange<'a> {
     client: &'a Client,
     /// Where the request came from: the connection's other end, or whom a trusted proxy there speaks for.
     address: IpAddr,
+    /// Whether refusals are to be said as gRPC does.
+    grpc: bool,
     started: Instant,
     route: Option<Arc<Route>>,
     request_id: Option<HeaderValue>,
@@ -78,6 +81,7 @@ impl<'a> Exchange<'a> {
         Self {
             client,
             address: client.origin(headers),
+            grpc: grpc::is_call(headers),
             started: Instant::now(),
             route: None,
             request_id: None,
@@ -208,7 +212,8 @@ impl<'a> Exchange<'a> {
         };
         let id = text(&id);
         let status = problem.status;
-        let body = problem.body(id);
+        let mut body = problem.body(id);
+        let detail = self.grpc.then(|| problem.detail.clone());
         let mut headers = HeaderMap::new();
         if let Some(route) = &self.route {
             if let Some(cors) = &route.chain.cors {
@@ -219,7 +224,16 @@ impl<'a> Exchange<'a> {
             route.chain.response.apply(&mut headers);
         }
         problem.write_headers(id, &mut headers);
-        self.own_answer(status, headers, body)
+        if let Some(detail) = &detail {
+            grpc::refuse(status, detail, &mut headers);
+            body = Bytes::new();
+        }
+        let mut response = self.own_answer(status, headers, body);
+        if detail.is_some() {
+            // What is counted and logged is why; gRPC's own answer is always this.
+            *response.status_mut() = StatusCode::OK;
+        }
+        response
     }
 
     fn own_answer(&mut self, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<ResponseBody> {

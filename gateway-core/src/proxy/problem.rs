@@ -11,7 +11,7 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     kind: &'static str,
     title: &'static str,
-    detail: Cow<'static, str>,
+    pub(crate) detail: Cow<'static, str>,
     /// Headers beyond those that every problem has.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the connection must not be used again.

@@ -263,7 +263,10 @@ async fn a_new_gateway_takes_over_without_a_failed_call() {
         std::mem::replace(&mut gateway, new)
             .shutdown(Duration::from_secs(10))
             .await;
-        calls.wait_for(|calls| *calls >= round * 10).await.expect("every call is answered");
+        calls
+            .wait_for(|calls| *calls >= round * 10)
+            .await
+            .expect("every call is answered");
     }
     stop.send(true).expect("the caller listens");
     calling.await.expect("every call is answered");
