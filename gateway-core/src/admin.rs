@@ -1,6 +1,11 @@
-//! Health and metrics: `/healthz`, `/readyz`, `/metrics`.
+//! Health, metrics, what is served, and the cache: `/healthz`, `/readyz`, `/metrics`, `/config`, `/routes`, `/explain`,
+//! `/cache/purge`.
 
-use std::{convert::Infallible, sync::Arc};
+mod inspect;
+
+mod purge;
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -26,8 +31,9 @@ pub(crate) async fn serve(listener: TcpListener, core: Arc<Core>) {
 }
 
 async fn connection(stream: TcpStream, core: Arc<Core>) {
+    let peer = stream.peer_addr().ok().map(|peer| peer.ip());
     let service = service_fn(move |request| {
-        let answer = answer(&core, &request);
+        let answer = answer(&core, &request, peer);
         async move { Ok::<_, Infallible>(answer) }
     });
     let connection = http1::Builder::new()
@@ -38,7 +44,10 @@ async fn connection(stream: TcpStream, core: Arc<Core>) {
     }
 }
 
-fn answer(core: &Core, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn answer(core: &Core, request: &Request<Incoming>, peer: Option<IpAddr>) -> Response<Full<Bytes>> {
+    if request.uri().path() == purge::PATH {
+        return purge::answer(core, request, peer);
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n");
         refused
@@ -46,6 +55,7 @@ fn answer(core: &Core, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
     }
+    let query = request.uri().query().unwrap_or_default();
     match request.uri().path() {
         "/healthz" => plain(StatusCode::OK, "ok\n"),
         "/readyz" if core.is_ready() => plain(StatusCode::OK, "ready\n"),
@@ -59,9 +69,12 @@ fn answer(core: &Core, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             metrics.headers_mut().insert(header::CONTENT_TYPE, kind);
             metrics
         }
+        "/config" => inspect::config(&core.shared.table.load(), query),
+        "/routes" => inspect::all_routes(&core.shared.table.load(), query),
+        "/explain" => inspect::explained(&core.shared.table.load(), query),
         _ => plain(
             StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz and /metrics\n",
+            "there are /healthz, /readyz, /metrics, /config, /routes, /explain and /cache/purge\n",
         ),
     }
 }

@@ -2,18 +2,20 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use gatehouse_schemas::revision::Operation;
 use rustls::DistinguishedName;
 
 use crate::{
     config::ApiConfig,
     error::ApplyError,
     metrics::{ApiMetrics, Registry},
-    policy::{ApiPolicies, Chain, Compiler, mtls::Certificates},
+    policy::{ApiPolicies, Chain, Compiler, cache, headers::Changes, mtls::Certificates},
     router::{
         Placed,
         pattern::{HostPattern, PathPattern},
         rule::Rule,
     },
+    traffic::{Mirror, Split},
     upstream::{Endpoints, Upstream},
 };
 
@@ -24,6 +26,7 @@ pub(crate) struct Api {
     pub(crate) name: Arc<str>,
     pub(crate) hosts: Vec<HostPattern>,
     pub(crate) routes: Vec<Placed<Route>>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) metrics: Arc<ApiMetrics>,
 }
 
@@ -37,6 +40,13 @@ pub(crate) struct Route {
     pub(crate) base_segments: usize,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) chain: Arc<Chain>,
+    /// Changes of the request for this upstream alone.
+    pub(crate) headers: Changes,
+    /// Where the requests go in place of the upstream.
+    pub(crate) split: Option<Split>,
+    pub(crate) mirrors: Vec<Mirror>,
+    /// A number that no other route has, of this revision or another one.
+    pub(crate) scope: u64,
 }
 
 impl Route {
@@ -63,11 +73,16 @@ impl Api {
         let mut api = Self {
             hosts: hosts(&config)?,
             routes: Vec::new(),
+            upstreams: Vec::new(),
             config,
             name,
             metrics,
         };
-        api.routes = Build::new(&api, parts)?.routes()?;
+        let build = Build::new(&api, parts)?;
+        let routes = build.routes()?;
+        let upstreams = build.upstreams.values().cloned().collect();
+        api.routes = routes;
+        api.upstreams = upstreams;
         Ok(api)
     }
 }
@@ -126,10 +141,8 @@ impl<'a> Build<'a> {
         let config = &*api.config;
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.content.upstreams {
-            let upstream = parts
-                .endpoints
-                .upstream(upstream)
-                .map_err(|reason| invalid(config, reason))?;
+            let upstream = Upstream::compile(upstream, parts.endpoints)
+                .map_err(|reason| invalid(config, format!("upstream `{name}`: {reason}")))?;
             upstreams.insert(name.as_str(), Arc::new(upstream));
         }
         let base =
@@ -164,7 +177,7 @@ impl<'a> Build<'a> {
         let config = &*self.api.config;
         let pattern =
             PathPattern::below(&config.content.base_path).map_err(|reason| invalid(config, reason))?;
-        let route = self.route("main", Arc::clone(&self.common))?;
+        let route = Arc::new(self.route("main", Arc::clone(&self.common))?);
         let rule = Rule::everything(config.external_ref.clone(), route);
         Ok(Placed {
             pattern,
@@ -179,27 +192,65 @@ impl<'a> Build<'a> {
             true => Arc::clone(&self.common),
             false => Arc::new(self.policies.operation(index)?),
         };
-        let route = self.route(operation.upstream.as_deref().unwrap_or("main"), chain)?;
+        let route = Arc::new(self.spread(operation, chain)?);
         let wanted = &operation.r#match;
-        let pattern = PathPattern::parse(&config.content.base_path, &wanted.path);
-        let rule = Rule::new(wanted, config.external_ref.clone(), index, route);
+        let pattern = PathPattern::of(&config.content.base_path, wanted);
+        let rule = Rule::new(
+            wanted,
+            self.base_segments,
+            config.external_ref.clone(),
+            index,
+            route,
+        );
         Ok(Placed {
             pattern: pattern.map_err(|reason| invalid(config, reason))?,
             rule: Arc::new(rule.map_err(|reason| invalid(config, reason))?),
         })
     }
 
-    fn route(&self, upstream: &str, chain: Arc<Chain>) -> Result<Arc<Route>, ApplyError> {
+    /// The route of an operation to its upstream, or to all those that share its requests or get copies.
+    fn spread(&self, operation: &Operation, chain: Arc<Chain>) -> Result<Route, ApplyError> {
+        let Some(traffic) = &operation.traffic else {
+            return self.route(operation.upstream.as_deref().unwrap_or("main"), chain);
+        };
+        let own = operation.upstream.as_deref();
+        let first = traffic.split.first().map(|share| share.upstream.as_str());
+        let mut route = self.route(own.or(first).unwrap_or("main"), Arc::clone(&chain))?;
+        for mirror in &traffic.mirror {
+            let copy = self.route(&mirror.upstream, Arc::clone(&chain))?;
+            route
+                .mirrors
+                .push(Mirror::new(Arc::new(copy), mirror.per_million));
+        }
+        if !traffic.split.is_empty() {
+            let shares = traffic.split.iter().map(|share| {
+                let mut route = self.route(&share.upstream, Arc::clone(&chain))?;
+                let changed = route.headers.extend(&share.headers);
+                changed.map_err(|reason| invalid(&self.api.config, reason))?;
+                Ok((share.weight, Arc::new(route)))
+            });
+            let shares: Vec<_> = shares.collect::<Result<_, ApplyError>>()?;
+            let split = Split::new(shares, traffic.sticky.as_ref());
+            route.split = Some(split.map_err(|reason| invalid(&self.api.config, reason))?);
+        }
+        Ok(route)
+    }
+
+    fn route(&self, upstream: &str, chain: Arc<Chain>) -> Result<Route, ApplyError> {
         let Some(upstream) = self.upstreams.get(upstream) else {
             let reason = format!("there is no upstream `{upstream}`; add it under `upstreams`");
             return Err(invalid(&self.api.config, reason));
         };
-        Ok(Arc::new(Route {
+        Ok(Route {
             api: Arc::clone(&self.api.name),
             metrics: Arc::clone(&self.api.metrics),
             base_segments: self.base_segments,
             upstream: Arc::clone(upstream),
             chain,
-        }))
+            headers: Changes::default(),
+            split: None,
+            mirrors: Vec::new(),
+            scope: cache::next_scope(),
+        })
     }
 }

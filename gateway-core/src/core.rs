@@ -23,13 +23,16 @@ use crate::{
     error::{ApplyError, StartError, chain},
     metrics::Registry,
     options::{GatewayOptions, ListenerOptions, ListenerProtocol},
-    policy::Compiler,
+    policy::{
+        Compiler,
+        cache::{self, store::Name},
+    },
     proxy::budget::BodyBudget,
     proxy::origin::TrustedProxies,
     snapshot::Store,
     table::Table,
     tls::{Authorities, CertificateError, Tls},
-    upstream::Endpoints,
+    upstream::{Endpoints, gauges},
     worker::{Lifetimes, Listeners, Shared},
 };
 
@@ -51,6 +54,7 @@ pub(crate) struct Core {
     authorities: Mutex<Authorities>,
     endpoints: Endpoints,
     compiler: Compiler,
+    answers: Arc<cache::store::Store>,
     metrics: Registry,
     /// What the embedder tells beside them.
     more_metrics: Mutex<Option<MoreMetrics>>,
@@ -63,6 +67,7 @@ impl Core {
     /// Nothing is served yet.
     pub(crate) fn new(workers: usize, options: &GatewayOptions, runtime: Handle) -> Self {
         let metrics = Registry::new(workers);
+        let answers = cache::store::Store::new(options.cache_bytes);
         let shared = Arc::new(Shared {
             table: ArcSwap::default(),
             unrouted: metrics.get(&Arc::from("")),
@@ -80,8 +85,9 @@ impl Core {
             shared,
             listeners: Arc::default(),
             authorities: Mutex::default(),
-            endpoints: Endpoints::default(),
-            compiler: Compiler::new(runtime),
+            endpoints: Endpoints::new(runtime.clone()),
+            compiler: Compiler::new(runtime, Arc::clone(&answers)),
+            answers,
             metrics,
             more_metrics: Mutex::default(),
             store: Mutex::default(),
@@ -205,18 +211,36 @@ impl Core {
 
     /// The metrics in Prometheus' text format.
     pub(crate) fn metrics_text(&self) -> String {
-        let apis = self.shared.table.load().apis.len();
+        let table = self.shared.table.load();
+        let apis = table.apis.len();
         let mut text = self.metrics.text();
+        let upstreams = table.apis.values().map(|api| (&*api.name, &*api.upstreams));
+        text.push_str(&gauges::text(upstreams));
         text.push_str(
             "# HELP gatehouse_gateway_apis APIs being served.\n# TYPE gatehouse_gateway_apis gauge\n",
         );
         text.push_str(&format!("gatehouse_gateway_apis {apis}\n"));
         text.push_str(&self.shared.bodies.text());
+        text.push_str(&self.answers.text());
         let more = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(MoreMetrics(more)) = more.as_ref() {
             text.push_str(&more());
         }
         text
+    }
+
+    /// Whether an API is served.
+    pub(crate) fn serves(&self, api: &ExternalRef) -> bool {
+        self.shared.table.load().apis.contains_key(api)
+    }
+
+    /// From now on, nothing that an API answered before comes from the cache; only what has the tag, if there is one.
+    pub(crate) fn purge(&self, api: &ExternalRef, tag: Option<&str>) {
+        let name = match tag {
+            Some(tag) => Name::Tag(&api.0, tag),
+            None => Name::Api(&api.0),
+        };
+        self.answers.purge(&name);
     }
 
     /// Tells of more metrics; of those from the last such source.

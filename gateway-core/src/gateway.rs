@@ -188,6 +188,13 @@ impl Gateway {
         table.apis.get(api).map(|api| Arc::clone(&api.config))
     }
 
+    /// From now on, nothing that an API answered before comes from the cache: of everything, or of what its upstream
+    /// marked with a tag (`Surrogate-Key`, `Cache-Tag`). An answer that is on its way into the cache counts as given
+    /// before. What is purged elsewhere by chance is only fetched again.
+    pub fn purge_cache(&self, api: &ExternalRef, tag: Option<&str>) {
+        self.core.purge(api, tag);
+    }
+
     /// The metrics in Prometheus' text format, as `/metrics` serves them.
     pub fn metrics_text(&self) -> String {
         self.core.metrics_text()

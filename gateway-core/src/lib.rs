@@ -7,6 +7,7 @@ mod api;
 pub mod config;
 mod core;
 mod error;
+pub mod explain;
 mod gateway;
 mod guard;
 mod metrics;
@@ -17,6 +18,7 @@ mod router;
 mod snapshot;
 mod table;
 mod tls;
+mod traffic;
 mod upstream;
 mod worker;
 

@@ -38,6 +38,8 @@ pub struct GatewayOptions {
     /// How many bytes all bodies that are held in memory may take up together: those that are checked before they go
     /// on, and answers on their way into the cache. Requests beyond it are answered 503. Default 64 MiB.
     pub held_body_bytes: u64,
+    /// How many bytes all kept answers of `cache` policies take up together at most. Default 64 MiB.
+    pub cache_bytes: u64,
     /// How long a caller may take for a request's head, and between two requests.
     pub head_timeout: Duration,
     /// How long a caller may stop in the middle of a request's body, or take nothing of an answer that is there
@@ -63,6 +65,7 @@ impl Default for GatewayOptions {
             worker_threads: None,
             access_log: false,
             held_body_bytes: 64 * 1024 * 1024,
+            cache_bytes: 64 * 1024 * 1024,
             head_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(60),
         }

@@ -6,7 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{canonical::Fingerprint, policy::Policy};
+pub use crate::upstream::{
+    ActiveCheck, BalancingAlgorithm, HashKey, HealthCheck, LoadBalancing, OutlierEjection, UpstreamEndpoint,
+};
+use crate::{
+    canonical::Fingerprint,
+    policy::{HeaderChanges, Policy},
+};
 
 /// What people want of an API. Every change of it makes a new revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -100,7 +106,8 @@ pub enum DocumentSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Upstream {
-    /// `http` or `https`, host, optional port, optional path put before the request's.
+    /// `http` or `https`, host, optional port, optional path put before the request's. Where there are `endpoints`,
+    /// it is one of them, with the weight 1 unless they name it again.
     #[schema(format = "uri", example = "https://orders.internal:8443")]
     pub url: String,
     /// From the request's first byte sent to the response's head received, in milliseconds; then 504.
@@ -111,14 +118,42 @@ pub struct Upstream {
     #[serde(default = "default_connect_timeout_ms")]
     #[schema(minimum = 1, maximum = 600_000)]
     pub connect_timeout_ms: u32,
+    /// Further places that serve the same; requests are spread over all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<UpstreamEndpoint>,
+    /// How requests are spread over several endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancing: Option<LoadBalancing>,
+    /// How it is found out which endpoints work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// When one of several endpoints is left out for how it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlier: Option<OutlierEjection>,
+    /// The most requests that each endpoint has at the same time, from each gateway; further ones wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub max_connections: Option<u32>,
+    /// The most requests that wait for an endpoint with `maxConnections`, `connectTimeoutMs` at most; then 503.
+    /// Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000)]
+    pub max_pending: Option<u32>,
+    /// How long an unused connection is kept, in milliseconds. Write less than what the upstream itself allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    pub idle_timeout_ms: Option<u32>,
 }
 
+pub(crate) const DEFAULT_TIMEOUT_MS: u32 = 30_000;
+pub(crate) const DEFAULT_CONNECT_TIMEOUT_MS: u32 = 5_000;
+
 fn default_timeout_ms() -> u32 {
-    30_000
+    DEFAULT_TIMEOUT_MS
 }
 
 fn default_connect_timeout_ms() -> u32 {
-    5_000
+    DEFAULT_CONNECT_TIMEOUT_MS
 }
 
 /// One operation and what holds for it beyond the API's policies.
@@ -133,10 +168,75 @@ pub struct OperationSpec {
     /// The upstream, if it is not `main`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// Several upstreams in place of one, and upstreams that get copies of requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+}
+
+/// How the requests of an operation are spread over upstreams.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Traffic {
+    /// The upstreams that share the requests; empty means that `upstream` gets all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<Share>,
+    /// Has the same caller always get the same upstream of the split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
+    /// Upstreams that get copies of requests. Nobody waits for their answers, which nobody sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirror: Vec<Mirror>,
+}
+
+/// One upstream's share of the requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Share {
+    /// The name of the upstream.
+    pub upstream: String,
+    /// Its share is this part of the sum of all weights; 0 gets no request.
+    #[schema(maximum = 1_000_000)]
+    pub weight: u32,
+    /// Changes of the request's headers on the way to this upstream, after all others.
+    #[serde(default, skip_serializing_if = "HeaderChanges::is_empty")]
+    pub headers: HeaderChanges,
+}
+
+/// By what callers are told apart. A request without it goes to any upstream of the split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Sticky {
+    /// By the value of this header.
+    Header(String),
+    /// By the value of this cookie.
+    Cookie(String),
+}
+
+/// An upstream that gets copies of requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Mirror {
+    /// The name of the upstream.
+    pub upstream: String,
+    /// Of how many requests in 1,000,000 it gets a copy. Default all of them.
+    #[serde(default = "every_request", skip_serializing_if = "is_every_request")]
+    #[schema(maximum = 1_000_000)]
+    pub per_million: u32,
+}
+
+/// All requests, in parts of a million.
+pub const EVERY_REQUEST: u32 = 1_000_000;
+
+fn every_request() -> u32 {
+    EVERY_REQUEST
+}
+
+fn is_every_request(per_million: &u32) -> bool {
+    *per_million == EVERY_REQUEST
 }
 
 /// Which requests an operation is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OperationMatch {
     /// The HTTP method in capitals, or `*`.
@@ -145,6 +245,16 @@ pub struct OperationMatch {
     /// `{name...}` last for the rest.
     #[schema(pattern = "^/", example = "/orders/{id}")]
     pub path: String,
+    /// A regular expression that the whole path below the base path must match, slash at its beginning included.
+    /// `path` is then the literal path below which it is tried, often `/`. Any path without one is looked at
+    /// first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024, example = "/orders/[0-9]+")]
+    pub path_regex: Option<String>,
+    /// Whether a slash at the end of the path makes a difference. By default it makes one only between two
+    /// operations of which one has it and the other has not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exact_slash: bool,
     /// Headers that must have exactly these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,

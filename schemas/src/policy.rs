@@ -32,7 +32,10 @@ pub use self::{
         RetryCondition, RetryPolicy, TimeoutPolicy,
     },
     merge::{Layer, Lockable, MergeRule, Origin, merge},
-    messages::{CorsPolicy, HeaderChanges, HeadersPolicy, QueryChanges, RespondPolicy, RewritePolicy},
+    messages::{
+        CALLERS_HOST, CorsPolicy, HeaderChanges, HeadersPolicy, QueryChanges, Redirect, RedirectScheme,
+        RespondPolicy, RewritePolicy,
+    },
     native::NativePolicy,
     network::Network,
     requests::{IpFilterPolicy, RequestValidatePolicy},

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    api::{ApiType, Direction, OperationMatch, Upstream},
+    api::{ApiType, Direction, OperationMatch, Traffic, Upstream},
     canonical::Fingerprint,
     policy::Policy,
 };
@@ -103,13 +103,40 @@ pub struct Operation {
     /// The upstream, if it is not `main`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// Several upstreams in place of one, and upstreams that get copies of requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
 }
 
 impl Operation {
     /// What operations are sorted by: path, method, then what else tells them apart.
     pub fn order(&self) -> impl Ord + '_ {
         let it = &self.r#match;
-        (&it.path, &it.method, &it.headers, &it.query)
+        (
+            &it.path,
+            &it.method,
+            &it.headers,
+            &it.query,
+            &it.path_regex,
+            it.exact_slash,
+        )
+    }
+
+    /// What of it goes beyond method, path, headers, query and one upstream, for gateways that have no words for
+    /// it.
+    pub fn beyond_one_upstream(&self) -> Option<&'static str> {
+        let it = &self.r#match;
+        if it.path_regex.is_some() {
+            return Some("operations by regular expression");
+        }
+        if it.exact_slash {
+            return Some("operations for which a slash at the end makes a difference");
+        }
+        let traffic = self.traffic.as_ref()?;
+        match traffic.split.is_empty() {
+            true => Some("copies of requests"),
+            false => Some("requests that several upstreams share"),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use regex::bytes::{Regex, RegexBuilder};
 
 use crate::{
     api::OperationMatch,
@@ -91,6 +92,33 @@ pub fn join(base_path: &str, path: &str) -> String {
         "" | "/" => base.to_owned(),
         path => format!("{base}{path}"),
     }
+}
+
+/// How large the program of a regular expression may become, in bytes.
+const REGEX_PROGRAM_MAX: usize = 256 * 1024;
+
+/// The regular expression of an operation, which whole paths must match. It takes linear time, whatever path it is
+/// given.
+pub fn path_regex(text: &str) -> Result<Regex, String> {
+    // Alone first: a parenthesis too many must not end the group that keeps it between the anchors.
+    compiled(text)?;
+    compiled(&format!("^(?:{text})$"))
+}
+
+fn compiled(text: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(text)
+        .size_limit(REGEX_PROGRAM_MAX)
+        .dfa_size_limit(REGEX_PROGRAM_MAX)
+        .build();
+    built.map_err(|error| {
+        // The error shows the expression with a mark below it; its last line is the reason.
+        let shown = error.to_string();
+        let reason = shown.lines().last().unwrap_or_default();
+        format!(
+            "not a regular expression: {}",
+            reason.trim_start_matches("error: ")
+        )
+    })
 }
 
 /// A path template without the names of its parameters, and in one spelling: `/orders/{id}` and

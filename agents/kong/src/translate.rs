@@ -61,11 +61,17 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
         if upstream.url.contains("$(") {
             obstacles.push(format!("`$(` in the URL of upstream `{name}`"));
         }
+        for field in upstream.extras() {
+            obstacles.push(format!("`{field}` of upstream `{name}`"));
+        }
     }
     for operation in &content.operations {
         let it = &operation.r#match;
         if !it.query.is_empty() {
             obstacles.push(format!("operations by query (`{} {}`)", it.method, it.path));
+        }
+        if let Some(lacking) = operation.beyond_one_upstream() {
+            obstacles.push(format!("{lacking} (`{} {}`)", it.method, it.path));
         }
         let upstream = operation.upstream.as_deref().unwrap_or(MAIN);
         if !content.upstreams.contains_key(upstream) {

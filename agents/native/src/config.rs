@@ -45,6 +45,10 @@ pub struct NativeOptions {
     pub workers: Option<usize>,
     /// Whether every request is logged.
     pub access_log: bool,
+    /// How many bytes bodies that are held to be checked may take up together.
+    pub held_body_bytes: u64,
+    /// How many bytes kept answers may take up together.
+    pub cache_bytes: u64,
     /// How long requests in flight may take to end when the gateway stops.
     pub grace: Duration,
 }
@@ -66,6 +70,8 @@ impl NativeOptions {
             apis_file: None,
             workers: None,
             access_log: false,
+            held_body_bytes: GatewayOptions::default().held_body_bytes,
+            cache_bytes: GatewayOptions::default().cache_bytes,
             grace: Duration::from_secs(10),
         }
     }
@@ -84,6 +90,8 @@ impl NativeOptions {
             state_dir: Some(self.state_dir.clone()),
             worker_threads: self.workers,
             access_log: self.access_log,
+            held_body_bytes: self.held_body_bytes,
+            cache_bytes: self.cache_bytes,
             ..GatewayOptions::default()
         }
     }

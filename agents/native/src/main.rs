@@ -86,9 +86,15 @@ struct Arguments {
     /// Threads that carry traffic [default: one per core].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
-    /// Log every request.
+    /// Log every request of routes without a `log` policy of their own.
     #[arg(long)]
     access_log: bool,
+    /// What request bodies that are held to be checked may take up together, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    held_bodies: u32,
+    /// What kept answers may take up together, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    cache: u32,
 }
 
 /// How the two headers are called on the command line.
@@ -140,6 +146,8 @@ impl Arguments {
             apis_file: self.apis.clone(),
             workers: self.workers.map(usize::from),
             access_log: self.access_log,
+            held_body_bytes: u64::from(self.held_bodies) << 20,
+            cache_bytes: u64::from(self.cache) << 20,
             ..NativeOptions::new(self.listen, state_dir)
         }
     }

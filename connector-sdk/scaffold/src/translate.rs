@@ -74,6 +74,9 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
                 it.method, it.path
             ));
         }
+        if let Some(lacking) = operation.beyond_one_upstream() {
+            obstacles.push(format!("{lacking} (`{} {}`)", it.method, it.path));
+        }
         if operation
             .upstream
             .as_deref()
@@ -131,11 +134,7 @@ pub(crate) fn service(content: &RevisionContent, digests: &Digests) -> Service {
 }
 
 /// What an upstream is as far as the gateway does not say.
-const DEFAULT_UPSTREAM: Upstream = Upstream {
-    url: String::new(),
-    timeout_ms: 30_000,
-    connect_timeout_ms: 5_000,
-};
+const DEFAULT_UPSTREAM: Upstream = Upstream::at(String::new());
 
 fn route(operation: &Operation) -> Route {
     Route {

@@ -103,9 +103,11 @@ def check_expressible(api_name: str, content: Json) -> None:
     if content["type"] != "rest":
         obstacles.append(f"APIs of type `{content['type']}`")
     for operation in content.get("operations", []):
+        named = f"`{operation['match']['method']} {operation['match']['path']}`"
         if operation["match"].get("headers") or operation["match"].get("query"):
-            named = f"`{operation['match']['method']} {operation['match']['path']}`"
             obstacles.append(f"operations by header or query ({named})")
+        if operation["match"].get("pathRegex") or operation["match"].get("exactSlash") or operation.get("traffic"):
+            obstacles.append(f"regular expressions, exact slashes, shares and copies ({named})")
     if obstacles:
         raise GatewayError("Unsupported", f"the tiny gateway cannot serve `{api_name}`: it does not know "
                            f"{', '.join(obstacles)}; deploy it to another gateway")

@@ -6,6 +6,7 @@
 pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
+pub(crate) mod cache;
 pub(crate) mod conditions;
 pub(crate) mod cors;
 pub(crate) mod external;
@@ -17,7 +18,9 @@ pub(crate) mod log;
 pub(crate) mod mtls;
 mod oauth2;
 pub(crate) mod rate_limit;
+pub(crate) mod redirect;
 pub(crate) mod respond;
+pub(crate) mod retry;
 pub(crate) mod rewrite;
 pub(crate) mod support;
 pub(crate) mod validate;
@@ -40,6 +43,7 @@ use self::{
     addresses::Addresses,
     api_key::{ApiKeys, Location},
     basic::Basic,
+    cache::{Caching, store::Store},
     conditions::Conditions,
     cors::Cors,
     external::External,
@@ -51,6 +55,7 @@ use self::{
     oauth2::{OAuth2, introspection::Introspections},
     rate_limit::RateLimit,
     respond::Respond,
+    retry::Retry,
     rewrite::Rewrite,
     validate::Validation,
 };
@@ -69,7 +74,9 @@ pub(crate) struct Chain {
     pub(crate) respond: Option<Arc<Respond>>,
     /// What of requests is written to the access log; without it the gateway decides.
     pub(crate) log: Option<Arc<Log>>,
+    pub(crate) retry: Option<Arc<Retry>>,
     pub(crate) rewrite: Option<Arc<Rewrite>>,
+    pub(crate) cache: Option<Arc<Caching>>,
     /// Credentials that the upstream does not see.
     pub(crate) hidden_headers: Vec<HeaderName>,
     pub(crate) hidden_parameters: Vec<String>,
@@ -111,6 +118,7 @@ impl Check {
 pub(crate) struct Compiler {
     key_sets: KeySets,
     introspections: Introspections,
+    answers: Arc<Store>,
     limits: Mutex<HashMap<LimitIdentity, Weak<RateLimit>>>,
 }
 
@@ -119,11 +127,12 @@ pub(crate) struct Compiler {
 type LimitIdentity = (ExternalRef, String, usize, String);
 
 impl Compiler {
-    /// A compiler whose key sets are fetched on this runtime.
-    pub(crate) fn new(runtime: Handle) -> Self {
+    /// A compiler whose key sets are fetched on this runtime, and whose caches keep answers here.
+    pub(crate) fn new(runtime: Handle, answers: Arc<Store>) -> Self {
         Self {
             key_sets: KeySets::new(runtime.clone()),
             introspections: Introspections::new(runtime),
+            answers,
             limits: Mutex::default(),
         }
     }
@@ -200,7 +209,9 @@ pub(crate) struct ApiPolicies<'a> {
 enum Compiled<'a> {
     Check(Check),
     Cors(Arc<Cors>),
+    Cache(Arc<Caching>),
     Respond(Arc<Respond>),
+    Retry(Arc<Retry>),
     Rewrite(Arc<Rewrite>),
     /// Nothing is prepared beyond what the chain itself holds.
     Plain(&'a Policy),
@@ -304,8 +315,19 @@ impl<'a> ApiPolicies<'a> {
             Policy::RequestValidate(validate) => {
                 Compiled::Check(Check::Validation(Arc::new(Validation::compile(validate)?)))
             }
+            Policy::Cache(cache) => {
+                let answers = Arc::clone(&self.compiler.answers);
+                Compiled::Cache(Arc::new(Caching::compile(
+                    cache,
+                    &self.config.external_ref,
+                    answers,
+                )?))
+            }
             Policy::Cors(cors) => Compiled::Cors(Arc::new(Cors::compile(cors)?)),
-            Policy::Respond(respond) => Compiled::Respond(Arc::new(Respond::compile(respond)?)),
+            Policy::Respond(respond) => {
+                Compiled::Respond(Arc::new(Respond::compile(respond, place.template())?))
+            }
+            Policy::Retry(retry) => Compiled::Retry(Arc::new(Retry::compile(retry)?)),
             Policy::Rewrite(rewrite) => {
                 Compiled::Rewrite(Arc::new(Rewrite::compile(rewrite, place.template())?))
             }
@@ -335,11 +357,13 @@ impl Chain {
         match compiled {
             Compiled::Check(check) => self.add_check(check),
             Compiled::Cors(cors) => self.cors = Some(cors),
+            Compiled::Cache(cache) => self.cache = Some(cache),
             Compiled::Plain(Policy::Headers(changes)) => {
                 self.request.extend(&changes.request)?;
                 self.response.extend(&changes.response)?;
             }
             Compiled::Respond(respond) => self.respond = Some(respond),
+            Compiled::Retry(retry) => self.retry = Some(retry),
             Compiled::Rewrite(rewrite) => self.rewrite = Some(rewrite),
             Compiled::Plain(Policy::RequestSize(size)) => {
                 let smallest = self

@@ -1,10 +1,10 @@
-//! `respond`: an answer that is the same for everybody.
+//! `respond`: an answer that is the same for everybody, but for where callers are sent.
 
 use bytes::Bytes;
 use gatehouse_schemas::policy::{HeaderChanges, RespondPolicy};
 use http::{HeaderMap, StatusCode};
 
-use super::headers::Changes;
+use super::{headers::Changes, redirect::Redirect};
 
 /// The answer, ready to be given.
 #[derive(Debug)]
@@ -12,11 +12,12 @@ pub(crate) struct Respond {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) redirect: Option<Redirect>,
 }
 
 impl Respond {
-    /// Compiles the policy.
-    pub(crate) fn compile(policy: &RespondPolicy) -> Result<Self, String> {
+    /// Compiles the policy for an operation, by the template of its path.
+    pub(crate) fn compile(policy: &RespondPolicy, operation: Option<&str>) -> Result<Self, String> {
         let status = StatusCode::from_u16(policy.status).ok();
         let status = status
             .filter(|status| (200..=599).contains(&status.as_u16()))
@@ -36,6 +37,11 @@ impl Respond {
             status,
             headers,
             body: body.into(),
+            redirect: policy
+                .redirect
+                .as_ref()
+                .map(|redirect| Redirect::compile(redirect, operation))
+                .transpose()?,
         })
     }
 }

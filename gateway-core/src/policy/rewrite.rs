@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use gatehouse_schemas::policy::RewritePolicy;
+use gatehouse_schemas::policy::{CALLERS_HOST, RewritePolicy};
+use http::{HeaderValue, uri::Authority};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use self::template::Template;
@@ -42,6 +43,7 @@ const PLAIN_IN_SEGMENT: &AsciiSet = &PLAIN
 #[derive(Debug)]
 pub(crate) struct Rewrite {
     path: Option<Path>,
+    host: Option<Host>,
     /// Taken away: what is removed, and what is set anew.
     hidden: Vec<String>,
     /// Put at the end.
@@ -50,10 +52,19 @@ pub(crate) struct Rewrite {
 
 /// A new path and where its parameters are found.
 #[derive(Debug)]
-struct Path {
+pub(super) struct Path {
     written: Vec<Piece>,
     /// The operation's path, if parameters of it are needed.
     template: Option<Template>,
+    /// Whether all that is left of the caller's path comes last, slash at its end included.
+    ends_as_asked: bool,
+}
+
+/// A host in place of the upstream's own.
+#[derive(Debug)]
+enum Host {
+    Fixed(HeaderValue),
+    Callers,
 }
 
 #[derive(Debug)]
@@ -72,6 +83,7 @@ impl Rewrite {
         });
         Ok(Self {
             path: path.transpose()?,
+            host: policy.host.as_deref().map(Host::compile).transpose()?,
             hidden: policy
                 .query
                 .remove
@@ -92,14 +104,14 @@ impl Rewrite {
         let Some(path) = &self.path else {
             return Ok(None);
         };
-        let rewritten = path.fill(asked, base_segments);
-        // A parameter must not turn into a way out of the place it was put in.
-        let plain = NormalPath::parse(&rewritten).is_ok_and(|path| path.forward == rewritten);
-        match plain {
-            true => Ok(Some(rewritten)),
-            false => Err(Problem::bad_request(
-                "The request's path cannot be rewritten for the upstream.",
-            )),
+        path.fill(asked, base_segments).map(Some)
+    }
+
+    /// The host that the upstream is asked for; none if it is its own.
+    pub(crate) fn host(&self, asked: &HeaderValue) -> Option<HeaderValue> {
+        match self.host.as_ref()? {
+            Host::Fixed(host) => Some(host.clone()),
+            Host::Callers => Some(asked.clone()).filter(|asked| !asked.is_empty()),
         }
     }
 
@@ -119,8 +131,21 @@ impl Rewrite {
     }
 }
 
+impl Host {
+    fn compile(text: &str) -> Result<Self, String> {
+        if text == CALLERS_HOST {
+            return Ok(Self::Callers);
+        }
+        let host = text.parse::<Authority>().ok();
+        let host = host.filter(|host| !host.as_str().contains('@'));
+        host.and_then(|host| HeaderValue::try_from(host.as_str()).ok())
+            .map(Self::Fixed)
+            .ok_or_else(|| format!("`{text}` is not a host"))
+    }
+}
+
 impl Path {
-    fn compile(path: &str, operation: Option<&str>) -> Result<Self, String> {
+    pub(super) fn compile(path: &str, operation: Option<&str>) -> Result<Self, String> {
         let written = pieces(path)?;
         let mut names = written.iter().filter_map(|piece| match piece {
             Piece::Parameter(name) => Some(name),
@@ -132,13 +157,37 @@ impl Path {
             return Err(format!("`{{{unknown}}}` is not in the operation's path"));
         }
         let needed = names.next().is_some();
+        let ends_as_asked = match &written[..] {
+            [
+                ..,
+                Piece::Text(before),
+                Piece::Parameter(name),
+                Piece::Text(after),
+            ] => {
+                let is_rest = template.as_ref().is_some_and(|template| template.is_rest(name));
+                is_rest && before.ends_with('/') && after.is_empty()
+            }
+            _ => false,
+        };
         Ok(Self {
             template: template.filter(|_| needed),
             written,
+            ends_as_asked,
         })
     }
 
-    fn fill(&self, asked: &NormalPath<'_>, base_segments: usize) -> String {
+    /// The path with the parameters of the one that was asked for.
+    pub(super) fn fill(&self, asked: &NormalPath<'_>, base_segments: usize) -> Result<String, Problem> {
+        let filled = self.filled(asked, base_segments);
+        // A parameter must not turn into a way out of the place it was put in.
+        let plain = NormalPath::parse(&filled).is_ok_and(|path| path.forward == filled);
+        match plain {
+            true => Ok(filled),
+            false => Err(Problem::bad_request("The request's path cannot be rewritten.")),
+        }
+    }
+
+    fn filled(&self, asked: &NormalPath<'_>, base_segments: usize) -> String {
         let found = match &self.template {
             Some(template) => template.find(&asked.key, base_segments),
             None => Vec::new(),
@@ -156,6 +205,13 @@ impl Path {
         // All that is left may be nothing at all.
         while text.contains("//") {
             text = text.replace("//", "/");
+        }
+        if self.ends_as_asked {
+            let bare = text.trim_end_matches('/').len();
+            text.truncate(bare);
+            if asked.trailing_slash || bare == 0 {
+                text.push('/');
+            }
         }
         text
     }

@@ -6,9 +6,12 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::{
-    proxy::problem::Problem,
+    proxy::problem::{Problem, Violation},
     router::rule::{decoded_equals, parameters},
 };
+
+/// The most things that are told to be wrong with one body.
+const MAX_VIOLATIONS: usize = 20;
 
 /// The policy, ready to be asked.
 #[derive(Debug)]
@@ -108,20 +111,30 @@ impl Validation {
         let value = super::json::read(body).map_err(|reason| {
             Problem::bad_request(format!("The request's body cannot be taken as JSON: {reason}."))
         })?;
-        let checked = schema.validate(&value);
-        checked.map_err(|error| {
-            let place = error.instance_path().to_string();
-            let place = if place.is_empty() {
-                "the body".to_owned()
-            } else {
-                format!("`{place}`")
-            };
-            Problem::bad_request(format!(
-                "The request's body is not as this API takes it, at {place}: {}.",
-                error.masked_with("it")
-            ))
-        })
+        // Most bodies are right; what is wrong with one is looked for only then.
+        if schema.is_valid(&value) {
+            return Ok(());
+        }
+        let errors = schema.iter_errors(&value).take(MAX_VIOLATIONS);
+        let violations = errors.map(|error| Violation {
+            pointer: error.instance_path().to_string(),
+            detail: error.masked_with("it").to_string(),
+        });
+        Err(refusal(violations.collect()))
     }
+}
+
+/// The sentence is about the first thing that is wrong, the list about all.
+fn refusal(violations: Vec<Violation>) -> Problem {
+    let first = violations
+        .first()
+        .map(|Violation { pointer, detail }| match pointer.is_empty() {
+            true => format!(", at the body: {detail}"),
+            false => format!(", at `{pointer}`: {detail}"),
+        });
+    let detail = first.unwrap_or_default();
+    Problem::bad_request(format!("The request's body is not as this API takes it{detail}."))
+        .listing(violations)
 }
 
 #[cfg(test)]
@@ -218,6 +231,15 @@ mod tests {
                 .expect_err("no body")
                 .status,
             400
+        );
+        let body = policy
+            .check_body(br#"{"n": "98765", "m": 1}"#)
+            .expect_err("refused")
+            .body("1");
+        let document: Value = serde_json::from_slice(&body).expect("a document");
+        assert_eq!(
+            document["errors"],
+            json!([{"pointer": "#/n", "detail": "it is not of type \"integer\""}])
         );
         let compressed = headers(&[("content-encoding", "gzip")]);
         assert_eq!(

@@ -6,15 +6,15 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 
-use super::completion::Completion;
-use crate::upstream::pool::Pool;
+use super::{cached::Recorder, completion::Completion, replay::Player};
+use crate::upstream::{load::Lease, pool::Pool};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,8 @@ pub(crate) enum BodyError {
     Broken(#[source] hyper::Error),
     #[error("the request body is larger than allowed")]
     TooLarge,
+    #[error("the body is being sent once more")]
+    Superseded,
 }
 
 /// A request's body on its way to the upstream.
@@ -32,6 +34,8 @@ pub(crate) enum RequestBody {
     Streaming(Incoming),
     /// A body that was taken in to be checked.
     Whole(Bytes),
+    /// A body that may have to be sent again.
+    Played(Player),
     /// A body of unannounced length, cut off beyond a limit.
     Limited {
         incoming: Incoming,
@@ -55,6 +59,7 @@ impl Body for RequestBody {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streaming(incoming) => poll_incoming(incoming, context),
+            Self::Played(player) => player.poll(context),
             Self::Limited {
                 incoming,
                 max,
@@ -79,6 +84,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_empty(),
+            Self::Played(player) => player.is_end_stream(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.is_end_stream(),
         }
     }
@@ -87,6 +93,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Played(player) => player.size_hint(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.size_hint(),
         }
     }
@@ -106,6 +113,8 @@ fn poll_incoming(
 pub(crate) struct ResponseBody {
     source: Source,
     completion: Completion,
+    /// Keeps the body for the cache.
+    recorder: Option<Box<Recorder>>,
 }
 
 #[derive(Debug)]
@@ -123,6 +132,10 @@ pub(crate) struct UpstreamBody {
     pub(crate) may_upload: bool,
     pub(crate) pool: Rc<Pool>,
     pub(crate) endpoint: u64,
+    /// How long the connection is kept when it is not used.
+    pub(crate) idle_timeout: Duration,
+    /// The request's place among those of the endpoint, where they are counted.
+    pub(crate) lease: Option<Lease>,
 }
 
 impl ResponseBody {
@@ -131,6 +144,7 @@ impl ResponseBody {
         Self {
             source: Source::Own((!bytes.is_empty()).then_some(bytes)),
             completion,
+            recorder: None,
         }
     }
 
@@ -142,6 +156,37 @@ impl ResponseBody {
         Self {
             source: Source::Upstream(body),
             completion,
+            recorder: None,
+        }
+    }
+
+    /// Has the body kept, whole or not at all, while it passes through.
+    pub(super) fn recorded(mut self, recorder: Option<Box<Recorder>>) -> Self {
+        self.recorder = recorder;
+        self.record(None);
+        self
+    }
+
+    /// Keeps a part of the body, and looks whether it was the last one.
+    fn record(&mut self, frame: Option<&Frame<Bytes>>) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let goes_on = match frame {
+            None => true,
+            // Trailers are not kept, so neither is what has some.
+            Some(frame) => frame.data_ref().is_some_and(|data| recorder.push(data)),
+        };
+        if !goes_on {
+            self.recorder = None;
+        } else if self.is_end_stream() {
+            self.finish_record();
+        }
+    }
+
+    fn finish_record(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.finish();
         }
     }
 }
@@ -152,15 +197,19 @@ impl UpstreamBody {
         let Some(mut sender) = self.sender.take() else {
             return;
         };
+        let (endpoint, idle_timeout) = (self.endpoint, self.idle_timeout);
+        // Who waits for the place finds the connection in the pool.
+        let lease = self.lease.take();
         if !self.may_upload || sender.is_ready() {
-            return self.pool.put(self.endpoint, sender, Instant::now());
+            return self.pool.put(endpoint, sender, Instant::now() + idle_timeout);
         }
         // Nobody else is to wait for the end of this upload.
-        let (pool, endpoint) = (Rc::clone(&self.pool), self.endpoint);
+        let pool = Rc::clone(&self.pool);
         tokio::task::spawn_local(async move {
             if sender.ready().await.is_ok() {
-                pool.put(endpoint, sender, Instant::now());
+                pool.put(endpoint, sender, Instant::now() + idle_timeout);
             }
+            drop(lease);
         });
     }
 }
@@ -186,9 +235,16 @@ impl Body for ResponseBody {
             }
         };
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => this.completion.sent(frame.data_ref().map_or(0, Bytes::len)),
-            Poll::Ready(Some(Err(_))) => this.completion.broke_off(),
-            _ => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                this.completion.sent(frame.data_ref().map_or(0, Bytes::len));
+                this.record(Some(frame));
+            }
+            Poll::Ready(Some(Err(_))) => {
+                this.completion.broke_off();
+                this.recorder = None;
+            }
+            Poll::Ready(None) => this.finish_record(),
+            Poll::Pending => {}
         }
         polled
     }

@@ -11,7 +11,8 @@ use crate::{metrics::ApiMetrics, policy::log::Logged, worker::Worker};
 #[derive(Debug)]
 pub(crate) struct Completion {
     worker: Rc<Worker>,
-    metrics: Arc<ApiMetrics>,
+    /// None for what no caller asked for.
+    metrics: Option<Arc<ApiMetrics>>,
     started: Instant,
     status: StatusCode,
     sent: u64,
@@ -37,7 +38,7 @@ impl Completion {
     /// Begins to watch a response that will have this status.
     pub(crate) fn new(
         worker: Rc<Worker>,
-        metrics: Arc<ApiMetrics>,
+        metrics: Option<Arc<ApiMetrics>>,
         started: Instant,
         status: StatusCode,
         entry: Option<Box<AccessEntry>>,
@@ -68,7 +69,9 @@ impl Drop for Completion {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         let status = self.status.as_u16();
-        self.metrics.request(self.worker.number, status, duration);
+        if let Some(metrics) = &self.metrics {
+            metrics.request(self.worker.number, status, duration);
+        }
         let Some(entry) = self.entry.take() else {
             return;
         };

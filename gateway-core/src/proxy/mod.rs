@@ -2,15 +2,19 @@
 //! on, send the answer back.
 
 mod admit;
+mod attempts;
 pub(crate) mod body;
 pub(crate) mod budget;
+mod cached;
 pub(crate) mod client;
 pub(crate) mod completion;
 mod forward;
 mod grpc;
 pub(crate) mod head;
+mod mirror;
 pub(crate) mod origin;
 pub(crate) mod problem;
+mod replay;
 mod upgrade;
 
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
@@ -23,13 +27,15 @@ use hyper::body::{Body as _, Incoming};
 
 use self::{
     body::ResponseBody,
+    cached::Expected,
     client::Client,
     completion::{AccessEntry, Completion},
+    mirror::Original,
     problem::Problem,
 };
 use crate::{
     api::Route,
-    policy::respond::Respond,
+    policy::{redirect::Asked, respond::Respond},
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
 };
@@ -58,7 +64,7 @@ pub(crate) async fn answer(
 
 /// One request and what is known of it so far.
 struct Exchange<'a> {
-    client: &'a Client,
+    client: &'a Rc<Client>,
     /// Where the request came from: the connection's other end, or whom a trusted proxy there speaks for.
     address: IpAddr,
     /// Whether refusals are to be said as gRPC does.
@@ -74,10 +80,14 @@ struct Exchange<'a> {
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
+    /// What the cache does with the upstream's answer.
+    expected: Option<Box<Expected>>,
+    /// Whether no caller waits for the answer.
+    in_background: bool,
 }
 
 impl<'a> Exchange<'a> {
-    fn new(client: &'a Client, headers: &HeaderMap) -> Self {
+    fn new(client: &'a Rc<Client>, headers: &HeaderMap) -> Self {
         Self {
             client,
             address: client.origin(headers),
@@ -90,6 +100,8 @@ impl<'a> Exchange<'a> {
             vouched: Vec::new(),
             exceeded: None,
             entry: None,
+            expected: None,
+            in_background: false,
         }
     }
 
@@ -122,9 +134,30 @@ impl<'a> Exchange<'a> {
         let body = self.limit(&route.chain, body)?;
         let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
         if let Some(respond) = &route.chain.respond {
-            return Ok(self.fixed_answer(&route, respond));
+            let location = self.location(&route, respond, &host, &path, uri.query())?;
+            return Ok(self.fixed_answer(&route, respond, location));
         }
+        let body = match &route.mirrors[..] {
+            [] => body,
+            mirrors => {
+                let original = Original {
+                    parts: &parts,
+                    host: &host,
+                    path: &path,
+                    query: uri.query(),
+                };
+                self.mirror(mirrors, original, body).await?
+            }
+        };
+        let route = match &route.split {
+            Some(split) => split.choose(&parts.headers).map_or(route.clone(), Arc::clone),
+            None => route,
+        };
         parts.uri = target(&route, &path, uri.query())?;
+        if let Some(caching) = &route.chain.cache {
+            // In a box, so that requests without a cache have no room for it.
+            return Box::pin(self.cached(&route, caching, parts, body, host)).await;
+        }
         self.forward(&route, parts, body, host).await
     }
 
@@ -244,9 +277,38 @@ impl<'a> Exchange<'a> {
         response
     }
 
+    /// Where the caller is sent, if the answer is a redirect.
+    fn location(
+        &self,
+        route: &Route,
+        respond: &Respond,
+        host: &HeaderValue,
+        path: &NormalPath<'_>,
+        query: Option<&str>,
+    ) -> Result<Option<HeaderValue>, Problem> {
+        let Some(redirect) = &respond.redirect else {
+            return Ok(None);
+        };
+        let query = admit::without_credentials(&route.chain, query);
+        let asked = Asked {
+            secure: self.client.secure,
+            host: text(host),
+            path,
+            base_segments: route.base_segments,
+            query: query.as_deref(),
+        };
+        redirect.location(&asked).map(Some)
+    }
+
     /// The answer of a `respond` policy, which what changes responses changes, too.
-    fn fixed_answer(&mut self, route: &Route, respond: &Respond) -> Response<ResponseBody> {
+    fn fixed_answer(
+        &mut self,
+        route: &Route,
+        respond: &Respond,
+        location: Option<HeaderValue>,
+    ) -> Response<ResponseBody> {
         let mut headers = respond.headers.clone();
+        headers.extend(location.map(|location| (header::LOCATION, location)));
         if let Some(cors) = &route.chain.cors {
             cors.mark(self.origin.as_ref(), &mut headers);
         }
@@ -270,7 +332,7 @@ impl<'a> Exchange<'a> {
         }
         Completion::new(
             Rc::clone(worker),
-            Arc::clone(metrics),
+            (!self.in_background).then(|| Arc::clone(metrics)),
             self.started,
             status,
             entry,

@@ -12,12 +12,23 @@ pub(crate) struct Problem {
     kind: &'static str,
     title: &'static str,
     pub(crate) detail: Cow<'static, str>,
+    /// What is wrong where in the request's body, if more can be said than in a sentence.
+    violations: Vec<Violation>,
     /// Headers beyond those that every problem has.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether the connection must not be used again.
     pub(crate) close: bool,
     /// The answer of somebody else, in place of the document.
-    answered: Option<Bytes>,
+    answered: Option<Box<Bytes>>,
+}
+
+/// One thing that is wrong with a request's body.
+#[derive(Debug)]
+pub(crate) struct Violation {
+    /// Where, as a JSON Pointer (RFC 6901); empty for the whole body.
+    pub(crate) pointer: String,
+    /// What is wrong, without the value that is.
+    pub(crate) detail: String,
 }
 
 macro_rules! problems {
@@ -66,6 +77,10 @@ impl Problem {
         upstream_unreachable = BAD_GATEWAY, "upstream-unreachable", "Upstream unreachable";
         /// The upstream's answer cannot be used.
         upstream_failed = BAD_GATEWAY, "upstream-failed", "Upstream failed";
+        /// The upstream has as many requests as it may have.
+        upstream_busy = SERVICE_UNAVAILABLE, "upstream-busy", "Upstream busy";
+        /// Only the cache was to be asked, and it has no answer.
+        not_cached = GATEWAY_TIMEOUT, "not-cached", "Not in the cache";
         /// No answer from the upstream in time.
         upstream_timeout = GATEWAY_TIMEOUT, "upstream-timeout", "Upstream timed out";
     }
@@ -76,6 +91,7 @@ impl Problem {
             kind,
             title,
             detail,
+            violations: Vec::new(),
             headers: Vec::new(),
             close: false,
             answered: None,
@@ -85,13 +101,19 @@ impl Problem {
     /// What somebody else answers, in place of this one's status and document.
     pub(crate) fn answered(mut self, status: StatusCode, body: Bytes) -> Self {
         self.status = status;
-        self.answered = Some(body);
+        self.answered = Some(Box::new(body));
         self
     }
 
     /// Adds a header.
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Says in full what is wrong with the body, as `errors` (RFC 9457, section 3).
+    pub(crate) fn listing(mut self, violations: Vec<Violation>) -> Self {
+        self.violations = violations;
         self
     }
 
@@ -104,15 +126,22 @@ impl Problem {
     /// The document.
     pub(crate) fn body(&self, request_id: &str) -> Bytes {
         if let Some(answered) = &self.answered {
-            return answered.clone();
+            return Bytes::clone(answered);
         }
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "type": self.kind,
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
             "requestId": request_id,
         });
+        if !self.violations.is_empty() {
+            let error = |Violation { pointer, detail }: &Violation| {
+                // In a document, a pointer is a fragment (RFC 6901, section 6).
+                serde_json::json!({"pointer": format!("#{pointer}"), "detail": detail})
+            };
+            document["errors"] = self.violations.iter().map(error).collect();
+        }
         Bytes::from(document.to_string())
     }
 

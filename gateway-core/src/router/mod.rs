@@ -1,8 +1,10 @@
 //! Which route a request takes: host, then path, then method, headers and query.
 //!
 //! Pure data and pure lookups, in the order of precedence of the Kubernetes Gateway API: an exact host
-//! before the longest wildcard before any host; then the path by segments from the left; then a named
-//! method, more headers, more query parameters. A copy of a router shares every tree with its origin,
+//! before the longest wildcard before any host; then the path by segments from the left, and regular
+//! expressions only where no template matches; then a named method, more headers, more query parameters; then
+//! the name of the API and the place in it, which makes the order total. (How old an API is would come before its
+//! name; a gateway is not told, and the control plane refuses two APIs that claim the same place.) A copy of a router shares every tree with its origin,
 //! so a change costs what it touches.
 
 pub(crate) mod path;
@@ -22,7 +24,7 @@ use http::Method;
 use self::{
     path::NormalPath,
     pattern::{HostPattern, PathPattern},
-    rule::{RequestView, Rule},
+    rule::{RequestView, Rule, WholePath},
     trie::Node,
 };
 
@@ -117,7 +119,11 @@ impl<T> Router<T> {
     }
 
     fn rule(&self, host: &str, key: &[u8], slash: bool, request: &RequestView<'_>) -> Option<&Arc<Rule<T>>> {
-        self.trees(host).find_map(|tree| tree.find(key, slash, request))
+        let path = WholePath { key, slash };
+        self.trees(host).find_map(|tree| {
+            let by_template = tree.find(key, slash, request);
+            by_template.or_else(|| tree.find_regex(&path, key, request))
+        })
     }
 
     fn explain(&self, host: &str, path: &NormalPath<'_>) -> Lookup<'_, T> {
@@ -130,17 +136,38 @@ impl<T> Router<T> {
 
     /// The methods that the path has routes for.
     pub(crate) fn methods(&self, host: &str, path: &NormalPath<'_>) -> BTreeSet<String> {
-        let host = canonical_host(host);
         let mut methods = BTreeSet::new();
-        for tree in self.trees(&host) {
-            tree.visit(&path.key, path.trailing_slash, &mut |rule| {
-                methods.extend(rule.method().map(|method| method.as_str().to_owned()));
-            });
-        }
+        self.visit(host, path, &mut |_, rule| {
+            methods.extend(rule.method().map(|method| method.as_str().to_owned()));
+        });
         if methods.contains(Method::GET.as_str()) {
             methods.insert(Method::HEAD.as_str().to_owned());
         }
         methods
+    }
+
+    /// Calls `visit` with every rule that is for the host and the path, whatever else it asks for, in the order in
+    /// which they are looked at; a number says whether two have the same host.
+    pub(crate) fn visit<'a>(
+        &'a self,
+        host: &str,
+        path: &NormalPath<'_>,
+        visit: &mut dyn FnMut(usize, &'a Arc<Rule<T>>),
+    ) {
+        let host = canonical_host(host);
+        let whole = WholePath {
+            key: &path.key,
+            slash: path.trailing_slash,
+        };
+        for (number, tree) in self.trees(&host).enumerate() {
+            tree.visit(whole.key, whole.slash, &mut |rule| visit(number, rule));
+            tree.visit_regexes(&whole, whole.key, &mut |rule| visit(number, rule));
+        }
+    }
+
+    /// Whether any route is for the host, whatever its path.
+    pub(crate) fn knows_host(&self, host: &str) -> bool {
+        self.trees(&canonical_host(host)).any(|tree| !tree.is_empty())
     }
 
     /// The trees that hold routes for a host, the most specific first.

@@ -1,5 +1,7 @@
 //! Path templates and host patterns, as they are written in an API, taken apart once.
 
+use gatehouse_schemas::api::OperationMatch;
+
 use super::path;
 
 /// One segment of a template. The order of the variants is the order of precedence.
@@ -53,6 +55,8 @@ pub(crate) struct PathPattern {
     pub(crate) rest: bool,
     /// Whether the template is written with a slash at its end.
     pub(crate) trailing_slash: bool,
+    /// Whether it is only the place below which a regular expression is tried.
+    pub(crate) regex: bool,
 }
 
 impl PathPattern {
@@ -63,12 +67,27 @@ impl PathPattern {
         Ok(pattern)
     }
 
+    /// The place of an operation below a base path.
+    pub(crate) fn of(base_path: &str, wanted: &OperationMatch) -> Result<Self, String> {
+        let mut pattern = Self::parse(base_path, &wanted.path)?;
+        pattern.regex = wanted.path_regex.is_some();
+        let literal = |segment: &Segment| matches!(segment, Segment::Literal(_));
+        if pattern.regex && (pattern.rest || !pattern.segments.iter().all(literal)) {
+            return Err(format!(
+                "path `{}` has a regular expression beside it, so it must be literal",
+                wanted.path
+            ));
+        }
+        Ok(pattern)
+    }
+
     /// The template of an operation below a base path.
     pub(crate) fn parse(base_path: &str, template: &str) -> Result<Self, String> {
         let mut pattern = Self {
             segments: Vec::new(),
             rest: false,
             trailing_slash: template.len() > 1 && template.ends_with('/'),
+            regex: false,
         };
         for text in base_path.split('/').chain(template.split('/')) {
             if text.is_empty() {
@@ -156,9 +175,11 @@ impl HostPattern {
         let allowed = |byte: u8| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
         };
-        if name.is_empty() || !name.bytes().all(allowed) {
+        // Requests are matched without their port, so a port would never match.
+        let has_port = name.contains(':') && !name.ends_with(']');
+        if name.is_empty() || has_port || !name.bytes().all(allowed) {
             return Err(format!(
-                "`{text}` is not a host name; use `api.example.com` or `*.example.com`"
+                "`{text}` is not a host name; use `api.example.com` or `*.example.com`, without a port"
             ));
         }
         Ok(match wildcard {
@@ -209,7 +230,11 @@ mod tests {
             HostPattern::parse("*.example.com"),
             Ok(HostPattern::Wildcard("example.com".into()))
         );
-        for refused in ["", "*", "a.*.com", "*.", "a b"] {
+        assert_eq!(
+            HostPattern::parse("[::1]"),
+            Ok(HostPattern::Exact("[::1]".into()))
+        );
+        for refused in ["", "*", "a.*.com", "*.", "a b", "a.com:8080", "[::1]:80"] {
             HostPattern::parse(refused).expect_err(refused);
         }
     }

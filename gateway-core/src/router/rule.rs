@@ -2,9 +2,10 @@
 
 use std::{cmp::Reverse, sync::Arc};
 
-use gatehouse_schemas::{api::OperationMatch, identity::ExternalRef};
+use gatehouse_schemas::{api::OperationMatch, identity::ExternalRef, route};
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
+use regex::bytes::Regex;
 
 /// What of a request is looked at once host and path have matched.
 #[derive(Debug, Clone, Copy)]
@@ -19,11 +20,15 @@ pub(crate) struct RequestView<'a> {
 pub(crate) struct Rule<T> {
     /// None for `*`.
     method: Option<Method>,
-    headers: Vec<(HeaderName, String)>,
-    query: Vec<(String, String)>,
+    pub(crate) headers: Vec<(HeaderName, String)>,
+    pub(crate) query: Vec<(String, String)>,
+    /// What the path must match beside the place where the rule stands.
+    regex: Option<PathRegex>,
+    /// Whether a path with a slash at its end and one without are two.
+    pub(crate) exact_slash: bool,
     /// Decides between rules that are equal otherwise, the same way every time.
-    api: ExternalRef,
-    operation: usize,
+    pub(crate) api: ExternalRef,
+    pub(crate) operation: usize,
     /// What the request is then for.
     pub(crate) target: Arc<T>,
 }
@@ -35,15 +40,18 @@ impl<T> Rule<T> {
             method: None,
             headers: Vec::new(),
             query: Vec::new(),
+            regex: None,
+            exact_slash: false,
             api,
             operation: 0,
             target,
         }
     }
 
-    /// The rule of an operation; `operation` is its place in the API.
+    /// The rule of an operation; `operation` is its place in the API, whose base path has `base_segments`.
     pub(crate) fn new(
         wanted: &OperationMatch,
+        base_segments: usize,
         api: ExternalRef,
         operation: usize,
         target: Arc<T>,
@@ -60,6 +68,12 @@ impl<T> Rule<T> {
             method: method(&wanted.method)?,
             headers,
             query: wanted.query.clone().into_iter().collect(),
+            regex: wanted
+                .path_regex
+                .as_deref()
+                .map(|text| PathRegex::new(text, base_segments))
+                .transpose()?,
+            exact_slash: wanted.exact_slash,
             api,
             operation,
             target,
@@ -71,19 +85,28 @@ impl<T> Rule<T> {
         self.method.as_ref()
     }
 
-    fn accepts(&self, request: &RequestView<'_>) -> bool {
-        self.accepts_method(request.method)
-            && self
-                .headers
-                .iter()
-                .all(|(name, value)| has_header(request, name, value))
-            && self
-                .query
-                .iter()
-                .all(|(name, value)| has_parameter(request, name, value))
+    /// Whether its regular expression takes a path; without one, it takes every path at its place.
+    pub(crate) fn takes(&self, path: &WholePath<'_>) -> bool {
+        self.regex.as_ref().is_none_or(|regex| regex.takes(path))
     }
 
-    fn accepts_method(&self, method: &Method) -> bool {
+    fn accepts(&self, request: &RequestView<'_>) -> bool {
+        self.accepts_method(request.method) && self.unmet(request).is_none()
+    }
+
+    /// The first header or query parameter that a request lacks.
+    pub(crate) fn unmet(&self, request: &RequestView<'_>) -> Option<Unmet<'_>> {
+        let mut headers = self.headers.iter();
+        let header = headers.find(|(name, value)| !has_header(request, name, value));
+        if let Some((name, value)) = header {
+            return Some(Unmet::Header(name.as_str(), value));
+        }
+        let mut query = self.query.iter();
+        let parameter = query.find(|(name, value)| !has_parameter(request, name, value));
+        parameter.map(|(name, value)| Unmet::Query(name, value))
+    }
+
+    pub(crate) fn accepts_method(&self, method: &Method) -> bool {
         match &self.method {
             None => true,
             Some(own) => own == method,
@@ -98,6 +121,51 @@ impl<T> Rule<T> {
             &self.api,
             self.operation,
         )
+    }
+}
+
+/// What a request lacks, with the value that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unmet<'a> {
+    Header(&'a str, &'a str),
+    Query(&'a str, &'a str),
+}
+
+/// A request's path as regular expressions see it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WholePath<'a> {
+    /// Decoded segments joined by `/`.
+    pub(crate) key: &'a [u8],
+    /// Whether a slash follows.
+    pub(crate) slash: bool,
+}
+
+/// A regular expression for what is below a base path.
+#[derive(Debug)]
+struct PathRegex {
+    regex: Regex,
+    base_segments: usize,
+}
+
+impl PathRegex {
+    fn new(text: &str, base_segments: usize) -> Result<Self, String> {
+        let regex = route::path_regex(text).map_err(|reason| format!("`{text}`: {reason}"))?;
+        Ok(Self { regex, base_segments })
+    }
+
+    fn takes(&self, path: &WholePath<'_>) -> bool {
+        let mut below = path.key;
+        for _ in 0..self.base_segments {
+            let end = below.iter().position(|byte| *byte == b'/');
+            below = end.map_or(&[], |end| &below[end + 1..]);
+        }
+        let mut text = Vec::with_capacity(below.len() + 2);
+        text.push(b'/');
+        text.extend_from_slice(below);
+        if path.slash && !below.is_empty() {
+            text.push(b'/');
+        }
+        self.regex.is_match(&text)
     }
 }
 
@@ -176,12 +244,16 @@ impl<T> Rules<T> {
         self.0.retain(|rule| rule.api != *api);
     }
 
-    /// The first that takes the request. `HEAD` is answered by what answers `GET`, if nothing else does.
-    pub(crate) fn find(&self, request: &RequestView<'_>) -> Option<&Arc<Rule<T>>> {
+    /// The first that takes the request and is `taken` for its path. `HEAD` is answered by what answers `GET`, if nothing else does.
+    pub(crate) fn find(
+        &self,
+        request: &RequestView<'_>,
+        taken: impl Fn(&Rule<T>) -> bool,
+    ) -> Option<&Arc<Rule<T>>> {
         if self.0.is_empty() {
             return None;
         }
-        let found = self.0.iter().find(|rule| rule.accepts(request));
+        let found = self.0.iter().find(|rule| rule.accepts(request) && taken(rule));
         if found.is_some() || request.method != Method::HEAD {
             return found;
         }
@@ -189,6 +261,6 @@ impl<T> Rules<T> {
             method: &Method::GET,
             ..*request
         };
-        self.0.iter().find(|rule| rule.accepts(&as_get))
+        self.0.iter().find(|rule| rule.accepts(&as_get) && taken(rule))
     }
 }

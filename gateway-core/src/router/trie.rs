@@ -9,7 +9,7 @@ use gatehouse_schemas::identity::ExternalRef;
 
 use super::{
     pattern::{Mixed, PathPattern, Segment},
-    rule::{RequestView, Rule, Rules},
+    rule::{RequestView, Rule, Rules, WholePath},
 };
 
 /// One node: the segments so far lead here.
@@ -21,6 +21,8 @@ pub(crate) struct Node<T> {
     end: Rules<T>,
     end_with_slash: Rules<T>,
     rest: Rules<T>,
+    /// Those whose regular expression is tried below here.
+    regexes: Rules<T>,
 }
 
 impl<T> Default for Node<T> {
@@ -32,6 +34,7 @@ impl<T> Default for Node<T> {
             end: Rules::default(),
             end_with_slash: Rules::default(),
             rest: Rules::default(),
+            regexes: Rules::default(),
         }
     }
 }
@@ -45,6 +48,7 @@ impl<T> Clone for Node<T> {
             end: self.end.clone(),
             end_with_slash: self.end_with_slash.clone(),
             rest: self.rest.clone(),
+            regexes: self.regexes.clone(),
         }
     }
 }
@@ -58,6 +62,7 @@ impl<T> Node<T> {
             && self.end.is_empty()
             && self.end_with_slash.is_empty()
             && self.rest.is_empty()
+            && self.regexes.is_empty()
     }
 
     /// Adds a rule at the end of the pattern.
@@ -90,10 +95,11 @@ impl<T> Node<T> {
     }
 
     fn rules_mut(&mut self, pattern: &PathPattern) -> &mut Rules<T> {
-        match (pattern.rest, pattern.trailing_slash) {
-            (true, _) => &mut self.rest,
-            (false, true) => &mut self.end_with_slash,
-            (false, false) => &mut self.end,
+        match (pattern.regex, pattern.rest, pattern.trailing_slash) {
+            (true, ..) => &mut self.regexes,
+            (_, true, _) => &mut self.rest,
+            (_, false, true) => &mut self.end_with_slash,
+            (_, false, false) => &mut self.end,
         }
     }
 
@@ -138,21 +144,44 @@ impl<T> Node<T> {
     /// literals mixed with parameters before a parameter before the rest.
     pub(crate) fn find(&self, key: &[u8], slash: bool, request: &RequestView<'_>) -> Option<&Arc<Rule<T>>> {
         let found = if key.is_empty() {
-            self.ends(slash).into_iter().find_map(|rules| rules.find(request))
+            let [same, other] = self.ends(slash);
+            same.find(request, |_| true)
+                .or_else(|| other.find(request, |rule| !rule.exact_slash))
         } else {
             let (segment, below) = split(key);
             self.children(segment)
                 .find_map(|child| child.find(below, slash, request))
         };
-        found.or_else(|| self.rest.find(request))
+        found.or_else(|| self.rest.find(request, |_| true))
     }
 
-    /// Calls `visit` with all rules at patterns that match the path, whatever method they ask for.
-    pub(crate) fn visit(&self, key: &[u8], slash: bool, visit: &mut dyn FnMut(&Arc<Rule<T>>)) {
+    /// The rule whose regular expression takes the path, the one with the longest literal path before it first.
+    pub(crate) fn find_regex(
+        &self,
+        path: &WholePath<'_>,
+        below: &[u8],
+        request: &RequestView<'_>,
+    ) -> Option<&Arc<Rule<T>>> {
+        let deeper = self
+            .next_literal(below)
+            .and_then(|(child, below)| child.find_regex(path, below, request));
+        deeper.or_else(|| self.regexes.find(request, |rule| rule.takes(path)))
+    }
+
+    fn next_literal<'k>(&self, key: &'k [u8]) -> Option<(&Arc<Self>, &'k [u8])> {
+        let (segment, below) = Some(key).filter(|key| !key.is_empty()).map(split)?;
+        Some((self.literals.get(segment)?, below))
+    }
+
+    /// Calls `visit` with all rules at templates that match the path, whatever else they ask for, in the order in
+    /// which they are looked at.
+    pub(crate) fn visit<'a>(&'a self, key: &[u8], slash: bool, visit: &mut dyn FnMut(&'a Arc<Rule<T>>)) {
         if key.is_empty() {
-            self.ends(slash)
-                .into_iter()
-                .flat_map(Rules::iter)
+            let [same, other] = self.ends(slash);
+            same.iter().for_each(&mut *visit);
+            other
+                .iter()
+                .filter(|rule| !rule.exact_slash)
                 .for_each(&mut *visit);
         } else {
             let (segment, below) = split(key);
@@ -161,6 +190,22 @@ impl<T> Node<T> {
             }
         }
         self.rest.iter().for_each(visit);
+    }
+
+    /// The same for regular expressions that match the path.
+    pub(crate) fn visit_regexes<'a>(
+        &'a self,
+        path: &WholePath<'_>,
+        below: &[u8],
+        visit: &mut dyn FnMut(&'a Arc<Rule<T>>),
+    ) {
+        if let Some((child, below)) = self.next_literal(below) {
+            child.visit_regexes(path, below, visit);
+        }
+        self.regexes
+            .iter()
+            .filter(|rule| rule.takes(path))
+            .for_each(visit);
     }
 
     /// A slash at the end tells two operations apart only where both are written down.

@@ -127,11 +127,13 @@ impl Pieces<'_> {
                 path: route.path.replace("+}", "...}"),
                 headers: route.headers.clone(),
                 query: route.query.clone(),
+                ..OperationMatch::default()
             },
             summary: route.summary.clone(),
             deprecated: route.deprecated,
             policies: self.policies(&scope, known.map(|operation| operation.policies.as_slice())),
             upstream: route.backend.clone(),
+            traffic: None,
         }
     }
 
@@ -167,8 +169,8 @@ fn spoken<T: Default + DeserializeOwned>(word: &str) -> T {
 
 fn upstream(backend: &FormBackend) -> Upstream {
     Upstream {
-        url: backend.url.clone(),
         timeout_ms: backend.timeout_ms,
         connect_timeout_ms: backend.connect_timeout_ms,
+        ..Upstream::at(backend.url.clone())
     }
 }

@@ -140,7 +140,9 @@ fn place(operation: &Operation) -> String {
     let conditions: String = conditions
         .map(|(name, value)| format!(" {name}={value}"))
         .collect();
-    format!("{} {}{conditions}", matched.method, matched.path)
+    let regex = matched.path_regex.iter();
+    let regex: String = regex.map(|regex| format!(" matching {regex}")).collect();
+    format!("{} {}{regex}{conditions}", matched.method, matched.path)
 }
 
 fn same_operation(place: &str, before: &Operation, after: &Operation, changes: &mut Changes) {
@@ -149,7 +151,7 @@ fn same_operation(place: &str, before: &Operation, after: &Operation, changes: &
         (true, false) => changes.cosmetic(place, "it is not deprecated any more"),
         _ => {}
     }
-    if before.upstream != after.upstream {
+    if before.upstream != after.upstream || before.traffic != after.traffic {
         changes.compatible(place, "its requests go to another upstream");
     }
     if before.id != after.id || before.summary != after.summary || before.r#match.path != after.r#match.path {

@@ -113,6 +113,7 @@ fn hash(operation: &Operation) -> u64 {
         normalise(&matched.path),
         &matched.headers,
         &matched.query,
+        &matched.path_regex,
     )
         .hash(&mut hasher);
     hasher.finish()

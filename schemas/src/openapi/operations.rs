@@ -191,11 +191,13 @@ fn operation(route: &Route, method: &str, fields: &Map<String, Value>) -> Operat
             path: route.path.clone(),
             headers: route.headers.clone(),
             query: route.query.clone(),
+            ..OperationMatch::default()
         },
         summary: some(one_line(&text(fields.get("summary")))),
         deprecated: fields.get("deprecated") == Some(&Value::Bool(true)),
         policies: Vec::new(),
         upstream: None,
+        traffic: None,
     }
 }
 

@@ -173,11 +173,11 @@ fn cors(policy: &CorsPolicy) -> CorsPolicy {
 
 fn rewrite(policy: &RewritePolicy) -> RewritePolicy {
     RewritePolicy {
-        path: policy.path.clone(),
         query: QueryChanges {
             remove: set(&policy.query.remove),
             set: policy.query.set.clone(),
         },
+        ..policy.clone()
     }
 }
 

@@ -93,10 +93,17 @@ pub struct RewritePolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^/", example = "/v2/orders/{id}")]
     pub path: Option<String>,
+    /// The host in place of the upstream's own; `{host}` is the one that the caller asked, port included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "{host}")]
+    pub host: Option<String>,
     /// Changes of the query.
     #[serde(default, skip_serializing_if = "QueryChanges::is_empty")]
     pub query: QueryChanges,
 }
+
+/// What stands for the caller's host in a `rewrite`.
+pub const CALLERS_HOST: &str = "{host}";
 
 /// Changes of query parameters, carried out in this order: remove, set. What is set comes last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -130,4 +137,37 @@ pub struct RespondPolicy {
     /// The body as text; absent means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// Sends the caller elsewhere, with a status of 301, 302, 303, 307 or 308.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
+}
+
+/// Where callers are sent: the URL that they asked for, with other parts. The query stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Redirect {
+    /// Another scheme; without a `port`, that scheme's usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<RedirectScheme>,
+    /// Another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Another port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 65_535)]
+    pub port: Option<u16>,
+    /// Another path, whole: the base path is not put before it. `{name}` stands for what the operation's path has
+    /// there, and can be used only in a policy of an operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^/", example = "/new/{rest}")]
+    pub path: Option<String>,
+}
+
+/// The scheme of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum RedirectScheme {
+    Http,
+    Https,
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{DefinitionSummary, Operation, RevisionContent};
 use crate::{
-    api::{ApiSpec, DefinitionSource, DocumentSource, OperationMatch, OperationSpec, Upstream},
+    api::{
+        ApiSpec, DefinitionSource, DocumentSource, HashKey, LoadBalancing, OperationMatch, OperationSpec,
+        Traffic, Upstream, UpstreamEndpoint,
+    },
     canonical::Fingerprint,
     identity::ResourceName,
     issue::Issue,
@@ -84,8 +87,27 @@ fn hostnames(names: &[String]) -> Vec<String> {
 fn upstream(upstream: &Upstream) -> Upstream {
     Upstream {
         url: canonical(validate::upstream_url(&upstream.url), &upstream.url),
+        endpoints: endpoints(&upstream.endpoints),
+        load_balancing: upstream.load_balancing.clone().map(load_balancing),
         ..upstream.clone()
     }
+}
+
+/// In the order of their URLs: which comes first makes no difference.
+fn endpoints(written: &[UpstreamEndpoint]) -> Vec<UpstreamEndpoint> {
+    let mut endpoints: Vec<UpstreamEndpoint> = written.to_vec();
+    for endpoint in &mut endpoints {
+        endpoint.url = canonical(validate::upstream_url(&endpoint.url), &endpoint.url);
+    }
+    endpoints.sort_by(|a, b| a.url.cmp(&b.url));
+    endpoints
+}
+
+fn load_balancing(mut written: LoadBalancing) -> LoadBalancing {
+    if let Some(HashKey::Header(name)) = &mut written.key {
+        name.make_ascii_lowercase();
+    }
+    written
 }
 
 fn operations(spec: &ApiSpec, definition: Option<&Definition>, issues: &mut Vec<Issue>) -> Vec<Operation> {
@@ -105,6 +127,10 @@ fn written(spec: &OperationSpec) -> Operation {
         deprecated: false,
         policies: spec.policies.iter().map(|policy| policy.canonical()).collect(),
         upstream: spec.upstream.clone().filter(|name| name != "main"),
+        traffic: spec
+            .traffic
+            .clone()
+            .filter(|traffic| *traffic != Traffic::default()),
     }
 }
 
@@ -249,6 +275,9 @@ fn lay_over(operation: &mut Operation, entry: &Operation) -> Result<(), String> 
     if entry.upstream.is_some() {
         operation.upstream.clone_from(&entry.upstream);
     }
+    if entry.traffic.is_some() {
+        operation.traffic.clone_from(&entry.traffic);
+    }
     Ok(())
 }
 
@@ -256,8 +285,9 @@ fn lay_over(operation: &mut Operation, entry: &Operation) -> Result<(), String> 
 /// that come from it and have nothing of their own are left out.
 pub fn to_spec(content: &RevisionContent) -> ApiSpec {
     let derived = content.definition.is_some();
-    let of_its_own =
-        |operation: &&Operation| !derived || !operation.policies.is_empty() || operation.upstream.is_some();
+    let of_its_own = |it: &&Operation| {
+        !derived || !it.policies.is_empty() || it.upstream.is_some() || it.traffic.is_some()
+    };
     ApiSpec {
         display_name: Some(content.display_name.clone()),
         version: content.version.clone(),
@@ -284,5 +314,6 @@ fn operation_spec(operation: &Operation) -> OperationSpec {
         r#match: operation.r#match.clone(),
         policies: operation.policies.clone(),
         upstream: operation.upstream.clone(),
+        traffic: operation.traffic.clone(),
     }
 }

@@ -2,18 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{headers, note, path, policy, url};
+use super::{headers, note, path, policy, traffic, upstream, url};
 use crate::{
-    api::{ApiSpec, OperationMatch, OperationSpec, Upstream},
+    api::{ApiSpec, OperationMatch, OperationSpec},
     issue::Issue,
     pointer,
     route::normalise,
 };
-
-/// The longest time an upstream may be given to answer: an hour.
-const TIMEOUT_MS_MAX: u32 = 3_600_000;
-/// The longest time a connection may take: ten minutes.
-const CONNECT_TIMEOUT_MS_MAX: u32 = 600_000;
 
 /// Everything that is wrong with an API, as far as it can be told without its definition.
 pub(crate) fn api(spec: &ApiSpec, at: &str) -> Vec<Issue> {
@@ -33,36 +28,10 @@ pub(crate) fn api(spec: &ApiSpec, at: &str) -> Vec<Issue> {
             url::hostname(name),
         );
     }
-    upstreams(&spec.upstreams, &format!("{at}/upstreams"), &mut issues);
+    upstream::upstreams(&spec.upstreams, &format!("{at}/upstreams"), &mut issues);
     issues.extend(policy::policies(&spec.policies, &format!("{at}/policies")));
     operations(spec, &format!("{at}/operations"), &mut issues);
     issues
-}
-
-fn upstreams(upstreams: &BTreeMap<String, Upstream>, at: &str, issues: &mut Vec<Issue>) {
-    if !upstreams.contains_key("main") {
-        issues.push(Issue::new(
-            at,
-            "needs an upstream called `main`; requests go there",
-        ));
-    }
-    for (name, upstream) in upstreams {
-        let place = pointer::join(at, name);
-        note(issues, format!("{place}/url"), url::upstream_url(&upstream.url));
-        let within = |value: u32, max: u32| {
-            (1..=max)
-                .contains(&value)
-                .then_some(())
-                .ok_or_else(|| format!("a time from 1 to {max} milliseconds"))
-        };
-        note(
-            issues,
-            format!("{place}/timeoutMs"),
-            within(upstream.timeout_ms, TIMEOUT_MS_MAX),
-        );
-        let connect = within(upstream.connect_timeout_ms, CONNECT_TIMEOUT_MS_MAX);
-        note(issues, format!("{place}/connectTimeoutMs"), connect);
-    }
 }
 
 fn operations(spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {
@@ -75,7 +44,8 @@ fn operations(spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {
             &operation.r#match.path,
             &format!("{place}/policies"),
         ));
-        upstream_exists(operation, spec, &place, issues);
+        upstreams_exist(operation, spec, &place, issues);
+        issues.extend(traffic::traffic(operation, &place));
         if let Some(first) = first_at.insert(same(&operation.r#match), index) {
             issues.push(Issue::new(
                 format!("{place}/match"),
@@ -92,6 +62,15 @@ fn matching(matched: &OperationMatch, at: &str, issues: &mut Vec<Issue>) {
         note(issues, format!("{at}/method"), policy::method(&matched.method));
     }
     note(issues, format!("{at}/path"), path::template(&matched.path));
+    if let Some(regex) = &matched.path_regex {
+        note(issues, format!("{at}/pathRegex"), path::regex(regex));
+        if matched.path.contains('{') {
+            issues.push(Issue::new(
+                format!("{at}/path"),
+                "beside a `pathRegex`, the path is literal: where the expression is tried below",
+            ));
+        }
+    }
     for (header, text) in &matched.headers {
         let place = pointer::join(&format!("{at}/headers"), header);
         note(issues, place.clone(), headers::name(header));
@@ -105,22 +84,28 @@ fn matching(matched: &OperationMatch, at: &str, issues: &mut Vec<Issue>) {
     }
 }
 
-fn upstream_exists(operation: &OperationSpec, spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {
-    let Some(name) = operation
+fn upstreams_exist(operation: &OperationSpec, spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {
+    let traffic = operation.traffic.iter();
+    let shared = traffic
+        .clone()
+        .flat_map(|traffic| traffic.split.iter().enumerate())
+        .map(|(index, share)| (format!("{at}/traffic/split/{index}/upstream"), &share.upstream));
+    let mirrored = traffic
+        .flat_map(|traffic| traffic.mirror.iter().enumerate())
+        .map(|(index, mirror)| (format!("{at}/traffic/mirror/{index}/upstream"), &mirror.upstream));
+    let own = operation
         .upstream
-        .as_ref()
-        .filter(|name| !spec.upstreams.contains_key(*name))
-    else {
-        return;
-    };
-    let known: Vec<String> = spec.upstreams.keys().map(|known| format!("`{known}`")).collect();
-    issues.push(Issue::new(
-        format!("{at}/upstream"),
-        format!(
+        .iter()
+        .map(|name| (format!("{at}/upstream"), name));
+    let named = own.chain(shared).chain(mirrored);
+    for (place, name) in named.filter(|(_, name)| !spec.upstreams.contains_key(*name)) {
+        let known: Vec<String> = spec.upstreams.keys().map(|known| format!("`{known}`")).collect();
+        let detail = format!(
             "there is no upstream `{name}`; known upstreams: {}",
             known.join(", ")
-        ),
-    ));
+        );
+        issues.push(Issue::new(place, detail));
+    }
 }
 
 /// A match without what makes no difference: parameter names, the case of header names.

@@ -6,6 +6,8 @@ mod headers;
 mod metadata;
 mod path;
 mod policy;
+mod traffic;
+mod upstream;
 mod url;
 
 pub(crate) use self::{

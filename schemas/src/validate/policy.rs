@@ -85,7 +85,7 @@ fn one(policy: &Policy, path: Option<&str>, at: &str, issues: &mut Vec<Issue>) {
             headers::changes(&policy.response, &format!("{at}/response"), issues);
         }
         Policy::Rewrite(policy) => messages::rewrite(policy, path, at, issues),
-        Policy::Respond(policy) => messages::respond(policy, at, issues),
+        Policy::Respond(policy) => messages::respond(policy, path, at, issues),
         Policy::Timeout(policy) => limits::timeout(policy, at, issues),
         Policy::Retry(policy) => limits::retry(policy, at, issues),
         Policy::Cache(policy) => messages::cache(policy, at, issues),

@@ -201,13 +201,13 @@ fn of_served(served: &Served<'_>, upstreams: &Upstreams) -> Vec<Operation> {
         r#match: OperationMatch {
             method: served.method.method.to_owned(),
             path: path.to_owned(),
-            headers: BTreeMap::new(),
-            query: BTreeMap::new(),
+            ..OperationMatch::default()
         },
         summary: None,
         deprecated: false,
         policies: policies.clone(),
         upstream: way.as_ref().and_then(|way| way.upstream.clone()),
+        traffic: None,
     };
     paths.into_iter().map(at).collect()
 }
@@ -218,7 +218,11 @@ fn rewrite(served: &Served<'_>, path: Option<String>) -> Option<Policy> {
         .as_ref()
         .map(|it| it.query.clone())
         .unwrap_or_default();
-    let policy = RewritePolicy { path, query };
+    let policy = RewritePolicy {
+        path,
+        query,
+        ..RewritePolicy::default()
+    };
     (policy != RewritePolicy::default()).then(|| Policy::Rewrite(policy).canonical())
 }
 

@@ -194,6 +194,9 @@ fn is_plain(name: &str) -> bool {
 /// How faithfully the target is changed.
 pub(super) fn of_rewrite(scene: Scene<'_>, rewrite: &RewritePolicy) -> Fidelity {
     let query = &rewrite.query;
+    if rewrite.host.is_some() {
+        return unsupported("API Gateway asks upstreams for the host of their URL");
+    }
     if rewrite.path.as_deref().is_some_and(|path| path.contains('$')) {
         return unsupported("API Gateway takes `$` in a path for a variable");
     }
@@ -222,6 +225,9 @@ pub(super) fn of_rewrite(scene: Scene<'_>, rewrite: &RewritePolicy) -> Fidelity 
 pub(super) fn of_respond(scene: Scene<'_>, respond: &RespondPolicy) -> Fidelity {
     if let Err(unsupported) = only_rest(scene, "give no answers of their own") {
         return unsupported;
+    }
+    if respond.redirect.is_some() {
+        return unsupported("API Gateway's own answers are the same for all paths");
     }
     match mock::unwritable(respond) {
         Some(reason) => unsupported(reason),

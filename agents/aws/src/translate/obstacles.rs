@@ -67,6 +67,9 @@ fn of_upstreams(scene: Scene<'_>) -> Vec<String> {
                 "upstreams on ports below 1024 other than 80 and 443 (`{name}`)"
             ));
         }
+        for field in upstream.extras() {
+            obstacles.push(format!("`{field}` of upstream `{name}`"));
+        }
     }
     obstacles
 }
@@ -83,6 +86,9 @@ fn of_operations(scene: Scene<'_>) -> Vec<String> {
         let (method, path) = (&it.method, &it.path);
         if !it.headers.is_empty() || !it.query.is_empty() {
             obstacles.push(format!("operations by header or query (`{method} {path}`)"));
+        }
+        if let Some(lacking) = operation.beyond_one_upstream() {
+            obstacles.push(format!("{lacking} (`{method} {path}`)"));
         }
         if !METHODS.contains(&method.as_str()) {
             obstacles.push(format!("the method of `{method} {path}`"));

@@ -105,12 +105,13 @@ fn content_of(places: &RoutePlaces<'_>) -> RevisionContent {
                 method: method.clone(),
                 path: path.clone(),
                 headers: headers.clone(),
-                query: BTreeMap::new(),
+                ..OperationMatch::default()
             },
             summary: None,
             deprecated: false,
             policies: Vec::new(),
             upstream: None,
+            traffic: None,
         })
     });
     let operations: Vec<Operation> = operations.collect();

@@ -151,6 +151,11 @@ fn of_values(changes: &[&HeaderChanges]) -> Fidelity {
 }
 
 fn of_rewrite(rewrite: &RewritePolicy) -> Fidelity {
+    if rewrite.host.is_some() {
+        return unsupported(
+            "another host is said to Kong for a whole service; write it into the upstream's URL",
+        );
+    }
     let query = &rewrite.query;
     let mut names = query.set.keys().chain(&query.remove);
     let is_template_of_path = rewrite.path.as_deref().is_some_and(is_template);
@@ -179,6 +184,11 @@ fn is_template(value: &str) -> bool {
 }
 
 fn of_respond(respond: &RespondPolicy) -> Fidelity {
+    if respond.redirect.is_some() {
+        return unsupported(
+            "Kong's own answers are the same for all paths; write its `redirect` plugin as a `native` policy",
+        );
+    }
     let other = respond
         .headers
         .keys()

@@ -201,6 +201,7 @@ fn what_the_gateway_cannot_say_at_all_is_refused_by_name() {
         "operations": [
             {"match": {"method": "GET", "path": "/a", "query": {"b": "c"}}},
             {"match": {"method": "GET", "path": "/d"}, "upstream": "other"},
+            {"match": {"method": "GET", "path": "/", "pathRegex": "/e+"}},
         ],
     }));
     let error = refuse_inexpressible(&cannot).unwrap_err();
@@ -208,7 +209,8 @@ fn what_the_gateway_cannot_say_at_all_is_refused_by_name() {
     assert_eq!(
         error.message(),
         "the gateway cannot serve `orders`: it does not know APIs that are not REST, host names, \
-         operations by header or query (`GET /a`), operations with an upstream of their own (`GET /d`); \
+         operations by header or query (`GET /a`), operations with an upstream of their own (`GET /d`), \
+         operations by regular expression (`GET /`); \
          deploy it to another gateway, or change the API"
     );
 }

@@ -24,8 +24,7 @@ fn loss(policy: &str, fidelity: Fidelity) -> PolicyFidelity {
         operation: Some(OperationMatch {
             method: "GET".to_owned(),
             path: "/orders/{id}".to_owned(),
-            headers: Default::default(),
-            query: Default::default(),
+            ..OperationMatch::default()
         }),
         fidelity,
     }

@@ -38,7 +38,11 @@ impl Directives {
                 directives.read(directive);
             }
         }
-        if !given && headers.get(header::PRAGMA).is_some_and(|value| value == "no-cache") {
+        if !given
+            && headers
+                .get(header::PRAGMA)
+                .is_some_and(|value| value == "no-cache")
+        {
             directives.no_cache = true;
         }
         directives
@@ -50,7 +54,11 @@ impl Directives {
         let least = |known: Option<u64>| {
             // What cannot be read is stale (RFC 9111, section 4.2.1); what is too large is for ever.
             let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-            let seconds = if is_number { value.parse().unwrap_or(u64::MAX) } else { 0 };
+            let seconds = if is_number {
+                value.parse().unwrap_or(u64::MAX)
+            } else {
+                0
+            };
             Some(known.map_or(seconds, |known| known.min(seconds)))
         };
         match name.trim().to_ascii_lowercase().as_str() {
@@ -142,7 +150,10 @@ pub(crate) fn lifetime(
     {
         return None;
     }
-    let given = directives.shared_max_age.or(directives.max_age).map(Duration::from_secs);
+    let given = directives
+        .shared_max_age
+        .or(directives.max_age)
+        .map(Duration::from_secs);
     let given = given.or_else(|| until_expiry(headers, now));
     let stale = |seconds: Option<u64>| match directives.must_revalidate {
         true => Duration::ZERO,
@@ -161,19 +172,31 @@ pub(crate) fn lifetime(
 /// A stream of events has no end, and nobody is to wait for it.
 fn is_stream(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"))
+    kind.is_some_and(|kind| {
+        kind.as_bytes()
+            .to_ascii_lowercase()
+            .starts_with(b"text/event-stream")
+    })
 }
 
 fn age(headers: &HeaderMap) -> Duration {
     let age = headers.get(header::AGE).and_then(|value| value.to_str().ok());
-    Duration::from_secs(age.and_then(|age| age.trim().parse().ok()).unwrap_or(0).min(u64::from(u32::MAX)))
+    Duration::from_secs(
+        age.and_then(|age| age.trim().parse().ok())
+            .unwrap_or(0)
+            .min(u64::from(u32::MAX)),
+    )
 }
 
 /// What `Expires` gives, as far as it goes beyond `Date`; a date that cannot be read has passed.
 fn until_expiry(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let expires = headers.get(header::EXPIRES)?;
     let made = headers.get(header::DATE).and_then(date).unwrap_or(now);
-    Some(date(expires).and_then(|expires| expires.duration_since(made).ok()).unwrap_or_default())
+    Some(
+        date(expires)
+            .and_then(|expires| expires.duration_since(made).ok())
+            .unwrap_or_default(),
+    )
 }
 
 fn date(value: &HeaderValue) -> Option<SystemTime> {
@@ -184,9 +207,19 @@ fn date(value: &HeaderValue) -> Option<SystemTime> {
 pub(crate) fn vary(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
     let mut names = Vec::new();
     for value in headers.get_all(header::VARY) {
-        for name in value.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in value
+            .to_str()
+            .ok()?
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
             // `*` is no name.
-            names.push(HeaderName::try_from(name).ok().filter(|name| name.as_str() != "*")?);
+            names.push(
+                HeaderName::try_from(name)
+                    .ok()
+                    .filter(|name| name.as_str() != "*")?,
+            );
         }
     }
     names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
@@ -198,14 +231,19 @@ pub(crate) fn vary(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
 pub(crate) fn has_it_already(request: &HeaderMap, answer: &HeaderMap) -> bool {
     let mut wanted = request.get_all(header::IF_NONE_MATCH).iter().peekable();
     if wanted.peek().is_some() {
-        let tag = answer.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(opaque);
+        let tag = answer
+            .get(header::ETAG)
+            .and_then(|tag| tag.to_str().ok())
+            .map(opaque);
         return wanted.filter_map(|value| value.to_str().ok()).any(|value| {
             value.trim() == "*" || split(value).into_iter().any(|one| Some(opaque(one)) == tag)
         });
     }
     let since = request.get(header::IF_MODIFIED_SINCE).and_then(date);
     let changed = answer.get(header::LAST_MODIFIED).and_then(date);
-    since.zip(changed).is_some_and(|(since, changed)| changed <= since)
+    since
+        .zip(changed)
+        .is_some_and(|(since, changed)| changed <= since)
 }
 
 /// An entity tag as weak comparison sees it.
@@ -245,7 +283,12 @@ mod tests {
     /// Age, freshness, stale while revalidated and stale if there is an error, in seconds.
     fn told(lines: &[(&'static str, &'static str)], shared_credential: bool) -> Option<[u64; 4]> {
         let lifetime = lifetime(StatusCode::OK, &headers(lines), TTL, shared_credential, now())?;
-        let Lifetime { age, fresh, while_revalidate, if_error } = lifetime;
+        let Lifetime {
+            age,
+            fresh,
+            while_revalidate,
+            if_error,
+        } = lifetime;
         Some([age, fresh, while_revalidate, if_error].map(|time| time.as_secs()))
     }
 
@@ -255,20 +298,59 @@ mod tests {
             (&[][..], Some([0, 60, 0, 0])),
             (&[("cache-control", "max-age=10")], Some([0, 10, 0, 0])),
             (&[("cache-control", "max-age=100")], Some([0, 60, 0, 0])),
-            (&[("cache-control", "max-age=10, s-maxage=20")], Some([0, 20, 0, 0])),
-            (&[("cache-control", "MAX-AGE=\"10\""), ("cache-control", "max-age=20")], Some([0, 10, 0, 0])),
-            (&[("cache-control", "max-age=10"), ("age", "4")], Some([4, 10, 0, 0])),
+            (
+                &[("cache-control", "max-age=10, s-maxage=20")],
+                Some([0, 20, 0, 0]),
+            ),
+            (
+                &[
+                    ("cache-control", "MAX-AGE=\"10\""),
+                    ("cache-control", "max-age=20"),
+                ],
+                Some([0, 10, 0, 0]),
+            ),
+            (
+                &[("cache-control", "max-age=10"), ("age", "4")],
+                Some([4, 10, 0, 0]),
+            ),
             (&[("cache-control", "max-age=10"), ("age", "10")], None),
             (&[("cache-control", "max-age=0")], None),
             (&[("cache-control", "max-age=soon")], None),
-            (&[("cache-control", "max-age=99999999999999999999")], Some([0, 60, 0, 0])),
-            (&[("expires", "Sun, 22 Nov 2026 12:00:30 GMT")], Some([0, 30, 0, 0])),
-            (&[("expires", "Sun, 22 Nov 2026 12:00:30 GMT"), ("date", "Sun, 22 Nov 2026 12:00:20 GMT")], Some([0, 10, 0, 0])),
+            (
+                &[("cache-control", "max-age=99999999999999999999")],
+                Some([0, 60, 0, 0]),
+            ),
+            (
+                &[("expires", "Sun, 22 Nov 2026 12:00:30 GMT")],
+                Some([0, 30, 0, 0]),
+            ),
+            (
+                &[
+                    ("expires", "Sun, 22 Nov 2026 12:00:30 GMT"),
+                    ("date", "Sun, 22 Nov 2026 12:00:20 GMT"),
+                ],
+                Some([0, 10, 0, 0]),
+            ),
             (&[("expires", "0")], None),
-            (&[("expires", "0"), ("cache-control", "max-age=5")], Some([0, 5, 0, 0])),
-            (&[("cache-control", "max-age=5, stale-while-revalidate=7, stale-if-error=9")], Some([0, 5, 7, 9])),
-            (&[("cache-control", "max-age=0, stale-if-error=9")], Some([0, 0, 0, 9])),
-            (&[("cache-control", "max-age=5, stale-if-error=9, must-revalidate")], Some([0, 5, 0, 0])),
+            (
+                &[("expires", "0"), ("cache-control", "max-age=5")],
+                Some([0, 5, 0, 0]),
+            ),
+            (
+                &[(
+                    "cache-control",
+                    "max-age=5, stale-while-revalidate=7, stale-if-error=9",
+                )],
+                Some([0, 5, 7, 9]),
+            ),
+            (
+                &[("cache-control", "max-age=0, stale-if-error=9")],
+                Some([0, 0, 0, 9]),
+            ),
+            (
+                &[("cache-control", "max-age=5, stale-if-error=9, must-revalidate")],
+                Some([0, 5, 0, 0]),
+            ),
         ] {
             assert_eq!(told(lines, false), expected, "{lines:?}");
         }
@@ -288,12 +370,20 @@ mod tests {
         ] {
             assert_eq!(told(lines, false), None, "{lines:?}");
         }
-        assert_eq!(lifetime(StatusCode::NOT_FOUND, &HeaderMap::new(), TTL, false, now()), None);
+        assert_eq!(
+            lifetime(StatusCode::NOT_FOUND, &HeaderMap::new(), TTL, false, now()),
+            None
+        );
     }
 
     #[test]
     fn answers_to_credentials_that_only_the_upstream_checks_need_its_word_to_be_shared() {
-        for (value, kept) in [("max-age=10", false), ("public", true), ("s-maxage=10", true), ("must-revalidate", true)] {
+        for (value, kept) in [
+            ("max-age=10", false),
+            ("public", true),
+            ("s-maxage=10", true),
+            ("must-revalidate", true),
+        ] {
             assert_eq!(told(&[("cache-control", value)], true).is_some(), kept, "{value}");
         }
     }
@@ -302,43 +392,79 @@ mod tests {
     fn stale_answers_are_for_as_long_as_the_upstream_allows() {
         let lifetime = lifetime(
             StatusCode::OK,
-            &headers(&[("cache-control", "max-age=10, stale-while-revalidate=5, stale-if-error=20"), ("age", "2")]),
+            &headers(&[
+                (
+                    "cache-control",
+                    "max-age=10, stale-while-revalidate=5, stale-if-error=20",
+                ),
+                ("age", "2"),
+            ]),
             TTL,
             false,
             now(),
         )
         .unwrap();
-        let stale = |while_revalidate, if_error| Use::Stale { while_revalidate, if_error };
-        for (kept, expected) in [(7, Use::Fresh), (8, stale(true, true)), (12, stale(true, true)), (13, stale(false, true)), (28, stale(false, false))] {
+        let stale = |while_revalidate, if_error| Use::Stale {
+            while_revalidate,
+            if_error,
+        };
+        for (kept, expected) in [
+            (7, Use::Fresh),
+            (8, stale(true, true)),
+            (12, stale(true, true)),
+            (13, stale(false, true)),
+            (28, stale(false, false)),
+        ] {
             assert_eq!(lifetime.after(Duration::from_secs(kept)), expected, "{kept}");
         }
     }
 
     #[test]
     fn vary_is_a_set_of_names_and_a_star_is_everything() {
-        let names = |lines| vary(&headers(lines)).map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let names = |lines| {
+            vary(&headers(lines)).map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
         assert_eq!(names(&[]), Some(vec![]));
-        assert_eq!(names(&[("vary", "B, a"), ("vary", "b,")]), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(
+            names(&[("vary", "B, a"), ("vary", "b,")]),
+            Some(vec!["a".to_owned(), "b".to_owned()])
+        );
         assert_eq!(names(&[("vary", "a, *")]), None);
         assert_eq!(names(&[("vary", "a b")]), None);
     }
 
     #[test]
     fn a_caller_has_it_already_if_the_tag_or_else_the_date_says_so() {
-        let answer = [("etag", "W/\"a,b\""), ("last-modified", "Sun, 22 Nov 2026 12:00:00 GMT")];
+        let answer = [
+            ("etag", "W/\"a,b\""),
+            ("last-modified", "Sun, 22 Nov 2026 12:00:00 GMT"),
+        ];
         for (request, expected) in [
             (&[][..], false),
             (&[("if-none-match", "\"x\", \"a,b\"")], true),
             (&[("if-none-match", "W/\"a,b\"")], true),
             (&[("if-none-match", "*")], true),
             (&[("if-none-match", "\"a\"")], false),
-            (&[("if-none-match", "\"x\""), ("if-modified-since", "Sun, 22 Nov 2026 12:00:00 GMT")], false),
+            (
+                &[
+                    ("if-none-match", "\"x\""),
+                    ("if-modified-since", "Sun, 22 Nov 2026 12:00:00 GMT"),
+                ],
+                false,
+            ),
             (&[("if-modified-since", "Sun, 22 Nov 2026 12:00:00 GMT")], true),
             (&[("if-modified-since", "Sun, 22 Nov 2026 11:59:59 GMT")], false),
             (&[("if-modified-since", "yesterday")], false),
         ] {
-            assert_eq!(has_it_already(&headers(request), &headers(&answer)), expected, "{request:?}");
+            assert_eq!(
+                has_it_already(&headers(request), &headers(&answer)),
+                expected,
+                "{request:?}"
+            );
         }
-        assert!(!has_it_already(&headers(&[("if-none-match", "\"a\"")]), &HeaderMap::new()));
+        assert!(!has_it_already(
+            &headers(&[("if-none-match", "\"a\"")]),
+            &HeaderMap::new()
+        ));
     }
 }

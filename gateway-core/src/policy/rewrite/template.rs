@@ -28,6 +28,11 @@ impl Template {
             .any(|known| known == name)
     }
 
+    pub(super) fn is_rest(&self, name: &str) -> bool {
+        let last = self.0.last().filter(|segment| segment.rest);
+        last.is_some_and(|segment| segment.names.iter().any(|known| known == name))
+    }
+
     /// Parameters by name, decoded, from the match key of a path that the template matches.
     pub(super) fn find(&self, key: &[u8], base_segments: usize) -> Vec<(&str, Vec<u8>)> {
         let segments = key

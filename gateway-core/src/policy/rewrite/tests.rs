@@ -22,6 +22,10 @@ fn parameters_move_to_where_the_new_path_names_them() {
         ("/v2/{id}", "/{id}", "/base/42", "/v2/42"),
         ("/{b}/{a}/{b}", "/{a}/x/{b}", "/base/1/x/2", "/2/1/2"),
         ("/files/{path}", "/{path...}", "/base/a/b%20c", "/files/a/b%20c"),
+        ("/files/{path}", "/{path...}", "/base/a/b/", "/files/a/b/"),
+        ("/files/{path}", "/{path...}", "/base", "/files"),
+        ("/files/{path}", "/a/{path...}", "/base/a/", "/files/"),
+        ("/{path}", "/a/{path...}", "/base/a", "/"),
         ("/files/{path}/info", "/{path...}", "/base", "/files/info"),
         ("/{name}.xml", "/{name}.json", "/base/a.b.json", "/a.b.xml"),
         ("/{to}/{from}", "/{from}...{to}", "/base/main...dev", "/dev/main"),
@@ -70,6 +74,20 @@ fn the_query_loses_what_is_removed_and_gains_what_is_set() {
         path_only.query(Some(Cow::Borrowed("a=1"))).as_deref(),
         Some("a=1")
     );
+}
+
+#[test]
+fn the_host_is_a_fixed_one_or_the_callers() {
+    let asked = HeaderValue::from_static("a.test:8080");
+    let host = |host: &str| {
+        let rewrite = compiled(json!({"host": host}), None).expect("it compiles");
+        rewrite.host(&asked)
+    };
+    assert_eq!(host("{host}"), Some(asked.clone()));
+    assert_eq!(host("b.test"), Some(HeaderValue::from_static("b.test")));
+    let none = compiled(json!({"path": "/a"}), None).expect("it compiles");
+    assert_eq!(none.host(&asked), None);
+    compiled(json!({"host": "user@b.test"}), None).expect_err("no user names");
 }
 
 #[test]

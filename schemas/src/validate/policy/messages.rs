@@ -4,7 +4,9 @@ use super::{headers, method, not_empty, note, path, url, within};
 use crate::{
     issue::Issue,
     pointer,
-    policy::{CachePolicy, CorsPolicy, LogPolicy, Policy, RespondPolicy, RewritePolicy},
+    policy::{
+        CALLERS_HOST, CachePolicy, CorsPolicy, LogPolicy, Policy, Redirect, RespondPolicy, RewritePolicy,
+    },
 };
 
 /// Headers whose values are credentials.
@@ -66,7 +68,13 @@ fn allowed_origin(text: &str) -> Result<(), String> {
 /// `operation` is the template of the path of the operation that the policy is written at, if it is at one.
 pub(super) fn rewrite(policy: &RewritePolicy, operation: Option<&str>, at: &str, issues: &mut Vec<Issue>) {
     if *policy == RewritePolicy::default() {
-        issues.push(Issue::new(at, "needs a `path`, or changes of the `query`"));
+        issues.push(Issue::new(
+            at,
+            "needs a `path`, a `host`, or changes of the `query`",
+        ));
+    }
+    if let Some(host) = policy.host.as_ref().filter(|host| *host != CALLERS_HOST) {
+        note(issues, format!("{at}/host"), authority(host));
     }
     if let Some(path) = &policy.path {
         note(issues, format!("{at}/path"), target(path, operation));
@@ -126,6 +134,10 @@ fn missing(used: &[&str], template: &str) -> Option<String> {
 pub(crate) fn unknown_placeholder(policies: &[Policy], template: &str) -> Option<String> {
     policies.iter().find_map(|policy| match policy {
         Policy::Rewrite(rewrite) => missing(&placeholders(rewrite.path.as_deref()?), template),
+        Policy::Respond(respond) => missing(
+            &placeholders(respond.redirect.as_ref()?.path.as_deref()?),
+            template,
+        ),
         _ => None,
     })
 }
@@ -138,7 +150,22 @@ fn placeholders(template: &str) -> Vec<&str> {
         .collect()
 }
 
-pub(super) fn respond(policy: &RespondPolicy, at: &str, issues: &mut Vec<Issue>) {
+/// A host name that is no pattern, with or without a port.
+fn authority(text: &str) -> Result<(), String> {
+    let (name, port) = text.rsplit_once(':').unwrap_or((text, "80"));
+    if name.contains('*') || port.parse::<u16>().is_err() {
+        return Err(format!(
+            "`{text}` is not a host; write `api.example.com`, `api.example.com:8080` or `{CALLERS_HOST}`"
+        ));
+    }
+    url::hostname(name).map(drop)
+}
+
+/// `operation` is as for `rewrite`.
+pub(super) fn respond(policy: &RespondPolicy, operation: Option<&str>, at: &str, issues: &mut Vec<Issue>) {
+    if let Some(redirect) = &policy.redirect {
+        self::redirect(policy, redirect, operation, at, issues);
+    }
     within(issues, format!("{at}/status"), policy.status.into(), (200, 599));
     if policy.body.is_some() && matches!(policy.status, 204 | 205 | 304) {
         issues.push(Issue::new(
@@ -147,6 +174,53 @@ pub(super) fn respond(policy: &RespondPolicy, at: &str, issues: &mut Vec<Issue>)
         ));
     }
     headers::values(&policy.headers, &format!("{at}/headers"), issues);
+}
+
+fn redirect(
+    policy: &RespondPolicy,
+    redirect: &Redirect,
+    operation: Option<&str>,
+    at: &str,
+    issues: &mut Vec<Issue>,
+) {
+    if !matches!(policy.status, 301 | 302 | 303 | 307 | 308) {
+        issues.push(Issue::new(
+            format!("{at}/status"),
+            "a redirect has the status 301, 302, 303, 307 or 308",
+        ));
+    }
+    if policy
+        .headers
+        .keys()
+        .any(|name| name.eq_ignore_ascii_case("location"))
+    {
+        issues.push(Issue::new(
+            format!("{at}/headers/location"),
+            "`redirect` says where callers are sent; leave this header out",
+        ));
+    }
+    if *redirect == Redirect::default() {
+        issues.push(Issue::new(
+            format!("{at}/redirect"),
+            "needs another `scheme`, `host`, `port` or `path`, or callers would be sent where they are",
+        ));
+    }
+    if let Some(host) = &redirect.host {
+        let plain = match host.contains(['*', ':']) {
+            true => Err(format!("`{host}` is not a host; the port is said with `port`")),
+            false => url::hostname(host).map(drop),
+        };
+        note(issues, format!("{at}/redirect/host"), plain);
+    }
+    if redirect.port == Some(0) {
+        issues.push(Issue::new(
+            format!("{at}/redirect/port"),
+            "a port from 1 to 65535",
+        ));
+    }
+    if let Some(path) = &redirect.path {
+        note(issues, format!("{at}/redirect/path"), target(path, operation));
+    }
 }
 
 pub(super) fn cache(policy: &CachePolicy, at: &str, issues: &mut Vec<Issue>) {

@@ -141,6 +141,7 @@ pub(in crate::read) fn respond(method: &Method<'_>) -> Result<Policy, String> {
         status: answer.status,
         headers: answer.headers,
         body: answer.body.filter(|_| !bodiless),
+        redirect: None,
     }))
 }
 

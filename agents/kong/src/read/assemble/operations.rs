@@ -109,7 +109,7 @@ fn matches<'s>(
             method: method.clone(),
             path: path.clone(),
             headers: headers.clone(),
-            query: BTreeMap::new(),
+            ..OperationMatch::default()
         })
     })
 }
@@ -122,6 +122,7 @@ fn operation(matched: OperationMatch, policies: Vec<Policy>) -> Operation {
         deprecated: false,
         policies,
         upstream: None,
+        traffic: None,
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn respond(plugin: &Entity) -> Result<Policy, String> {
         status,
         headers,
         body,
+        redirect: None,
     }))
 }
 

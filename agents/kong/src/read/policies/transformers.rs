@@ -36,7 +36,10 @@ pub(super) fn request(plugin: &Entity, path_is_said: bool) -> Result<Vec<Policy>
             response: HeaderChanges::default(),
         })
     });
-    let rewrite = (!query.is_empty()).then_some(Policy::Rewrite(RewritePolicy { path: None, query }));
+    let rewrite = (!query.is_empty()).then_some(Policy::Rewrite(RewritePolicy {
+        query,
+        ..RewritePolicy::default()
+    }));
     Ok(headers.into_iter().chain(rewrite).collect())
 }
 
