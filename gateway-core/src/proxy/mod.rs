@@ -17,7 +17,14 @@ pub(crate) mod problem;
 mod replay;
 mod upgrade;
 
-use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{
@@ -69,6 +76,8 @@ struct Exchange<'a> {
     address: IpAddr,
     /// Whether refusals are to be said as gRPC does.
     grpc: bool,
+    /// How long a gRPC caller waits, if it says so.
+    deadline: Option<Duration>,
     started: Instant,
     route: Option<Arc<Route>>,
     request_id: Option<HeaderValue>,
@@ -88,10 +97,12 @@ struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     fn new(client: &'a Rc<Client>, headers: &HeaderMap) -> Self {
+        let grpc = grpc::is_call(headers);
         Self {
             client,
             address: client.origin(headers),
-            grpc: grpc::is_call(headers),
+            grpc,
+            deadline: if grpc { grpc::timeout(headers) } else { None },
             started: Instant::now(),
             route: None,
             request_id: None,
