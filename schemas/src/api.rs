@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 pub use crate::upstream::{
     ActiveCheck, BalancingAlgorithm, HashKey, HealthCheck, LoadBalancing, OutlierEjection, UpstreamEndpoint,
+    UpstreamProtocol,
 };
 use crate::{
     canonical::Fingerprint,
@@ -118,6 +119,9 @@ pub struct Upstream {
     #[serde(default = "default_connect_timeout_ms")]
     #[schema(minimum = 1, maximum = 600_000)]
     pub connect_timeout_ms: u32,
+    /// What is spoken to it. Absent means `http1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<UpstreamProtocol>,
     /// Further places that serve the same; requests are spread over all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<UpstreamEndpoint>,

@@ -25,6 +25,17 @@ fn default_weight() -> u32 {
     1
 }
 
+/// What is spoken to an upstream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, which gRPC needs: over TLS where the URL begins with `https`, else from the first byte on (h2c).
+    Http2,
+}
+
 /// How one of several endpoints is chosen for a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -163,6 +174,7 @@ impl Upstream {
             url,
             timeout_ms: crate::api::DEFAULT_TIMEOUT_MS,
             connect_timeout_ms: crate::api::DEFAULT_CONNECT_TIMEOUT_MS,
+            protocol: None,
             endpoints: Vec::new(),
             load_balancing: None,
             health_check: None,
@@ -186,6 +198,7 @@ impl Upstream {
     /// ```
     pub fn extras(&self) -> Vec<&'static str> {
         let used = [
+            ("protocol", self.protocol.is_some()),
             ("endpoints", !self.endpoints.is_empty()),
             ("loadBalancing", self.load_balancing.is_some()),
             ("healthCheck", self.health_check.is_some()),

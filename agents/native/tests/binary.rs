@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -172,6 +173,81 @@ fn it_serves_without_a_control_plane_and_stops_when_asked() {
     assert_eq!(gateway.0.wait().unwrap().code(), Some(0));
 }
 
+/// One process takes over from another at the same address: calls succeed all the while, and a long answer of the old
+/// process comes to its end.
+#[test]
+fn a_new_process_takes_over_while_the_old_one_ends_its_streams() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = upstream.local_addr().unwrap().to_string();
+    let (end, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || stream_first_and_answer(&upstream, ended));
+    let listen = free_address();
+    let start = |folder: &Path| {
+        let apis = folder.join("apis.yaml");
+        fs::write(&apis, APIS.replace("UPSTREAM", &address)).unwrap();
+        let admin = free_address().to_string();
+        let options = ["--control-plane", NOWHERE, "--join-token", "t", "--share-ports"];
+        let process = command(folder, &options)
+            .args(["--admin-listen", &admin, "--drain-seconds", "60"])
+            .args(["--listen", &listen.to_string()])
+            .arg("--apis")
+            .arg(&apis)
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for("the gateway to be there", || {
+            get(&format!("http://{admin}/healthz")).is_some_and(|status| status == 200)
+        });
+        Gateway(process)
+    };
+    let mut old = start(folders[0].path());
+    let mut streaming = std::net::TcpStream::connect(listen).unwrap();
+    streaming
+        .write_all(b"GET /legacy/stream HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let mut heard = [0; 512];
+    let length = streaming.read(&mut heard).unwrap();
+    assert!(
+        heard[..length].starts_with(b"HTTP/1.1 200"),
+        "{:?}",
+        &heard[..length]
+    );
+
+    let _new = start(folders[1].path());
+    let process = old.0.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &process])
+            .status()
+            .unwrap()
+            .success()
+    );
+    for _ in 0..100 {
+        assert_eq!(get(&format!("http://{listen}/legacy/hello")), Some(200));
+    }
+    assert!(old.0.try_wait().unwrap().is_none(), "it has a stream to end");
+    end.send(()).unwrap();
+    let mut rest = String::new();
+    streaming.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("last\r\n0\r\n\r\n"), "{rest:?}");
+    assert_eq!(old.0.wait().unwrap().code(), Some(0));
+}
+
+/// An upstream whose first answer goes on until it is told to end; all others are short.
+fn stream_first_and_answer(upstream: &TcpListener, ended: std::sync::mpsc::Receiver<()>) {
+    let (mut first, _) = upstream.accept().unwrap();
+    let _ = first.read(&mut [0; 4096]);
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+    first.write_all(head.as_bytes()).unwrap();
+    std::thread::spawn(move || {
+        let _ = ended.recv();
+        let _ = first.write_all(b"4\r\nlast\r\n0\r\n\r\n");
+    });
+    answer(upstream);
+}
+
 struct Gateway(Child);
 
 impl Drop for Gateway {
@@ -183,7 +259,6 @@ impl Drop for Gateway {
 
 /// An upstream that answers everything.
 fn answer(upstream: &TcpListener) {
-    use std::io::{Read as _, Write as _};
     for stream in upstream.incoming() {
         let mut stream = stream.unwrap();
         let _ = stream.read(&mut [0; 4096]);

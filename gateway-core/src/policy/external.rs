@@ -157,7 +157,9 @@ impl External {
     async fn read(&self, pool: &Pool, answer: Answer) -> Result<Verdict, Problem> {
         let (head, body) = answer.response.into_parts();
         let body = whole(body).await?;
-        pool.put(self.service.first.endpoint.id, answer.sender, Instant::now());
+        if let Some(sender) = answer.sender {
+            pool.put(self.service.first.endpoint.id, sender, Instant::now());
+        }
         if head.status.is_success() {
             return Ok(self.verdict(&head.headers));
         }

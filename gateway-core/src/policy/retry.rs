@@ -59,7 +59,7 @@ fn condition(outcome: &Result<Answer, SendError>) -> Option<RetryCondition> {
             Some(RetryCondition::ConnectFailure)
         }
         Err(SendError::Timeout) => Some(RetryCondition::Timeout),
-        Err(SendError::Broken(_)) => None,
+        Err(SendError::Broken(_) | SendError::Unprocessed(_)) => None,
     }
 }
 

@@ -31,6 +31,9 @@ use crate::{
     },
 };
 
+/// How often a request is sent again that an upstream has not looked at, without any policy.
+const UNTOUCHED: u32 = 2;
+
 /// A request that is about to be sent, once or more often.
 struct Outgoing {
     method: Method,
@@ -101,6 +104,8 @@ struct History {
     tried: Vec<u64>,
     /// How often it was sent again because a policy says so.
     again: u32,
+    /// How often it was sent again because nobody had looked at it.
+    untouched: u32,
     /// It tried an endpoint that was out; it does so once at most.
     has_tried: bool,
 }
@@ -122,7 +127,13 @@ impl Exchange<'_> {
         }
         let key = self.hash_key(upstream, &parts.headers);
         let host = &upstream.first.endpoint.authority;
-        let mut outgoing = Outgoing::new(parts, body, websocket.is_some(), retry.is_some(), host);
+        let mut outgoing = Outgoing::new(
+            parts,
+            body,
+            websocket.is_some(),
+            retry.is_some() || upstream.http2,
+            host,
+        );
         let mut history = History::default();
         loop {
             let mut choice = upstream.choose(&Wish {
@@ -137,12 +148,16 @@ impl Exchange<'_> {
             let request = outgoing.request(&endpoint.authority);
             let pool = &self.client.worker.pool;
             let began = Instant::now();
-            let outcome = send::send(pool, upstream, endpoint, began, route.timeout(), request).await;
+            let outcome = send::send(pool, upstream, endpoint, began, self.time_for(route), request).await;
             self.conclude(route, &mut choice, &outcome, began.elapsed());
             if failed(&outcome) && outgoing.can_be_sent_again() {
                 let elsewhere = trial && outgoing.harmless && upstream.members.len() > 1;
                 let pause = match elsewhere {
                     true => Some(Duration::ZERO),
+                    false if history.untouched < UNTOUCHED && is_untouched(&outcome) => {
+                        history.untouched += 1;
+                        Some(Duration::ZERO)
+                    }
                     false => retry.and_then(|retry| pause(retry, upstream, &outcome, &mut history)),
                 };
                 if let Some(pause) = pause {
@@ -206,7 +221,7 @@ impl Exchange<'_> {
             Key::Consumer => self.consumer.as_deref().map(str::as_bytes),
             Key::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
         };
-        named.map_or_else(|| of_address(self.client.address), hashed)
+        named.map_or_else(|| of_address(self.address), hashed)
     }
 }
 
@@ -223,6 +238,11 @@ fn failed(outcome: &Result<Answer, SendError>) -> bool {
         Ok(answer) => retry::is_unavailable(answer.response.status()),
         Err(_) => true,
     }
+}
+
+/// Whether the endpoint says that it did not begin with the request, so that sending it again repeats nothing.
+fn is_untouched(outcome: &Result<Answer, SendError>) -> bool {
+    matches!(outcome, Err(SendError::Unprocessed(_)))
 }
 
 /// How long to wait before the request is sent again, if the policy wants that and there is budget for it.

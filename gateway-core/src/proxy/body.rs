@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 
 use super::{cached::Recorder, completion::Completion, replay::Player};
-use crate::upstream::{load::Lease, pool::Pool};
+use crate::upstream::{load::Lease, multiplexed::Stream, pool::Pool};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +136,8 @@ pub(crate) struct UpstreamBody {
     pub(crate) idle_timeout: Duration,
     /// The request's place among those of the endpoint, where they are counted.
     pub(crate) lease: Option<Lease>,
+    /// Its place on a connection that requests share; free again when the body is done with.
+    pub(crate) _stream: Option<Stream>,
 }
 
 impl ResponseBody {

@@ -1,6 +1,6 @@
 //! Sending an admitted request on and its answer back.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request, response};
@@ -63,11 +63,25 @@ impl Exchange<'_> {
         let request = Request::from_parts(parts, body);
         let endpoint = &*upstream.first.endpoint;
         let pool = &self.client.worker.pool;
-        let sent = send::send(pool, upstream, endpoint, self.started, route.timeout(), request).await;
+        let sent = send::send(
+            pool,
+            upstream,
+            endpoint,
+            self.started,
+            self.time_for(route),
+            request,
+        )
+        .await;
         match sent {
             Ok(answer) => self.pass_back(route, Passed::plain(answer, endpoint.id), websocket),
             Err(error) => Err(self.failed(route, &error)),
         }
+    }
+
+    /// How long the upstream may take to the head of the response.
+    pub(super) fn time_for(&self, route: &Route) -> Duration {
+        let own = route.timeout();
+        self.deadline.map_or(own, |deadline| own.min(deadline))
     }
 
     pub(super) fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
@@ -134,7 +148,8 @@ impl Exchange<'_> {
         self.rewrite_answer(route, &mut parts);
         let body = UpstreamBody {
             incoming,
-            sender: Some(answer.sender),
+            sender: answer.sender,
+            _stream: answer.stream,
             may_upload: answer.may_upload,
             pool: Rc::clone(&self.client.worker.pool),
             endpoint: passed.endpoint,
@@ -181,7 +196,7 @@ impl Exchange<'_> {
                 UpstreamFailure::Timeout,
                 Problem::upstream_timeout(format!("The upstream of API `{api}` did not answer in time.")),
             ),
-            SendError::Broken(_) => (
+            SendError::Broken(_) | SendError::Unprocessed(_) => (
                 UpstreamFailure::Broken,
                 Problem::upstream_failed(format!(
                     "The upstream of API `{api}` broke off without an answer."

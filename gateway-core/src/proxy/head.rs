@@ -7,7 +7,7 @@ use http::{
 };
 use hyper::body::Incoming;
 
-use super::problem::Problem;
+use super::{grpc, problem::Problem};
 
 /// Names the request in logs, problems and at the upstream.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -130,8 +130,13 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         // The length of a chunked message is what its chunks say.
         headers.remove(header::CONTENT_LENGTH);
     }
+    let takes_trailers = headers.contains_key(header::TE) && grpc::is_call(headers);
     for name in HOP_BY_HOP {
         headers.remove(name);
+    }
+    if takes_trailers {
+        // Trailers pass through here, and gRPC servers insist on this.
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
 }
 

@@ -9,6 +9,7 @@ mod cached;
 pub(crate) mod client;
 pub(crate) mod completion;
 mod forward;
+mod grpc;
 pub(crate) mod head;
 mod mirror;
 pub(crate) mod origin;
@@ -16,7 +17,14 @@ pub(crate) mod problem;
 mod replay;
 mod upgrade;
 
-use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{
@@ -66,6 +74,10 @@ struct Exchange<'a> {
     client: &'a Client,
     /// Where the request came from: the connection's other end, or whom a trusted proxy there speaks for.
     address: IpAddr,
+    /// Whether refusals are to be said as gRPC does.
+    grpc: bool,
+    /// How long a gRPC caller waits, if it says so.
+    deadline: Option<Duration>,
     started: Instant,
     route: Option<Arc<Route>>,
     request_id: Option<HeaderValue>,
@@ -89,9 +101,12 @@ struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     fn new(client: &'a Client, headers: &HeaderMap) -> Self {
+        let grpc = grpc::is_call(headers);
         Self {
             client,
             address: client.origin(headers),
+            grpc,
+            deadline: if grpc { grpc::timeout(headers) } else { None },
             started: Instant::now(),
             route: None,
             request_id: None,
@@ -247,7 +262,8 @@ impl<'a> Exchange<'a> {
         };
         let id = text(&id);
         let status = problem.status;
-        let body = problem.body(id);
+        let mut body = problem.body(id);
+        let detail = self.grpc.then(|| problem.detail.clone());
         let mut headers = HeaderMap::new();
         if let Some(route) = self.route.clone() {
             if let Some(cors) = &route.chain.cors {
@@ -259,7 +275,16 @@ impl<'a> Exchange<'a> {
             route.chain.response.apply(&mut headers);
         }
         problem.write_headers(id, &mut headers);
-        self.own_answer(status, headers, body)
+        if let Some(detail) = &detail {
+            grpc::refuse(status, detail, &mut headers);
+            body = Bytes::new();
+        }
+        let mut response = self.own_answer(status, headers, body);
+        if detail.is_some() {
+            // What is counted and logged is why; gRPC's own answer is always this.
+            *response.status_mut() = StatusCode::OK;
+        }
+        response
     }
 
     /// Puts in what is known of limits. What changes responses comes after it and may take it away.

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     kind: &'static Kind,
-    detail: Cow<'static, str>,
+    pub(crate) detail: Cow<'static, str>,
     /// What is wrong where in the request's body, if more can be said than in a sentence.
     violations: Vec<Violation>,
     /// Headers beyond those that every problem has.

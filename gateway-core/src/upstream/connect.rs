@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{Endpoint, resolve::Resolution, tls};
 
@@ -29,12 +29,30 @@ const NEXT_ADDRESS: Duration = Duration::from_secs(1);
 
 /// Connects, TLS included. The caller sets the time limit.
 pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
+    connect_with(endpoint, tls::connector).await
+}
+
+/// The same for HTTP/2, which a server with TLS has to agree to.
+pub(crate) async fn connect_http2(endpoint: &Endpoint) -> io::Result<Stream> {
+    let stream = connect_with(endpoint, tls::http2_connector).await?;
+    match &stream {
+        Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() != Some(b"h2") => {
+            Err(io::Error::other("the upstream does not offer HTTP/2"))
+        }
+        _ => Ok(stream),
+    }
+}
+
+async fn connect_with(
+    endpoint: &Endpoint,
+    connector: fn() -> Result<TlsConnector, rustls::Error>,
+) -> io::Result<Stream> {
     let stream = to_any(&endpoint.resolution).await?;
     stream.set_nodelay(true)?;
     let Some(name) = &endpoint.tls else {
         return Ok(Stream::Plain(stream));
     };
-    let connector = tls::connector().map_err(io::Error::other)?;
+    let connector = connector().map_err(io::Error::other)?;
     let stream = connector.connect(name.clone(), stream).await?;
     Ok(Stream::Tls(Box::new(stream)))
 }

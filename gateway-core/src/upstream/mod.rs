@@ -11,6 +11,7 @@ pub(crate) mod fetch;
 pub(crate) mod gauges;
 mod latency;
 pub(crate) mod load;
+pub(crate) mod multiplexed;
 pub(crate) mod pool;
 mod resolve;
 pub(crate) mod send;
@@ -49,6 +50,8 @@ pub(crate) struct Upstream {
     /// The most requests that one endpoint has at the same time, and that wait for it.
     pub(crate) max_connections: Option<u32>,
     pub(crate) max_pending: u32,
+    /// Whether HTTP/2 is spoken to it.
+    pub(crate) http2: bool,
     pub(crate) balancer: Balancer,
     pub(crate) outlier: Option<Outlier>,
 }
@@ -89,15 +92,16 @@ impl Upstream {
             idle_timeout: described.idle_timeout_ms.map_or(pool::IDLE_TIME, milliseconds),
             max_connections: described.max_connections,
             max_pending: described.max_pending.unwrap_or_default(),
+            http2: described.protocol == Some(api::UpstreamProtocol::Http2),
             balancer: Balancer::new(balancing.algorithm, balancing.key.as_ref(), members.len())?,
             outlier: outlier(described, members.len()),
             members: members.into(),
         })
     }
 
-    /// Whether all there is to do is to send requests to its first endpoint.
+    /// Whether all there is to do is to send requests to its first endpoint, each over a connection of its own.
     pub(crate) fn is_plain(&self) -> bool {
-        self.members.len() == 1 && self.max_connections.is_none()
+        self.members.len() == 1 && self.max_connections.is_none() && !self.http2
     }
 }
 

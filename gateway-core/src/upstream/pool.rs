@@ -8,6 +8,7 @@ use std::{
 
 use hyper::client::conn::http1::SendRequest;
 
+use super::multiplexed::Multiplexed;
 use crate::proxy::body::RequestBody;
 
 /// The most idle connections a worker keeps to one endpoint.
@@ -21,6 +22,8 @@ pub(crate) const IDLE_TIME: Duration = Duration::from_secs(50);
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: RefCell<HashMap<u64, Vec<Idle>>>,
+    /// Those that requests share.
+    pub(crate) multiplexed: Multiplexed,
 }
 
 #[derive(Debug)]
@@ -53,6 +56,7 @@ impl Pool {
 
     /// Closes what has been idle for too long and forgets endpoints without connections.
     pub(crate) fn prune(&self, now: Instant) {
+        self.multiplexed.prune(now);
         self.idle.borrow_mut().retain(|_, connections| {
             connections.retain(|idle| !idle.sender.is_closed() && now < idle.until);
             !connections.is_empty()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri, header};
 use hyper::{
     body::{Body as _, Incoming},
     client::conn::http1::{self, SendRequest},
@@ -11,13 +11,16 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{Endpoint, Upstream, connect, pool::Pool};
+use super::{Endpoint, Upstream, connect, multiplexed::Stream, pool::Pool};
 use crate::proxy::body::RequestBody;
 
 /// A response head and the connection its body is still coming from.
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
-    pub(crate) sender: SendRequest<RequestBody>,
+    /// None where others use the connection, too.
+    pub(crate) sender: Option<SendRequest<RequestBody>>,
+    /// The request's place on such a connection.
+    pub(crate) stream: Option<Stream>,
     /// Whether the request's body may still be on its way.
     pub(crate) may_upload: bool,
 }
@@ -35,6 +38,8 @@ pub(crate) enum SendError {
     Timeout,
     #[error("the connection broke before a response came")]
     Broken(#[source] hyper::Error),
+    #[error("the upstream did not take the request")]
+    Unprocessed(#[source] hyper::Error),
 }
 
 impl SendError {
@@ -57,9 +62,19 @@ pub(crate) async fn send(
     mut request: Request<RequestBody>,
 ) -> Result<Answer, SendError> {
     let may_upload = !request.body().is_end_stream();
+    if upstream.http2 && !request.headers().contains_key(header::UPGRADE) {
+        let (response, stream) = pool.multiplexed.send(upstream, endpoint, limit, request).await?;
+        return Ok(Answer {
+            response,
+            sender: None,
+            stream: Some(stream),
+            may_upload,
+        });
+    }
     let answer = |response, sender| Answer {
         response,
-        sender,
+        sender: Some(sender),
+        stream: None,
         may_upload,
     };
     if let Some(mut sender) = kept(pool, endpoint, now).await {

@@ -9,12 +9,29 @@ use tracing::warn;
 /// The connector that trusts what the system trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured).
 /// Reading the roots takes a while, so it happens at the first TLS connection.
 pub(crate) fn connector() -> Result<TlsConnector, rustls::Error> {
-    static CONNECTOR: OnceLock<TlsConnector> = OnceLock::new();
-    if let Some(connector) = CONNECTOR.get() {
-        return Ok(connector.clone());
+    Ok(connectors()?.http1.clone())
+}
+
+/// The same for connections that speak HTTP/2 and nothing else.
+pub(crate) fn http2_connector() -> Result<TlsConnector, rustls::Error> {
+    Ok(connectors()?.http2.clone())
+}
+
+struct Connectors {
+    http1: TlsConnector,
+    http2: TlsConnector,
+}
+
+fn connectors() -> Result<&'static Connectors, rustls::Error> {
+    static CONNECTORS: OnceLock<Connectors> = OnceLock::new();
+    if let Some(connectors) = CONNECTORS.get() {
+        return Ok(connectors);
     }
-    let connector = connector_trusting(system_roots())?;
-    Ok(CONNECTOR.get_or_init(|| connector).clone())
+    let http1 = connector_trusting(system_roots())?;
+    let mut config = ClientConfig::clone(http1.config());
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let http2 = TlsConnector::from(Arc::new(config));
+    Ok(CONNECTORS.get_or_init(|| Connectors { http1, http2 }))
 }
 
 /// A connector that trusts these roots alone.

@@ -17,6 +17,7 @@ mod changes;
 mod draining;
 mod enforcement;
 mod external;
+mod grpc;
 mod heads;
 mod held_bodies;
 mod jwt;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{headers, note, url};
 use crate::{
-    api::{ActiveCheck, BalancingAlgorithm, HashKey, LoadBalancing, OutlierEjection, Upstream},
+    api::{
+        ActiveCheck, BalancingAlgorithm, HashKey, LoadBalancing, OutlierEjection, Upstream, UpstreamProtocol,
+    },
     issue::Issue,
     pointer,
 };
@@ -51,6 +53,12 @@ fn upstream(upstream: &Upstream, at: &str, issues: &mut Vec<Issue>) {
     endpoints(upstream, at, issues);
     if let Some(balancing) = &upstream.load_balancing {
         load_balancing(balancing, &format!("{at}/loadBalancing"), issues);
+    }
+    if upstream.health_check.is_some() && upstream.protocol == Some(UpstreamProtocol::Http2) {
+        issues.push(Issue::new(
+            format!("{at}/healthCheck"),
+            "endpoints are checked over HTTP/1.1; leave the check out where `protocol` is `http2`",
+        ));
     }
     if let Some(check) = &upstream.health_check {
         active_check(&check.active, &format!("{at}/healthCheck/active"), issues);
