@@ -18,7 +18,6 @@ mod client;
 mod listeners;
 mod report;
 mod running;
-
 mod translate;
 mod world;
 
