@@ -184,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn a_regular_expression_is_short_and_whole() {
+        assert_eq!(regex("/orders/[0-9]+"), Ok(()));
+        for refused in ["(", "/a)|(/b", "(a{1000}){1000}", &"a".repeat(1025)] {
+            regex(refused).expect_err(refused);
+        }
+        assert_eq!(
+            regex("/("),
+            Err("not a regular expression: unclosed group".to_owned())
+        );
+    }
+
+    #[test]
     fn templates_are_made_of_literals_and_parameters() {
         let paths = [
             "/",

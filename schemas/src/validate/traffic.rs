@@ -65,3 +65,46 @@ pub(super) fn traffic(operation: &OperationSpec, at: &str) -> Vec<Issue> {
     }
     issues
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn issues(fields: Value) -> Vec<String> {
+        let mut operation = json!({"match": {"method": "GET", "path": "/"}});
+        for (field, value) in fields.as_object().expect("fields") {
+            operation[field] = value.clone();
+        }
+        let operation = serde_json::from_value(operation).expect("an operation");
+        traffic(&operation, "").iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn shares_weigh_something_and_copies_are_few() {
+        let share = |weight: u32| json!({"upstream": "main", "weight": weight});
+        let mirror = json!({"upstream": "main", "perMillion": 1_000_001});
+        assert_eq!(
+            issues(
+                json!({"traffic": {"split": [share(1)], "sticky": {"cookie": "id"}, "mirror": [{"upstream": "a"}]}})
+            ),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            issues(json!({"upstream": "a", "traffic": {"split": [share(0)], "mirror": [mirror]}})),
+            [
+                "/traffic/split: takes the place of `upstream`; leave one of the two out",
+                "/traffic/split: at least one weight must be more than 0",
+                "/traffic/mirror/0/perMillion: a share from 0 to 1000000, which is every request",
+            ]
+        );
+        assert_eq!(
+            issues(json!({"traffic": {"sticky": {"header": "a b"}}})),
+            [
+                "/traffic/sticky: needs a `split` to be sticky to",
+                "/traffic/sticky: `a b` is not a header name: use letters, digits and `-`",
+            ]
+        );
+    }
+}

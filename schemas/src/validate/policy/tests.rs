@@ -181,6 +181,29 @@ fn messages() {
         &["/body: an answer of status 204 has no body"],
     );
     check(
+        "respond",
+        json!({"status": 200, "headers": {"location": "/a"}, "redirect": {}}),
+        &[
+            "/status: a redirect has the status 301, 302, 303, 307 or 308",
+            "/headers/location: `redirect` says where callers are sent; leave this header out",
+            "/redirect: needs another `scheme`, `host`, `port` or `path`, or callers would be sent where they are",
+        ],
+    );
+    check(
+        "respond",
+        json!({"status": 301, "redirect": {"host": "a.test:80", "port": 0, "path": "/{id}"}}),
+        &[
+            "/redirect/host: `a.test:80` is not a host; the port is said with `port`",
+            "/redirect/port: a port from 1 to 65535",
+            "/redirect/path: `{id}` is part of an operation's path; write this policy at the operation",
+        ],
+    );
+    check(
+        "rewrite",
+        json!({"host": "*.test"}),
+        &["/host: `*.test` is not a host; write `api.example.com`, `api.example.com:8080` or `{host}`"],
+    );
+    check(
         "cache",
         json!({"ttlSeconds": 0, "varyQuery": [""], "varyHeaders": ["a b"]}),
         &[
@@ -248,7 +271,7 @@ fn a_rewritten_path_has_only_parameters_that_its_operation_has() {
     check(
         "rewrite",
         json!({}),
-        &[": needs a `path`, or changes of the `query`"],
+        &[": needs a `path`, a `host`, or changes of the `query`"],
     );
 }
 

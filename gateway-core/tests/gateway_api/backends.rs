@@ -1,0 +1,134 @@
+//! Backends that answer with what they were asked, as those of the conformance suite do.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_tungstenite::accept_async;
+
+/// One backend.
+#[derive(Clone)]
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    /// The targets that it was asked for.
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Backend {
+    /// Starts a backend of this name.
+    pub(crate) async fn start(namespace: &str, app: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let identity = Arc::new((namespace.to_owned(), app.to_owned()));
+        let seen = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (identity, seen) = (Arc::clone(&identity), Arc::clone(&seen));
+                let service = service_fn(move |request| {
+                    let (identity, seen) = (Arc::clone(&identity), Arc::clone(&seen));
+                    async move { Ok::<_, Infallible>(answer(&identity, &seen, request).await) }
+                });
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(connection);
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// Starts a backend that sends every message back.
+    pub(crate) async fn websocket() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut socket = accept_async(stream).await.expect("a handshake");
+                    while let Some(Ok(message)) = socket.next().await {
+                        if message.is_text() {
+                            socket.send(message).await.expect("sent");
+                        }
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            asked: Arc::default(),
+        }
+    }
+
+    /// How often it was asked for this target.
+    pub(crate) fn times(&self, target: &str) -> usize {
+        let asked = self.asked.lock().expect("nobody panicked");
+        asked.iter().filter(|seen| *seen == target).count()
+    }
+}
+
+async fn answer(
+    (namespace, app): &(String, String),
+    seen: &Mutex<Vec<String>>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let target = request.uri().to_string();
+    seen.lock().expect("nobody panicked").push(target.clone());
+    if let Some((_, delay)) = target.split_once("delay=") {
+        tokio::time::sleep(duration(delay)).await;
+    }
+    let headers = request.headers();
+    let host = headers.get(header::HOST).map(text).unwrap_or_default();
+    let document = json!({
+        "path": target,
+        "host": host,
+        "method": request.method().as_str(),
+        "namespace": namespace,
+        "pod": format!("{app}-0"),
+        "headers": joined(headers),
+    });
+    let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
+    for asked in headers.get_all("x-echo-set-header") {
+        for pair in text(asked).split(',') {
+            let (name, value) = pair.split_once(':').expect("a name and a value");
+            let name: HeaderName = name.trim().parse().expect("a header name");
+            let value = HeaderValue::from_str(value.trim()).expect("a header value");
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// Each header's values, joined by commas.
+pub(crate) fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let of_name = |name: &HeaderName| {
+        let values: Vec<String> = headers.get_all(name).iter().map(text).collect();
+        (name.as_str().to_owned(), values.join(","))
+    };
+    headers.keys().map(of_name).collect()
+}
+
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+/// A duration as Kubernetes writes them, of one unit.
+pub(crate) fn duration(text: &str) -> Duration {
+    let number = |unit: &str| text.strip_suffix(unit).and_then(|number| number.parse().ok());
+    let milliseconds = number("ms").map(Duration::from_millis);
+    let seconds = number("s").map(Duration::from_secs);
+    milliseconds
+        .or(seconds)
+        .unwrap_or_else(|| panic!("`{text}` is no duration"))
+}

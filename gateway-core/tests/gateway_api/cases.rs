@@ -1,0 +1,188 @@
+//! The cases as the project writes them, and what is not for this gateway.
+
+use std::{collections::BTreeMap, fs};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::world::data;
+
+/// One test of the suite.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Test {
+    pub(crate) short_name: String,
+    pub(crate) features: Vec<String>,
+    pub(crate) manifests: Vec<String>,
+    #[serde(default, rename = "cases")]
+    cases: Option<Vec<Case>>,
+}
+
+/// One request and what must come of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Case {
+    pub(crate) request: Request,
+    /// What the backend must see, if it is not the request.
+    #[serde(default)]
+    pub(crate) expected_request: Option<Expected>,
+    /// The beginning of the backend's name; computed names are not here.
+    #[serde(default)]
+    pub(crate) backend: Value,
+    #[serde(default)]
+    pub(crate) namespace: Value,
+    #[serde(default)]
+    pub(crate) response: Response,
+    /// Where the answer sends callers.
+    #[serde(default)]
+    pub(crate) redirect_request: Option<Redirect>,
+    #[serde(default)]
+    pub(crate) backend_set_response_headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) mirrored_to: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Request {
+    pub(crate) host: Value,
+    pub(crate) path: Value,
+    pub(crate) method: Option<String>,
+    pub(crate) headers: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Expected {
+    pub(crate) request: Request,
+    pub(crate) absent_headers: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Response {
+    status_code: Option<Value>,
+    status_codes: Vec<Value>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) absent_headers: Vec<String>,
+    /// By name, each of these is good.
+    pub(crate) valid_header_values: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Redirect {
+    pub(crate) scheme: Option<String>,
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<String>,
+    pub(crate) path: Option<String>,
+}
+
+impl Response {
+    /// The status codes that are good.
+    pub(crate) fn statuses(&self) -> Vec<u64> {
+        let written = self.status_code.iter().chain(&self.status_codes);
+        let statuses: Vec<u64> = written.filter_map(Value::as_u64).collect();
+        if statuses.is_empty() { vec![200] } else { statuses }
+    }
+}
+
+impl Test {
+    /// Whether every gateway for HTTP must pass it.
+    pub(crate) fn is_core(&self) -> bool {
+        let basic = ["Gateway", "HTTPRoute", "ReferenceGrant"];
+        self.features
+            .iter()
+            .all(|feature| basic.contains(&feature.as_str()))
+    }
+
+    /// Its requests; where the suite computes them, as it computes them.
+    pub(crate) fn cases(&self) -> Vec<Case> {
+        let written = self.cases.clone().unwrap_or_default();
+        match self.short_name.as_str() {
+            "HTTPRouteBackendRequestHeaderModifier" => {
+                let all = all();
+                let same = all
+                    .iter()
+                    .find(|test| test.short_name == "HTTPRouteRequestHeaderModifier");
+                same.expect("the test that it repeats").cases()
+            }
+            "HTTPRouteServiceTypes" => [
+                "manual-endpointslices",
+                "headless",
+                "headless-manual-endpointslices",
+            ]
+            .map(|path| {
+                let mut case = written[0].clone();
+                case.request.path = format!("/{path}").into();
+                case
+            })
+            .into(),
+            "HTTPRouteHTTPSListener" => [
+                ("example.org", "infra-backend-v1", 200),
+                ("unknown-example.org", "", 404),
+                ("second-example.org", "infra-backend-v2", 200),
+            ]
+            .map(|(host, backend, status)| {
+                let mut case = written[0].clone();
+                case.request.host = host.into();
+                case.backend = backend.into();
+                case.response.status_code = Some(status.into());
+                case
+            })
+            .into(),
+            _ => written,
+        }
+    }
+}
+
+/// All tests, for HTTP or not.
+pub(crate) fn all() -> Vec<Test> {
+    let text = fs::read_to_string(data().join("cases.json")).expect("the cases can be read");
+    serde_json::from_str(&text).expect("the cases have their form")
+}
+
+/// Why a test says nothing of this gateway's traffic.
+pub(crate) fn not_applicable(test: &Test) -> Option<&'static str> {
+    let has = |feature: &str| test.features.iter().any(|own| own == feature);
+    for (feature, reason) in [
+        ("TCPRoute", "not HTTP"),
+        ("UDPRoute", "not HTTP"),
+        (
+            "TLSRoute",
+            "not HTTP: TLS is passed on, or its routes are refused",
+        ),
+        ("GRPCRoute", "routes of another kind, for gRPC"),
+    ] {
+        if has(feature) {
+            return Some(reason);
+        }
+    }
+    let computed = [
+        "HTTPRouteBackendProtocolWebSocket",
+        "HTTPRouteBackendRequestHeaderModifier",
+        "HTTPRouteRetry",
+    ];
+    let tells = test.cases.is_some() || computed.contains(&test.short_name.as_str());
+    let of_traffic = has("BackendTLSPolicy") && !test.short_name.ends_with("Bump");
+    (!tells && !of_traffic).then_some("only conditions of Kubernetes objects, no request")
+}
+
+/// What the gateway, or the translation, does not have.
+pub(crate) fn not_served(test: &Test) -> Option<&'static str> {
+    let has = |feature: &str| test.features.iter().any(|own| own == feature);
+    if has("BackendTLSPolicy") {
+        return Some("upstreams with an authority of their own are not translated");
+    }
+    if has("GatewayFrontendClientCertificateValidation") {
+        return Some("callers' certificates are not translated");
+    }
+    Some(match test.short_name.as_str() {
+        "HTTPRouteBackendProtocolH2C" => "upstreams are not asked in HTTP/2 without TLS",
+        "HTTPRouteRetry" => "retries by status are not translated",
+        "HTTPRouteHTTPSListenerDetectMisdirectedRequests" => {
+            "a connection may be used for all hosts, whatever name was asked for in its handshake"
+        }
+        _ => return None,
+    })
+}

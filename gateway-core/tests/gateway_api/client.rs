@@ -1,0 +1,85 @@
+//! Requests as they are written, each on a connection of its own.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::backends::joined;
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) method: String,
+    pub(crate) host: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: BTreeMap<String, String>,
+    /// What the backend says it was asked; null if the gateway answered.
+    pub(crate) seen: Value,
+}
+
+/// Where a gateway listens, and how to trust it if that is with TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+pub(crate) async fn send(door: &Door, ask: &Ask) -> Answer {
+    let stream = TcpStream::connect(door.address)
+        .await
+        .expect("the gateway listens");
+    match &door.tls {
+        None => exchange(stream, ask).await,
+        Some(trust) => {
+            let name = ask.host.split(':').next().unwrap_or_default().to_owned();
+            let name = ServerName::try_from(name).expect("a server name");
+            let connector = TlsConnector::from(Arc::clone(trust));
+            let stream = connector.connect(name, stream).await.expect("TLS");
+            exchange(stream, ask).await
+        }
+    }
+}
+
+async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ask: &Ask) -> Answer {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+    tokio::spawn(connection);
+    let mut request = Request::builder()
+        .method(ask.method.as_str())
+        .uri(&ask.path)
+        .header("host", &ask.host);
+    for (name, value) in &ask.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Empty::<Bytes>::new()).expect("a request");
+    let response = sender.send_request(request).await.expect("an answer");
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.expect("a whole answer").to_bytes();
+    let seen: Value = serde_json::from_slice(&body).unwrap_or_default();
+    Answer {
+        status: head.status,
+        headers: joined(&head.headers),
+        seen: if seen["pod"].is_string() {
+            seen
+        } else {
+            Value::Null
+        },
+    }
+}
