@@ -15,6 +15,7 @@ use crate::{
     core::Core,
     guard::framing_is_the_same_in_every_cut,
     options::GatewayOptions,
+    policy::limits::Stores,
     proxy::head,
     router::{path::NormalPath, rule::RequestView},
 };
@@ -97,7 +98,12 @@ pub fn configuration(bytes: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let core = Core::new(1, &GatewayOptions::default(), runtime.handle().clone());
+    let core = Core::new(
+        1,
+        &GatewayOptions::default(),
+        Stores::default(),
+        runtime.handle().clone(),
+    );
     let name: ExternalRef = config.external_ref.clone();
     if core.put(config).is_err() {
         return;

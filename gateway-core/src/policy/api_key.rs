@@ -79,7 +79,7 @@ impl ApiKeys {
             match keys.entry(hash) {
                 Entry::Vacant(vacant) => drop(vacant.insert(compiled)),
                 Entry::Occupied(mut other) if lasts_longer(&compiled, other.get()) => {
-                    drop(other.insert(compiled))
+                    drop(other.insert(compiled));
                 }
                 Entry::Occupied(_) => {}
             }

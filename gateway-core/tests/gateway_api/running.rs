@@ -182,6 +182,7 @@ fn certificate() -> Certificate {
         listen: "127.0.0.1:0".parse().expect("an address"),
         certificate_file: folder.path().join("cert.pem"),
         key_file: folder.path().join("key.pem"),
+        certificate_dir: None,
     };
     std::fs::write(&options.certificate_file, cert.pem()).expect("written");
     std::fs::write(&options.key_file, signing_key.serialize_pem()).expect("written");

@@ -71,6 +71,7 @@ fn api(reference: &str, hosts: &[Option<String>], world: &World, operations: &[V
         fingerprint: Fingerprint::of_value(&content),
         content: serde_json::from_value(content).expect("content of a revision"),
         secret_hashes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
     }
 }
 

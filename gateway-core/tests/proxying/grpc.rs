@@ -127,7 +127,7 @@ async fn serve(request: Request<Incoming>) -> Result<Response<Frames>, std::conv
     ]);
     let end = futures_util::stream::once(async { Ok(Frame::trailers(trailers)) });
     let body = http_body_util::StreamBody::new(echoed.chain(end));
-    let mut response = Response::new(body.boxed());
+    let mut response = Response::new(http_body_util::BodyExt::boxed(body));
     let kind = http::HeaderValue::from_static("application/grpc");
     response.headers_mut().insert("content-type", kind);
     Ok(response)

@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "these are tests, helpers included"
+    clippy::print_stdout,
+    reason = "these are tests, helpers included, and say what they skip"
 )]
 
 mod access_log;

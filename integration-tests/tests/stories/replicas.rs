@@ -120,7 +120,7 @@ async fn titles(vendor: &Vendor) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let served = |api: &Value| {
         let stages = api["stages"].as_object().unwrap();
-        let stage = stages.values().next().expect("a stage serves it");
+        let stage = stages.values().next().unwrap();
         let deployment = &api["deployments"][stage["deploymentId"].as_str().unwrap()];
         text(&deployment["snapshot"]["settings"]["title"])
     };

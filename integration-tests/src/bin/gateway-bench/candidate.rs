@@ -8,7 +8,7 @@ use gatehouse_integration_tests::wait;
 use crate::{
     figures::{Comparison, Cost, Wanted},
     load::Load,
-    process_cost::{cpu_time, resident_kib_of_all},
+    process_cost::{children, cpu_time, resident_kib},
     scenarios::Effort,
 };
 
@@ -102,4 +102,15 @@ async fn measure(candidate: &Candidate, load: Load, cost: &mut Cost) -> anyhow::
     cost.requests_per_second.push(requests / took.as_secs_f64());
     cost.resident_kib = resident_kib_of_all(candidate.process)?;
     Ok(())
+}
+
+/// Resident memory of a process and all its descendants, in KiB. What they share is counted for each.
+fn resident_kib_of_all(root: u32) -> anyhow::Result<u64> {
+    let mut total = 0;
+    let mut pending = vec![root];
+    while let Some(process) = pending.pop() {
+        total += resident_kib(process)?;
+        pending.extend(children(process));
+    }
+    Ok(total)
 }

@@ -32,7 +32,7 @@ fn own_ticks(process: u32) -> anyhow::Result<u64> {
     Ok(field(11)? + field(12)?)
 }
 
-fn children(process: u32) -> Vec<u32> {
+pub(crate) fn children(process: u32) -> Vec<u32> {
     let listed = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
     listed
         .unwrap_or_default()
@@ -49,15 +49,4 @@ pub(crate) fn resident_kib(process: u32) -> anyhow::Result<u64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .context("no VmRSS in /proc/PID/status")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
-}
-
-/// Resident memory of a process and all its descendants, in KiB. What they share is counted for each.
-pub(crate) fn resident_kib_of_all(root: u32) -> anyhow::Result<u64> {
-    let mut total = 0;
-    let mut pending = vec![root];
-    while let Some(process) = pending.pop() {
-        total += resident_kib(process)?;
-        pending.extend(children(process));
-    }
-    Ok(total)
 }
