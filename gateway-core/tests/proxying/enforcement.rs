@@ -277,7 +277,7 @@ async fn every_policy_type_is_enforced_or_said_not_to_be_and_security_fails_clos
             policy.is_security(),
         ) {
             (Fidelity::Exact | Fidelity::Approximated { .. }, _) | (Fidelity::Unsupported { .. }, false) => {
-                applied.expect(kind)
+                applied.expect(kind);
             }
             (Fidelity::Unsupported { reason }, true) => match applied.expect_err(kind) {
                 ApplyError::Policy { reason: told, .. } => assert_eq!(told, *reason),
