@@ -5,7 +5,7 @@
 //! that an old and a new one are both good for a while.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -76,12 +76,9 @@ impl ApiKeys {
                 expires_at: key.expires_at,
             };
             // Of two secrets with the same value, the one that is good for longer counts, else the first.
-            match keys.entry(hash) {
-                Entry::Vacant(vacant) => drop(vacant.insert(compiled)),
-                Entry::Occupied(mut other) if lasts_longer(&compiled, other.get()) => {
-                    drop(other.insert(compiled));
-                }
-                Entry::Occupied(_) => {}
+            let other = keys.get(&hash);
+            if other.is_none_or(|other| lasts_longer(&compiled, other)) {
+                keys.insert(hash, compiled);
             }
         }
         let challenge = HeaderValue::try_from(format!("ApiKey name=\"{}\"", policy.name));
