@@ -96,6 +96,7 @@ pub fn configuration(bytes: &[u8]) {
         return;
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .expect("a runtime");
     let core = Core::new(

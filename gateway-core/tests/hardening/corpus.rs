@@ -52,7 +52,7 @@ pub(crate) const CORPUS: &[Case] = &[
     case("a smuggled-looking body", "POST {t}/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\nConnection: close\r\n\r\nGET {t}/smuggled HTTP/1.1\r\n\r\n    ", &[200]),
     // Content-Length beside Transfer-Encoding.
     differs("CL.TE", "POST {t}/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGPOST {t}/2 HTTP/1.1\r\nHost: a\r\n\r\n", &[400], STRICT_LENGTH),
-    differs("TE.CL", "POST {t}/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n2e\r\nGET {t}/smuggled HTTP/1.1\r\nHost: a\r\n\r\n0\r\n\r\n", &[400], STRICT_LENGTH),
+    differs("TE.CL", "POST {t}/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n23\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n\r\n0\r\n\r\n", &[400], STRICT_LENGTH),
     differs("CL.0 with TE", "POST {t}/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", &[400], STRICT_LENGTH),
     differs("TE in HTTP/1.0", "POST {t} HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", &[400], "HTTP/1.0 has no Transfer-Encoding; a server that ignores it takes the chunks for a request"),
     // Transfer-Encoding in disguise.
