@@ -1,7 +1,8 @@
-//! Health, metrics and what is served: `/healthz`, `/readyz`, `/metrics`, `/config`, `/routes`, `/explain`; and the
-//! cache: `/cache/purge`.
+//! Health, metrics, what is served, and the cache: `/healthz`, `/readyz`, `/metrics`, `/config`, `/routes`, `/explain`,
+//! `/cache/purge`.
 
 mod inspect;
+
 mod purge;
 
 use std::{convert::Infallible, net::IpAddr, sync::Arc};

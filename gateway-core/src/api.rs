@@ -26,6 +26,7 @@ pub(crate) struct Api {
     pub(crate) name: Arc<str>,
     pub(crate) hosts: Vec<HostPattern>,
     pub(crate) routes: Vec<Placed<Route>>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) metrics: Arc<ApiMetrics>,
 }
 
@@ -39,13 +40,13 @@ pub(crate) struct Route {
     pub(crate) base_segments: usize,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) chain: Arc<Chain>,
-    /// A number that no other route has, of this revision or another one.
-    pub(crate) scope: u64,
     /// Changes of the request for this upstream alone.
     pub(crate) headers: Changes,
     /// Where the requests go in place of the upstream.
     pub(crate) split: Option<Split>,
     pub(crate) mirrors: Vec<Mirror>,
+    /// A number that no other route has, of this revision or another one.
+    pub(crate) scope: u64,
 }
 
 impl Route {
@@ -72,11 +73,16 @@ impl Api {
         let mut api = Self {
             hosts: hosts(&config)?,
             routes: Vec::new(),
+            upstreams: Vec::new(),
             config,
             name,
             metrics,
         };
-        api.routes = Build::new(&api, parts)?.routes()?;
+        let build = Build::new(&api, parts)?;
+        let routes = build.routes()?;
+        let upstreams = build.upstreams.values().cloned().collect();
+        api.routes = routes;
+        api.upstreams = upstreams;
         Ok(api)
     }
 }
@@ -135,10 +141,8 @@ impl<'a> Build<'a> {
         let config = &*api.config;
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.content.upstreams {
-            let upstream = parts
-                .endpoints
-                .upstream(upstream)
-                .map_err(|reason| invalid(config, reason))?;
+            let upstream = Upstream::compile(upstream, parts.endpoints)
+                .map_err(|reason| invalid(config, format!("upstream `{name}`: {reason}")))?;
             upstreams.insert(name.as_str(), Arc::new(upstream));
         }
         let base =
@@ -243,10 +247,10 @@ impl<'a> Build<'a> {
             base_segments: self.base_segments,
             upstream: Arc::clone(upstream),
             chain,
-            scope: cache::next_scope(),
             headers: Changes::default(),
             split: None,
             mirrors: Vec::new(),
+            scope: cache::next_scope(),
         })
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     snapshot::Store,
     table::Table,
     tls::{Authorities, CertificateError, Tls},
-    upstream::Endpoints,
+    upstream::{Endpoints, gauges},
     worker::{Lifetimes, Listeners, Shared},
 };
 
@@ -85,7 +85,7 @@ impl Core {
             shared,
             listeners: Arc::default(),
             authorities: Mutex::default(),
-            endpoints: Endpoints::default(),
+            endpoints: Endpoints::new(runtime.clone()),
             compiler: Compiler::new(runtime, Arc::clone(&answers)),
             answers,
             metrics,
@@ -211,8 +211,11 @@ impl Core {
 
     /// The metrics in Prometheus' text format.
     pub(crate) fn metrics_text(&self) -> String {
-        let apis = self.shared.table.load().apis.len();
+        let table = self.shared.table.load();
+        let apis = table.apis.len();
         let mut text = self.metrics.text();
+        let upstreams = table.apis.values().map(|api| (&*api.name, &*api.upstreams));
+        text.push_str(&gauges::text(upstreams));
         text.push_str(
             "# HELP gatehouse_gateway_apis APIs being served.\n# TYPE gatehouse_gateway_apis gauge\n",
         );

@@ -50,6 +50,8 @@ struct Counters {
     buckets: [AtomicU64; BUCKETS.len() + 1],
     microseconds: AtomicU64,
     failures: [AtomicU64; UpstreamFailure::ALL.len()],
+    retries: AtomicU64,
+    ejections: AtomicU64,
 }
 
 impl ApiMetrics {
@@ -77,6 +79,20 @@ impl ApiMetrics {
     pub(crate) fn failure(&self, worker: usize, failure: UpstreamFailure) {
         if let Some(counters) = self.workers.get(worker) {
             counters.failures[failure as usize].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts one request that is sent again.
+    pub(crate) fn retry(&self, worker: usize) {
+        if let Some(counters) = self.workers.get(worker) {
+            counters.retries.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts one endpoint that is ejected.
+    pub(crate) fn ejection(&self, worker: usize) {
+        if let Some(counters) = self.workers.get(worker) {
+            counters.ejections.fetch_add(1, Relaxed);
         }
     }
 
@@ -171,7 +187,38 @@ fn write(apis: &[(String, Arc<ApiMetrics>)], text: &mut String) {
             }
         }
     }
+    write_counter(
+        apis,
+        text,
+        "gatehouse_gateway_upstream_retries_total",
+        "Requests sent to an upstream once more.",
+        |counters| &counters.retries,
+    );
+    write_counter(
+        apis,
+        text,
+        "gatehouse_gateway_upstream_ejections_total",
+        "Times an endpoint of an upstream was ejected.",
+        |counters| &counters.ejections,
+    );
     write_durations(apis, text);
+}
+
+/// Writes one counter without further labels, for APIs where it has counted something.
+fn write_counter(
+    apis: &[(String, Arc<ApiMetrics>)],
+    text: &mut String,
+    name: &str,
+    help: &str,
+    pick: impl Fn(&Counters) -> &AtomicU64,
+) {
+    family(text, name, "counter", help);
+    for (api, metrics) in apis {
+        let count = metrics.sum(&pick);
+        if count > 0 {
+            line(text, name, api, "", count);
+        }
+    }
 }
 
 fn write_durations(apis: &[(String, Arc<ApiMetrics>)], text: &mut String) {
@@ -212,11 +259,15 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-fn line(text: &mut String, name: &str, api: &str, label: &str, value: impl std::fmt::Display) {
-    let api = api
-        .replace('\\', "\\\\")
+/// A text as the value of a label.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
         .replace('"', "\\\"")
-        .replace('\n', "\\n");
+        .replace('\n', "\\n")
+}
+
+fn line(text: &mut String, name: &str, api: &str, label: &str, value: impl std::fmt::Display) {
+    let api = escaped(api);
     let comma = if label.is_empty() { "" } else { "," };
     let _ = writeln!(text, "{name}{{api=\"{api}\"{comma}{label}}} {value}");
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use crate::upstream::{
+    ActiveCheck, BalancingAlgorithm, HashKey, HealthCheck, LoadBalancing, OutlierEjection, UpstreamEndpoint,
+};
 use crate::{
     canonical::Fingerprint,
     policy::{HeaderChanges, Policy},
@@ -103,7 +106,8 @@ pub enum DocumentSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Upstream {
-    /// `http` or `https`, host, optional port, optional path put before the request's.
+    /// `http` or `https`, host, optional port, optional path put before the request's. Where there are `endpoints`,
+    /// it is one of them, with the weight 1 unless they name it again.
     #[schema(format = "uri", example = "https://orders.internal:8443")]
     pub url: String,
     /// From the request's first byte sent to the response's head received, in milliseconds; then 504.
@@ -114,14 +118,42 @@ pub struct Upstream {
     #[serde(default = "default_connect_timeout_ms")]
     #[schema(minimum = 1, maximum = 600_000)]
     pub connect_timeout_ms: u32,
+    /// Further places that serve the same; requests are spread over all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<UpstreamEndpoint>,
+    /// How requests are spread over several endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancing: Option<LoadBalancing>,
+    /// How it is found out which endpoints work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// When one of several endpoints is left out for how it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlier: Option<OutlierEjection>,
+    /// The most requests that each endpoint has at the same time, from each gateway; further ones wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub max_connections: Option<u32>,
+    /// The most requests that wait for an endpoint with `maxConnections`, `connectTimeoutMs` at most; then 503.
+    /// Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1_000_000)]
+    pub max_pending: Option<u32>,
+    /// How long an unused connection is kept, in milliseconds. Write less than what the upstream itself allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    pub idle_timeout_ms: Option<u32>,
 }
 
+pub(crate) const DEFAULT_TIMEOUT_MS: u32 = 30_000;
+pub(crate) const DEFAULT_CONNECT_TIMEOUT_MS: u32 = 5_000;
+
 fn default_timeout_ms() -> u32 {
-    30_000
+    DEFAULT_TIMEOUT_MS
 }
 
 fn default_connect_timeout_ms() -> u32 {
-    5_000
+    DEFAULT_CONNECT_TIMEOUT_MS
 }
 
 /// One operation and what holds for it beyond the API's policies.

@@ -37,4 +37,5 @@ pub mod settings_form;
 pub mod status;
 pub mod three_way;
 pub mod time;
+pub mod upstream;
 mod validate;

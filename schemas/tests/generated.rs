@@ -141,15 +141,17 @@ fn defaults_in_the_schema_are_what_reading_gives() {
     assert_eq!(default("ApiKeyPolicy/properties/name"), Some(json!(policy.name)));
 }
 
-/// The page about policies, which people write.
-fn policies_page() -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/policies.md");
+/// A page that people write.
+fn page(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name);
     fs::read_to_string(path).expect("the page can be read")
 }
 
 #[test]
 fn the_page_about_policies_says_of_every_type_what_is_so() {
-    let page = policies_page();
+    let page = page("policies.md");
     let rows: Vec<Vec<&str>> = page
         .lines()
         .filter(|line| line.starts_with("| `"))
@@ -174,18 +176,19 @@ fn the_page_about_policies_says_of_every_type_what_is_so() {
 }
 
 #[test]
-fn the_examples_on_the_page_about_policies_are_read() {
-    let page = policies_page();
-    let blocks: Vec<&str> = page
-        .split("```yaml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("```"))
-        .map(|(block, _)| block)
-        .collect();
-    assert!(!blocks.is_empty());
-    for value in blocks.into_iter().flat_map(documents) {
-        if let Err(issues) = parse::document(&value) {
-            panic!("{issues:?} in {value}");
+fn the_examples_on_the_pages_about_policies_and_upstreams_are_read() {
+    for page in ["policies.md", "upstreams.md"].map(page) {
+        let blocks: Vec<&str> = page
+            .split("```yaml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split_once("```"))
+            .map(|(block, _)| block)
+            .collect();
+        assert!(!blocks.is_empty());
+        for value in blocks.into_iter().flat_map(documents) {
+            if let Err(issues) = parse::document(&value) {
+                panic!("{issues:?} in {value}");
+            }
         }
     }
 }

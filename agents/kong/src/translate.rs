@@ -61,6 +61,9 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
         if upstream.url.contains("$(") {
             obstacles.push(format!("`$(` in the URL of upstream `{name}`"));
         }
+        for field in upstream.extras() {
+            obstacles.push(format!("`{field}` of upstream `{name}`"));
+        }
     }
     for operation in &content.operations {
         let it = &operation.r#match;

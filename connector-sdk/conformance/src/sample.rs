@@ -26,9 +26,9 @@ pub(crate) fn environment_id() -> EnvironmentId {
 /// What an API is that answers below a base path.
 pub(crate) fn content(base_path: &str) -> RevisionContent {
     let upstream = Upstream {
-        url: "http://127.0.0.1:10009".to_owned(),
         timeout_ms: 1_000,
         connect_timeout_ms: 1_000,
+        ..Upstream::at("http://127.0.0.1:10009".to_owned())
     };
     RevisionContent {
         display_name: base_path.trim_start_matches('/').to_owned(),

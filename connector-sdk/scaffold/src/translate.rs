@@ -66,6 +66,11 @@ fn obstacles(content: &RevisionContent) -> Vec<String> {
     if !content.hostnames.is_empty() {
         obstacles.push("host names".to_owned());
     }
+    for (name, upstream) in &content.upstreams {
+        for field in upstream.extras() {
+            obstacles.push(format!("`{field}` of upstream `{name}`"));
+        }
+    }
     for operation in &content.operations {
         let it = &operation.r#match;
         if !it.headers.is_empty() || !it.query.is_empty() {
@@ -134,11 +139,7 @@ pub(crate) fn service(content: &RevisionContent, digests: &Digests) -> Service {
 }
 
 /// What an upstream is as far as the gateway does not say.
-const DEFAULT_UPSTREAM: Upstream = Upstream {
-    url: String::new(),
-    timeout_ms: 30_000,
-    connect_timeout_ms: 5_000,
-};
+const DEFAULT_UPSTREAM: Upstream = Upstream::at(String::new());
 
 fn route(operation: &Operation) -> Route {
     Route {

@@ -78,9 +78,9 @@ pub(crate) fn mark(api: u128) -> Mark {
 
 pub(crate) fn content(base_path: &str) -> RevisionContent {
     let upstream = Upstream {
-        url: "http://127.0.0.1:9".to_owned(),
         timeout_ms: 1_000,
         connect_timeout_ms: 1_000,
+        ..Upstream::at("http://127.0.0.1:9".to_owned())
     };
     RevisionContent {
         display_name: "Orders".to_owned(),

@@ -76,9 +76,8 @@ pub fn mark() -> Mark {
 /// What the API `orders` is.
 pub fn content() -> RevisionContent {
     let upstream = Upstream {
-        url: "http://orders.internal:8080".to_owned(),
         timeout_ms: 15_000,
-        connect_timeout_ms: 5_000,
+        ..Upstream::at("http://orders.internal:8080".to_owned())
     };
     RevisionContent {
         display_name: "Orders".to_owned(),

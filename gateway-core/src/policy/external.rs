@@ -3,7 +3,11 @@
 //! It is asked as other proxies ask (nginx's `auth_request`, Traefik's forward authentication, Envoy's HTTP service), so that
 //! services written for those serve here as well.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use gatehouse_schemas::{api, policy::ExtAuthzPolicy};
@@ -81,11 +85,12 @@ impl External {
         let target = uri
             .path_and_query()
             .map_or_else(Uri::default, |path| Uri::from(path.clone()));
-        let service = endpoints.upstream(&api::Upstream {
-            url: policy.url.clone(),
+        let described = api::Upstream {
             timeout_ms: policy.timeout_ms,
             connect_timeout_ms: policy.timeout_ms,
-        })?;
+            ..api::Upstream::at(policy.url.clone())
+        };
+        let service = Upstream::compile(&described, endpoints)?;
         let names = |names: &[String]| names.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             service,
@@ -101,9 +106,16 @@ impl External {
     pub(crate) async fn check(&self, pool: &Pool, asked: Asked<'_>) -> Result<Verdict, Problem> {
         let request = self.question(&asked);
         let exchange = async {
-            let answer = send::send(pool, &self.service, self.timeout, request)
-                .await
-                .map_err(|error| unavailable(&chain(&error)))?;
+            let answer = send::send(
+                pool,
+                &self.service,
+                &self.service.first.endpoint,
+                Instant::now(),
+                self.timeout,
+                request,
+            )
+            .await
+            .map_err(|error| unavailable(&chain(&error)))?;
             self.read(pool, answer).await
         };
         timeout(self.timeout, exchange)
@@ -137,7 +149,7 @@ impl External {
             }
         }
         headers.insert(FORWARDED_HOST, asked.host.clone());
-        headers.insert(header::HOST, self.service.endpoint.authority.clone());
+        headers.insert(header::HOST, self.service.first.endpoint.authority.clone());
         request
     }
 
@@ -145,7 +157,7 @@ impl External {
     async fn read(&self, pool: &Pool, answer: Answer) -> Result<Verdict, Problem> {
         let (head, body) = answer.response.into_parts();
         let body = whole(body).await?;
-        pool.put(self.service.endpoint.id, answer.sender, std::time::Instant::now());
+        pool.put(self.service.first.endpoint.id, answer.sender, Instant::now());
         if head.status.is_success() {
             return Ok(self.verdict(&head.headers));
         }

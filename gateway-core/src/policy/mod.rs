@@ -20,6 +20,7 @@ mod oauth2;
 pub(crate) mod rate_limit;
 pub(crate) mod redirect;
 pub(crate) mod respond;
+pub(crate) mod retry;
 pub(crate) mod rewrite;
 pub(crate) mod support;
 pub(crate) mod validate;
@@ -54,6 +55,7 @@ use self::{
     oauth2::{OAuth2, introspection::Introspections},
     rate_limit::RateLimit,
     respond::Respond,
+    retry::Retry,
     rewrite::Rewrite,
     validate::Validation,
 };
@@ -72,6 +74,7 @@ pub(crate) struct Chain {
     pub(crate) respond: Option<Arc<Respond>>,
     /// What of requests is written to the access log; without it the gateway decides.
     pub(crate) log: Option<Arc<Log>>,
+    pub(crate) retry: Option<Arc<Retry>>,
     pub(crate) rewrite: Option<Arc<Rewrite>>,
     pub(crate) cache: Option<Arc<Caching>>,
     /// Credentials that the upstream does not see.
@@ -208,6 +211,7 @@ enum Compiled<'a> {
     Cors(Arc<Cors>),
     Cache(Arc<Caching>),
     Respond(Arc<Respond>),
+    Retry(Arc<Retry>),
     Rewrite(Arc<Rewrite>),
     /// Nothing is prepared beyond what the chain itself holds.
     Plain(&'a Policy),
@@ -323,6 +327,7 @@ impl<'a> ApiPolicies<'a> {
             Policy::Respond(respond) => {
                 Compiled::Respond(Arc::new(Respond::compile(respond, place.template())?))
             }
+            Policy::Retry(retry) => Compiled::Retry(Arc::new(Retry::compile(retry)?)),
             Policy::Rewrite(rewrite) => {
                 Compiled::Rewrite(Arc::new(Rewrite::compile(rewrite, place.template())?))
             }
@@ -358,6 +363,7 @@ impl Chain {
                 self.response.extend(&changes.response)?;
             }
             Compiled::Respond(respond) => self.respond = Some(respond),
+            Compiled::Retry(retry) => self.retry = Some(retry),
             Compiled::Rewrite(rewrite) => self.rewrite = Some(rewrite),
             Compiled::Plain(Policy::RequestSize(size)) => {
                 let smallest = self

@@ -27,13 +27,12 @@ pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
         "auth.apiKey" | "auth.jwt" | "auth.oauth2" | "auth.basic" | "auth.mtls" | "auth.conditions"
         | "ext.authz" | "ip.filter" | "request.validate" | "request.size" | "ratelimit" | "cors"
-        | "headers" | "rewrite" | "respond" | "timeout" | "log" | "cache" => {
+        | "headers" | "rewrite" | "respond" | "timeout" | "retry" | "log" | "cache" => {
             return None;
         }
         "quota" => {
             "the gateway has no store of counts that outlasts a restart and is shared by all gateways; use `ratelimit`"
         }
-        "retry" => "the gateway streams bodies and so cannot send a request again",
         "native" => "the gateway has no language of its own beside the canonical policies",
         _ => "the gateway does not know this type of policy",
     })

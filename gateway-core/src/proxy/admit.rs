@@ -138,7 +138,7 @@ impl Exchange<'_> {
                     consumer: self.consumer.as_deref(),
                     claims: None,
                 })?,
-                Check::External(external) => self.ask(external, parts, uri, host).await?,
+                Check::External(external) => self.authorise(external, parts, uri, host).await?,
                 Check::OAuth2(oauth2) => {
                     if let Some(consumer) = oauth2.check(&parts.headers).await? {
                         self.consumer = Some(consumer);
@@ -155,7 +155,7 @@ impl Exchange<'_> {
     }
 
     /// Has a service decide, and keeps what it says of the request.
-    async fn ask(
+    async fn authorise(
         &mut self,
         external: &External,
         parts: &request::Parts,
@@ -221,7 +221,9 @@ pub(super) async fn checked(
     {
         let frame = frame.map_err(|error| match error {
             BodyError::TooLarge => too_large(chain.max_body.unwrap_or(MAX_CHECKED_BYTES)),
-            BodyError::Broken(_) => Problem::bad_request("The request's body broke off.").closing(),
+            BodyError::Broken(_) | BodyError::Superseded => {
+                Problem::bad_request("The request's body broke off.").closing()
+            }
         })?;
         let data = frame.into_data().unwrap_or_default();
         let max = chain.max_body.unwrap_or(MAX_CHECKED_BYTES).min(MAX_CHECKED_BYTES);

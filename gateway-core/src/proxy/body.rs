@@ -6,15 +6,15 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 
-use super::{cached::Recorder, completion::Completion};
-use crate::upstream::pool::Pool;
+use super::{cached::Recorder, completion::Completion, replay::Player};
+use crate::upstream::{load::Lease, pool::Pool};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,8 @@ pub(crate) enum BodyError {
     Broken(#[source] hyper::Error),
     #[error("the request body is larger than allowed")]
     TooLarge,
+    #[error("the body is being sent once more")]
+    Superseded,
 }
 
 /// A request's body on its way to the upstream.
@@ -32,6 +34,8 @@ pub(crate) enum RequestBody {
     Streaming(Incoming),
     /// A body that was taken in to be checked.
     Whole(Bytes),
+    /// A body that may have to be sent again.
+    Played(Player),
     /// A body of unannounced length, cut off beyond a limit.
     Limited {
         incoming: Incoming,
@@ -55,6 +59,7 @@ impl Body for RequestBody {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streaming(incoming) => poll_incoming(incoming, context),
+            Self::Played(player) => player.poll(context),
             Self::Limited {
                 incoming,
                 max,
@@ -79,6 +84,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_empty(),
+            Self::Played(player) => player.is_end_stream(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.is_end_stream(),
         }
     }
@@ -87,6 +93,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Played(player) => player.size_hint(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.size_hint(),
         }
     }
@@ -125,6 +132,10 @@ pub(crate) struct UpstreamBody {
     pub(crate) may_upload: bool,
     pub(crate) pool: Rc<Pool>,
     pub(crate) endpoint: u64,
+    /// How long the connection is kept when it is not used.
+    pub(crate) idle_timeout: Duration,
+    /// The request's place among those of the endpoint, where they are counted.
+    pub(crate) lease: Option<Lease>,
 }
 
 impl ResponseBody {
@@ -186,15 +197,19 @@ impl UpstreamBody {
         let Some(mut sender) = self.sender.take() else {
             return;
         };
+        let (endpoint, idle_timeout) = (self.endpoint, self.idle_timeout);
+        // Who waits for the place finds the connection in the pool.
+        let lease = self.lease.take();
         if !self.may_upload || sender.is_ready() {
-            return self.pool.put(self.endpoint, sender, Instant::now());
+            return self.pool.put(endpoint, sender, Instant::now() + idle_timeout);
         }
         // Nobody else is to wait for the end of this upload.
-        let (pool, endpoint) = (Rc::clone(&self.pool), self.endpoint);
+        let pool = Rc::clone(&self.pool);
         tokio::task::spawn_local(async move {
             if sender.ready().await.is_ok() {
-                pool.put(endpoint, sender, Instant::now());
+                pool.put(endpoint, sender, Instant::now() + idle_timeout);
             }
+            drop(lease);
         });
     }
 }

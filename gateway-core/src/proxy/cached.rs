@@ -5,6 +5,7 @@
 //! for the same thing at the same time.
 
 use std::{
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -120,7 +121,7 @@ impl Exchange<'_> {
             Kept::Nothing | Kept::Passing => {}
         }
         if parts.method == Method::HEAD || wanted.no_cache || wanted.max_age.is_some() {
-            return self.ask_upstream(route, expected, parts, host).await;
+            return self.ask(route, expected, parts, host).await;
         }
         match expected.take_turn(&wanted).await {
             Some(entry) => Ok(self.kept(
@@ -130,7 +131,7 @@ impl Exchange<'_> {
                 &entry,
                 "hit; detail=collapsed",
             )),
-            None => self.ask_upstream(route, expected, parts, host).await,
+            None => self.ask(route, expected, parts, host).await,
         }
     }
 
@@ -211,7 +212,7 @@ impl Exchange<'_> {
     }
 
     /// Asks the upstream. What is too old is given if it fails and that is allowed.
-    async fn ask_upstream(
+    async fn ask(
         &mut self,
         route: &Arc<Route>,
         mut expected: Expected,
@@ -248,17 +249,17 @@ impl Exchange<'_> {
             parts.headers.remove(&name);
             expected.headers.remove(name);
         }
-        let (client, route) = (self.client.in_background(), Arc::clone(route));
+        let (client, route) = (Rc::clone(self.client), Arc::clone(route));
         let (consumer, vouched) = (self.consumer.clone(), self.vouched.clone());
         tokio::task::spawn_local(async move {
             let mut exchange = Exchange::new(&client, &parts.headers);
-            exchange.in_background = true;
             exchange.consumer = consumer;
             exchange.vouched = vouched;
+            exchange.in_background = true;
             exchange.request_id = Some(client.worker.next_request_id());
             exchange.route = Some(Arc::clone(&route));
             // Nobody is there to be told of a failure; the log is.
-            if let Ok(answer) = exchange.ask_upstream(&route, expected, parts, host).await {
+            if let Ok(answer) = exchange.ask(&route, expected, parts, host).await {
                 let mut body = answer.into_body();
                 while let Some(Ok(_)) = body.frame().await {}
             }

@@ -69,22 +69,6 @@ impl Client {
         }
     }
 
-    /// The same caller, for what is done when it has been answered already.
-    pub(crate) fn in_background(&self) -> Self {
-        Self {
-            worker: Rc::clone(&self.worker),
-            address: self.address,
-            address_header: self.address_header.clone(),
-            trusted: self.trusted,
-            secure: self.secure,
-            certificates: Vec::new(),
-            judged: RefCell::default(),
-            began: Cell::new(true),
-            closing: Cell::new(false),
-            over: Notify::new(),
-        }
-    }
-
     /// Where a request with these headers came from.
     pub(crate) fn origin(&self, headers: &HeaderMap) -> IpAddr {
         match self.trusted {

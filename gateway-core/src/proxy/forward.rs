@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request, response};
-use hyper::body::Incoming;
 use tracing::warn;
 
 use super::{
@@ -19,8 +18,29 @@ use crate::{
     api::Route,
     error::chain,
     metrics::UpstreamFailure,
-    upstream::send::{self, Answer, SendError},
+    upstream::{
+        load::Lease,
+        send::{self, Answer, SendError},
+    },
 };
+
+/// An answer and where it comes from.
+pub(super) struct Passed {
+    pub(super) answer: Answer,
+    pub(super) endpoint: u64,
+    pub(super) lease: Option<Lease>,
+}
+
+impl Passed {
+    /// An answer of an endpoint whose requests are not counted.
+    fn plain(answer: Answer, endpoint: u64) -> Self {
+        Self {
+            answer,
+            endpoint,
+            lease: None,
+        }
+    }
+}
 
 impl Exchange<'_> {
     pub(super) async fn forward(
@@ -35,10 +55,17 @@ impl Exchange<'_> {
         if websocket.is_some() {
             upgrade::ask(&mut parts.headers);
         }
+        let upstream = &*route.upstream;
+        if !upstream.is_plain() || route.chain.retry.is_some() {
+            // Apart, so that other requests do not carry its state around.
+            return Box::pin(self.attempt(route, parts, body, websocket)).await;
+        }
         let request = Request::from_parts(parts, body);
-        let timeout = route.timeout();
-        match send::send(&self.client.worker.pool, &route.upstream, timeout, request).await {
-            Ok(answer) => self.pass_back(route, answer, websocket),
+        let endpoint = &*upstream.first.endpoint;
+        let pool = &self.client.worker.pool;
+        let sent = send::send(pool, upstream, endpoint, self.started, route.timeout(), request).await;
+        match sent {
+            Ok(answer) => self.pass_back(route, Passed::plain(answer, endpoint.id), websocket),
             Err(error) => Err(self.failed(route, &error)),
         }
     }
@@ -75,32 +102,33 @@ impl Exchange<'_> {
         if let Some(id) = &self.request_id {
             headers.insert(head::REQUEST_ID, id.clone());
         }
-        let own = || route.upstream.endpoint.authority.clone();
+        let own = || route.upstream.first.endpoint.authority.clone();
         headers.insert(header::HOST, rewritten.unwrap_or_else(own));
         route.chain.request.apply(headers);
         route.headers.apply(headers);
     }
 
-    fn pass_back(
+    pub(super) fn pass_back(
         &mut self,
         route: &Route,
-        answer: Answer,
+        passed: Passed,
         websocket: Option<Pending>,
     ) -> Result<Response<ResponseBody>, Problem> {
-        let switched = answer.response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let switched = passed.answer.response.status() == StatusCode::SWITCHING_PROTOCOLS;
         match (switched, websocket) {
-            (true, Some(pending)) => Ok(self.switch(answer.response, pending)),
+            (true, Some(pending)) => Ok(self.switch(passed, pending)),
             (true, None) => Err(Problem::upstream_failed(
                 "The upstream switched protocols without being asked to.",
             )),
-            (false, _) => match self.instead(route, &answer.response) {
+            (false, _) => match self.instead(route, &passed.answer.response) {
                 Some(kept) => Ok(kept),
-                None => Ok(self.streamed(route, answer)),
+                None => Ok(self.streamed(route, passed)),
             },
         }
     }
 
-    fn streamed(&mut self, route: &Route, answer: Answer) -> Response<ResponseBody> {
+    fn streamed(&mut self, route: &Route, passed: Passed) -> Response<ResponseBody> {
+        let answer = passed.answer;
         let (mut parts, incoming) = answer.response.into_parts();
         let recorder = self.record(&mut parts, &incoming);
         self.rewrite_answer(route, &mut parts);
@@ -109,7 +137,9 @@ impl Exchange<'_> {
             sender: Some(answer.sender),
             may_upload: answer.may_upload,
             pool: Rc::clone(&self.client.worker.pool),
-            endpoint: route.upstream.endpoint.id,
+            endpoint: passed.endpoint,
+            idle_timeout: route.upstream.idle_timeout,
+            lease: passed.lease,
         };
         let completion = self.completion(parts.status, &parts.headers);
         Response::from_parts(parts, ResponseBody::upstream(body, completion).recorded(recorder))
@@ -125,13 +155,14 @@ impl Exchange<'_> {
         route.chain.response.apply(&mut parts.headers);
     }
 
-    fn switch(&mut self, response: Response<Incoming>, pending: Pending) -> Response<ResponseBody> {
+    fn switch(&mut self, passed: Passed, pending: Pending) -> Response<ResponseBody> {
+        let response = passed.answer.response;
         let headers = upgrade::accepted(response.headers());
-        pending.tunnel(&self.client.worker, response);
+        pending.tunnel(&self.client.worker, response, passed.lease);
         self.own_answer(StatusCode::SWITCHING_PROTOCOLS, headers, Bytes::new())
     }
 
-    fn failed(&self, route: &Route, error: &SendError) -> Problem {
+    pub(super) fn failed(&self, route: &Route, error: &SendError) -> Problem {
         if let Some(max) = self.exceeded.as_ref().and_then(|exceeded| exceeded.get()) {
             return admit::too_large(max);
         }

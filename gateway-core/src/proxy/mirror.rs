@@ -1,7 +1,7 @@
 //! Copies of requests for other upstreams. Nobody waits for their answers, and there is a limit to all of it: to
 //! how many are under way, to how large they are, to how long they take.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, request};
@@ -95,7 +95,16 @@ impl Exchange<'_> {
         tokio::task::spawn_local(async move {
             let _place = place;
             let request = Request::from_parts(parts, body);
-            if let Err(error) = send::send(&pool, &route.upstream, route.timeout(), request).await {
+            let (upstream, now) = (&*route.upstream, Instant::now());
+            let sent = send::send(
+                &pool,
+                upstream,
+                &upstream.first.endpoint,
+                now,
+                route.timeout(),
+                request,
+            );
+            if let Err(error) = sent.await {
                 debug!(api.name = %route.api, error = %chain(&error), "A copy of a request got no answer");
             }
         });
@@ -108,7 +117,9 @@ async fn whole(mut body: RequestBody) -> Result<Bytes, Problem> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error {
             BodyError::TooLarge => super::admit::too_large(BODY_MAX),
-            BodyError::Broken(_) => Problem::bad_request("The request's body broke off.").closing(),
+            BodyError::Broken(_) | BodyError::Superseded => {
+                Problem::bad_request("The request's body broke off.").closing()
+            }
         })?;
         whole.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
     }

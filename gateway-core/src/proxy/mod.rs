@@ -2,6 +2,7 @@
 //! on, send the answer back.
 
 mod admit;
+mod attempts;
 pub(crate) mod body;
 pub(crate) mod budget;
 mod cached;
@@ -12,6 +13,7 @@ pub(crate) mod head;
 mod mirror;
 pub(crate) mod origin;
 pub(crate) mod problem;
+mod replay;
 mod upgrade;
 
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
@@ -61,7 +63,7 @@ pub(crate) async fn answer(
 
 /// One request and what is known of it so far.
 struct Exchange<'a> {
-    client: &'a Client,
+    client: &'a Rc<Client>,
     /// Where the request came from: the connection's other end, or whom a trusted proxy there speaks for.
     address: IpAddr,
     started: Instant,
@@ -82,7 +84,7 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(client: &'a Client, headers: &HeaderMap) -> Self {
+    fn new(client: &'a Rc<Client>, headers: &HeaderMap) -> Self {
         Self {
             client,
             address: client.origin(headers),

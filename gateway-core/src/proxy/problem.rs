@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    kind: &'static Kind,
+    kind: &'static str,
+    title: &'static str,
     detail: Cow<'static, str>,
     /// What is wrong where in the request's body, if more can be said than in a sentence.
     violations: Vec<Violation>,
@@ -18,14 +19,7 @@ pub(crate) struct Problem {
     /// Whether the connection must not be used again.
     pub(crate) close: bool,
     /// The answer of somebody else, in place of the document.
-    answered: Option<Bytes>,
-}
-
-/// What all problems of a type have in common; kept apart, since problems are results and should be small.
-#[derive(Debug)]
-struct Kind {
-    uri: &'static str,
-    title: &'static str,
+    answered: Option<Box<Bytes>>,
 }
 
 /// One thing that is wrong with a request's body.
@@ -43,10 +37,8 @@ macro_rules! problems {
         pub(crate) fn $name(detail: impl Into<Cow<'static, str>>) -> Self {
             Self::new(
                 StatusCode::$status,
-                &Kind {
-                    uri: concat!("https://gatehouse.dev/problems/gateway/", $kind),
-                    title: $title,
-                },
+                concat!("https://gatehouse.dev/problems/gateway/", $kind),
+                $title,
                 detail.into(),
             )
         }
@@ -85,16 +77,19 @@ impl Problem {
         upstream_unreachable = BAD_GATEWAY, "upstream-unreachable", "Upstream unreachable";
         /// The upstream's answer cannot be used.
         upstream_failed = BAD_GATEWAY, "upstream-failed", "Upstream failed";
+        /// The upstream has as many requests as it may have.
+        upstream_busy = SERVICE_UNAVAILABLE, "upstream-busy", "Upstream busy";
         /// Only the cache was to be asked, and it has no answer.
         not_cached = GATEWAY_TIMEOUT, "not-cached", "Not in the cache";
         /// No answer from the upstream in time.
         upstream_timeout = GATEWAY_TIMEOUT, "upstream-timeout", "Upstream timed out";
     }
 
-    fn new(status: StatusCode, kind: &'static Kind, detail: Cow<'static, str>) -> Self {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: Cow<'static, str>) -> Self {
         Self {
             status,
             kind,
+            title,
             detail,
             violations: Vec::new(),
             headers: Vec::new(),
@@ -106,7 +101,7 @@ impl Problem {
     /// What somebody else answers, in place of this one's status and document.
     pub(crate) fn answered(mut self, status: StatusCode, body: Bytes) -> Self {
         self.status = status;
-        self.answered = Some(body);
+        self.answered = Some(Box::new(body));
         self
     }
 
@@ -131,11 +126,11 @@ impl Problem {
     /// The document.
     pub(crate) fn body(&self, request_id: &str) -> Bytes {
         if let Some(answered) = &self.answered {
-            return answered.clone();
+            return Bytes::clone(answered);
         }
         let mut document = serde_json::json!({
-            "type": self.kind.uri,
-            "title": self.kind.title,
+            "type": self.kind,
+            "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
             "requestId": request_id,

@@ -3,16 +3,19 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::timeout,
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{Endpoint, tls};
+use super::{Endpoint, resolve::Resolution, tls};
 
 /// A connection to an upstream.
 #[derive(Debug)]
@@ -21,9 +24,12 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// How long one of several addresses may take before the next one is tried.
+const NEXT_ADDRESS: Duration = Duration::from_secs(1);
+
 /// Connects, TLS included. The caller sets the time limit.
 pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
-    let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
+    let stream = to_any(&endpoint.resolution).await?;
     stream.set_nodelay(true)?;
     let Some(name) = &endpoint.tls else {
         return Ok(Stream::Plain(stream));
@@ -31,6 +37,27 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
     let connector = tls::connector().map_err(io::Error::other)?;
     let stream = connector.connect(name.clone(), stream).await?;
     Ok(Stream::Tls(Box::new(stream)))
+}
+
+/// Connects to the first address that takes it.
+async fn to_any(resolution: &Arc<Resolution>) -> io::Result<TcpStream> {
+    let addresses = resolution.addresses().await?;
+    let mut refused = None;
+    for (index, address) in addresses.iter().enumerate() {
+        let connecting = TcpStream::connect(address);
+        let connected = match index + 1 == addresses.len() {
+            true => connecting.await,
+            false => timeout(NEXT_ADDRESS, connecting)
+                .await
+                .unwrap_or_else(|late| Err(late.into())),
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = Some(error),
+        }
+    }
+    resolution.doubt();
+    Err(refused.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
 impl AsyncRead for Stream {

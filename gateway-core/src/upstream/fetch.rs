@@ -1,20 +1,22 @@
-//! Fetching small documents: one, such as a key set, or many from the same place.
+//! Asking for small documents: one, such as a key set, or many from the same place, or only whether there is an answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Empty, Full, LengthLimitError, Limited};
 use hyper::{
-    Response,
     body::Incoming,
-    client::conn::http1::{self, SendRequest},
+    client::conn::http1::{self, Connection, SendRequest},
 };
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tracing::debug;
 
-use super::{Endpoint, connect};
+use super::{
+    Endpoint,
+    connect::{self, Stream},
+};
 
 /// The largest document taken.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -43,20 +45,54 @@ pub(crate) enum FetchError {
 
 /// Fetches a JSON document. The caller sets the time limit.
 pub(crate) async fn json(endpoint: &Endpoint, uri: &Uri) -> Result<Value, FetchError> {
-    let stream = connect::connect(endpoint).await.map_err(FetchError::Connect)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(FetchError::Exchange)?;
+    let (mut sender, connection) = open(endpoint).await?;
     let exchange = async {
-        let response = sender
-            .send_request(request(endpoint, uri))
-            .await
-            .map_err(FetchError::Exchange)?;
+        let request = request(endpoint, uri, "application/json");
+        let response = send(&mut sender, request).await?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }
         serde_json::from_slice(&read(response).await?).map_err(FetchError::Json)
     };
+    carry(connection, exchange).await
+}
+
+/// Asks for something and says with which status it is answered. The caller sets the time limit.
+pub(crate) async fn status(endpoint: &Endpoint, uri: &Uri) -> Result<StatusCode, FetchError> {
+    let (mut sender, connection) = open(endpoint).await?;
+    let exchange = async {
+        let request = request(endpoint, uri, "*/*");
+        send(&mut sender, request).await.map(|response| response.status())
+    };
+    carry(connection, exchange).await
+}
+
+async fn open(
+    endpoint: &Endpoint,
+) -> Result<
+    (
+        SendRequest<Empty<Bytes>>,
+        Connection<TokioIo<Stream>, Empty<Bytes>>,
+    ),
+    FetchError,
+> {
+    let stream = connect::connect(endpoint).await.map_err(FetchError::Connect)?;
+    http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(FetchError::Exchange)
+}
+
+async fn send(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    request: Request<Empty<Bytes>>,
+) -> Result<Response<Incoming>, FetchError> {
+    sender.send_request(request).await.map_err(FetchError::Exchange)
+}
+
+async fn carry<T>(
+    connection: Connection<TokioIo<Stream>, Empty<Bytes>>,
+    exchange: impl Future<Output = Result<T, FetchError>>,
+) -> Result<T, FetchError> {
     tokio::pin!(exchange);
     tokio::select! {
         answer = &mut exchange => answer,
@@ -152,14 +188,14 @@ impl Connections {
     }
 }
 
-fn request(endpoint: &Endpoint, uri: &Uri) -> Request<Empty<Bytes>> {
+fn request(endpoint: &Endpoint, uri: &Uri, accept: &'static str) -> Request<Empty<Bytes>> {
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = uri
         .path_and_query()
         .map_or_else(Uri::default, |path| Uri::from(path.clone()));
     let headers = request.headers_mut();
     headers.insert(header::HOST, endpoint.authority.clone());
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     request
 }

@@ -1,127 +1,147 @@
 //! Upstreams: where requests go, and the connections that are kept open to them.
 
+mod balance;
+mod budget;
+mod check;
+pub(crate) mod choice;
 pub(crate) mod connect;
+mod ejection;
+mod endpoint;
 pub(crate) mod fetch;
+pub(crate) mod gauges;
+mod latency;
+pub(crate) mod load;
 pub(crate) mod pool;
+mod resolve;
 pub(crate) mod send;
 pub(crate) mod tls;
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
 };
 
 use gatehouse_schemas::api;
-use http::{HeaderValue, Uri, uri::Scheme};
-use rustls::pki_types::ServerName;
+use http::Uri;
+
+pub(crate) use self::{
+    balance::hashed,
+    endpoint::{Endpoint, Endpoints},
+};
+use self::{
+    check::Check,
+    choice::{Balancer, Outlier},
+};
 
 /// One upstream of an API.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    pub(crate) endpoint: Arc<Endpoint>,
+    /// The endpoint that its URL names.
+    pub(crate) first: Member,
+    /// All endpoints, that one included.
+    pub(crate) members: Box<[Member]>,
     /// Put before the request's path; no slash at the end.
     pub(crate) path_prefix: Box<str>,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub(crate) idle_timeout: Duration,
+    /// The most requests that one endpoint has at the same time, and that wait for it.
+    pub(crate) max_connections: Option<u32>,
+    pub(crate) max_pending: u32,
+    pub(crate) balancer: Balancer,
+    pub(crate) outlier: Option<Outlier>,
 }
 
-/// Where connections lead. Upstreams of any API with the same scheme, host and port share it, and with
-/// it the open connections.
-#[derive(Debug)]
-pub(crate) struct Endpoint {
-    pub(crate) id: u64,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    /// The name to verify, if the connection is TLS.
-    pub(crate) tls: Option<ServerName<'static>>,
-    /// What the `Host` header says.
-    pub(crate) authority: HeaderValue,
+/// One endpoint of an upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) weight: u32,
+    check: Option<Arc<Check>>,
 }
 
-/// Hands out endpoints, the same one for the same place.
-#[derive(Debug, Default)]
-pub(crate) struct Endpoints {
-    next_id: AtomicU64,
-    known: Mutex<HashMap<(bool, String, u16), Weak<Endpoint>>>,
+impl Member {
+    /// Whether its check passes, if there is one.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.check.as_ref().is_none_or(|check| check.is_healthy())
+    }
+
+    /// Whether it is asked.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.check.is_some()
+    }
 }
 
-impl Endpoints {
+impl Upstream {
     /// Takes an upstream's description apart.
-    pub(crate) fn upstream(&self, described: &api::Upstream) -> Result<Upstream, String> {
-        let uri = described
-            .url
-            .parse::<Uri>()
-            .map_err(|error| format!("upstream URL `{}`: {error}", described.url))?;
-        Ok(Upstream {
-            endpoint: self.endpoint(&uri)?,
+    pub(crate) fn compile(described: &api::Upstream, endpoints: &Endpoints) -> Result<Self, String> {
+        let uri = parsed(&described.url)?;
+        let members = members(described, &uri, endpoints)?;
+        let first = members.first().cloned().ok_or("an upstream needs an endpoint")?;
+        let balancing = described.load_balancing.clone().unwrap_or_default();
+        let milliseconds = |time: u32| Duration::from_millis(time.into());
+        Ok(Self {
+            first,
             path_prefix: uri.path().trim_end_matches('/').into(),
-            timeout: Duration::from_millis(described.timeout_ms.into()),
-            connect_timeout: Duration::from_millis(described.connect_timeout_ms.into()),
+            timeout: milliseconds(described.timeout_ms),
+            connect_timeout: milliseconds(described.connect_timeout_ms),
+            idle_timeout: described.idle_timeout_ms.map_or(pool::IDLE_TIME, milliseconds),
+            max_connections: described.max_connections,
+            max_pending: described.max_pending.unwrap_or_default(),
+            balancer: Balancer::new(balancing.algorithm, balancing.key.as_ref(), members.len())?,
+            outlier: outlier(described, members.len()),
+            members: members.into(),
         })
     }
 
-    /// The endpoint a URL leads to.
-    pub(crate) fn endpoint(&self, uri: &Uri) -> Result<Arc<Endpoint>, String> {
-        let tls = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => false,
-            Some(scheme) if *scheme == Scheme::HTTPS => true,
-            _ => return Err(format!("URL `{uri}` must begin with http:// or https://")),
-        };
-        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-        if host.is_empty()
-            || uri
-                .authority()
-                .is_some_and(|authority| authority.as_str().contains('@'))
-        {
-            return Err(format!("URL `{uri}` must have a host, and no user name"));
-        }
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        self.shared(tls, host, port)
-    }
-
-    fn shared(&self, tls: bool, host: String, port: u16) -> Result<Arc<Endpoint>, String> {
-        if tls {
-            // Reads the system's roots now rather than while a worker has requests to carry.
-            tls::connector().map_err(|error| format!("TLS cannot be used: {error}"))?;
-        }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (tls, host, port);
-        if let Some(endpoint) = known.get(&key).and_then(Weak::upgrade) {
-            return Ok(endpoint);
-        }
-        known.retain(|_, endpoint| endpoint.strong_count() > 0);
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let endpoint = Arc::new(Endpoint::new(id, tls, key.1.clone(), port)?);
-        known.insert(key, Arc::downgrade(&endpoint));
-        Ok(endpoint)
+    /// Whether all there is to do is to send requests to its first endpoint.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.members.len() == 1 && self.max_connections.is_none()
     }
 }
 
-impl Endpoint {
-    fn new(id: u64, tls: bool, host: String, port: u16) -> Result<Self, String> {
-        let authority = match (tls, port) {
-            (false, 80) | (true, 443) => host.clone(),
-            _ => format!("{host}:{port}"),
+fn parsed(url: &str) -> Result<Uri, String> {
+    url.parse()
+        .map_err(|error| format!("upstream URL `{url}`: {error}"))
+}
+
+/// The endpoint of the URL, then the others.
+fn members(described: &api::Upstream, uri: &Uri, endpoints: &Endpoints) -> Result<Vec<Member>, String> {
+    let member = |endpoint: Arc<Endpoint>, weight: u32| {
+        let check = match &described.health_check {
+            Some(check) => Some(endpoints.check(&endpoint, &check.active)?),
+            None => None,
         };
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let server_name =
-            match tls {
-                true => Some(ServerName::try_from(bare.clone()).map_err(|_| {
-                    format!("host `{bare}` cannot be verified; use a DNS name or an IP address")
-                })?),
-                false => None,
-            };
-        Ok(Self {
-            id,
-            host: bare,
-            port,
-            tls: server_name,
-            authority: HeaderValue::try_from(authority)
-                .map_err(|_| format!("host `{host}` is not a host"))?,
+        Ok::<_, String>(Member {
+            endpoint,
+            weight: weight.max(1),
+            check,
         })
+    };
+    let mut members = vec![member(endpoints.endpoint(uri)?, 1)?];
+    for other in &described.endpoints {
+        let endpoint = endpoints.endpoint(&parsed(&other.url)?)?;
+        match members.iter_mut().find(|known| known.endpoint.id == endpoint.id) {
+            Some(known) => known.weight = other.weight.max(1),
+            None => members.push(member(endpoint, other.weight)?),
+        }
     }
+    Ok(members)
+}
+
+/// Where there are several endpoints, those that fail are ejected unless that is turned off.
+fn outlier(described: &api::Upstream, count: usize) -> Option<Outlier> {
+    let settings = described.outlier.clone().unwrap_or_default();
+    (count > 1 && settings.consecutive_errors > 0).then(|| Outlier {
+        consecutive_errors: settings.consecutive_errors,
+        first: Duration::from_secs(settings.ejection_seconds.into()),
+        most_out: count * usize::from(settings.max_ejected_percent.min(100)) / 100,
+    })
+}
+
+/// Time since the first time this was asked for: a clock that fits into a word.
+pub(crate) fn uptime() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }

@@ -13,8 +13,9 @@ use crate::proxy::body::RequestBody;
 /// The most idle connections a worker keeps to one endpoint.
 const IDLE_PER_ENDPOINT: usize = 256;
 
-/// How long a connection may stay idle. Shorter than what most servers allow, so that we close first.
-const IDLE_TIME: Duration = Duration::from_secs(50);
+/// How long a connection may stay idle where the upstream says nothing else. Shorter than what most servers allow, so
+/// that we close first.
+pub(crate) const IDLE_TIME: Duration = Duration::from_secs(50);
 
 /// Idle connections by the endpoint they lead to, the most recently used last.
 #[derive(Debug, Default)]
@@ -25,35 +26,35 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 struct Idle {
     sender: SendRequest<RequestBody>,
-    since: Instant,
+    until: Instant,
 }
 
 impl Pool {
-    /// The connection that was used last and is still open.
-    pub(crate) fn take(&self, endpoint: u64) -> Option<SendRequest<RequestBody>> {
+    /// The connection that was used last, is still open and has not been idle for too long.
+    pub(crate) fn take(&self, endpoint: u64, now: Instant) -> Option<SendRequest<RequestBody>> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&endpoint)?;
         std::iter::from_fn(|| connections.pop())
+            .find(|idle| !idle.sender.is_closed() && now < idle.until)
             .map(|idle| idle.sender)
-            .find(|sender| !sender.is_closed())
     }
 
-    /// Keeps a connection whose answer has been read to its end.
-    pub(crate) fn put(&self, endpoint: u64, sender: SendRequest<RequestBody>, now: Instant) {
+    /// Keeps a connection whose answer has been read to its end, until then at most.
+    pub(crate) fn put(&self, endpoint: u64, sender: SendRequest<RequestBody>, until: Instant) {
         if sender.is_closed() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(endpoint).or_default();
         if connections.len() < IDLE_PER_ENDPOINT {
-            connections.push(Idle { sender, since: now });
+            connections.push(Idle { sender, until });
         }
     }
 
     /// Closes what has been idle for too long and forgets endpoints without connections.
     pub(crate) fn prune(&self, now: Instant) {
         self.idle.borrow_mut().retain(|_, connections| {
-            connections.retain(|idle| !idle.sender.is_closed() && now.duration_since(idle.since) < IDLE_TIME);
+            connections.retain(|idle| !idle.sender.is_closed() && now < idle.until);
             !connections.is_empty()
         });
     }

@@ -1,6 +1,6 @@
 //! Sending one request to an upstream over a kept or new connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::{
@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{Upstream, connect, pool::Pool};
+use super::{Endpoint, Upstream, connect, pool::Pool};
 use crate::proxy::body::RequestBody;
 
 /// A response head and the connection its body is still coming from.
@@ -37,13 +37,22 @@ pub(crate) enum SendError {
     Broken(#[source] hyper::Error),
 }
 
+impl SendError {
+    /// Whether the request's own body was to blame, which says nothing of the upstream.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Broken(error) if error.is_user())
+    }
+}
+
 /// Sends a request and waits for the head of the response, so long at most.
 ///
-/// A kept connection may turn out to be closed already. Then the request is sent once more on another
+/// `now` is the moment, or shortly before. A kept connection may turn out to be closed already. Then the request is sent once more on another
 /// one, if hyper hands it back untouched or if it is safe to repeat and has no body.
 pub(crate) async fn send(
     pool: &Pool,
     upstream: &Upstream,
+    endpoint: &Endpoint,
+    now: Instant,
     limit: Duration,
     mut request: Request<RequestBody>,
 ) -> Result<Answer, SendError> {
@@ -53,7 +62,7 @@ pub(crate) async fn send(
         sender,
         may_upload,
     };
-    if let Some(mut sender) = kept(pool, upstream).await {
+    if let Some(mut sender) = kept(pool, endpoint, now).await {
         let spare = Spare::of(&request);
         match exchange(&mut sender, limit, request).await {
             Ok(response) => return Ok(answer(response, sender)),
@@ -67,7 +76,7 @@ pub(crate) async fn send(
             }
         }
     }
-    let mut sender = open(upstream).await?;
+    let mut sender = open(upstream, endpoint).await?;
     match exchange(&mut sender, limit, request).await {
         Ok(response) => Ok(answer(response, sender)),
         Err(Failed::Timeout) => Err(SendError::Timeout),
@@ -75,9 +84,9 @@ pub(crate) async fn send(
     }
 }
 
-async fn kept(pool: &Pool, upstream: &Upstream) -> Option<SendRequest<RequestBody>> {
+async fn kept(pool: &Pool, endpoint: &Endpoint, now: Instant) -> Option<SendRequest<RequestBody>> {
     loop {
-        let mut sender = pool.take(upstream.endpoint.id)?;
+        let mut sender = pool.take(endpoint.id, now)?;
         // Its task may not have run since the last answer ended; that takes a moment, not a round trip.
         if sender.is_ready() || sender.ready().await.is_ok() {
             return Some(sender);
@@ -85,8 +94,8 @@ async fn kept(pool: &Pool, upstream: &Upstream) -> Option<SendRequest<RequestBod
     }
 }
 
-async fn open(upstream: &Upstream) -> Result<SendRequest<RequestBody>, SendError> {
-    let connecting = connect::connect(&upstream.endpoint);
+async fn open(upstream: &Upstream, endpoint: &Endpoint) -> Result<SendRequest<RequestBody>, SendError> {
+    let connecting = connect::connect(endpoint);
     let stream = timeout(upstream.connect_timeout, connecting)
         .await
         .map_err(|_| SendError::ConnectTimeout)?

@@ -52,6 +52,34 @@ async fn messages_go_back_and_forth_after_the_handshake() {
 }
 
 #[tokio::test]
+async fn a_socket_holds_its_place_at_the_endpoint_until_it_closes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut socket = accept_async(stream).await.expect("a handshake");
+            tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
+        }
+    });
+    let gateway = gateway().await;
+    let main = json!({"url": format!("http://{address}"), "maxConnections": 1, "maxPending": 1, "connectTimeoutMs": 60_000});
+    let config = api("a", address, json!({"upstreams": {"main": main}}));
+    gateway.put_api(config).await.expect("applied");
+    let url = format!("ws://{}/a/socket", gateway.address());
+    let (mut first, answer) = connect_async(&url).await.expect("a handshake");
+    assert_eq!(answer.status(), 101);
+    let second = connect_async(&url);
+    tokio::pin!(second);
+    // The second one waits as long as the first one is open.
+    let early = tokio::time::timeout(std::time::Duration::from_millis(100), &mut second).await;
+    assert!(early.is_err(), "{early:?}");
+    first.close(None).await.expect("closed");
+    drop(first);
+    let (_second, answer) = second.await.expect("a handshake");
+    assert_eq!(answer.status(), 101);
+}
+
+#[tokio::test]
 async fn a_refused_handshake_ends_the_connection() {
     let upstream = upstream(|_| Response::new("no socket here".to_owned())).await;
     let gateway = gateway().await;

@@ -169,8 +169,8 @@ fn spoken<T: Default + DeserializeOwned>(word: &str) -> T {
 
 fn upstream(backend: &FormBackend) -> Upstream {
     Upstream {
-        url: backend.url.clone(),
         timeout_ms: backend.timeout_ms,
         connect_timeout_ms: backend.connect_timeout_ms,
+        ..Upstream::at(backend.url.clone())
     }
 }

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{ApiSpec, Upstream},
+    api::{ActiveCheck, ApiSpec, LoadBalancing, OutlierEjection, Upstream, UpstreamEndpoint},
     environment::EnvironmentSpec,
     policy::{
         ApiKeyPolicy, BasicPolicy, CachePolicy, CorsPolicy, JwtPolicy, LogPolicy, OAuth2Policy, QuotaPolicy,
@@ -31,6 +31,7 @@ pub(super) fn write(name: &str, schema: &mut Value) {
 
 fn of(name: &str) -> Map<String, Value> {
     match name {
+        "ActiveCheck" => read::<ActiveCheck>(json!({"path": "/"})),
         "ApiKeyPolicy" => read::<ApiKeyPolicy>(json!({"keys": []})),
         "ApiSpec" => read::<ApiSpec>(json!({"basePath": "/", "upstreams": {}})),
         "BasicPolicy" => read::<BasicPolicy>(json!({"users": []})),
@@ -38,15 +39,18 @@ fn of(name: &str) -> Map<String, Value> {
         "CorsPolicy" => read::<CorsPolicy>(json!({"allowOrigins": []})),
         "EnvironmentSpec" => read::<EnvironmentSpec>(json!({"gatewayType": "x"})),
         "JwtPolicy" => read::<JwtPolicy>(json!({"issuer": "", "audiences": [], "jwksUri": ""})),
+        "LoadBalancing" => read::<LoadBalancing>(json!({})),
         "LogPolicy" => read::<LogPolicy>(json!({})),
         "Metadata" => read::<Metadata>(json!({"name": "x"})),
         "OAuth2Policy" => {
             read::<OAuth2Policy>(json!({"introspectionUrl": "", "clientId": "", "clientSecretRef": "x"}))
         }
+        "OutlierEjection" => read::<OutlierEjection>(json!({})),
         "QuotaPolicy" => read::<QuotaPolicy>(json!({"requests": 1, "per": "day"})),
         "RateLimitPolicy" => read::<RateLimitPolicy>(json!({"limits": []})),
         "RetryPolicy" => read::<RetryPolicy>(json!({"attempts": 1})),
         "Upstream" => read::<Upstream>(json!({"url": ""})),
+        "UpstreamEndpoint" => read::<UpstreamEndpoint>(json!({"url": ""})),
         _ => Map::new(),
     }
 }

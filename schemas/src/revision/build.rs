@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{DefinitionSummary, Operation, RevisionContent};
 use crate::{
-    api::{ApiSpec, DefinitionSource, DocumentSource, OperationMatch, OperationSpec, Traffic, Upstream},
+    api::{
+        ApiSpec, DefinitionSource, DocumentSource, HashKey, LoadBalancing, OperationMatch, OperationSpec,
+        Traffic, Upstream, UpstreamEndpoint,
+    },
     canonical::Fingerprint,
     identity::ResourceName,
     issue::Issue,
@@ -84,8 +87,27 @@ fn hostnames(names: &[String]) -> Vec<String> {
 fn upstream(upstream: &Upstream) -> Upstream {
     Upstream {
         url: canonical(validate::upstream_url(&upstream.url), &upstream.url),
+        endpoints: endpoints(&upstream.endpoints),
+        load_balancing: upstream.load_balancing.clone().map(load_balancing),
         ..upstream.clone()
     }
+}
+
+/// In the order of their URLs: which comes first makes no difference.
+fn endpoints(written: &[UpstreamEndpoint]) -> Vec<UpstreamEndpoint> {
+    let mut endpoints: Vec<UpstreamEndpoint> = written.to_vec();
+    for endpoint in &mut endpoints {
+        endpoint.url = canonical(validate::upstream_url(&endpoint.url), &endpoint.url);
+    }
+    endpoints.sort_by(|a, b| a.url.cmp(&b.url));
+    endpoints
+}
+
+fn load_balancing(mut written: LoadBalancing) -> LoadBalancing {
+    if let Some(HashKey::Header(name)) = &mut written.key {
+        name.make_ascii_lowercase();
+    }
+    written
 }
 
 fn operations(spec: &ApiSpec, definition: Option<&Definition>, issues: &mut Vec<Issue>) -> Vec<Operation> {

@@ -151,6 +151,36 @@ fn the_same_wish_written_differently_is_the_same_content() {
 }
 
 #[test]
+fn what_is_not_said_of_an_upstream_is_not_in_its_revision() {
+    let of = |upstream| {
+        let spec = spec(json!({"basePath": "/shop", "upstreams": {"main": upstream}}));
+        let content = build(&orders(), &spec, None).expect("content");
+        serde_json::to_value(&content.upstreams["main"]).expect("JSON")
+    };
+    let plain = of(json!({"url": "http://host"}));
+    assert_eq!(
+        plain,
+        json!({"url": "http://host", "timeoutMs": 30_000, "connectTimeoutMs": 5_000})
+    );
+    let balanced = |endpoints| {
+        of(json!({
+            "url": "http://host", "endpoints": endpoints,
+            "loadBalancing": {"algorithm": "consistent-hash", "key": {"header": "X-User"}},
+        }))
+    };
+    let written = balanced(json!([{"url": "http://B:80/", "weight": 2}, {"url": "http://a"}]));
+    assert_eq!(
+        written["endpoints"],
+        json!([{"url": "http://a", "weight": 1}, {"url": "http://b", "weight": 2}])
+    );
+    assert_eq!(written["loadBalancing"]["key"], json!({"header": "x-user"}));
+    assert_eq!(
+        written,
+        balanced(json!([{"url": "http://a"}, {"url": "http://b", "weight": 2}]))
+    );
+}
+
+#[test]
 fn the_spec_of_a_content_gives_the_content_again() {
     let limit = json!([{"type": "request.size", "with": {"maxBytes": 1}}]);
     let content = from_definition(json!([

@@ -2,18 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{headers, note, path, policy, traffic, url};
+use super::{headers, note, path, policy, traffic, upstream, url};
 use crate::{
-    api::{ApiSpec, OperationMatch, OperationSpec, Upstream},
+    api::{ApiSpec, OperationMatch, OperationSpec},
     issue::Issue,
     pointer,
     route::normalise,
 };
-
-/// The longest time an upstream may be given to answer: an hour.
-const TIMEOUT_MS_MAX: u32 = 3_600_000;
-/// The longest time a connection may take: ten minutes.
-const CONNECT_TIMEOUT_MS_MAX: u32 = 600_000;
 
 /// Everything that is wrong with an API, as far as it can be told without its definition.
 pub(crate) fn api(spec: &ApiSpec, at: &str) -> Vec<Issue> {
@@ -33,36 +28,10 @@ pub(crate) fn api(spec: &ApiSpec, at: &str) -> Vec<Issue> {
             url::hostname(name),
         );
     }
-    upstreams(&spec.upstreams, &format!("{at}/upstreams"), &mut issues);
+    upstream::upstreams(&spec.upstreams, &format!("{at}/upstreams"), &mut issues);
     issues.extend(policy::policies(&spec.policies, &format!("{at}/policies")));
     operations(spec, &format!("{at}/operations"), &mut issues);
     issues
-}
-
-fn upstreams(upstreams: &BTreeMap<String, Upstream>, at: &str, issues: &mut Vec<Issue>) {
-    if !upstreams.contains_key("main") {
-        issues.push(Issue::new(
-            at,
-            "needs an upstream called `main`; requests go there",
-        ));
-    }
-    for (name, upstream) in upstreams {
-        let place = pointer::join(at, name);
-        note(issues, format!("{place}/url"), url::upstream_url(&upstream.url));
-        let within = |value: u32, max: u32| {
-            (1..=max)
-                .contains(&value)
-                .then_some(())
-                .ok_or_else(|| format!("a time from 1 to {max} milliseconds"))
-        };
-        note(
-            issues,
-            format!("{place}/timeoutMs"),
-            within(upstream.timeout_ms, TIMEOUT_MS_MAX),
-        );
-        let connect = within(upstream.connect_timeout_ms, CONNECT_TIMEOUT_MS_MAX);
-        note(issues, format!("{place}/connectTimeoutMs"), connect);
-    }
 }
 
 fn operations(spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {

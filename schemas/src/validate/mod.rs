@@ -7,6 +7,7 @@ mod metadata;
 mod path;
 mod policy;
 mod traffic;
+mod upstream;
 mod url;
 
 pub(crate) use self::{

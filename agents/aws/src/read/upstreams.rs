@@ -85,9 +85,9 @@ impl Upstreams {
     fn add(&mut self, name: String, url: &str) {
         self.names.insert(url.to_owned(), name.clone());
         let upstream = Upstream {
-            url: url.to_owned(),
             timeout_ms: 0,
             connect_timeout_ms: CONNECT_TIMEOUT_MS,
+            ..Upstream::at(url.to_owned())
         };
         self.by_name.insert(name, upstream);
     }

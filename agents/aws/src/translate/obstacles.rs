@@ -67,6 +67,9 @@ fn of_upstreams(scene: Scene<'_>) -> Vec<String> {
                 "upstreams on ports below 1024 other than 80 and 443 (`{name}`)"
             ));
         }
+        for field in upstream.extras() {
+            obstacles.push(format!("`{field}` of upstream `{name}`"));
+        }
     }
     obstacles
 }

@@ -78,9 +78,9 @@ impl Destination {
         };
         let origin = self.origin.strip_suffix(default_port).unwrap_or(&self.origin);
         Upstream {
-            url: format!("{origin}{}", path.trim_end_matches('/')),
             timeout_ms: self.timeout_ms,
             connect_timeout_ms: self.connect_timeout_ms,
+            ..Upstream::at(format!("{origin}{}", path.trim_end_matches('/')))
         }
     }
 

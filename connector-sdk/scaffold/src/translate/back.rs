@@ -140,9 +140,9 @@ fn read(service: &Service, known: Option<&RevisionContent>) -> RevisionContent {
 fn upstream(service: &Service, known: Option<&RevisionContent>) -> Upstream {
     let known = known.and_then(|known| known.upstreams.get(MAIN));
     Upstream {
-        url: service.upstream_url.clone(),
         timeout_ms: service.timeout_ms,
         connect_timeout_ms: known.unwrap_or(&DEFAULT_UPSTREAM).connect_timeout_ms,
+        ..Upstream::at(service.upstream_url.clone())
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use tracing::debug;
 
-use crate::worker::Worker;
+use crate::{upstream::load::Lease, worker::Worker};
 
 /// The caller's side of a connection that may switch.
 pub(crate) struct Pending {
@@ -25,8 +25,8 @@ impl Pending {
         }
     }
 
-    /// Connects both sides once the answer has been sent.
-    pub(crate) fn tunnel(self, worker: &Rc<Worker>, mut response: Response<Incoming>) {
+    /// Connects both sides once the answer has been sent. The lease lasts as long as they are connected.
+    pub(crate) fn tunnel(self, worker: &Rc<Worker>, mut response: Response<Incoming>, lease: Option<Lease>) {
         let Some(caller) = self.caller else {
             return;
         };
@@ -34,6 +34,8 @@ impl Pending {
         let lifetimes = worker.shared.websockets;
         let (open, mut cutting) = worker.tunnel();
         tokio::task::spawn_local(async move {
+            // Goes when the tunnel does.
+            let _lease = lease;
             let (caller, upstream) = match tokio::try_join!(caller, upstream) {
                 Ok(sides) => sides,
                 Err(error) => {

@@ -126,6 +126,53 @@ fn all_rules_of_an_api_are_reported_together() {
 }
 
 #[test]
+fn endpoints_of_an_upstream_and_what_is_said_of_them_must_make_sense_together() {
+    check_api(
+        json!({
+            "basePath": "/orders",
+            "upstreams": {
+                "main": {
+                    "url": "https://a.internal/v1",
+                    "endpoints": [
+                        {"url": "https://b.internal:443", "weight": 0},
+                        {"url": "https://B.internal"},
+                        {"url": "http://c.internal"},
+                        {"url": "https://d.internal/v1"},
+                        {"url": "https://a.internal", "weight": 3},
+                    ],
+                    "loadBalancing": {"key": {"header": "a b"}},
+                    "healthCheck": {"active": {"path": "healthz", "intervalSeconds": 0, "timeoutMs": 60_001, "healthyAfter": 0, "unhealthyAfter": 101}},
+                    "outlier": {"consecutiveErrors": 1_001, "ejectionSeconds": 0, "maxEjectedPercent": 101},
+                    "maxPending": 5,
+                    "idleTimeoutMs": 0,
+                },
+                "other": {"url": "http://a", "loadBalancing": {"algorithm": "round-robin"}, "outlier": {}, "maxConnections": 0},
+            },
+        }),
+        expect![[r#"
+            /spec/upstreams/main/idleTimeoutMs: a time from 1 to 3600000 milliseconds
+            /spec/upstreams/main/endpoints/0/weight: expected a whole number from 1 to 1000
+            /spec/upstreams/main/endpoints/1/url: this endpoint is there twice; give it a `weight` instead
+            /spec/upstreams/main/endpoints/2/url: the scheme must be that of the upstream's `url`
+            /spec/upstreams/main/endpoints/3/url: expected scheme, host and port only, for example `https://api.example.com`
+            /spec/upstreams/main/loadBalancing/key: only `consistent-hash` has a key; set `algorithm: consistent-hash`, or leave the key out
+            /spec/upstreams/main/loadBalancing/key/header: `a b` is not a header name: use letters, digits and `-`
+            /spec/upstreams/main/healthCheck/active/path: a path that begins with `/`, for example `/healthz`
+            /spec/upstreams/main/healthCheck/active/intervalSeconds: expected a whole number from 1 to 3600
+            /spec/upstreams/main/healthCheck/active/timeoutMs: expected a whole number from 1 to 60000
+            /spec/upstreams/main/healthCheck/active/healthyAfter: expected a whole number from 1 to 100
+            /spec/upstreams/main/healthCheck/active/unhealthyAfter: expected a whole number from 1 to 100
+            /spec/upstreams/main/outlier/consecutiveErrors: expected a whole number from 0 to 1000
+            /spec/upstreams/main/outlier/ejectionSeconds: expected a whole number from 1 to 3600
+            /spec/upstreams/main/outlier/maxEjectedPercent: expected a whole number from 1 to 100
+            /spec/upstreams/main/maxPending: requests wait only where `maxConnections` is set; add it, or leave this out
+            /spec/upstreams/other/loadBalancing: means nothing for one endpoint; add `endpoints`, or leave it out
+            /spec/upstreams/other/outlier: means nothing for one endpoint; add `endpoints`, or leave it out
+            /spec/upstreams/other/maxConnections: expected a whole number from 1 to 1000000"#]],
+    );
+}
+
+#[test]
 fn policies_that_cannot_hold_are_refused() {
     check_policy(
         json!({"type": "auth.apiKey", "with": {"name": "a b", "keys": []}}),

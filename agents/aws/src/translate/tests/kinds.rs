@@ -109,3 +109,16 @@ fn what_is_no_policy_and_cannot_be_said_is_refused() {
         ],
     );
 }
+
+#[test]
+fn what_an_upstream_says_beyond_its_url_and_times_is_refused_by_name() {
+    let mut desired = api(&json!([]), &[]);
+    let main = desired.content.upstreams.get_mut("main").expect("main");
+    main.max_connections = Some(10);
+    main.endpoints = serde_json::from_value(json!([{"url": "http://other.internal"}])).expect("endpoints");
+    let refused = kind(&desired, &rest()).expect_err("refused");
+    assert_eq!(
+        refused.to_string(),
+        "Amazon API Gateway cannot serve `shop` as a REST API: it does not know `endpoints` of upstream `main`, `maxConnections` of upstream `main`; deploy it to another gateway, or change the API"
+    );
+}

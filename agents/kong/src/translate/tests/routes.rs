@@ -85,3 +85,17 @@ fn a_value_of_a_header_is_no_regular_expression() {
         r#"(http.method == "GET") && (http.path ~ "^/shop(?P<path>/items)$") && any(lower(http.headers.x_kind)) ~ "^~\\*\\.\\*$""#
     );
 }
+
+#[test]
+fn what_an_upstream_says_beyond_its_url_and_times_is_refused_by_name() {
+    let mut desired = api(&json!([]), &[]);
+    assert!(crate::translate::refuse_inexpressible(&desired).is_ok());
+    let main = desired.content.upstreams.get_mut("main").expect("main");
+    main.idle_timeout_ms = Some(1_000);
+    main.health_check = serde_json::from_value(json!({"active": {"path": "/"}})).expect("a check");
+    let refused = crate::translate::refuse_inexpressible(&desired).expect_err("refused");
+    assert_eq!(
+        refused.to_string(),
+        "Kong cannot serve `shop`: it does not know `healthCheck` of upstream `main`, `idleTimeoutMs` of upstream `main`; deploy it to another gateway, or change the API"
+    );
+}

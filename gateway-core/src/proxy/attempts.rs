@@ -1,0 +1,249 @@
+//! Sending a request to one of several endpoints, and again to another one if it failed and may be repeated.
+//!
+//! All of this happens before the caller has got the first byte of an answer.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request};
+use hyper::body::Body as _;
+use tracing::debug;
+
+use super::{
+    Exchange,
+    body::{RequestBody, ResponseBody},
+    forward::Passed,
+    problem::Problem,
+    replay::Replay,
+    upgrade::Pending,
+};
+use crate::{
+    api::Route,
+    policy::retry::{self, Retry},
+    upstream::{
+        Upstream,
+        choice::{Balancer, Choice, Key, Wish},
+        hashed,
+        send::{self, Answer, SendError},
+        uptime,
+    },
+};
+
+/// A request that is about to be sent, once or more often.
+struct Outgoing {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Content,
+    /// Whether it can be sent twice without anybody noticing: it changes nothing, and has no body.
+    harmless: bool,
+    /// The `Host` header is that of an endpoint, and changes with it.
+    host_of_endpoint: bool,
+}
+
+enum Content {
+    /// Can be sent once.
+    Once(Option<RequestBody>),
+    Again(Replay),
+}
+
+impl Outgoing {
+    fn new(
+        parts: request::Parts,
+        body: RequestBody,
+        upgrades: bool,
+        repeats: bool,
+        host: &HeaderValue,
+    ) -> Self {
+        let empty = body.is_end_stream();
+        Self {
+            harmless: !upgrades && empty && parts.method.is_idempotent(),
+            host_of_endpoint: parts.headers.get(header::HOST) == Some(host),
+            body: match repeats || empty {
+                true => Content::Again(Replay::new(body)),
+                false => Content::Once(Some(body)),
+            },
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+        }
+    }
+
+    fn request(&mut self, host: &HeaderValue) -> Request<RequestBody> {
+        if self.host_of_endpoint {
+            self.headers.insert(header::HOST, host.clone());
+        }
+        let body = match &mut self.body {
+            Content::Once(body) => body.take().unwrap_or(RequestBody::Empty),
+            Content::Again(replay) => replay.play(),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+
+    fn can_be_sent_again(&self) -> bool {
+        match &self.body {
+            Content::Once(_) => false,
+            Content::Again(replay) => replay.is_whole(),
+        }
+    }
+}
+
+/// What has happened to a request so far.
+#[derive(Default)]
+struct History {
+    /// Endpoints that failed it.
+    tried: Vec<u64>,
+    /// How often it was sent again because a policy says so.
+    again: u32,
+    /// It tried an endpoint that was out; it does so once at most.
+    has_tried: bool,
+}
+
+impl Exchange<'_> {
+    /// Sends a request on as often as its route allows.
+    pub(super) async fn attempt(
+        &mut self,
+        route: &Route,
+        parts: request::Parts,
+        body: RequestBody,
+        websocket: Option<Pending>,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        let upstream = &*route.upstream;
+        let covers = |retry: &&Retry| websocket.is_none() && retry.covers(&parts.method);
+        let retry = route.chain.retry.as_deref().filter(covers);
+        if retry.is_some() {
+            upstream.first.endpoint.budget.earn();
+        }
+        let key = self.hash_key(upstream, &parts.headers);
+        let host = &upstream.first.endpoint.authority;
+        let mut outgoing = Outgoing::new(parts, body, websocket.is_some(), retry.is_some(), host);
+        let mut history = History::default();
+        loop {
+            let mut choice = upstream.choose(&Wish {
+                now: uptime(),
+                key,
+                harmless: outgoing.harmless && !history.has_tried,
+                tried: &history.tried,
+            });
+            let trial = choice.trial.is_some();
+            let lease = upstream.lease(choice.member).await.map_err(|_| busy(route))?;
+            let endpoint = &choice.member.endpoint;
+            let request = outgoing.request(&endpoint.authority);
+            let pool = &self.client.worker.pool;
+            let began = Instant::now();
+            let outcome = send::send(pool, upstream, endpoint, began, route.timeout(), request).await;
+            self.conclude(route, &mut choice, &outcome, began.elapsed());
+            if failed(&outcome) && outgoing.can_be_sent_again() {
+                let elsewhere = trial && outgoing.harmless && upstream.members.len() > 1;
+                let pause = match elsewhere {
+                    true => Some(Duration::ZERO),
+                    false => retry.and_then(|retry| pause(retry, upstream, &outcome, &mut history)),
+                };
+                if let Some(pause) = pause {
+                    debug!(upstream.endpoint = endpoint.name(), "Sending a request once more");
+                    history.has_tried |= trial;
+                    history.tried.push(endpoint.id);
+                    if !elsewhere {
+                        route.metrics.retry(self.client.worker.number);
+                    }
+                    drop((outcome, lease));
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
+                    continue;
+                }
+            }
+            let answer = outcome.map_err(|error| self.failed(route, &error))?;
+            let passed = Passed {
+                answer,
+                endpoint: endpoint.id,
+                lease: Some(lease),
+            };
+            return self.pass_back(route, passed, websocket);
+        }
+    }
+
+    fn conclude(
+        &self,
+        route: &Route,
+        choice: &mut Choice<'_>,
+        outcome: &Result<Answer, SendError>,
+        took: Duration,
+    ) {
+        let ours = matches!(outcome, Err(error) if error.is_ours());
+        if ours
+            || self
+                .exceeded
+                .as_ref()
+                .is_some_and(|exceeded| exceeded.get().is_some())
+        {
+            return;
+        }
+        let upstream = &route.upstream;
+        match failed(outcome) {
+            false => upstream.succeeded(choice, uptime(), took),
+            true => {
+                if upstream.failed(choice, uptime()) {
+                    route.metrics.ejection(self.client.worker.number);
+                }
+            }
+        }
+    }
+
+    /// A number for what requests have in common that go to the same endpoint; 0 where that does not matter.
+    fn hash_key(&self, upstream: &Upstream, headers: &HeaderMap) -> u64 {
+        let Balancer::Owner(key) = &upstream.balancer else {
+            return 0;
+        };
+        let named = match key {
+            Key::Address => None,
+            Key::Consumer => self.consumer.as_deref().map(str::as_bytes),
+            Key::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
+        };
+        named.map_or_else(|| of_address(self.client.address), hashed)
+    }
+}
+
+fn of_address(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => hashed(&address.octets()),
+        IpAddr::V6(address) => hashed(&address.octets()),
+    }
+}
+
+/// Whether the endpoint did not serve the request.
+fn failed(outcome: &Result<Answer, SendError>) -> bool {
+    match outcome {
+        Ok(answer) => retry::is_unavailable(answer.response.status()),
+        Err(_) => true,
+    }
+}
+
+/// How long to wait before the request is sent again, if the policy wants that and there is budget for it.
+fn pause(
+    retry: &Retry,
+    upstream: &Upstream,
+    outcome: &Result<Answer, SendError>,
+    history: &mut History,
+) -> Option<Duration> {
+    let wanted = history.again < retry.attempts && retry.wants(outcome);
+    if !wanted || !upstream.first.endpoint.budget.spend() {
+        return None;
+    }
+    let pause = retry.pause(history.again, fastrand::f64());
+    history.again += 1;
+    Some(pause)
+}
+
+fn busy(route: &Route) -> Problem {
+    Problem::upstream_busy(format!(
+        "The upstream of API `{}` has as many requests as it may have; try again later.",
+        route.api
+    ))
+}
