@@ -34,9 +34,6 @@ static FORWARDED: [HeaderName; 3] = [
     HeaderName::from_static("x-forwarded-proto"),
 ];
 
-/// The most tags of one answer that count.
-const MAX_TAGS: usize = 64;
-
 /// A compiled policy.
 #[derive(Debug)]
 pub(crate) struct Caching {
@@ -112,6 +109,7 @@ impl Caching {
                 key.part(name.as_str().as_bytes());
                 key.part(value.as_bytes());
             }
+            key.end();
             for name in [header::AUTHORIZATION, header::COOKIE] {
                 if !asked.hidden.contains(&name) {
                     key.header(asked.headers, &name);
@@ -134,6 +132,7 @@ impl Caching {
                 key.part(pair.as_bytes());
             }
         }
+        key.end();
     }
 
     /// Whether answers are given to others than the one whose credential only the upstream has checked.
@@ -160,8 +159,7 @@ impl Caching {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split([' ', ',']))
             .filter(|tag| !tag.is_empty());
-        tags.take(MAX_TAGS)
-            .for_each(|tag| names.add(&Name::Tag(&self.api, tag)));
+        tags.for_each(|tag| names.add(&Name::Tag(&self.api, tag)));
     }
 
     /// What was written to is not what it was (RFC 9111, section 4.4).
@@ -216,6 +214,11 @@ impl KeyBuilder {
     fn part(&mut self, bytes: &[u8]) {
         self.0.update(&(bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
+    }
+
+    /// Ends a list of parts of which none is empty.
+    fn end(&mut self) {
+        self.part(&[]);
     }
 
     fn optional(&mut self, bytes: Option<&[u8]>) {

@@ -22,6 +22,8 @@ struct Request {
     path: &'static str,
     query: Vec<(&'static str, &'static str)>,
     consumer: Option<&'static str>,
+    /// What somebody else told the upstream of the caller.
+    vouched: Vec<(HeaderName, HeaderValue)>,
     headers: Vec<(&'static str, &'static str)>,
 }
 
@@ -33,12 +35,15 @@ prop_compose! {
         path in prop::sample::select(vec!["/", "/b", "/b/"]),
         query in prop::collection::vec((prop::sample::select(vec!["x", "y", "%78"]), prop::sample::select(vec!["", "1"])), 0..3),
         consumer in prop::sample::select(vec![None, Some(""), Some("ann"), Some("bob")]),
+        vouched in prop::sample::select(vec![vec![], vec!["ann"], vec!["bob"], vec!["ann", "bob"]]),
         headers in prop::collection::vec((
             prop::sample::select(vec!["authorization", "cookie", "accept", "x-tenant", "x-other"]),
             prop::sample::select(vec!["", "1", "2"]),
         ), 0..4),
     ) -> Request {
-        Request { scope, secure, host, path, query, consumer, headers }
+        let told = |name| (HeaderName::from_static("x-user"), HeaderValue::from_static(name));
+        let vouched = vouched.into_iter().map(told).collect();
+        Request { scope, secure, host, path, query, consumer, vouched, headers }
     }
 }
 
@@ -91,7 +96,10 @@ impl Request {
         (self.scope, self.secure, self.host, self.path) == (other.scope, other.secure, other.host, other.path)
             && query(self) == query(other)
             && (!policy.per_consumer
-                || self.consumer == other.consumer && same("authorization") && same("cookie"))
+                || self.consumer == other.consumer
+                    && self.vouched == other.vouched
+                    && same("authorization")
+                    && same("cookie"))
             && policy.vary_headers.iter().all(|name| same(name))
             && vary.iter().all(|name| same(name))
     }
@@ -135,7 +143,7 @@ fn asked<'a>(request: &'a Request, target: &'a Uri, headers: &'a HeaderMap) -> A
         target,
         headers,
         hidden: &[],
-        vouched: &[],
+        vouched: &request.vouched,
         trusted: false,
         consumer: request.consumer,
     }
@@ -197,6 +205,7 @@ fn parameters_that_make_no_difference_share_an_answer() {
         path: "/",
         query,
         consumer: None,
+        vouched: Vec::new(),
         headers: Vec::new(),
     };
     keep(&caching, &request(vec![("x", "1"), ("y", "1")]), 7, &[]);
@@ -215,6 +224,7 @@ fn a_write_takes_answers_for_its_target_from_everybody() {
         path,
         query: Vec::new(),
         consumer,
+        vouched: Vec::new(),
         headers: Vec::new(),
     };
     let all = [
