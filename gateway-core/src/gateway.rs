@@ -2,17 +2,12 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    num::NonZero,
     sync::Arc,
-    thread,
     time::Duration,
 };
 
 use gatehouse_schemas::identity::ExternalRef;
-use tokio::{
-    runtime::Handle,
-    task::{AbortHandle, spawn_blocking},
-};
+use tokio::task::{AbortHandle, spawn_blocking};
 
 use crate::{
     admin,
@@ -20,8 +15,7 @@ use crate::{
     core::Core,
     error::{ApplyError, StartError},
     options::{GatewayOptions, ListenerOptions, ListenerProtocol},
-    policy::limits::Stores,
-    shared_limits::SharedLimits,
+    prepared::{self, Prepared},
     tls::CertificateError,
     worker::Workers,
 };
@@ -77,11 +71,21 @@ impl Gateway {
     /// Starts a gateway: loads the last-known-good snapshot, then listens. Must be called within a Tokio
     /// runtime, on which the slow work (health, key sets, snapshots) runs; traffic has its own threads.
     pub async fn start(options: GatewayOptions) -> Result<Self, StartError> {
-        let count = options.worker_threads.unwrap_or_else(cores).max(1);
-        let shared = options.redis.as_ref().map(SharedLimits::start).transpose()?;
-        let core = Core::new(count, &options, Stores::new(shared), Handle::current());
-        let core = Arc::new(core);
-        restore(&core, &options).await?;
+        Self::prepare(options).await?.serve().await
+    }
+
+    /// Loads the last-known-good snapshot. APIs that are put in before it listens are served from the first request
+    /// on, and no caller finds them missing.
+    pub async fn prepare(options: GatewayOptions) -> Result<Prepared, StartError> {
+        Prepared::new(options).await
+    }
+
+    pub(crate) async fn listen(prepared: Prepared) -> Result<Self, StartError> {
+        let Prepared {
+            core,
+            options,
+            workers: count,
+        } = prepared;
         let listen = |protocol| {
             let listener = ListenerOptions {
                 protocol,
@@ -164,26 +168,17 @@ impl Gateway {
     /// request; a request under way keeps what it began with. After an error the old one keeps serving.
     /// Other APIs are never touched. Once begun, a change is completed even if the caller stops waiting.
     pub async fn put_api(&self, config: ApiConfig) -> Result<(), ApplyError> {
-        let core = Arc::clone(&self.core);
-        let api = config.external_ref.clone();
-        spawn_blocking(move || core.put(config))
-            .await
-            .unwrap_or_else(|error| Err(aborted(api, &error)))
+        prepared::put(&self.core, config).await
     }
 
     /// Stops serving an API. One that is already gone is no error.
     pub async fn remove_api(&self, api: &ExternalRef) -> Result<(), ApplyError> {
-        let core = Arc::clone(&self.core);
-        let (api, removed) = (api.clone(), api.clone());
-        spawn_blocking(move || core.remove(&removed))
-            .await
-            .unwrap_or_else(|error| Err(aborted(api, &error)))
+        prepared::remove(&self.core, api).await
     }
 
     /// The APIs being served, ordered by reference.
     pub fn apis(&self) -> Vec<Arc<ApiConfig>> {
-        let table = self.core.shared.table.load();
-        table.apis.values().map(|api| Arc::clone(&api.config)).collect()
+        prepared::apis(&self.core)
     }
 
     /// One API as it is being served.
@@ -263,25 +258,6 @@ fn watch_certificates(core: &Arc<Core>, every: Duration) -> Option<Watching> {
     Some(Watching(task.abort_handle()))
 }
 
-async fn restore(core: &Arc<Core>, options: &GatewayOptions) -> Result<(), StartError> {
-    let Some(folder) = options.state_dir.clone() else {
-        return Ok(());
-    };
-    let reading = {
-        let (core, folder) = (Arc::clone(core), folder.clone());
-        spawn_blocking(move || core.restore(&folder))
-    };
-    let read = reading.await.unwrap_or_else(|error| Err(error.into()));
-    read.map_err(|source| StartError::State { folder, source })
-}
-
-fn aborted(api: ExternalRef, error: &tokio::task::JoinError) -> ApplyError {
-    ApplyError::Invalid {
-        api,
-        reason: format!("the change was broken off: {error}"),
-    }
-}
-
 fn start_admin(address: SocketAddr, core: &Arc<Core>) -> Result<Admin, StartError> {
     let (listener, bound) = listen(address)?;
     let failed = |source| StartError::Listen { address, source };
@@ -299,8 +275,4 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> 
     let listener = TcpListener::bind(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
 }

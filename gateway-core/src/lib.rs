@@ -16,6 +16,7 @@ mod guard;
 mod metrics;
 mod options;
 mod policy;
+mod prepared;
 mod proxy;
 mod router;
 mod shared_limits;
@@ -33,4 +34,5 @@ pub use options::{
     ClientAddressHeader, GatewayOptions, ListenerOptions, ListenerProtocol, RedisOptions, TlsOptions,
 };
 pub use policy::support::policy_support;
+pub use prepared::Prepared;
 pub use tls::CertificateError;

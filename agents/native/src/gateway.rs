@@ -37,14 +37,15 @@ pub struct NativeGateway {
 }
 
 impl NativeGateway {
-    /// Starts serving: first what the last-known-good snapshot holds, then the APIs of the local file.
+    /// Starts serving what the last-known-good snapshot and the local file hold, all of it from the first request on.
     pub async fn start(options: NativeOptions) -> Result<Self, NativeError> {
         let local = match &options.apis_file {
             Some(file) => local::read(file).await?,
             None => Vec::new(),
         };
-        let gateway = Gateway::start(options.gateway()).await?;
-        local::serve(&gateway, options.apis_file.as_deref(), local).await?;
+        let prepared = Gateway::prepare(options.gateway()).await?;
+        local::serve(&prepared, options.apis_file.as_deref(), local).await?;
+        let gateway = prepared.serve().await?;
         Ok(Self {
             gateway: Arc::new(gateway),
             options,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gatehouse_gateway_core::{ApiConfig, Gateway, policy_support};
+use gatehouse_gateway_core::{ApiConfig, Prepared, policy_support};
 use gatehouse_schemas::{
     api::{ApiSpec, DocumentSource},
     canonical::Fingerprint,
@@ -48,7 +48,7 @@ pub(crate) async fn read(file: &Path) -> Result<Vec<ApiConfig>, NativeError> {
 /// Puts local APIs into a gateway, and takes out those that the file does not hold any more. One that is in
 /// the way of what the control plane deployed is left out.
 pub(crate) async fn serve(
-    gateway: &Gateway,
+    gateway: &Prepared,
     file: Option<&Path>,
     configs: Vec<ApiConfig>,
 ) -> Result<(), NativeError> {

@@ -8,6 +8,7 @@ mod proxy_protocol;
 use std::{
     cell::Cell,
     io,
+    num::NonZero,
     rc::Rc,
     sync::{Arc, mpsc},
     thread,
@@ -63,6 +64,11 @@ pub(crate) struct Lifetimes {
     pub(crate) idle: Duration,
     /// In all; none means any time.
     pub(crate) whole: Option<Duration>,
+}
+
+/// How many threads carry traffic unless somebody says.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// One worker, as its connections see it.

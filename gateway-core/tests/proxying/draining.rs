@@ -233,12 +233,12 @@ async fn a_new_gateway_takes_over_without_a_failed_call() {
             worker_threads: Some(1),
             ..GatewayOptions::default()
         };
-        let gateway = Gateway::start(options).await.expect("started");
-        gateway
+        let prepared = Gateway::prepare(options).await.expect("prepared");
+        prepared
             .put_api(api("a", upstream, json!({})))
             .await
             .expect("applied");
-        gateway
+        prepared.serve().await.expect("started")
     };
     let mut gateway = start("127.0.0.1:0".parse().unwrap()).await;
     let address = gateway.address();

@@ -1,5 +1,7 @@
 //! Local files, good and bad.
 
+use gatehouse_gateway_core::Gateway;
+
 use super::*;
 
 const GOOD: &str = "
@@ -79,7 +81,7 @@ async fn mistakes_are_told_with_their_place() {
 
 #[tokio::test]
 async fn what_left_the_file_is_not_served_any_more() {
-    let gateway = Gateway::start(Default::default()).await.unwrap();
+    let gateway = Gateway::prepare(Default::default()).await.unwrap();
     let first = read_one(GOOD).await.unwrap();
     serve(&gateway, None, first).await.unwrap();
     assert_eq!(gateway.apis().len(), 1);
@@ -95,7 +97,7 @@ async fn what_left_the_file_is_not_served_any_more() {
 
 #[tokio::test]
 async fn what_the_control_plane_deployed_is_not_pushed_aside() {
-    let gateway = Gateway::start(Default::default()).await.unwrap();
+    let gateway = Gateway::prepare(Default::default()).await.unwrap();
     let configs = read_one(GOOD).await.unwrap();
     let mut deployed = configs[0].clone();
     deployed.external_ref = ExternalRef("native/e/a".to_owned());
