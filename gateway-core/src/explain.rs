@@ -200,7 +200,7 @@ pub fn explain<'a>(apis: impl IntoIterator<Item = Served<'a>>, question: &Questi
     let found = router.find(&question.host, &path, &view);
     let mut looked_at = Vec::new();
     router.visit(&question.host, &path, &mut |tree, rule| {
-        looked_at.push((tree, rule))
+        looked_at.push((tree, rule));
     });
     let place = looked_at
         .iter()
