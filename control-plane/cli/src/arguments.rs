@@ -92,7 +92,7 @@ pub(crate) enum Command {
     /// Checks environments: `env check`, `env permissions`
     #[command(subcommand, name = "env")]
     Environment(environment::EnvironmentCommand),
-    /// Explains why something is as it is: `explain policy`
+    /// Explains why something is as it is: `explain policy`, `explain route`
     #[command(subcommand)]
     Explain(explain::ExplainCommand),
     /// Lets agents join, and throws them out
@@ -190,6 +190,8 @@ mod tests {
             "gatehouse env check local",
             "gatehouse env permissions local --mode read-only",
             "gatehouse explain policy orders",
+            "gatehouse explain route http://a.test/orders/42 -X POST -H v:2 --to local",
+            "gatehouse explain route http://a.test/orders/42 --gateway http://127.0.0.1:9901",
             "gatehouse connector new my-gateway --path elsewhere --sdk sources",
             "gatehouse discoveries missing local",
             "gatehouse discoveries approve-removals local --all",
@@ -219,6 +221,8 @@ mod tests {
             "gatehouse import 01890a5d-ac96-774b-bcce-b302099a8057 --all --select status=new",
             "gatehouse ignore local --remove",
             "gatehouse explain policy orders GET",
+            "gatehouse explain route http://a.test/orders/42",
+            "gatehouse explain route /orders/42 --to local",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

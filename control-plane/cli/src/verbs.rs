@@ -58,6 +58,10 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             &mut runtime::Builder::new_multi_thread(),
             connector::run(command, screen),
         ),
+        Command::Explain(command) if command.asks_gateway() => on(
+            &mut runtime::Builder::new_current_thread(),
+            explain::ask_gateway(&command, screen),
+        ),
         command => {
             let client = target.client()?;
             on(&mut runtime::Builder::new_current_thread(), ask(command, &client, screen))

@@ -1,5 +1,7 @@
 //! `gatehouse explain`: why something is as it is.
 
+mod route;
+
 use clap::{Args, Subcommand};
 use gatehouse_control_plane_api::{
     admin::{ExplainedPolicy, PolicyExplanation},
@@ -20,6 +22,15 @@ use crate::{
 pub(crate) enum ExplainCommand {
     /// Shows the policies in force for an operation, each value with where it comes from
     Policy(ExplainPolicyArguments),
+    /// Shows which route takes a request on a native gateway, which others lost and why, and the policies in force
+    Route(route::ExplainRouteArguments),
+}
+
+impl ExplainCommand {
+    /// Whether it asks a gateway, so that no control plane is needed.
+    pub(crate) fn asks_gateway(&self) -> bool {
+        matches!(self, Self::Route(options) if options.gateway.is_some())
+    }
 }
 
 /// Which operation.
@@ -55,8 +66,27 @@ fn parse_operation(text: &str) -> Result<Operation, String> {
     })
 }
 
+/// The commands that ask a gateway.
+pub(super) async fn ask_gateway(command: &ExplainCommand, screen: Screen) -> anyhow::Result<Exit> {
+    match command {
+        ExplainCommand::Route(options) => match &options.gateway {
+            Some(gateway) => route::of_gateway(options, gateway, screen).await,
+            None => Err(Failure::usage("say which gateway: `--gateway URL`").into()),
+        },
+        ExplainCommand::Policy(_) => {
+            Err(Failure::usage("policies are explained by the control plane").into())
+        }
+    }
+}
+
 pub(super) async fn run(command: &ExplainCommand, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
-    let ExplainCommand::Policy(options) = command;
+    match command {
+        ExplainCommand::Policy(options) => policy(options, client, screen).await,
+        ExplainCommand::Route(options) => route::of_environment(options, client, screen).await,
+    }
+}
+
+async fn policy(options: &ExplainPolicyArguments, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
     let operation = options.operation.as_ref();
     let explanation = client
         .effective_policies(
