@@ -373,7 +373,7 @@ async fn every_policy_is_in_the_report_and_no_secret_in_the_vendor_form() {
 }
 
 #[tokio::test]
-async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
+async fn what_is_not_enforced_is_told_per_policy_and_security_that_cannot_be_built_is_refused() {
     let stage = Stage::new().await;
     let lossy = stage.desired(
         1,
@@ -400,25 +400,19 @@ async fn what_is_not_enforced_is_told_per_policy_and_security_is_refused() {
     let deployed = stage.deploy(&lossy).await.unwrap();
     assert_eq!(stage.get(&deployed.endpoint_urls[0], None).await.0, 200);
 
-    let with = json!({
-        "introspectionUrl": "https://id.example.com/introspect",
-        "clientId": "gateway",
-        "clientSecretRef": "introspection",
-    });
+    let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
     let unsafe_here = stage.desired(
         2,
         "/secure",
-        json!({"policies": [{"type": "auth.oauth2", "with": with}]}),
+        json!({"policies": [{"type": "auth.mtls", "with": {"authorities": [no_certificate]}}]}),
     );
-    let report = stage
-        .connector
-        .translate(&context(Vec::new()).environment, &unsafe_here)
-        .fidelity;
-    let losses = gatehouse_schemas::fidelity::losses(&unsafe_here, &report);
-    assert_eq!(losses.unenforceable.len(), 1);
     let error = stage.deploy(&unsafe_here).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.message().contains("use `auth.jwt`"), "{}", error.message());
+    assert!(
+        error.message().contains("authority 1 cannot be used"),
+        "{}",
+        error.message()
+    );
 }
 
 #[tokio::test]
