@@ -58,10 +58,14 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             &mut runtime::Builder::new_multi_thread(),
             connector::run(command, screen),
         ),
-        Command::Explain(command) if command.asks_gateway() => on(
-            &mut runtime::Builder::new_current_thread(),
-            explain::ask_gateway(&command, screen),
-        ),
+        Command::Explain(command) => {
+            let runtime = &mut runtime::Builder::new_current_thread();
+            if let Some((options, gateway)) = command.of_gateway() {
+                return on(runtime, explain::ask_gateway(options, gateway, screen));
+            }
+            let client = target.client()?;
+            on(runtime, ask(Command::Explain(command), &client, screen))
+        }
         command => {
             let client = target.client()?;
             on(&mut runtime::Builder::new_current_thread(), ask(command, &client, screen))

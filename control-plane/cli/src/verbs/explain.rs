@@ -8,6 +8,7 @@ use gatehouse_control_plane_api::{
     client::Client,
 };
 use gatehouse_schemas::{identity::ResourceName, policy::Policy};
+use reqwest::Url;
 use serde_json::Value;
 
 use crate::{
@@ -27,9 +28,12 @@ pub(crate) enum ExplainCommand {
 }
 
 impl ExplainCommand {
-    /// Whether it asks a gateway, so that no control plane is needed.
-    pub(crate) fn asks_gateway(&self) -> bool {
-        matches!(self, Self::Route(options) if options.gateway.is_some())
+    /// What it asks of which gateway, if no control plane is needed.
+    pub(crate) fn of_gateway(&self) -> Option<(&route::ExplainRouteArguments, &Url)> {
+        match self {
+            Self::Route(options) => Some((options, options.gateway.as_ref()?)),
+            Self::Policy(_) => None,
+        }
     }
 }
 
@@ -66,17 +70,13 @@ fn parse_operation(text: &str) -> Result<Operation, String> {
     })
 }
 
-/// The commands that ask a gateway.
-pub(super) async fn ask_gateway(command: &ExplainCommand, screen: Screen) -> anyhow::Result<Exit> {
-    match command {
-        ExplainCommand::Route(options) => match &options.gateway {
-            Some(gateway) => route::of_gateway(options, gateway, screen).await,
-            None => Err(Failure::usage("say which gateway: `--gateway URL`").into()),
-        },
-        ExplainCommand::Policy(_) => {
-            Err(Failure::usage("policies are explained by the control plane").into())
-        }
-    }
+/// Asks one gateway.
+pub(super) async fn ask_gateway(
+    options: &route::ExplainRouteArguments,
+    gateway: &Url,
+    screen: Screen,
+) -> anyhow::Result<Exit> {
+    route::of_gateway(options, gateway, screen).await
 }
 
 pub(super) async fn run(command: &ExplainCommand, client: &Client, screen: Screen) -> anyhow::Result<Exit> {
