@@ -287,5 +287,8 @@ fn the_descriptor_promises_no_less_than_a_report_says() {
         .filter(|entry| matches!(entry.fidelity, Fidelity::Unsupported { .. }))
         .map(|entry| entry.policy)
         .collect();
-    assert_eq!(unsupported, ["auth.basic", "auth.conditions", "ext.authz", "retry"]);
+    assert_eq!(
+        unsupported,
+        ["auth.basic", "auth.conditions", "ext.authz", "retry"]
+    );
 }
