@@ -308,3 +308,48 @@ async fn requests_are_counted_by_a_claim_of_their_token() {
         assert_eq!(status(&answer), expected, "{claims}");
     }
 }
+
+#[tokio::test]
+async fn conditions_hold_the_claims_of_a_verified_token() {
+    let gateway = gateway().await;
+    let issuer = Issuer::start().await;
+    let key = SigningKey::new("one");
+    issuer.publish(&[&key]);
+    let conditions = json!({"type": "auth.conditions", "with": {
+        "require": ["'admins' in claims.groups || request.method == 'GET' && consumer == 'ann'"],
+        "deny": ["request.headers['x-tenant'] != claims.tenant"],
+    }});
+    let policies = json!({"policies": [conditions, issuer.policy(json!({}))]});
+    let config = api("a", echo().await, policies);
+    gateway.put_api(config).await.expect("it can be served");
+    let send = async |claims: Value, tenant: &str| {
+        let request = request(&key.token(claims)).replace("Host: a", &format!("Host: a{tenant}"));
+        status(&raw(&gateway, &request).await)
+    };
+    let north = "\r\nX-Tenant: north";
+    for (claims, tenant, expected) in [
+        (json!({"groups": ["admins"], "tenant": "north"}), north, 200),
+        (json!({"groups": ["staff"], "tenant": "north"}), north, 200),
+        (
+            json!({"groups": ["staff"], "tenant": "north", "sub": "bob"}),
+            north,
+            403,
+        ),
+        (json!({"groups": ["admins"], "tenant": "south"}), north, 403),
+        // Nothing is said of a tenant, so nothing can be said of the condition.
+        (json!({"groups": ["admins"]}), north, 403),
+        (json!({"groups": ["admins"], "tenant": "north"}), "", 403),
+    ] {
+        assert_eq!(
+            send(claims.clone(), tenant).await,
+            expected,
+            "{claims} {tenant:?}"
+        );
+    }
+    let nobody = raw(
+        &gateway,
+        "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert_eq!(status(&nobody), 401);
+}
