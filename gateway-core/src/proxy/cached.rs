@@ -353,6 +353,7 @@ impl Exchange<'_> {
             }
             (false, false) => entry.body.clone(),
         };
+        self.tell_limits(&mut headers);
         if let Some(cors) = &route.chain.cors {
             cors.mark(self.origin.as_ref(), &mut headers);
         }

@@ -272,8 +272,10 @@ async fn limits_count_answers_from_the_cache_too() {
         .await
         .expect("applied");
     let mut statuses = Vec::new();
-    for _ in 0..3 {
-        statuses.push(status(&get(&gateway, "/a").await));
+    for left in [1, 0, 0] {
+        let answer = get(&gateway, "/a").await;
+        assert!(answer.contains(&format!("\"2-per-hour\";r={left};")), "{answer}");
+        statuses.push(status(&answer));
     }
     assert_eq!((statuses, origin.answers()), (vec![200, 200, 429], 1));
 }
