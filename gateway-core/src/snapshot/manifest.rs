@@ -14,7 +14,7 @@ use tracing::warn;
 const FORMAT: u32 = 1;
 
 /// One manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Manifest {
     /// Rises with every change.
     pub(super) number: u64,
@@ -24,16 +24,37 @@ pub(super) struct Manifest {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Content {
+struct Content<Apis> {
     format: u32,
     number: u64,
-    apis: BTreeMap<ExternalRef, String>,
+    apis: Apis,
+}
+
+/// Where the manifest with a number is kept. Numbers are padded, so that names sort as numbers do.
+pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("manifest-{number:020}.json"))
 }
 
 impl Manifest {
-    /// Where it is kept. Numbers are padded, so that names sort as numbers do.
+    /// Where it is kept.
     pub(super) fn path(&self, folder: &Path) -> PathBuf {
-        folder.join(format!("manifest-{:020}.json", self.number))
+        path(folder, self.number)
+    }
+
+    /// Gives an API this file, or none. The one that it had is answered.
+    pub(super) fn set(&mut self, api: &ExternalRef, file: Option<String>) -> Option<String> {
+        match file {
+            Some(file) => self.apis.insert(api.clone(), file),
+            None => self.apis.remove(api),
+        }
+    }
+
+    /// The files that another one does not name for the same API.
+    pub(super) fn not_in(&self, other: &Self) -> Vec<(ExternalRef, String)> {
+        let own = self.apis.iter();
+        own.filter(|(api, file)| other.apis.get(*api) != Some(*file))
+            .map(|(api, file)| (api.clone(), file.clone()))
+            .collect()
     }
 
     /// The checksum in the first line, the list in the second.
@@ -41,7 +62,7 @@ impl Manifest {
         let content = serde_json::to_string(&Content {
             format: FORMAT,
             number: self.number,
-            apis: self.apis.clone(),
+            apis: &self.apis,
         })?;
         let Fingerprint(checksum) = Fingerprint::of_bytes(content.as_bytes());
         Ok(format!("{checksum}\n{content}\n").into_bytes())
@@ -53,7 +74,8 @@ impl Manifest {
         if Fingerprint::of_bytes(content.as_bytes()).0 != checksum {
             return Err("its content does not match its checksum".to_owned());
         }
-        let content: Content = serde_json::from_str(content).map_err(|error| error.to_string())?;
+        let content: Content<BTreeMap<ExternalRef, String>> =
+            serde_json::from_str(content).map_err(|error| error.to_string())?;
         if content.format != FORMAT {
             return Err(format!("its format {} is not known", content.format));
         }

@@ -14,7 +14,7 @@ mod seal;
 pub(crate) mod write;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, VecDeque},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -37,10 +37,19 @@ const SEALED: &str = "sealedSecrets";
 pub(crate) struct Store {
     folder: PathBuf,
     key: NodeKey,
-    /// The kept manifests, the newest last.
-    manifests: Vec<Manifest>,
+    newest: Option<Manifest>,
+    /// The manifests before it that are kept, the oldest first.
+    older: VecDeque<Older>,
     /// The highest number of any manifest, damaged ones included.
     number: u64,
+}
+
+/// A manifest that is kept and no longer the newest.
+#[derive(Debug)]
+struct Older {
+    path: PathBuf,
+    /// The files that the manifest after it does not name.
+    replaced: Vec<(ExternalRef, String)>,
 }
 
 impl Store {
@@ -53,18 +62,29 @@ impl Store {
         let mut store = Self {
             folder: folder.to_owned(),
             key: NodeKey::of(folder)?,
-            manifests: found.undamaged,
+            newest: None,
+            older: VecDeque::new(),
             number: found.highest,
         };
-        if store
-            .manifests
-            .last()
-            .is_some_and(|newest| newest.number < found.highest)
-        {
-            store.leave_out_what_may_have_changed()?;
+        let mut manifests = found.undamaged;
+        let newest = manifests.last().map(|newest| newest.number);
+        if newest.is_some_and(|newest| newest < found.highest) {
+            store.leave_out_what_may_have_changed(&mut manifests)?;
         }
-        let apis = store.manifests.last().map(|newest| store.load(newest));
+        store.keep(manifests);
+        let apis = store.newest.as_ref().map(|newest| store.load(newest));
         Ok((store, apis))
+    }
+
+    fn keep(&mut self, mut manifests: Vec<Manifest>) {
+        self.older = manifests
+            .windows(2)
+            .map(|pair| Older {
+                path: pair[0].path(&self.folder),
+                replaced: pair[0].not_in(&pair[1]),
+            })
+            .collect();
+        self.newest = manifests.pop();
     }
 
     /// The folder.
@@ -80,58 +100,68 @@ impl Store {
         if !path.exists() {
             write::durably(&path, &text)?;
         }
-        let mut apis = self.newest();
-        apis.insert(config.external_ref.clone(), file);
-        self.publish(apis)
+        self.change(&config.external_ref, Some(file))
     }
 
     /// Takes an API out of the snapshot.
     pub(crate) fn remove(&mut self, api: &ExternalRef) -> io::Result<()> {
-        let mut apis = self.newest();
-        match apis.remove(api) {
-            Some(_) => self.publish(apis),
-            None => Ok(()),
+        let is_there = |newest: &Manifest| newest.apis.contains_key(api);
+        match self.newest.as_ref().is_some_and(is_there) {
+            true => self.change(api, None),
+            false => Ok(()),
         }
     }
 
-    fn newest(&self) -> BTreeMap<ExternalRef, String> {
-        self.manifests
-            .last()
-            .map(|manifest| manifest.apis.clone())
-            .unwrap_or_default()
-    }
-
-    fn publish(&mut self, apis: BTreeMap<ExternalRef, String>) -> io::Result<()> {
-        let number = self.number + 1;
-        let manifest = Manifest { number, apis };
-        write::durably(&manifest.path(&self.folder), &manifest.to_bytes()?)?;
+    /// Writes a manifest in which an API has this file, or none. If that fails, everything is as before.
+    fn change(&mut self, api: &ExternalRef, file: Option<String>) -> io::Result<()> {
+        let (number, before) = (self.number + 1, self.newest.as_ref().map(|newest| newest.number));
+        let newest = self.newest.get_or_insert_default();
+        let replaced = newest.set(api, file.clone());
+        newest.number = number;
+        let written = newest
+            .to_bytes()
+            .and_then(|bytes| write::durably(&newest.path(&self.folder), &bytes));
+        if let Err(error) = written {
+            newest.set(api, replaced);
+            newest.number = before.unwrap_or_default();
+            self.newest.take_if(|_| before.is_none());
+            return Err(error);
+        }
         self.number = number;
-        self.manifests.push(manifest);
+        if let Some(before) = before {
+            let replaced = replaced.filter(|replaced| file.as_ref() != Some(replaced));
+            self.older.push_back(Older {
+                path: manifest::path(&self.folder, before),
+                replaced: replaced.into_iter().map(|file| (api.clone(), file)).collect(),
+            });
+        }
         self.tidy();
         Ok(())
     }
 
     /// Deletes what is no longer needed. What cannot be deleted only takes up room.
     fn tidy(&mut self) {
-        let surplus = self.manifests.len().saturating_sub(KEPT);
-        for old in self.manifests.drain(..surplus).collect::<Vec<_>>() {
-            let _ = fs::remove_file(old.path(&self.folder));
-            let kept: BTreeSet<&String> = self
-                .manifests
-                .iter()
-                .flat_map(|manifest| manifest.apis.values())
-                .collect();
-            for file in old.apis.values().filter(|file| !kept.contains(file)) {
-                let _ = fs::remove_file(self.folder.join("apis").join(file));
+        let surplus = (self.older.len() + 1).saturating_sub(KEPT);
+        for old in self.older.drain(..surplus).collect::<Vec<_>>() {
+            let _ = fs::remove_file(&old.path);
+            for named in old.replaced.iter().filter(|named| !self.names(named)) {
+                let _ = fs::remove_file(self.folder.join("apis").join(&named.1));
             }
         }
     }
 
+    /// Whether a kept manifest names a file: the newest does, or one before it does and the next one does not.
+    fn names(&self, named: &(ExternalRef, String)) -> bool {
+        let newest = self.newest.as_ref();
+        newest.is_some_and(|newest| newest.apis.get(&named.0) == Some(&named.1))
+            || self.older.iter().any(|older| older.replaced.contains(named))
+    }
+
     /// The newest manifest is lost. What it had changed left a file that no other names, or the API has other
     /// files in the manifests before.
-    fn leave_out_what_may_have_changed(&mut self) -> io::Result<()> {
-        let unnamed = self.unnamed()?;
-        let Some((newest, older)) = self.manifests.split_last_mut() else {
+    fn leave_out_what_may_have_changed(&self, manifests: &mut [Manifest]) -> io::Result<()> {
+        let unnamed = self.unnamed(manifests)?;
+        let Some((newest, older)) = manifests.split_last_mut() else {
             return Ok(());
         };
         newest.apis.retain(|api, file| {
@@ -146,9 +176,8 @@ impl Store {
     }
 
     /// The APIs in files that no manifest names; none if one of them cannot be read.
-    fn unnamed(&self) -> io::Result<Option<BTreeSet<ExternalRef>>> {
-        let named: BTreeSet<&str> = self
-            .manifests
+    fn unnamed(&self, manifests: &[Manifest]) -> io::Result<Option<BTreeSet<ExternalRef>>> {
+        let named: BTreeSet<&str> = manifests
             .iter()
             .flat_map(|manifest| manifest.apis.values().map(String::as_str))
             .collect();

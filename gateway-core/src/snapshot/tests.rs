@@ -249,7 +249,7 @@ fn a_file_that_is_cut_off_or_changed_anywhere_costs_no_more_than_what_it_may_hav
 /// The path of an API's file, below the folder.
 fn file_of(folder: &TempDir, api: &str) -> PathBuf {
     let (store, _) = open(folder);
-    let newest = store.manifests.last().expect("a manifest");
+    let newest = store.newest.as_ref().expect("a manifest");
     Path::new("apis").join(&newest.apis[&ExternalRef(api.to_owned())])
 }
 
