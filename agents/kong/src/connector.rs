@@ -145,8 +145,8 @@ impl Connector for KongConnector {
         }
     }
 
-    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
-        None
+    fn refusal(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        translate::refuse_inexpressible(desired).err()
     }
 
     fn remarks(

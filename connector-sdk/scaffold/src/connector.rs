@@ -157,8 +157,8 @@ impl Connector for ScaffoldConnector {
         }
     }
 
-    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
-        None
+    fn refusal(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        translate::refuse_inexpressible(desired).err()
     }
 
     fn remarks(

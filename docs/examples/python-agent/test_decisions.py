@@ -73,6 +73,28 @@ class Deciding(unittest.TestCase):
         unenforced, others = translate.losses({"policies": policies, "operations": [operation]})
         self.assertEqual((len(unenforced), len(others)), (2, 1))
 
+    def test_nothing_that_guards_an_api_is_passed_over(self) -> None:
+        keys = [{"consumer": "shop", "secretRef": "shop-key", "expiresAt": "2027-01-01T00:00:00Z"}]
+        expiring = {"type": "auth.apiKey", "with": {"keys": keys}}
+        asking = {"type": "ext.authz", "with": {"url": "https://authorizer.internal"}}
+        unenforced, others = translate.losses({"policies": [expiring, asking]})
+        self.assertEqual(([entry["policy"] for entry in unenforced], others), (["auth.apiKey", "ext.authz"], []))
+
+    def test_what_the_gateway_has_no_words_for_is_refused(self) -> None:
+        main = {"url": "http://127.0.0.1:1", "timeoutMs": 1, "connectTimeoutMs": 1}
+        content = {"type": "rest", "upstreams": {"main": main}}
+        operation = {"match": {"method": "GET", "path": "/"}, "policies": [], "deprecated": False}
+        translate.check_expressible("shop", {**content, "operations": [operation]})
+        for wrong, named in (
+            ({**content, "upstreams": {"main": {**main, "protocol": "http2"}}}, "`protocol` of upstream `main`"),
+            ({**content, "operations": [{**operation, "match": {**operation["match"], "pathRegex": "/a"}}]}, "`pathRegex`"),
+            ({**content, "operations": [{**operation, "traffic": {}}]}, "`traffic`"),
+        ):
+            with self.assertRaises(GatewayError) as refused:
+                translate.check_expressible("shop", wrong)
+            self.assertEqual(refused.exception.kind, "Unsupported")
+            self.assertIn(named, str(refused.exception))
+
     def test_pauses_grow_to_a_ceiling(self) -> None:
         backoff = Backoff(first_seconds=1, longest_seconds=8)
         for failures, ceiling in ((1, 1), (2, 2), (4, 8), (9_999, 8)):

@@ -56,6 +56,8 @@ def of_api(policy: Json, *, is_first_key: bool) -> Json:
 def of_api_key(parameters: Json, is_first: bool) -> Json:
     if parameters.get("in", "header") != "header":
         return unsupported("the gateway looks for keys in headers only")
+    if any(key.get("expiresAt") for key in parameters["keys"]):
+        return unsupported("keys of the gateway do not expire")
     # Security policies add up: callers need a key of each. One `apiKey` cannot say that.
     return {"level": "exact"} if is_first else unsupported("the gateway takes one set of keys for an API")
 
@@ -83,7 +85,7 @@ def losses(content: Json) -> tuple[list[Json], list[Json]]:
 
 
 def is_security(policy_type: str) -> bool:
-    return policy_type.startswith("auth.") or policy_type == "ip.filter"
+    return policy_type.startswith("auth.") or policy_type in ("ext.authz", "ip.filter")
 
 
 def described(entry: Json) -> str:
@@ -97,17 +99,23 @@ def described(entry: Json) -> str:
 # ---- ours to the gateway's -----------------------------------------------------------------------
 
 
+# All that the gateway has words for. A field that comes later is refused, not passed over.
+UPSTREAM = {"url", "timeoutMs", "connectTimeoutMs"}
+OPERATION = {"match", "policies", "upstream", "id", "summary", "deprecated"}
+MATCH = {"method", "path"}
+
+
 def check_expressible(api_name: str, content: Json) -> None:
     """Refuses what is no policy and cannot be expressed: nobody can accept that an API answers other requests."""
     obstacles = []
     if content["type"] != "rest":
         obstacles.append(f"APIs of type `{content['type']}`")
+    for name, upstream in content.get("upstreams", {}).items():
+        obstacles += [f"`{field}` of upstream `{name}`" for field in sorted(upstream.keys() - UPSTREAM)]
     for operation in content.get("operations", []):
         named = f"`{operation['match']['method']} {operation['match']['path']}`"
-        if operation["match"].get("headers") or operation["match"].get("query"):
-            obstacles.append(f"operations by header or query ({named})")
-        if operation["match"].get("pathRegex") or operation["match"].get("exactSlash") or operation.get("traffic"):
-            obstacles.append(f"regular expressions, exact slashes, shares and copies ({named})")
+        strange = (operation.keys() - OPERATION) | (operation["match"].keys() - MATCH)
+        obstacles += [f"`{field}` of {named}" for field in sorted(strange)]
     if obstacles:
         raise GatewayError("Unsupported", f"the tiny gateway cannot serve `{api_name}`: it does not know "
                            f"{', '.join(obstacles)}; deploy it to another gateway")

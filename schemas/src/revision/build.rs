@@ -6,7 +6,7 @@ use super::{DefinitionSummary, Operation, RevisionContent};
 use crate::{
     api::{
         ApiSpec, DefinitionSource, DocumentSource, HashKey, LoadBalancing, OperationMatch, OperationSpec,
-        Traffic, Upstream, UpstreamEndpoint,
+        Traffic, Upstream, UpstreamEndpoint, UpstreamProtocol,
     },
     canonical::Fingerprint,
     identity::ResourceName,
@@ -87,6 +87,10 @@ fn hostnames(names: &[String]) -> Vec<String> {
 fn upstream(upstream: &Upstream) -> Upstream {
     Upstream {
         url: canonical(validate::upstream_url(&upstream.url), &upstream.url),
+        // The default, whether it is written or not.
+        protocol: upstream
+            .protocol
+            .filter(|protocol| *protocol != UpstreamProtocol::Http1),
         endpoints: endpoints(&upstream.endpoints),
         load_balancing: upstream.load_balancing.clone().map(load_balancing),
         ..upstream.clone()

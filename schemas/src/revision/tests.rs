@@ -162,6 +162,8 @@ fn what_is_not_said_of_an_upstream_is_not_in_its_revision() {
         plain,
         json!({"url": "http://host", "timeoutMs": 30_000, "connectTimeoutMs": 5_000})
     );
+    // Nor what is said and is so anyway.
+    assert_eq!(of(json!({"url": "http://host", "protocol": "http1"})), plain);
     let balanced = |endpoints| {
         of(json!({
             "url": "http://host", "endpoints": endpoints,

@@ -99,3 +99,30 @@ fn what_an_upstream_says_beyond_its_url_and_times_is_refused_by_name() {
         "Kong cannot serve `shop`: it does not know `healthCheck` of upstream `main`, `idleTimeoutMs` of upstream `main`; deploy it to another gateway, or change the API"
     );
 }
+
+#[test]
+fn what_an_operation_asks_beyond_method_path_and_one_upstream_is_refused_by_name() {
+    for (fields, named) in [
+        (
+            json!({"match": {"method": "GET", "path": "/", "pathRegex": "/[0-9]+"}}),
+            "operations by regular expression",
+        ),
+        (
+            json!({"match": {"method": "GET", "path": "/a/", "exactSlash": true}}),
+            "a slash at the end makes a difference",
+        ),
+        (
+            json!({"match": {"method": "GET", "path": "/a"}, "traffic": {"mirror": [{"upstream": "main"}]}}),
+            "copies of requests",
+        ),
+        (
+            json!({"match": {"method": "GET", "path": "/a"}, "traffic": {"split": [{"upstream": "main", "weight": 1}]}}),
+            "requests that several upstreams share",
+        ),
+    ] {
+        let mut desired = api(&json!([]), &[]);
+        desired.content.operations = vec![serde_json::from_value(fields).expect("an operation")];
+        let refused = crate::translate::refuse_inexpressible(&desired).expect_err(named);
+        assert!(refused.to_string().contains(named), "{refused}");
+    }
+}
