@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::{
-    conditions::{ConditionsPolicy, condition},
+    conditions::{ConditionsPolicy, condition, mentioned},
     explain::{ExplainedPolicy, Explanation, OverriddenPolicy, explain},
     external::ExtAuthzPolicy,
     keys::{ApiKeyConsumer, ApiKeyPolicy, BasicPolicy, BasicUser, CredentialLocation},

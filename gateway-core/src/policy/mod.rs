@@ -7,6 +7,7 @@ pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
 pub(crate) mod cache;
+mod complaint;
 pub(crate) mod conditions;
 pub(crate) mod cors;
 pub(crate) mod external;

@@ -50,11 +50,12 @@ impl Exchange<'_> {
         body: RequestBody,
         host: HeaderValue,
     ) -> Result<Response<ResponseBody>, Problem> {
-        let websocket = head::wants_websocket(&parts).then(|| Pending::take(&mut parts));
+        let websocket = self.websocket.take();
         self.rewrite(route, &mut parts, host);
         if websocket.is_some() {
             upgrade::ask(&mut parts.headers);
         }
+        head::frame(&mut parts, &body);
         let upstream = &*route.upstream;
         if !upstream.is_plain() || route.chain.retry.is_some() {
             // Apart, so that other requests do not carry its state around.
@@ -85,13 +86,9 @@ impl Exchange<'_> {
     }
 
     pub(super) fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
-        if parts.version == Version::HTTP_2 {
-            head::join_cookies(&mut parts.headers);
-        }
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         let headers = &mut parts.headers;
-        head::strip_hop_by_hop(headers);
         head::strip_disguises(headers);
         if !self.client.trusted {
             head::strip_vouches(headers);

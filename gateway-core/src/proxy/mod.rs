@@ -39,6 +39,7 @@ use self::{
     completion::{AccessEntry, Completion},
     mirror::Original,
     problem::Problem,
+    upgrade::Pending,
 };
 use crate::{
     api::Route,
@@ -93,6 +94,8 @@ struct Exchange<'a> {
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
+    /// The caller's side of a WebSocket that is asked for.
+    websocket: Option<Pending>,
     /// What the cache does with the upstream's answer.
     expected: Option<Box<Expected>>,
     /// Whether no caller waits for the answer.
@@ -117,6 +120,7 @@ impl<'a> Exchange<'a> {
             limits: None,
             exceeded: None,
             entry: None,
+            websocket: None,
             expected: None,
             in_background: false,
         }
@@ -126,6 +130,12 @@ impl<'a> Exchange<'a> {
         let (mut parts, body) = request.into_parts();
         self.identify(&parts);
         let host = head::take_host(&mut parts)?;
+        self.websocket = head::wants_websocket(&parts).then(|| Pending::take(&mut parts));
+        // Before anything is decided on, so that all checks see what the upstream will.
+        head::strip_hop_by_hop(&mut parts.headers);
+        if parts.version == Version::HTTP_2 {
+            head::join_cookies(&mut parts.headers);
+        }
         if parts.method == Method::CONNECT {
             return Err(Problem::method_not_allowed("This gateway opens no tunnels.").closing());
         }
@@ -147,7 +157,8 @@ impl<'a> Exchange<'a> {
             route
         };
         let has_body = !body.is_end_stream();
-        self.admit(&route.chain, &parts, &uri, &host, has_body).await?;
+        self.admit(&route.chain, &parts, &path, uri.query(), &host, has_body)
+            .await?;
         let body = self.limit(&route.chain, body)?;
         let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
         if let Some(respond) = &route.chain.respond {
@@ -173,7 +184,7 @@ impl<'a> Exchange<'a> {
         parts.uri = target(&route, &path, uri.query())?;
         if let Some(caching) = &route.chain.cache {
             // In a box, so that requests without a cache have no room for it.
-            return Box::pin(self.cached(&route, caching, parts, body, host)).await;
+            return Box::pin(self.cached(&route, caching, parts, body, host, &path.forward)).await;
         }
         self.forward(&route, parts, body, host).await
     }

@@ -186,7 +186,7 @@ pub(super) fn ext_authz(policy: &ExtAuthzPolicy, at: &str, issues: &mut Vec<Issu
         note(
             issues,
             format!("{at}/requestHeaders/{index}"),
-            headers::name(name),
+            headers::changeable(name),
         );
     }
     for (index, name) in policy.upstream_headers.iter().enumerate() {
