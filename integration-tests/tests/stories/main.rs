@@ -14,6 +14,7 @@ mod crashes;
 mod dev;
 mod discovery;
 mod docs;
+mod explaining;
 mod kong;
 mod main_job;
 mod page;
