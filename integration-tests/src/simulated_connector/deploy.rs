@@ -23,7 +23,7 @@ use super::{
     client::{Client, DeploymentEntry, Export, Listed, Request, Snapshot},
     form::Form,
     locate, observe, policies,
-    translate::{API, ENVIRONMENT, FINGERPRINT, FORM, NAME, Wanted},
+    translate::{self, API, ENVIRONMENT, FINGERPRINT, FORM, NAME, Wanted},
 };
 
 /// How often a reader that may lag behind is asked.
@@ -31,6 +31,9 @@ const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Makes the account serve what is desired.
 pub(super) async fn deploy(client: &Client<'_>, request: &DeployRequest) -> Result<Deployed> {
+    if let Some(refusal) = translate::refusal(&request.desired) {
+        return Err(refusal);
+    }
     refuse_unenforceable(&request.desired)?;
     let names: Vec<_> = secret_names(&request.desired);
     let values = match names.is_empty() {
