@@ -8,6 +8,7 @@
 mod aws;
 mod bad_input;
 mod catalog;
+mod configuration_sync;
 mod conformance;
 mod crash_matrix;
 mod crashes;
