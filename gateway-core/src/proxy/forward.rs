@@ -61,7 +61,7 @@ impl Exchange<'_> {
             return Box::pin(self.attempt(route, parts, body, websocket)).await;
         }
         let request = Request::from_parts(parts, body);
-        let endpoint = &*upstream.first.endpoint;
+        let endpoint = &upstream.first.endpoint;
         let pool = &self.client.worker.pool;
         let sent = send::send(
             pool,
