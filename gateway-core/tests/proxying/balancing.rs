@@ -339,3 +339,32 @@ async fn who_waits_for_the_rest_of_a_callers_body_is_not_ejected_and_who_has_all
         assert!(metrics.contains(&expected), "{body}: {metrics}");
     }
 }
+
+#[tokio::test]
+async fn an_endpoint_is_checked_again_and_again_over_one_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (connections, checks) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (opened, asked) = (Arc::clone(&connections), Arc::clone(&checks));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            opened.fetch_add(1, SeqCst);
+            let asked = Arc::clone(&asked);
+            let service = hyper::service::service_fn(move |request| {
+                let _: http::Request<hyper::body::Incoming> = request;
+                asked.fetch_add(1, SeqCst);
+                async { Ok::<_, std::convert::Infallible>(Response::new("fine".to_owned())) }
+            });
+            let stream = hyper_util::rt::TokioIo::new(stream);
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(stream, service));
+        }
+    });
+    let gateway = gateway().await;
+    let check = json!({"healthCheck": {"active": {"path": "/health", "intervalSeconds": 1}}});
+    let config = api("a", address, upstreams(&[address], check));
+    gateway.put_api(config).await.expect("applied");
+    while checks.load(SeqCst) < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(connections.load(SeqCst), 1);
+}
