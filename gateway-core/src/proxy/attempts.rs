@@ -9,6 +9,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request};
 use hyper::body::Body as _;
+use tokio::time::timeout_at;
 use tracing::debug;
 
 use super::{
@@ -39,17 +40,11 @@ struct Outgoing {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Content,
+    body: Replay,
     /// Whether it can be sent twice without anybody noticing: it changes nothing, and has no body.
     harmless: bool,
     /// The `Host` header is that of an endpoint, and changes with it.
     host_of_endpoint: bool,
-}
-
-enum Content {
-    /// Can be sent once.
-    Once(Option<RequestBody>),
-    Again(Replay),
 }
 
 impl Outgoing {
@@ -64,9 +59,9 @@ impl Outgoing {
         Self {
             harmless: !upgrades && empty && parts.method.is_idempotent(),
             host_of_endpoint: parts.headers.get(header::HOST) == Some(host),
-            body: match repeats || empty {
-                true => Content::Again(Replay::new(body)),
-                false => Content::Once(Some(body)),
+            body: match repeats {
+                true => Replay::new(body),
+                false => Replay::once(body),
             },
             method: parts.method,
             uri: parts.uri,
@@ -78,21 +73,18 @@ impl Outgoing {
         if self.host_of_endpoint {
             self.headers.insert(header::HOST, host.clone());
         }
-        let body = match &mut self.body {
-            Content::Once(body) => body.take().unwrap_or(RequestBody::Empty),
-            Content::Again(replay) => replay.play(),
-        };
-        let mut request = Request::new(body);
+        let mut request = Request::new(self.body.play());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         request
     }
 
-    fn can_be_sent_again(&self) -> bool {
-        match &self.body {
-            Content::Once(_) => false,
-            Content::Again(replay) => replay.is_whole(),
+    /// Whether it failed for want of its caller, who has not sent all of it. That says nothing of the endpoint.
+    fn is_to_blame(&self, error: &SendError) -> bool {
+        match error {
+            SendError::Timeout | SendError::Broken(_) => error.is_ours() || self.body.is_awaited(),
+            _ => false,
         }
     }
 }
@@ -111,8 +103,25 @@ struct History {
 }
 
 impl Exchange<'_> {
-    /// Sends a request on as often as its route allows.
+    /// Sends a request on as often as its route allows and for as long as its caller waits. How long that is says
+    /// nothing of an endpoint, so when the caller's time is over nothing is concluded.
     pub(super) async fn attempt(
+        &mut self,
+        route: &Route,
+        parts: request::Parts,
+        body: RequestBody,
+        websocket: Option<Pending>,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        let deadline = self.deadline;
+        let attempts = self.attempts(route, parts, body, websocket);
+        let Some(deadline) = deadline else {
+            return attempts.await;
+        };
+        let outcome = timeout_at(deadline.into(), attempts).await;
+        outcome.unwrap_or_else(|_| Err(self.failed(route, &SendError::Timeout)))
+    }
+
+    async fn attempts(
         &mut self,
         route: &Route,
         parts: request::Parts,
@@ -148,9 +157,12 @@ impl Exchange<'_> {
             let request = outgoing.request(&endpoint.authority);
             let pool = &self.client.worker.pool;
             let began = Instant::now();
-            let outcome = send::send(pool, upstream, endpoint, began, self.time_for(route), request).await;
-            self.conclude(route, &mut choice, &outcome, began.elapsed());
-            if failed(&outcome) && outgoing.can_be_sent_again() {
+            let outcome = send::send(pool, upstream, endpoint, began, route.timeout(), request).await;
+            let ours = matches!(&outcome, Err(error) if outgoing.is_to_blame(error));
+            if !ours {
+                self.conclude(route, &mut choice, &outcome, began.elapsed());
+            }
+            if failed(&outcome) && outgoing.body.is_whole() {
                 let elsewhere = trial && outgoing.harmless && upstream.members.len() > 1;
                 let pause = match elsewhere {
                     true => Some(Duration::ZERO),
@@ -191,13 +203,8 @@ impl Exchange<'_> {
         outcome: &Result<Answer, SendError>,
         took: Duration,
     ) {
-        let ours = matches!(outcome, Err(error) if error.is_ours());
-        if ours
-            || self
-                .exceeded
-                .as_ref()
-                .is_some_and(|exceeded| exceeded.get().is_some())
-        {
+        let exceeded = self.exceeded.as_ref().and_then(|exceeded| exceeded.get());
+        if exceeded.is_some() {
             return;
         }
         let upstream = &route.upstream;

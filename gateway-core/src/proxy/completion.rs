@@ -16,7 +16,8 @@ pub(crate) struct Completion {
     started: Instant,
     status: StatusCode,
     sent: u64,
-    broken: bool,
+    /// The body has come to its end. Without that, it broke off or its caller went away.
+    whole: bool,
     /// Only if the request is written to the access log.
     entry: Option<Box<AccessEntry>>,
 }
@@ -43,13 +44,15 @@ impl Completion {
         status: StatusCode,
         entry: Option<Box<AccessEntry>>,
     ) -> Self {
+        let is_head = entry.as_ref().is_some_and(|entry| entry.method == Method::HEAD);
         Self {
             worker,
             metrics,
             started,
             status,
             sent: 0,
-            broken: false,
+            // Nobody asks for the body of an answer that has none.
+            whole: is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED),
             entry,
         }
     }
@@ -59,9 +62,9 @@ impl Completion {
         self.sent += bytes as u64;
     }
 
-    /// The body did not come to its end.
-    pub(crate) fn broke_off(&mut self) {
-        self.broken = true;
+    /// The body has come to its end.
+    pub(crate) fn ended(&mut self) {
+        self.whole = true;
     }
 }
 
@@ -91,7 +94,7 @@ impl Drop for Completion {
                 consumer = entry.consumer.as_deref(),
                 duration_us = duration_us,
                 response_bytes = self.sent,
-                complete = !self.broken,
+                complete = self.whole,
                 request.headers = logged.and_then(|logged| logged.request.as_deref()),
                 response.headers = logged.and_then(|logged| logged.response.as_deref()),
             },

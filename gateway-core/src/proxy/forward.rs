@@ -1,6 +1,6 @@
 //! Sending an admitted request on and its answer back.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request, response};
@@ -57,32 +57,18 @@ impl Exchange<'_> {
         }
         head::frame(&mut parts, &body);
         let upstream = &*route.upstream;
-        if !upstream.is_plain() || route.chain.retry.is_some() {
+        if !upstream.is_plain() || route.chain.retry.is_some() || self.deadline.is_some() {
             // Apart, so that other requests do not carry its state around.
             return Box::pin(self.attempt(route, parts, body, websocket)).await;
         }
         let request = Request::from_parts(parts, body);
-        let endpoint = &*upstream.first.endpoint;
+        let endpoint = &upstream.first.endpoint;
         let pool = &self.client.worker.pool;
-        let sent = send::send(
-            pool,
-            upstream,
-            endpoint,
-            self.started,
-            self.time_for(route),
-            request,
-        )
-        .await;
+        let sent = send::send(pool, upstream, endpoint, self.started, route.timeout(), request).await;
         match sent {
             Ok(answer) => self.pass_back(route, Passed::plain(answer, endpoint.id), websocket),
             Err(error) => Err(self.failed(route, &error)),
         }
-    }
-
-    /// How long the upstream may take to the head of the response.
-    pub(super) fn time_for(&self, route: &Route) -> Duration {
-        let own = route.timeout();
-        self.deadline.map_or(own, |deadline| own.min(deadline))
     }
 
     pub(super) fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {

@@ -17,14 +17,7 @@ pub(crate) mod problem;
 mod replay;
 mod upgrade;
 
-use std::{
-    cell::Cell,
-    convert::Infallible,
-    net::IpAddr,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -77,8 +70,8 @@ struct Exchange<'a> {
     address: IpAddr,
     /// Whether refusals are to be said as gRPC does.
     grpc: bool,
-    /// How long a gRPC caller waits, if it says so.
-    deadline: Option<Duration>,
+    /// Until when a gRPC caller waits, if it says so.
+    deadline: Option<Instant>,
     started: Instant,
     route: Option<Arc<Route>>,
     request_id: Option<HeaderValue>,
@@ -105,12 +98,14 @@ struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     fn new(client: &'a Client, headers: &HeaderMap) -> Self {
         let grpc = grpc::is_call(headers);
+        let started = Instant::now();
+        let patience = if grpc { grpc::timeout(headers) } else { None };
         Self {
             client,
             address: client.origin(headers),
             grpc,
-            deadline: if grpc { grpc::timeout(headers) } else { None },
-            started: Instant::now(),
+            deadline: patience.and_then(|patience| started.checked_add(patience)),
+            started,
             route: None,
             request_id: None,
             origin: None,

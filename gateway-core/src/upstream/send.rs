@@ -1,6 +1,9 @@
 //! Sending one request to an upstream over a kept or new connection.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, Method, Request, Response, Uri, header};
 use hyper::{
@@ -56,7 +59,7 @@ impl SendError {
 pub(crate) async fn send(
     pool: &Pool,
     upstream: &Upstream,
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
     now: Instant,
     limit: Duration,
     mut request: Request<RequestBody>,

@@ -30,6 +30,7 @@ mod policies;
 mod restart;
 mod retries;
 mod routing;
+mod shared_connections;
 mod shared_limits;
 mod streaming;
 mod support;
