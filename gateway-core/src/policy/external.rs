@@ -4,6 +4,7 @@
 //! services written for those serve here as well.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -90,7 +91,7 @@ impl External {
             connect_timeout_ms: policy.timeout_ms,
             ..api::Upstream::at(policy.url.clone())
         };
-        let service = Upstream::compile(&described, endpoints)?;
+        let service = Upstream::compile(&described, &BTreeMap::new(), endpoints)?;
         let names = |names: &[String]| names.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             service,

@@ -81,7 +81,9 @@ impl Exchange<'_> {
     /// How long the upstream may take to the head of the response.
     pub(super) fn time_for(&self, route: &Route) -> Duration {
         let own = route.timeout();
-        self.deadline.map_or(own, |deadline| own.min(deadline))
+        self.deadline.map_or(own, |deadline| {
+            own.min(deadline.saturating_sub(self.started.elapsed()))
+        })
     }
 
     pub(super) fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
@@ -191,6 +193,10 @@ impl Exchange<'_> {
             SendError::Connect(_) | SendError::ConnectTimeout | SendError::Handshake(_) => (
                 UpstreamFailure::Connect,
                 Problem::upstream_unreachable(format!("The upstream of API `{api}` cannot be reached.")),
+            ),
+            SendError::NotHttp2 => (
+                UpstreamFailure::Connect,
+                Problem::upstream_failed(format!("The upstream of API `{api}` does not speak HTTP/2.")),
             ),
             SendError::Timeout => (
                 UpstreamFailure::Timeout,

@@ -15,7 +15,10 @@ use hyper::{
     rt::Executor,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 use tracing::debug;
 
 use super::{Endpoint, Upstream, connect, send::SendError};
@@ -38,7 +41,7 @@ pub(crate) struct Multiplexed {
 
 /// The connections to one endpoint.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     connections: RefCell<Vec<Connection>>,
     /// Held by the one who opens a connection, which the others then share.
     opening: Mutex<()>,
@@ -81,7 +84,12 @@ impl Shared {
         Some((free.sender.clone(), Stream::on(free)))
     }
 
-    fn add(&self, sender: SendRequest<RequestBody>, until: Instant) -> (SendRequest<RequestBody>, Stream) {
+    /// Adds a connection, and takes a place on it.
+    pub(super) fn add(
+        &self,
+        sender: SendRequest<RequestBody>,
+        until: Instant,
+    ) -> (SendRequest<RequestBody>, Stream) {
         let connection = Connection {
             sender: sender.clone(),
             streams: Rc::default(),
@@ -91,10 +99,28 @@ impl Shared {
         self.connections.borrow_mut().push(connection);
         (sender, stream)
     }
+
+    /// The right to open a connection, as soon as nobody else has it.
+    pub(super) async fn opening(&self) -> MutexGuard<'_, ()> {
+        self.opening.lock().await
+    }
 }
 
 impl Multiplexed {
-    fn to(&self, endpoint: u64) -> Rc<Shared> {
+    /// Whether a request would find a place on an open connection.
+    pub(super) fn has_place(&self, endpoint: u64) -> bool {
+        let endpoints = self.endpoints.borrow();
+        let Some(shared) = endpoints.get(&endpoint) else {
+            return false;
+        };
+        let connections = shared.connections.borrow();
+        connections
+            .iter()
+            .any(|connection| !connection.sender.is_closed() && connection.streams.get() < STREAMS)
+    }
+
+    /// The connections to an endpoint.
+    pub(super) fn to(&self, endpoint: u64) -> Rc<Shared> {
         Rc::clone(self.endpoints.borrow_mut().entry(endpoint).or_default())
     }
 
@@ -141,6 +167,7 @@ impl Multiplexed {
                     match again {
                         Some(again) if sendings < SENDINGS => request = again,
                         _ if is_unprocessed(&error) => return Err(SendError::Unprocessed(error)),
+                        _ if is_not_http2(&error) => return Err(SendError::NotHttp2),
                         _ => return Err(SendError::Broken(error)),
                     }
                     debug!("An upstream did not take a request; sending it once more");
@@ -159,7 +186,7 @@ async fn place(
     if let Some(place) = shared.place(until) {
         return Ok(place);
     }
-    let _opening = shared.opening.lock().await;
+    let _opening = shared.opening().await;
     // Somebody else may have opened one while this waited.
     if let Some(place) = shared.place(until) {
         return Ok(place);
@@ -169,25 +196,41 @@ async fn place(
 
 async fn open(upstream: &Upstream, endpoint: &Endpoint) -> Result<SendRequest<RequestBody>, SendError> {
     let opening = async {
-        let stream = connect::connect_http2(endpoint)
-            .await
-            .map_err(SendError::Connect)?;
-        http2::Builder::new(Local)
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_EVERY)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(SendError::Handshake)
+        let stream = connect::connect_http2(endpoint).await;
+        let stream = stream.map_err(|error| match connect::lacks_http2(&error) {
+            true => SendError::NotHttp2,
+            false => SendError::Connect(error),
+        })?;
+        handshake(stream).await
     };
-    let (sender, connection) = timeout(upstream.connect_timeout, opening)
+    timeout(upstream.connect_timeout, opening)
         .await
-        .map_err(|_| SendError::ConnectTimeout)??;
+        .map_err(|_| SendError::ConnectTimeout)?
+}
+
+/// Begins HTTP/2 on a connection.
+pub(super) async fn handshake(stream: connect::Stream) -> Result<SendRequest<RequestBody>, SendError> {
+    let (sender, connection) = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(SendError::Handshake)?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             debug!(error = %error, "An upstream connection ended with an error");
         }
     });
     Ok(sender)
+}
+
+/// Whether what came back is not HTTP/2. An HTTP/1.1 server answers the preface with a status line, which would be a
+/// frame of more than four megabytes.
+fn is_not_http2(error: &hyper::Error) -> bool {
+    let error = error
+        .source()
+        .and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| error.is_library() && error.reason() == Some(h2::Reason::FRAME_SIZE_ERROR))
 }
 
 /// Whether the upstream says that it has not looked at the request: it refused the stream, or went away before it.

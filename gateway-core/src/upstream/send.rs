@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{Endpoint, Upstream, connect, multiplexed::Stream, pool::Pool};
+use super::{Endpoint, Protocol, Upstream, agree, connect, multiplexed::Stream, pool::Pool};
 use crate::proxy::body::RequestBody;
 
 /// A response head and the connection its body is still coming from.
@@ -32,6 +32,8 @@ pub(crate) enum SendError {
     ConnectTimeout,
     #[error("cannot connect")]
     Connect(#[source] std::io::Error),
+    #[error("the upstream does not speak HTTP/2; set its `protocol` to `http1`, or over TLS to `auto`")]
+    NotHttp2,
     #[error("cannot use the connection")]
     Handshake(#[source] hyper::Error),
     #[error("no response in time")]
@@ -62,7 +64,12 @@ pub(crate) async fn send(
     mut request: Request<RequestBody>,
 ) -> Result<Answer, SendError> {
     let may_upload = !request.body().is_end_stream();
-    if upstream.http2 && !request.headers().contains_key(header::UPGRADE) {
+    let multiplexed = upstream.protocol != Protocol::Http1
+        && !request.headers().contains_key(header::UPGRADE)
+        // Apart, so that other requests do not carry its state around.
+        && (upstream.protocol == Protocol::Http2
+            || Box::pin(agree::on_http2(pool, upstream, endpoint, now)).await?);
+    if multiplexed {
         let (response, stream) = pool.multiplexed.send(upstream, endpoint, limit, request).await?;
         return Ok(Answer {
             response,
@@ -115,6 +122,11 @@ async fn open(upstream: &Upstream, endpoint: &Endpoint) -> Result<SendRequest<Re
         .await
         .map_err(|_| SendError::ConnectTimeout)?
         .map_err(SendError::Connect)?;
+    handshake(stream).await
+}
+
+/// Begins HTTP/1.1 on a connection.
+pub(super) async fn handshake(stream: connect::Stream) -> Result<SendRequest<RequestBody>, SendError> {
     let (sender, connection) = http1::Builder::new()
         .handshake(TokioIo::new(stream))
         .await
