@@ -22,6 +22,7 @@ mod tokens;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use self::canonical::certificates;
 pub use self::{
     conditions::{ConditionsPolicy, condition, mentioned},
     explain::{ExplainedPolicy, Explanation, OverriddenPolicy, explain},

@@ -5,6 +5,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     error::Error,
     net::IpAddr,
     sync::Arc,
@@ -96,7 +97,7 @@ impl External {
             connect_timeout_ms: policy.timeout_ms,
             ..api::Upstream::at(policy.url.clone())
         };
-        let service = Upstream::compile(&described, endpoints)?;
+        let service = Upstream::compile(&described, &BTreeMap::new(), endpoints)?;
         let names = |names: &[String]| names.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             service,

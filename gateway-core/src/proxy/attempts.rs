@@ -4,12 +4,14 @@
 
 use std::{
     net::IpAddr,
+    pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request};
 use hyper::body::Body as _;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use tracing::debug;
 
 use super::{
@@ -24,7 +26,7 @@ use crate::{
     api::Route,
     policy::retry::{self, Retry},
     upstream::{
-        Upstream,
+        Endpoint, Protocol, Upstream,
         choice::{Balancer, Choice, Key, Wish},
         hashed,
         send::{self, Answer, SendError},
@@ -45,6 +47,16 @@ struct Outgoing {
     harmless: bool,
     /// The `Host` header is that of an endpoint, and changes with it.
     host_of_endpoint: bool,
+}
+
+/// How long an attempt may take.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    began: Instant,
+    /// To the head of the answer.
+    whole: Duration,
+    /// If it can be sent again then, connecting included.
+    own: Option<Duration>,
 }
 
 impl Outgoing {
@@ -140,10 +152,15 @@ impl Exchange<'_> {
             parts,
             body,
             websocket.is_some(),
-            retry.is_some() || upstream.http2,
+            retry.is_some() || upstream.protocol != Protocol::Http1,
             host,
         );
         let mut history = History::default();
+        // Where each attempt has a time of its own, all of them together have that of the request.
+        let first = retry
+            .is_some_and(|retry| retry.per_try.is_some())
+            .then(Instant::now);
+        let left = |whole: Duration| first.map_or(whole, |first| whole.saturating_sub(first.elapsed()));
         loop {
             let mut choice = upstream.choose(&Wish {
                 now: uptime(),
@@ -155,9 +172,13 @@ impl Exchange<'_> {
             let lease = upstream.lease(choice.member).await.map_err(|_| busy(route))?;
             let endpoint = &choice.member.endpoint;
             let request = outgoing.request(&endpoint.authority);
-            let pool = &self.client.worker.pool;
             let began = Instant::now();
-            let outcome = send::send(pool, upstream, endpoint, began, route.timeout(), request).await;
+            let time = Time {
+                began,
+                whole: left(route.timeout()),
+                own: retry.and_then(|retry| retry.per_try),
+            };
+            let outcome = self.once(upstream, endpoint, time, request, &outgoing).await;
             let ours = matches!(&outcome, Err(error) if outgoing.is_to_blame(error));
             if !ours {
                 self.conclude(route, &mut choice, &outcome, began.elapsed());
@@ -172,7 +193,7 @@ impl Exchange<'_> {
                     }
                     false => retry.and_then(|retry| pause(retry, upstream, &outcome, &mut history)),
                 };
-                if let Some(pause) = pause {
+                if let Some(pause) = pause.filter(|pause| *pause < left(route.timeout())) {
                     debug!(upstream.endpoint = endpoint.name(), "Sending a request once more");
                     history.has_tried |= trial;
                     history.tried.push(endpoint.id);
@@ -193,6 +214,29 @@ impl Exchange<'_> {
                 lease: Some(lease),
             };
             return self.pass_back(route, passed, websocket);
+        }
+    }
+
+    /// Sends a request. It is given up after the time of an attempt if it can be sent again then.
+    async fn once(
+        &self,
+        upstream: &Upstream,
+        endpoint: &Arc<Endpoint>,
+        time: Time,
+        request: Request<RequestBody>,
+        outgoing: &Outgoing,
+    ) -> Result<Answer, SendError> {
+        let pool = &self.client.worker.pool;
+        let mut sending = pin!(send::send(
+            pool, upstream, endpoint, time.began, time.whole, request
+        ));
+        let Some(own) = time.own else {
+            return sending.await;
+        };
+        match timeout(own.min(time.whole), sending.as_mut()).await {
+            Ok(outcome) => outcome,
+            Err(_) if outgoing.body.is_whole() => Err(SendError::Timeout),
+            Err(_) => sending.await,
         }
     }
 

@@ -175,6 +175,10 @@ impl Exchange<'_> {
                 UpstreamFailure::Connect,
                 Problem::upstream_unreachable(format!("The upstream of API `{api}` cannot be reached.")),
             ),
+            SendError::NotHttp2 => (
+                UpstreamFailure::Connect,
+                Problem::upstream_failed(format!("The upstream of API `{api}` does not speak HTTP/2.")),
+            ),
             SendError::Timeout => (
                 UpstreamFailure::Timeout,
                 Problem::upstream_timeout(format!("The upstream of API `{api}` did not answer in time.")),

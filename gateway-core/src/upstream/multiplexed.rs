@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Request, Response, Uri, Version, header, uri::Scheme};
+use http::{HeaderValue, Request, Response, Uri, Version, header, uri::Scheme};
 use hyper::{
     body::Incoming,
     client::conn::http2::{self, SendRequest},
@@ -18,14 +18,14 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
+    sync::{Mutex, OwnedMutexGuard, oneshot},
     task::spawn_local,
     time::timeout,
 };
 use tokio_util::io::InspectReader;
 use tracing::debug;
 
-use super::{Endpoint, Upstream, connect, send::SendError};
+use super::{Endpoint, Protocol, Upstream, agree, connect, pool::Pool, send::SendError};
 use crate::proxy::body::RequestBody;
 
 /// The most requests that share a connection; the next one opens another. Most servers allow no more by default.
@@ -49,14 +49,14 @@ pub(crate) struct Multiplexed {
 
 /// The connections to one endpoint.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     connections: RefCell<Vec<Connection>>,
     /// Held while somebody opens a connection, which the others then share.
     opening: Arc<Mutex<()>>,
 }
 
 #[derive(Debug)]
-struct Connection {
+pub(super) struct Connection {
     sender: SendRequest<RequestBody>,
     usage: Rc<Usage>,
 }
@@ -156,7 +156,8 @@ impl Shared {
         })
     }
 
-    fn add(&self, connection: Connection, idle_timeout: Duration) -> Place {
+    /// Adds a connection, and takes a place on it.
+    pub(super) fn add(&self, connection: Connection, idle_timeout: Duration) -> Place {
         let place = Place {
             sender: connection.sender.clone(),
             stream: Stream::on(&connection.usage, idle_timeout),
@@ -164,17 +165,42 @@ impl Shared {
         self.connections.borrow_mut().push(connection);
         place
     }
+
+    /// The right to open a connection, as soon as nobody else has it.
+    pub(super) async fn opening(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.opening).lock_owned().await
+    }
+}
+
+/// What became of a request.
+pub(super) enum Sent {
+    Answered(Response<Incoming>, Stream),
+    /// The endpoint does not speak HTTP/2 any more.
+    Not(Box<Request<RequestBody>>),
 }
 
 /// Where a request is sent.
 #[derive(Debug)]
-struct Place {
+pub(super) struct Place {
     sender: SendRequest<RequestBody>,
     stream: Stream,
 }
 
 impl Multiplexed {
-    fn to(&self, endpoint: u64) -> Rc<Shared> {
+    /// Whether a request would find a place on an open connection.
+    pub(super) fn has_place(&self, endpoint: u64) -> bool {
+        let endpoints = self.endpoints.borrow();
+        let Some(shared) = endpoints.get(&endpoint) else {
+            return false;
+        };
+        let connections = shared.connections.borrow();
+        connections
+            .iter()
+            .any(|connection| connection.is_usable() && connection.usage.streams.get() < STREAMS)
+    }
+
+    /// The connections to an endpoint.
+    pub(super) fn to(&self, endpoint: u64) -> Rc<Shared> {
         Rc::clone(self.endpoints.borrow_mut().entry(endpoint).or_default())
     }
 
@@ -194,25 +220,31 @@ impl Multiplexed {
     ///
     /// A connection may be told to go away while the request is on its way. If the upstream has not taken it, it is
     /// sent on another connection as long as it can be: when it was handed back, or has no body.
-    pub(crate) async fn send(
-        &self,
+    ///
+    /// An endpoint that may choose can have agreed to something else by then; the request is given back if so.
+    pub(super) async fn send(
+        pool: &Pool,
         upstream: &Upstream,
         endpoint: &Arc<Endpoint>,
         limit: Duration,
         request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Stream), SendError> {
+    ) -> Result<Sent, SendError> {
         let mut request = addressed(request, endpoint)?;
-        let shared = self.to(endpoint.id);
+        let shared = pool.multiplexed.to(endpoint.id);
         let mut sendings = 0;
         loop {
             sendings += 1;
+            let settled = sendings == 1 || upstream.protocol == Protocol::Http2;
+            if !settled && !Box::pin(agree::on_http2(pool, upstream, endpoint, Instant::now())).await? {
+                return Ok(Sent::Not(Box::new(readdressed(request))));
+            }
             let Place { mut sender, stream } = place(&shared, upstream, endpoint).await?;
             let spare = Spare::of(&request);
             let waiting = Waiting::on(&stream, limit);
             let sent = timeout(limit, sender.try_send_request(request)).await;
             drop(waiting);
             match sent {
-                Ok(Ok(response)) => return Ok((response, stream)),
+                Ok(Ok(response)) => return Ok(Sent::Answered(response, stream)),
                 Err(_) => return Err(SendError::Timeout),
                 Ok(Err(mut error)) => {
                     let returned = error.take_message();
@@ -246,7 +278,7 @@ async fn place(
     }
     let limit = upstream.connect_timeout;
     let opened = async {
-        let opening = Arc::clone(&shared.opening).lock_owned().await;
+        let opening = shared.opening().await;
         // Somebody else may have opened one while this waited.
         if let Some(place) = shared.place(idle_timeout) {
             return Ok(place);
@@ -281,29 +313,59 @@ impl Opening {
     }
 
     async fn open(&self) -> Result<Connection, SendError> {
-        let stream = connect::connect_http2(&self.endpoint)
-            .await
-            .map_err(SendError::Connect)?;
-        let usage = Usage::new(self.idle_timeout);
-        let heard = Rc::clone(&usage);
-        let stream = InspectReader::new(stream, move |bytes: &[u8]| {
-            if !bytes.is_empty() {
-                heard.heard.update(|times| times.wrapping_add(1));
-            }
-        });
-        let (sender, connection) = http2::Builder::new(Local)
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_EVERY)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(SendError::Handshake)?;
-        spawn_local(async move {
-            if let Err(error) = connection.await {
-                debug!(error = %error, "An upstream connection ended with an error");
-            }
-        });
-        Ok(Connection { sender, usage })
+        let stream = connect::connect_http2(&self.endpoint).await;
+        let stream = stream.map_err(|error| match connect::lacks_http2(&error) {
+            true => SendError::NotHttp2,
+            false => SendError::Connect(error),
+        })?;
+        handshake(stream, self.idle_timeout).await
     }
+}
+
+/// Begins HTTP/2 on a connection. Unless it was agreed to in the TLS handshake, the upstream's first bytes are waited for,
+/// which show whether it speaks it.
+pub(super) async fn handshake(
+    stream: connect::Stream,
+    idle_timeout: Duration,
+) -> Result<Connection, SendError> {
+    let agreed = stream.agreed_to_http2();
+    let usage = Usage::new(idle_timeout);
+    let heard = Rc::clone(&usage);
+    let (first, is_http2) = oneshot::channel();
+    let mut first = Some(first);
+    let stream = InspectReader::new(stream, move |bytes: &[u8]| {
+        if !bytes.is_empty() {
+            heard.heard.update(|times| times.wrapping_add(1));
+            if let Some(first) = first.take() {
+                // Nobody waits for it if it was agreed to.
+                let _ = first.send(!is_http1(bytes));
+            }
+        }
+    });
+    let (sender, connection) = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(SendError::Handshake)?;
+    spawn_local(async move {
+        if let Err(error) = connection.await {
+            debug!(error = %error, "An upstream connection ended with an error");
+        }
+    });
+    if !agreed {
+        // Some servers close the connection without a word.
+        if !is_http2.await.unwrap_or(false) {
+            return Err(SendError::NotHttp2);
+        }
+    }
+    Ok(Connection { sender, usage })
+}
+
+/// Whether what came first is the answer of an HTTP/1.1 server to what it could not read.
+fn is_http1(first: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"HTTP/";
+    first.iter().zip(BEGINNING).all(|(one, other)| one == other)
 }
 
 /// Whether the upstream says that it has not looked at the request: it refused the stream, or went away before it.
@@ -339,6 +401,20 @@ fn addressed(
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(header::CONNECTION);
     Ok(request)
+}
+
+/// Writes it as HTTP/1.1 wants it, again.
+fn readdressed(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    let uri = std::mem::take(request.uri_mut()).into_parts();
+    let host = uri
+        .authority
+        .and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    *request.uri_mut() = uri.path_and_query.map_or_else(Uri::default, Uri::from);
+    *request.version_mut() = Version::HTTP_11;
+    request
 }
 
 /// The head of a request without a body.
@@ -378,13 +454,14 @@ where
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::BTreeMap,
         future::poll_fn,
         net::{Ipv4Addr, SocketAddr},
         task::Poll,
     };
 
     use futures_util::FutureExt as _;
-    use tokio::{net::TcpListener, runtime::Handle, sync::Semaphore};
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener, runtime::Handle, sync::Semaphore};
 
     use super::*;
     use crate::upstream::{Endpoints, resolve::Resolution};
@@ -416,7 +493,7 @@ mod tests {
             let described = serde_json::json!({"url": "http://name.test", "protocol": "http2"});
             let described = serde_json::from_value(described).expect("an upstream");
             let endpoints = Endpoints::new(Handle::current());
-            let upstream = Upstream::compile(&described, &endpoints).expect("it compiles");
+            let upstream = Upstream::compile(&described, &BTreeMap::new(), &endpoints).expect("it compiles");
             let shared = Rc::default();
             {
                 let mut first = Box::pin(place(&shared, &upstream, &endpoint));
@@ -428,10 +505,16 @@ mod tests {
             }
             assert!(shared.opening.try_lock().is_err(), "it is still being opened");
             TOLD.add_permits(1);
-            let place = place(&shared, &upstream, &endpoint).await.expect("a place");
-            listener.accept().await.expect("a connection");
+            let (place, accepted) = tokio::join!(place(&shared, &upstream, &endpoint), async {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+                stream.write_all(&settings).await.expect("written");
+                stream
+            });
+            let place = place.expect("a place");
             assert!(listener.accept().now_or_never().is_none(), "there is one");
             assert_eq!(place.stream.usage.streams.get(), 1, "the first one's is free");
+            drop(accepted);
         });
     }
 

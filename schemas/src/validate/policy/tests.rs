@@ -164,6 +164,18 @@ fn limits() {
             "/methods/0: methods are written in capitals: `GET`",
         ],
     );
+    check(
+        "retry",
+        json!({"attempts": 1, "on": ["timeout"], "perTryTimeoutMs": 0}),
+        &["/perTryTimeoutMs: expected a whole number from 1 to 3600000"],
+    );
+    check(
+        "retry",
+        json!({"attempts": 1, "perTryTimeoutMs": 500}),
+        &[
+            "/perTryTimeoutMs: a request whose attempt took too long is sent again only with `timeout` in `on`; add it",
+        ],
+    );
 }
 
 #[test]
