@@ -145,10 +145,12 @@ impl Exchange<'_> {
             let trial = choice.trial.is_some();
             let lease = upstream.lease(choice.member).await.map_err(|_| busy(route))?;
             let endpoint = &choice.member.endpoint;
-            let request = outgoing.request(&endpoint.authority);
+            let mut request = outgoing.request(&endpoint.authority);
+            self.trace_attempt(endpoint, &mut request);
             let pool = &self.client.worker.pool;
             let began = Instant::now();
             let outcome = send::send(pool, upstream, endpoint, began, self.time_for(route), request).await;
+            self.trace_outcome(&outcome);
             self.conclude(route, &mut choice, &outcome, began.elapsed());
             if failed(&outcome) && outgoing.can_be_sent_again() {
                 let elsewhere = trial && outgoing.harmless && upstream.members.len() > 1;
@@ -167,6 +169,7 @@ impl Exchange<'_> {
                     if !elsewhere {
                         route.metrics.retry(self.client.worker.number);
                     }
+                    self.trace_repeat();
                     drop((outcome, lease));
                     if !pause.is_zero() {
                         tokio::time::sleep(pause).await;

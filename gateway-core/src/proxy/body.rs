@@ -238,7 +238,10 @@ impl Body for ResponseBody {
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.completion.sent(frame.data_ref().map_or(0, Bytes::len));
+                match frame.trailers_ref() {
+                    Some(trailers) => this.completion.trailers(trailers),
+                    None => this.completion.sent(frame.data_ref().map_or(0, Bytes::len)),
+                }
                 this.record(Some(frame));
             }
             Poll::Ready(Some(Err(_))) => {
