@@ -174,7 +174,7 @@ impl<'a> Build<'a> {
         let config = &*api.config;
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.content.upstreams {
-            let upstream = Upstream::compile(upstream, parts.endpoints)
+            let upstream = Upstream::compile(upstream, &config.secrets, parts.endpoints)
                 .map_err(|reason| invalid(config, format!("upstream `{name}`: {reason}")))?;
             upstreams.insert(name.as_str(), Arc::new(upstream));
         }

@@ -28,7 +28,8 @@ pub struct ApiConfig {
     #[serde(default)]
     pub secret_hashes: BTreeMap<ResourceName, String>,
     /// The values of those secrets that the gateway itself presents to others, by name: the client's secret of
-    /// `auth.oauth2`. They are in no serialised form of this; the snapshot seals them.
+    /// `auth.oauth2`, certificates and keys of upstreams. They are in no serialised form of this; the snapshot seals
+    /// them.
     #[serde(skip)]
     pub secrets: BTreeMap<ResourceName, Secret>,
     /// The fingerprint of the desired state this came from.

@@ -21,7 +21,7 @@ use crate::{
         Lookup, Placed, Router,
         path::NormalPath,
         pattern::{HostPattern, PathPattern},
-        rule::{RequestView, Rule, Unmet},
+        rule::{RequestView, Rule, Unmet, Wanted},
     },
 };
 
@@ -101,7 +101,8 @@ pub struct Route {
     /// The regular expression for what is below the base path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_regex: Option<String>,
-    /// Headers and query parameters that it asks for, as `name=value`.
+    /// Headers and query parameters that it asks for, as `name=value`, or `name~expression` for what is to match a
+    /// regular expression.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<String>,
     /// The operation's place in the API; none if the API has no operations.
@@ -301,16 +302,17 @@ impl Source<'_> {
         };
         let operation = self.operation();
         let matched = operation.map_or(&everything, |operation| &operation.r#match);
-        let conditions = matched.headers.iter().chain(&matched.query);
+        let values = matched.headers.iter().chain(&matched.query);
+        let values = values.map(|(name, value)| format!("{name}={value}"));
+        let expressions = matched.header_regex.iter().chain(&matched.query_regex);
+        let expressions = expressions.map(|(name, text)| format!("{name}~{text}"));
         Route {
             api: self.api.name.to_owned(),
             host: self.host.to_owned(),
             method: matched.method.clone(),
             path: join(&content.base_path, &matched.path),
             path_regex: matched.path_regex.clone(),
-            conditions: conditions
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
+            conditions: values.chain(expressions).collect(),
             operation: self.operation,
             upstreams: operation.map_or_else(|| vec!["main".to_owned()], upstreams),
         }
@@ -375,14 +377,23 @@ fn refused(rule: &Rule<Source<'_>>, request: &RequestView<'_>) -> Option<Other> 
         (Criterion::Method, format!("it is for the method `{wanted}`"))
     } else {
         match rule.unmet(request)? {
-            Unmet::Header(name, value) => (
-                Criterion::Headers,
-                format!("it asks for the header `{name}: {value}`"),
-            ),
-            Unmet::Query(name, value) => (
-                Criterion::Query,
-                format!("it asks for the query parameter `{name}={value}`"),
-            ),
+            Unmet::Header(name, wanted) => {
+                let asked = match wanted {
+                    Wanted::Exactly(value) => format!("`{name}: {value}`"),
+                    Wanted::Matching(expression) => format!("`{name}` that matches `{}`", expression.text),
+                };
+                (Criterion::Headers, format!("it asks for the header {asked}"))
+            }
+            Unmet::Query(name, wanted) => {
+                let asked = match wanted {
+                    Wanted::Exactly(value) => format!("`{name}={value}`"),
+                    Wanted::Matching(expression) => format!("`{name}` that matches `{}`", expression.text),
+                };
+                (
+                    Criterion::Query,
+                    format!("it asks for the query parameter {asked}"),
+                )
+            }
         }
     };
     Some(Other {

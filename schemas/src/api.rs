@@ -7,8 +7,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub use crate::upstream::{
-    ActiveCheck, BalancingAlgorithm, HashKey, HealthCheck, LoadBalancing, OutlierEjection, UpstreamEndpoint,
-    UpstreamProtocol,
+    ActiveCheck, BalancingAlgorithm, HashKey, HealthCheck, LoadBalancing, NamedSecret, OutlierEjection,
+    UpstreamEndpoint, UpstreamProtocol, UpstreamTls,
 };
 use crate::{
     canonical::Fingerprint,
@@ -122,6 +122,9 @@ pub struct Upstream {
     /// What is spoken to it. Absent means `http1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<UpstreamProtocol>,
+    /// Whom it is to be, and as whom the gateway comes, where its URL begins with `https`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<UpstreamTls>,
     /// Further places that serve the same; requests are spread over all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<UpstreamEndpoint>,
@@ -262,7 +265,33 @@ pub struct OperationMatch {
     /// Headers that must have exactly these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
+    /// Headers that must have a value of which the whole matches this regular expression, beside those in `headers`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(example = json!({"x-version": "2|3"}))]
+    pub header_regex: BTreeMap<String, String>,
     /// Query parameters that must have exactly these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, String>,
+    /// Query parameters that must have a value of which the whole matches this regular expression, beside those in
+    /// `query`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(example = json!({"page": "[0-9]+"}))]
+    pub query_regex: BTreeMap<String, String>,
+}
+
+impl OperationMatch {
+    /// Whether requests are told apart by more than method and path.
+    ///
+    /// ```
+    /// use gatehouse_schemas::api::OperationMatch;
+    ///
+    /// let mut matched = OperationMatch::default();
+    /// assert!(!matched.has_conditions());
+    /// matched.query_regex.insert("page".to_owned(), "[0-9]+".to_owned());
+    /// assert!(matched.has_conditions());
+    /// ```
+    pub fn has_conditions(&self) -> bool {
+        let all = [&self.headers, &self.header_regex, &self.query, &self.query_regex];
+        all.iter().any(|conditions| !conditions.is_empty())
+    }
 }

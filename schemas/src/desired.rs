@@ -1,6 +1,6 @@
 //! Desired state: what a gateway environment should hold of one API.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,7 +23,7 @@ pub struct DesiredApi {
     pub mark: Mark,
     /// What it must be.
     pub content: RevisionContent,
-    /// The secrets its policies refer to, at their versions, sorted by name.
+    /// The secrets its policies and upstreams refer to, at their versions, sorted by name.
     #[serde(default)]
     pub secrets: Vec<SecretVersion>,
     /// The fingerprint of the object `{"content": …, "secrets": …}`, with both as they are here.
@@ -99,8 +99,8 @@ fn pinned(
     content: &RevisionContent,
     versions: &BTreeMap<ResourceName, ResourceVersion>,
 ) -> Vec<SecretVersion> {
-    let names: BTreeSet<&ResourceName> = content.all_policies().flat_map(Policy::secret_names).collect();
-    names
+    content
+        .secret_names()
         .into_iter()
         .map(|name| SecretVersion {
             name: name.clone(),

@@ -22,8 +22,9 @@ mod tokens;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) use self::canonical::certificates;
 pub use self::{
-    conditions::{ConditionsPolicy, condition},
+    conditions::{ConditionsPolicy, condition, mentioned},
     explain::{ExplainedPolicy, Explanation, OverriddenPolicy, explain},
     external::ExtAuthzPolicy,
     keys::{ApiKeyConsumer, ApiKeyPolicy, BasicPolicy, BasicUser, CredentialLocation},

@@ -2,7 +2,7 @@
 
 mod build;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{ApiType, Direction, OperationMatch, Traffic, Upstream},
     canonical::Fingerprint,
+    identity::ResourceName,
     policy::Policy,
 };
 
@@ -51,6 +52,14 @@ impl RevisionContent {
     pub fn all_policies(&self) -> impl Iterator<Item = &Policy> {
         let of_operations = self.operations.iter().flat_map(|operation| &operation.policies);
         self.policies.iter().chain(of_operations)
+    }
+
+    /// The secrets that its policies and its upstreams refer to.
+    pub fn secret_names(&self) -> BTreeSet<&ResourceName> {
+        let of_upstreams = self.upstreams.values().flat_map(Upstream::secret_references);
+        let of_upstreams = of_upstreams.map(|reference| reference.name);
+        let of_policies = self.all_policies().flat_map(Policy::secret_names);
+        of_policies.chain(of_upstreams).collect()
     }
 }
 
@@ -119,6 +128,8 @@ impl Operation {
             &it.query,
             &it.path_regex,
             it.exact_slash,
+            &it.header_regex,
+            &it.query_regex,
         )
     }
 
@@ -128,6 +139,9 @@ impl Operation {
         let it = &self.r#match;
         if it.path_regex.is_some() {
             return Some("operations by regular expression");
+        }
+        if !it.header_regex.is_empty() || !it.query_regex.is_empty() {
+            return Some("headers or query parameters by regular expression");
         }
         if it.exact_slash {
             return Some("operations for which a slash at the end makes a difference");

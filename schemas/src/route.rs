@@ -97,9 +97,9 @@ pub fn join(base_path: &str, path: &str) -> String {
 /// How large the program of a regular expression may become, in bytes.
 const REGEX_PROGRAM_MAX: usize = 256 * 1024;
 
-/// The regular expression of an operation, which whole paths must match. It takes linear time, whatever path it is
-/// given.
-pub fn path_regex(text: &str) -> Result<Regex, String> {
+/// A regular expression of an operation, which whole paths, or whole values of headers and query parameters, must
+/// match. It takes linear time, whatever it is given.
+pub fn whole_regex(text: &str) -> Result<Regex, String> {
     // Alone first: a parenthesis too many must not end the group that keeps it between the anchors.
     compiled(text)?;
     compiled(&format!("^(?:{text})$"))

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::Upstream;
+use crate::{api::Upstream, identity::ResourceName, policy::SecretReference};
 
 /// One of several places that the requests of an upstream go to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -34,6 +34,36 @@ pub enum UpstreamProtocol {
     Http1,
     /// HTTP/2, which gRPC needs: over TLS where the URL begins with `https`, else from the first byte on (h2c).
     Http2,
+    /// HTTP/2 or HTTP/1.1, as each endpoint agrees to in the TLS handshake; HTTP/1.1 where the URL begins with `http`.
+    Auto,
+}
+
+/// Whom an upstream is to be, and as whom the gateway comes. Its certificate is verified in any case.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpstreamTls {
+    /// The certificates of the authorities that its certificate comes from, each in PEM; no others are trusted then.
+    /// Default: those that the gateway's system trusts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<String>,
+    /// The certificate that the gateway shows, in PEM, those of its issuers after it. It comes with `clientKey`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<NamedSecret>,
+    /// The key of that certificate, in PEM (PKCS #8, PKCS #1 or SEC1), not encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<NamedSecret>,
+    /// The name that is asked for (SNI) and that its certificate must be for. Default: the host of the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "orders.internal")]
+    pub server_name: Option<String>,
+}
+
+/// A value that a `Secret` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedSecret {
+    /// The name of the `Secret`.
+    pub secret_ref: ResourceName,
 }
 
 /// How one of several endpoints is chosen for a request.
@@ -134,8 +164,8 @@ pub struct OutlierEjection {
     #[serde(default = "default_consecutive_errors")]
     #[schema(maximum = 1_000)]
     pub consecutive_errors: u32,
-    /// For how long at first, in seconds; after each further time in a row that much longer, ten times at most.
-    /// Default 10.
+    /// For how long at first, in seconds; twice as long after each further time in a row, ten times as long at most.
+    /// A gateway may look whether the endpoint works again, and let it back in sooner. Default 1.
     #[serde(default = "default_ejection_seconds")]
     #[schema(minimum = 1, maximum = 3_600)]
     pub ejection_seconds: u32,
@@ -150,7 +180,7 @@ fn default_consecutive_errors() -> u32 {
 }
 
 fn default_ejection_seconds() -> u32 {
-    10
+    1
 }
 
 fn default_max_ejected_percent() -> u8 {
@@ -175,6 +205,7 @@ impl Upstream {
             timeout_ms: crate::api::DEFAULT_TIMEOUT_MS,
             connect_timeout_ms: crate::api::DEFAULT_CONNECT_TIMEOUT_MS,
             protocol: None,
+            tls: None,
             endpoints: Vec::new(),
             load_balancing: None,
             health_check: None,
@@ -199,6 +230,7 @@ impl Upstream {
     pub fn extras(&self) -> Vec<&'static str> {
         let used = [
             ("protocol", self.protocol.is_some()),
+            ("tls", self.tls.is_some()),
             ("endpoints", !self.endpoints.is_empty()),
             ("loadBalancing", self.load_balancing.is_some()),
             ("healthCheck", self.health_check.is_some()),
@@ -209,5 +241,38 @@ impl Upstream {
         ];
         let used = used.into_iter().filter(|(_, used)| *used);
         used.map(|(name, _)| name).collect()
+    }
+
+    /// The places where it refers to secrets, from itself on.
+    ///
+    /// ```
+    /// use gatehouse_schemas::api::Upstream;
+    ///
+    /// let upstream: Upstream = serde_json::from_value(serde_json::json!({
+    ///     "url": "https://orders.internal",
+    ///     "tls": {"clientCertificate": {"secretRef": "our-name"}, "clientKey": {"secretRef": "our-key"}},
+    /// }))?;
+    /// let references = upstream.secret_references();
+    /// assert_eq!(references[1].pointer, "/tls/clientKey/secretRef");
+    /// assert_eq!(references[1].name.as_str(), "our-key");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn secret_references(&self) -> Vec<SecretReference<'_>> {
+        let Some(tls) = &self.tls else {
+            return Vec::new();
+        };
+        let places = [
+            ("clientCertificate", &tls.client_certificate),
+            ("clientKey", &tls.client_key),
+        ];
+        let named = places
+            .into_iter()
+            .filter_map(|(field, secret)| Some((field, secret.as_ref()?)));
+        named
+            .map(|(field, secret)| SecretReference {
+                pointer: format!("/tls/{field}/secretRef"),
+                name: &secret.secret_ref,
+            })
+            .collect()
     }
 }

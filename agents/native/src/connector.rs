@@ -67,9 +67,9 @@ impl NativeConnector {
         Ok(())
     }
 
-    /// What the gateway is given of the secrets that the API's policies refer to.
+    /// What the gateway is given of the secrets that the API's policies and upstreams refer to.
     async fn secrets(&self, context: &Context, desired: &DesiredApi) -> Result<Secrets> {
-        let names: Vec<_> = translate::secret_names(&desired.content).into_iter().collect();
+        let names: Vec<_> = desired.content.secret_names().into_iter().cloned().collect();
         if names.is_empty() {
             return Ok(Secrets::default());
         }

@@ -110,7 +110,7 @@ fn config(document: Document) -> Result<ApiConfig, String> {
         ));
     };
     let content = content(&name, &spec)?;
-    if let Some(secret) = translate::secret_names(&content).first() {
+    if let Some(secret) = content.secret_names().first() {
         return Err(format!(
             "`{name}` refers to secret `{secret}`, which only a control plane can give; deploy it from there"
         ));

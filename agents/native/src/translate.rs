@@ -8,6 +8,7 @@ use std::{
 use aws_lc_rs::digest;
 use gatehouse_gateway_core::{ApiConfig, Secret};
 use gatehouse_schemas::{
+    api::Upstream,
     canonical::hexadecimal,
     desired::{DesiredApi, Mark},
     environment::Endpoint,
@@ -52,24 +53,19 @@ pub(crate) fn config(desired: &DesiredApi, secrets: Secrets) -> ApiConfig {
     }
 }
 
-/// The secrets that policies refer to.
-pub(crate) fn secret_names(content: &RevisionContent) -> BTreeSet<ResourceName> {
-    policies(content)
-        .flat_map(Policy::secret_names)
-        .cloned()
-        .collect()
-}
-
 /// What the gateway keeps of an API's secrets: SHA-256 in hexadecimal of those that callers present, whose clear text
 /// ends here, and the value of those that the gateway itself presents to somebody.
 pub(crate) fn secrets(content: &RevisionContent, resolved: BTreeMap<ResourceName, SecretString>) -> Secrets {
-    let (presented, compared): (Vec<&Policy>, Vec<&Policy>) =
-        policies(content).partition(|policy| matches!(policy, Policy::AuthOAuth2(_)));
+    let (presented, compared): (Vec<&Policy>, Vec<&Policy>) = content
+        .all_policies()
+        .partition(|policy| matches!(policy, Policy::AuthOAuth2(_)));
     let named = |policies: &[&Policy]| -> BTreeSet<ResourceName> {
         let names = policies.iter().flat_map(|policy| policy.secret_names());
         names.cloned().collect()
     };
-    let (presented, compared) = (named(&presented), named(&compared));
+    let (mut presented, compared) = (named(&presented), named(&compared));
+    let of_upstreams = content.upstreams.values().flat_map(Upstream::secret_references);
+    presented.extend(of_upstreams.map(|reference| reference.name.clone()));
     let mut secrets = Secrets::default();
     for (name, value) in resolved {
         if compared.contains(&name) {
@@ -81,14 +77,6 @@ pub(crate) fn secrets(content: &RevisionContent, resolved: BTreeMap<ResourceName
         }
     }
     secrets
-}
-
-fn policies(content: &RevisionContent) -> impl Iterator<Item = &Policy> {
-    let of_operations = content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    content.policies.iter().chain(of_operations)
 }
 
 /// An API as an observation tells it.

@@ -17,7 +17,7 @@ use gatehouse_schemas::{
     identity::{ApiId, EnvironmentId, ExternalRef, ResourceName, ResourceVersion, RevisionNumber},
     observed::{Observation, ObservedApi},
     plan::plan,
-    policy::{Policy, SecretVersion},
+    policy::SecretVersion,
     revision::RevisionContent,
 };
 use secrecy::SecretString;
@@ -175,15 +175,11 @@ impl<C: Connector> Operator<C> {
 #[expect(clippy::expect_used, reason = "a test's own content")]
 pub fn desired(revision: u64, content: &Value) -> DesiredApi {
     let content: RevisionContent = serde_json::from_value(content.clone()).expect("content as it is written");
-    let secrets = content.all_policies().flat_map(Policy::secret_names);
-    let mut names: Vec<ResourceName> = secrets.cloned().collect();
-    names.sort();
-    names.dedup();
-    let secret = |name| SecretVersion {
-        name,
+    let secret = |name: &ResourceName| SecretVersion {
+        name: name.clone(),
         version: ResourceVersion(1),
     };
-    let secrets: Vec<SecretVersion> = names.into_iter().map(secret).collect();
+    let secrets: Vec<SecretVersion> = content.secret_names().into_iter().map(secret).collect();
     DesiredApi {
         mark: Mark {
             environment_id: ENVIRONMENT,

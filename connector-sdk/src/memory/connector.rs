@@ -15,7 +15,6 @@ use gatehouse_schemas::{
     identity::EnvironmentId,
     observed::Observation,
     plan::{Plan, PlanAction},
-    policy::Policy,
     quota::VendorCalls,
 };
 use serde_json::json;
@@ -287,10 +286,8 @@ impl Connector for MemoryConnector {
     async fn deploy(&self, context: &Context, request: &DeployRequest) -> Result<Deployed> {
         let call = self.begin(context, Operation::Deploy).await?;
         // Nothing here checks keys, but a secret that cannot be had must fail here as on a real gateway.
-        let names: Vec<_> = policies(&request.desired)
-            .flat_map(Policy::secret_names)
-            .cloned()
-            .collect();
+        let names = request.desired.content.secret_names();
+        let names: Vec<_> = names.into_iter().cloned().collect();
         if !names.is_empty() {
             context.secrets.resolve(&names).await?;
         }
@@ -345,13 +342,4 @@ fn vendor_operation(operation: Operation) -> &'static str {
         Operation::Deploy => PUT_API,
         Operation::Undeploy => DELETE_API,
     }
-}
-
-fn policies(desired: &DesiredApi) -> impl Iterator<Item = &Policy> {
-    let content = &desired.content;
-    let of_operations = content
-        .operations
-        .iter()
-        .flat_map(|operation| &operation.policies);
-    content.policies.iter().chain(of_operations)
 }

@@ -13,7 +13,7 @@ use reqwest::{Method, Url, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::{calls::ListOptions, error::ClientError};
+pub use self::{calls::ListOptions, error::ClientError, gateways::OperationChoice};
 use crate::problem::{Problem, ProblemKind};
 
 /// The largest request body the Admin API takes, in bytes.

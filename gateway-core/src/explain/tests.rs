@@ -100,6 +100,37 @@ fn each_route_that_lost_says_by_which_criterion() {
 }
 
 #[test]
+fn expressions_that_are_not_met_are_told() {
+    let apis = Apis::of(&[(
+        "a",
+        json!({"hostnames": ["a.test"], "operations": [
+            {"match": {"method": "GET", "path": "/x"}},
+            {"match": {"method": "GET", "path": "/x", "headerRegex": {"v": "2|3"}}},
+            {"match": {"method": "GET", "path": "/x", "query": {"q": "1"}, "queryRegex": {"p": "[0-9]+"}}},
+        ]}),
+    )]);
+    let explanation = apis.explain("GET", "a.test/x?q=1&p=x");
+    assert_eq!(explanation.outcome, Outcome::Found);
+    let others = explanation.others.iter();
+    let told: Vec<_> = others
+        .map(|other| (other.route.conditions.join(" "), other.reason.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "v~2|3".to_owned(),
+                "it asks for the header `v` that matches `2|3`"
+            ),
+            (
+                "q=1 p~[0-9]+".to_owned(),
+                "it asks for the query parameter `p` that matches `[0-9]+`"
+            ),
+        ]
+    );
+}
+
+#[test]
 fn a_request_without_a_route_says_what_is_missing() {
     let apis = Apis::of(&[(
         "a",

@@ -7,6 +7,7 @@ pub(crate) mod rules;
 pub(crate) mod store;
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,7 +20,10 @@ use gatehouse_schemas::{identity::ExternalRef, policy::CachePolicy};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 
 use self::store::{Key, Name, Names, Store};
-use crate::router::rule::{decoded_equals, parameters};
+use crate::{
+    proxy::head::VOUCHES,
+    router::rule::{decoded_equals, parameters},
+};
 
 /// With which upstreams mark answers, so that they can be purged together.
 static TAGS: [HeaderName; 2] = [
@@ -27,9 +31,8 @@ static TAGS: [HeaderName; 2] = [
     HeaderName::from_static("cache-tag"),
 ];
 
-/// With which a trusted proxy tells the upstream what it was asked for.
-static FORWARDED: [HeaderName; 3] = [
-    header::FORWARDED,
+/// With which a trusted proxy tells the upstream what it was asked for, beside what only such a proxy may say.
+static FORWARDED: [HeaderName; 2] = [
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-forwarded-proto"),
 ];
@@ -59,6 +62,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) secure: bool,
     /// The host that the caller named.
     pub(crate) host: &'a [u8],
+    /// The path as the caller sees it, in its canonical form.
+    pub(crate) path: &'a str,
     /// What the upstream would be asked for.
     pub(crate) target: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
@@ -100,7 +105,9 @@ impl Caching {
         key.part(asked.target.path().as_bytes());
         self.query(asked.target.query(), &mut key);
         if asked.trusted {
-            FORWARDED.iter().for_each(|name| key.header(asked.headers, name));
+            // What a proxy says of where a request comes from and of whose it is reaches the upstream, which may go by it.
+            let said = FORWARDED.iter().chain(&VOUCHES);
+            said.for_each(|name| key.header(asked.headers, name));
         }
         if self.per_consumer {
             key.optional(asked.consumer.map(str::as_bytes));
@@ -126,11 +133,8 @@ impl Caching {
         let Some(wanted) = &self.vary_query else {
             return key.optional(query.map(str::as_bytes));
         };
-        for pair in query.unwrap_or_default().split('&') {
-            let mut names = parameters(pair).map(|(name, _)| name);
-            if names.any(|name| wanted.iter().any(|wanted| decoded_equals(name, wanted))) {
-                key.part(pair.as_bytes());
-            }
+        for pair in counting(query, wanted) {
+            key.part(pair.as_bytes());
         }
         key.end();
     }
@@ -148,7 +152,8 @@ impl Caching {
     pub(crate) fn names(&self, asked: &Asked<'_>) -> Names {
         let mut names = self.store.names();
         names.add(&Name::Api(&self.api));
-        names.add(&Name::Target(&self.api, &target(asked)));
+        let target = self.target(asked.host, asked.path, asked.target.query());
+        names.add(&Name::Target(&self.api, &target));
         names
     }
 
@@ -162,16 +167,28 @@ impl Caching {
         tags.for_each(|tag| names.add(&Name::Tag(&self.api, tag)));
     }
 
+    /// What a write changes: the same for all queries that the policy takes for one.
+    pub(crate) fn target(&self, host: &[u8], path: &str, query: Option<&str>) -> String {
+        let host = String::from_utf8_lossy(host);
+        let query = match &self.vary_query {
+            None => Cow::Borrowed(query.unwrap_or_default()),
+            Some(wanted) => Cow::Owned(counting(query, wanted).collect::<Vec<_>>().join("&")),
+        };
+        format!("{}:{host}{path}?{query}", host.len())
+    }
+
     /// What was written to is not what it was (RFC 9111, section 4.4).
-    pub(crate) fn written(&self, asked: &Asked<'_>) {
-        self.store.purge(&Name::Target(&self.api, &target(asked)));
+    pub(crate) fn written(&self, target: &str) {
+        self.store.purge(&Name::Target(&self.api, target));
     }
 }
 
-fn target(asked: &Asked<'_>) -> String {
-    let host = String::from_utf8_lossy(asked.host);
-    let path = asked.target.path_and_query().map_or("", |target| target.as_str());
-    format!("{}:{host}{path}", host.len())
+/// The parts of a query by which answers differ.
+fn counting<'q>(query: Option<&'q str>, wanted: &[String]) -> impl Iterator<Item = &'q str> {
+    query.unwrap_or_default().split('&').filter(|pair| {
+        let mut names = parameters(pair).map(|(name, _)| name);
+        names.any(|name| wanted.iter().any(|wanted| decoded_equals(name, wanted)))
+    })
 }
 
 /// Under what those answers to a request are kept that differ by these headers.
@@ -187,12 +204,11 @@ pub(crate) fn variant(key: &Key, names: &[HeaderName], headers: &HeaderMap) -> K
 
 /// Whether an answer to this request could come from a cache or be kept in one.
 pub(crate) fn concerns(parts: &request::Parts, has_body: bool) -> bool {
-    static WITHOUT: [HeaderName; 8] = [
+    static WITHOUT: [HeaderName; 7] = [
         header::RANGE,
         header::IF_RANGE,
         header::IF_MATCH,
         header::IF_UNMODIFIED_SINCE,
-        header::UPGRADE,
         // What an upstream takes for another method is not what others get for this one.
         HeaderName::from_static("x-http-method-override"),
         HeaderName::from_static("x-http-method"),

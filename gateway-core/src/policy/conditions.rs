@@ -1,14 +1,14 @@
 //! `auth.conditions`: expressions in CEL hold of each request.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     net::IpAddr,
     sync::{Arc, LazyLock},
 };
 
 use cel::{Context, Env, Program, Value, to_value};
-use gatehouse_schemas::policy::{ConditionsPolicy, condition};
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use gatehouse_schemas::policy::{ConditionsPolicy, condition, mentioned};
+use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 use serde_json::Map;
 use tracing::debug;
@@ -26,6 +26,8 @@ pub(crate) struct Conditions {
     /// Whether any expression is about the request itself, which is costly to describe.
     is_about_requests: bool,
     is_about_claims: bool,
+    /// What they name, among it the headers and query parameters that they are about.
+    mentioned: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,9 @@ struct Condition {
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) method: &'a Method,
-    pub(crate) uri: &'a Uri,
+    /// In its canonical form, which is what the upstream gets.
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
     pub(crate) host: &'a HeaderValue,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) address: IpAddr,
@@ -59,7 +63,9 @@ impl Conditions {
             all.any(|it| it.program.references().has_variable(name))
         };
         let (is_about_requests, is_about_claims) = (is_about("request"), is_about("claims"));
+        let all = require.iter().chain(&deny);
         Ok(Self {
+            mentioned: all.flat_map(|it| mentioned(&it.program)).collect(),
             require,
             deny,
             is_about_requests,
@@ -79,13 +85,17 @@ impl Conditions {
         let mut context = Context::with_env(Arc::clone(&FUNCTIONS));
         let address = Value::from(subject.address.to_canonical().to_string());
         let source = HashMap::from([("address", address)]);
+        let request = match self.is_about_requests {
+            true => Some(self.request(subject)?),
+            false => None,
+        };
         let variables = [
             ("source", Some(Value::from(source))),
             (
                 "consumer",
                 Some(Value::from(subject.consumer.unwrap_or_default())),
             ),
-            ("request", self.is_about_requests.then(|| request(subject))),
+            ("request", request),
             ("claims", claims(subject, self.is_about_claims)?),
         ];
         for (name, value) in variables {
@@ -94,6 +104,46 @@ impl Conditions {
             }
         }
         Some(context)
+    }
+
+    /// None if it can be read in several ways.
+    fn request(&self, subject: &Subject<'_>) -> Option<Value> {
+        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+        let headers = subject.headers.iter();
+        let headers = self.values(headers.map(|(name, value)| (name.to_string(), text(value))))?;
+        let query = parameters(subject.query.unwrap_or_default());
+        let query = self.values(query.map(|(name, value)| (decoded(name), Some(decoded(value)))))?;
+        Some(Value::from(HashMap::from([
+            ("method", Value::from(subject.method.as_str())),
+            ("host", Value::from(text(subject.host)?)),
+            ("path", Value::from(subject.path)),
+            ("headers", Value::from(headers)),
+            ("query", Value::from(query)),
+        ])))
+    }
+
+    /// Values by name; those that are no text are left out. None if an expression is about one that is no text, or of
+    /// which there are several: the upstream may go by another one.
+    fn values(
+        &self,
+        pairs: impl Iterator<Item = (String, Option<String>)>,
+    ) -> Option<HashMap<String, Value>> {
+        let mut values: HashMap<String, Option<String>> = HashMap::new();
+        for (name, value) in pairs {
+            let is_asked = self.mentioned.contains(&name);
+            match values.entry(name) {
+                Entry::Vacant(_) if is_asked && value.is_none() => return None,
+                Entry::Occupied(first) if is_asked && *first.get() != value => return None,
+                Entry::Vacant(vacant) => drop(vacant.insert(value)),
+                Entry::Occupied(_) => {}
+            }
+        }
+        let texts = values.into_iter();
+        Some(
+            texts
+                .filter_map(|(name, value)| Some((name, Value::from(value?))))
+                .collect(),
+        )
     }
 }
 
@@ -134,28 +184,6 @@ fn claims(subject: &Subject<'_>, is_asked: bool) -> Option<Option<Value>> {
     }
 }
 
-fn request(subject: &Subject<'_>) -> Value {
-    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let headers: HashMap<String, Value> = subject
-        .headers
-        .keys()
-        .filter_map(|name| Some((name.to_string(), Value::from(text(subject.headers.get(name)?)))))
-        .collect();
-    let mut query: HashMap<String, Value> = HashMap::new();
-    for (name, value) in parameters(subject.uri.query().unwrap_or_default()) {
-        query
-            .entry(decoded(name))
-            .or_insert_with(|| Value::from(decoded(value)));
-    }
-    Value::from(HashMap::from([
-        ("method", Value::from(subject.method.as_str())),
-        ("host", Value::from(text(subject.host))),
-        ("path", Value::from(subject.uri.path())),
-        ("headers", Value::from(headers)),
-        ("query", Value::from(query)),
-    ]))
-}
-
 fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " "))
         .decode_utf8_lossy()
@@ -173,15 +201,23 @@ mod tests {
 
     use super::*;
 
-    fn is_let_in(policy: serde_json::Value) -> bool {
+    fn decides(
+        policy: serde_json::Value,
+        path: &str,
+        query: &str,
+        headers: &[(&'static str, &[u8])],
+    ) -> bool {
         let policy: ConditionsPolicy = serde_json::from_value(policy).expect("a policy");
         let claims = json!({"role": "clerk", "groups": ["shop", "books"], "level": 3});
+        let given = headers;
         let mut headers = HeaderMap::new();
-        headers.append("x-tenant", HeaderValue::from_static("north"));
-        headers.append("x-tenant", HeaderValue::from_static("south"));
+        for (name, value) in given {
+            headers.append(*name, HeaderValue::from_bytes(value).expect("a value"));
+        }
         let subject = Subject {
             method: &Method::GET,
-            uri: &"/orders/7?page=2&page=3&name=a+b".parse().expect("a target"),
+            path,
+            query: Some(query),
             host: &HeaderValue::from_static("shop.example"),
             headers: &headers,
             address: IpAddr::from([10, 0, 0, 7]),
@@ -190,6 +226,16 @@ mod tests {
         };
         let conditions = Conditions::compile(&policy).expect("it compiles");
         conditions.check(&subject).is_ok()
+    }
+
+    fn is_let_in(policy: serde_json::Value) -> bool {
+        let headers: &[(_, &[u8])] = &[
+            ("x-tenant", b"north"),
+            ("x-other", b"a"),
+            ("x-other", b"b"),
+            ("x-name", b"Jos\xe9"),
+        ];
+        decides(policy, "/orders/7", "page=2&page=2&name=a+b&tag=x&tag=y", headers)
     }
 
     #[test]
@@ -223,6 +269,24 @@ mod tests {
         ] {
             assert!(!is_let_in(json!({"require": [unclear]})), "{unclear}");
             assert!(!is_let_in(json!({"deny": [unclear]})), "{unclear}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_lets_nobody_in() {
+        for expression in [
+            "request.headers['x-other'] == 'z'",
+            "'x-other' in request.headers && request.headers['x-other'] == 'z'",
+            "request.headers['x-name'] == 'z'",
+            "request.query.tag == 'z'",
+            "request.query['tag'] == 'z'",
+            "request.query['t' + 'ag'] == 'x' && request.query.tag == 'z'",
+        ] {
+            assert!(!is_let_in(json!({"deny": [expression]})), "{expression}");
+            assert!(
+                !is_let_in(json!({"require": [format!("!({expression})")]})),
+                "{expression}"
+            );
         }
     }
 

@@ -4,6 +4,9 @@
 //! services written for those serve here as well.
 
 use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    error::Error,
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,8 +18,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{debug, warn};
 
+use super::complaint::Complaint;
 use crate::{
     error::chain,
     proxy::{body::RequestBody, problem::Problem},
@@ -54,13 +58,16 @@ pub(crate) struct External {
     /// What only the service may say to the upstream.
     pub(crate) upstream_headers: Vec<HeaderName>,
     consumer_header: Option<HeaderName>,
+    failed: Complaint,
 }
 
 /// The request that the service is asked about.
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
-    pub(crate) uri: &'a Uri,
+    /// In its canonical form, which is what the upstream gets.
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
     pub(crate) host: &'a HeaderValue,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) address: IpAddr,
@@ -90,7 +97,7 @@ impl External {
             connect_timeout_ms: policy.timeout_ms,
             ..api::Upstream::at(policy.url.clone())
         };
-        let service = Upstream::compile(&described, endpoints)?;
+        let service = Upstream::compile(&described, &BTreeMap::new(), endpoints)?;
         let names = |names: &[String]| names.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             service,
@@ -99,6 +106,7 @@ impl External {
             request_headers: names(&policy.request_headers)?,
             upstream_headers: names(&policy.upstream_headers)?,
             consumer_header: policy.consumer_header.as_deref().map(name).transpose()?,
+            failed: Complaint::new(),
         })
     }
 
@@ -115,12 +123,12 @@ impl External {
                 request,
             )
             .await
-            .map_err(|error| unavailable(&chain(&error)))?;
+            .map_err(|error| self.unavailable(&chain(&error)))?;
             self.read(pool, answer).await
         };
         timeout(self.timeout, exchange)
             .await
-            .unwrap_or_else(|_| Err(unavailable("no answer in time")))
+            .unwrap_or_else(|_| Err(self.unavailable("no answer in time")))
     }
 
     fn question(&self, asked: &Asked<'_>) -> Request<RequestBody> {
@@ -133,12 +141,13 @@ impl External {
             }
         }
         // After those of the caller, which may have the same names.
+        let target = asked.query.map_or_else(
+            || Cow::Borrowed(asked.path),
+            |query| Cow::Owned(format!("{}?{query}", asked.path)),
+        );
         let own = [
             (FORWARDED_METHOD, asked.method.as_str()),
-            (
-                FORWARDED_URI,
-                asked.uri.path_and_query().map_or("/", |path| path.as_str()),
-            ),
+            (FORWARDED_URI, &target),
             (FORWARDED_PROTO, if asked.secure { "https" } else { "http" }),
             (FORWARDED_FOR, &asked.address.to_canonical().to_string()),
         ];
@@ -156,17 +165,31 @@ impl External {
     /// The answer to its end, after which its connection is free again.
     async fn read(&self, pool: &Pool, answer: Answer) -> Result<Verdict, Problem> {
         let (head, body) = answer.response.into_parts();
-        let body = whole(body).await?;
+        let body = whole(body).await;
+        let body = body.map_err(|error| self.unavailable(&format!("its answer cannot be read: {error}")))?;
         if let Some(sender) = answer.sender {
-            pool.put(self.service.first.endpoint.id, sender, Instant::now());
+            let until = Instant::now() + self.service.idle_timeout;
+            pool.put(self.service.first.endpoint.id, sender, until);
         }
         if head.status.is_success() {
             return Ok(self.verdict(&head.headers));
         }
         match head.status.is_redirection() || head.status.is_client_error() {
             true => Err(refused(head.status, &head.headers, body)),
-            false => Err(unavailable(&format!("it answered {}", head.status))),
+            false => Err(self.unavailable(&format!("it answered {}", head.status))),
         }
+    }
+
+    fn unavailable(&self, reason: &str) -> Problem {
+        let target = &self.target;
+        if self.failed.is_due() {
+            warn!(authorizer.target = %target, reason, "The service that authorises requests does not decide; they are refused");
+        } else {
+            debug!(authorizer.target = %target, reason, "A request was not decided on");
+        }
+        Problem::authorizer_unavailable(
+            "The service that authorises requests does not answer; try again later.",
+        )
     }
 
     fn verdict(&self, answered: &HeaderMap) -> Verdict {
@@ -187,10 +210,9 @@ fn name(text: &str) -> Result<HeaderName, String> {
     text.parse().map_err(|_| format!("`{text}` is not a header name"))
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, Problem> {
-    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-    body.map(|body| body.to_bytes())
-        .map_err(|error| unavailable(&format!("its answer cannot be read: {error}")))
+async fn whole(body: Incoming) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;
+    Ok(body.to_bytes())
 }
 
 /// What the service itself says to the caller.
@@ -202,12 +224,4 @@ fn refused(status: StatusCode, answered: &HeaderMap, body: Bytes) -> Problem {
         }
     }
     problem
-}
-
-fn unavailable(reason: &str) -> Problem {
-    warn!(
-        reason,
-        "The service that authorises requests does not decide; they are refused"
-    );
-    Problem::authorizer_unavailable("The service that authorises requests does not answer; try again later.")
 }

@@ -132,8 +132,10 @@ enum Step {
 }
 
 impl Fetching {
+    /// The fetch that somebody makes. One that went away without an end is not waited for.
     fn under_way(&self) -> Option<watch::Receiver<bool>> {
-        self.running.clone().filter(|running| !*running.borrow())
+        let open = |running: &&watch::Receiver<bool>| !*running.borrow() && running.has_changed().is_ok();
+        self.running.as_ref().filter(open).cloned()
     }
 
     /// How much of a time after the last start is left.
@@ -274,5 +276,52 @@ impl KeySets {
         known.retain(|_, jwks| jwks.strong_count() > 0);
         known.insert(uri.to_owned(), Arc::downgrade(&jwks));
         Ok(jwks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_that_went_away_is_not_waited_for() {
+        let mut fetching = Fetching::default();
+        let (done, running) = watch::channel(false);
+        fetching.running = Some(running);
+        assert!(fetching.under_way().is_some());
+        done.send_replace(true);
+        assert!(fetching.under_way().is_none(), "it is done");
+        done.send_replace(false);
+        drop(done);
+        assert!(fetching.under_way().is_none(), "nobody makes it any more");
+    }
+
+    /// The one that is under way dies with its runtime.
+    #[tokio::test]
+    async fn after_a_fetch_that_died_there_is_another() {
+        let dying = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let sets = KeySets::new(dying.handle().clone());
+        let endpoints = Endpoints::new(Handle::current());
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let uri = format!("http://{}/", silent.local_addr().expect("an address"));
+        let jwks = sets.get(&uri, &endpoints).expect("a key set");
+        let asked = Instant::now();
+        assert!(matches!(jwks.next_step(asked), Step::Join { fresh: true, .. }));
+        dying.shutdown_background();
+        let asked = Instant::now();
+        loop {
+            match jwks.next_step(asked) {
+                Step::Wait(_) => break,
+                Step::Join { mut running, .. } => {
+                    let _ = running.wait_for(|done| *done).await;
+                    tokio::task::yield_now().await;
+                }
+                Step::Done => panic!("none began since"),
+            }
+        }
     }
 }

@@ -1,10 +1,8 @@
 //! `auth.jwt`: callers present a signed token of a trusted issuer (RFC 7519, RFC 6750).
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+pub(crate) mod remembered;
+
+use std::{sync::Arc, time::Instant};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatehouse_schemas::policy::{JwtAlgorithm, JwtPolicy};
@@ -13,6 +11,7 @@ use jsonwebtoken::{Algorithm, Validation, decode, decode_header, get_current_tim
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use self::remembered::{Memory, Verified};
 use super::{
     api_key::{Hash, sha256},
     jwks::{Jwks, KeySet},
@@ -22,9 +21,6 @@ use crate::proxy::problem::Problem;
 /// The longest token looked at.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// The most verified tokens remembered.
-const MAX_REMEMBERED: usize = 10_000;
-
 /// A compiled policy.
 #[derive(Debug)]
 pub(crate) struct Jwt {
@@ -32,7 +28,8 @@ pub(crate) struct Jwt {
     issuers: Vec<Issuer>,
     required_scopes: Vec<String>,
     leeway: u64,
-    verified: Mutex<HashMap<Hash, Verified>>,
+    /// Tokens that were found good.
+    verified: Memory,
 }
 
 /// A trusted issuer.
@@ -44,20 +41,10 @@ struct Issuer {
     validations: Vec<(Algorithm, Validation)>,
 }
 
-/// A token that was found good, so that its signature need not be checked again.
-#[derive(Debug)]
-struct Verified {
-    token: Arc<Token>,
-    expires: u64,
-    /// Whose keys it was found good with, by place.
-    issuer: usize,
-    generation: u64,
-}
-
 /// What a verified token says.
 #[derive(Debug)]
 pub(crate) struct Token {
-    /// Whose it is, if it says so.
+    /// Whose it is, if it says so. Subjects of several issuers are told apart by the issuer before them.
     pub(crate) subject: Option<Arc<str>>,
     /// All its claims.
     pub(crate) claims: Map<String, Value>,
@@ -72,10 +59,11 @@ enum Refused {
 }
 
 impl Jwt {
-    /// Compiles the policy with what finds the keys at a URI.
+    /// Compiles the policy with what finds the keys at a URI, and a memory of its own for tokens.
     pub(crate) fn compile(
         policy: &JwtPolicy,
         keys: impl Fn(&str) -> Result<Arc<Jwks>, String>,
+        verified: Memory,
     ) -> Result<Self, String> {
         let others = policy.also_trusted.iter();
         let others = others.map(|other| (&other.issuer, &other.audiences, &other.jwks_uri));
@@ -99,7 +87,7 @@ impl Jwt {
             issuers: issuers.collect::<Result<_, _>>()?,
             required_scopes: policy.required_scopes.clone(),
             leeway: policy.clock_skew_seconds.into(),
-            verified: Mutex::default(),
+            verified,
         })
     }
 
@@ -192,7 +180,7 @@ impl Jwt {
         }
         let expires = claims.get("exp").and_then(Value::as_f64).map_or(0, expiry);
         let token = Arc::new(Token {
-            subject: claims.get("sub").and_then(Value::as_str).map(Arc::from),
+            subject: self.consumer(&claims, issuer),
             claims,
         });
         let verified = Verified {
@@ -201,14 +189,24 @@ impl Jwt {
             issuer,
             generation: keys.generation,
         };
-        self.remember(hash, verified);
+        self.verified.remember(hash, verified);
         Ok(token)
+    }
+
+    /// Whose a token is that one of the issuers vouches for. Each gives out subjects as it likes, so where there are
+    /// several, one's subject is not another's.
+    fn consumer(&self, claims: &Map<String, Value>, issuer: usize) -> Option<Arc<str>> {
+        let subject = claims.get("sub").and_then(Value::as_str)?;
+        let issuer = self.issuers.get(issuer).filter(|_| self.issuers.len() > 1);
+        Some(match issuer {
+            Some(issuer) => format!("{}|{subject}", issuer.name).into(),
+            None => subject.into(),
+        })
     }
 
     /// A token found good before, as long as its issuer's keys are the same and it has not expired.
     fn remembered(&self, hash: &Hash) -> Option<Arc<Token>> {
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = verified.get(hash)?;
+        let known = self.verified.find(hash)?;
         let jwks = &self.issuers.get(known.issuer)?.keys;
         let keys = jwks.current()?;
         let good = known.generation == keys.generation && known.expires > get_current_timestamp();
@@ -217,30 +215,6 @@ impl Jwt {
             Arc::clone(&known.token)
         })
     }
-
-    fn remember(&self, hash: Hash, token: Verified) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= MAX_REMEMBERED {
-            forget_some(&mut verified, get_current_timestamp());
-        }
-        verified.insert(hash, token);
-    }
-}
-
-/// Makes room: what has expired goes, else the tenth that expires first.
-fn forget_some(verified: &mut HashMap<Hash, Verified>, now: u64) {
-    let mut ends: Vec<u64> = verified.values().map(|known| known.expires).collect();
-    let tenth = ends.len() / 10;
-    let bound = match ends.len() {
-        0 => return,
-        _ => *ends.select_nth_unstable(tenth).1,
-    };
-    let mut left = tenth + 1;
-    verified.retain(|_, known| {
-        let goes = known.expires <= now || (known.expires <= bound && left > 0);
-        left = left.saturating_sub(usize::from(goes));
-        !goes
-    });
 }
 
 impl Issuer {

@@ -7,6 +7,7 @@ pub(crate) mod addresses;
 pub(crate) mod api_key;
 pub(crate) mod basic;
 pub(crate) mod cache;
+mod complaint;
 pub(crate) mod conditions;
 pub(crate) mod cors;
 pub(crate) mod external;
@@ -50,7 +51,7 @@ use self::{
     external::External,
     headers::Changes,
     jwks::KeySets,
-    jwt::Jwt,
+    jwt::{Jwt, remembered::Remembered},
     limits::{CompiledLimit, Limit, Limits, Quota, RateLimit, Stores},
     log::Log,
     mtls::Certificates,
@@ -116,10 +117,11 @@ impl Check {
     }
 }
 
-/// Compiles policies, and keeps what must outlive a change of configuration: counters and key sets.
+/// Compiles policies, and keeps what must outlive a change of configuration: counters, key sets and tokens.
 #[derive(Debug)]
 pub(crate) struct Compiler {
     key_sets: KeySets,
+    tokens: Arc<Remembered>,
     introspections: Introspections,
     answers: Arc<Store>,
     pub(crate) stores: Stores,
@@ -136,6 +138,7 @@ impl Compiler {
     pub(crate) fn new(runtime: Handle, answers: Arc<Store>, stores: Stores) -> Self {
         Self {
             key_sets: KeySets::new(runtime.clone()),
+            tokens: Remembered::new(),
             introspections: Introspections::new(runtime.clone()),
             answers,
             stores,
@@ -300,7 +303,8 @@ impl<'a> ApiPolicies<'a> {
             }
             Policy::AuthJwt(jwt) => {
                 let keys = |uri: &str| self.compiler.key_sets.get(uri, self.endpoints);
-                Compiled::Check(Check::Jwt(Arc::new(Jwt::compile(jwt, keys)?)))
+                let tokens = self.compiler.tokens.for_policy();
+                Compiled::Check(Check::Jwt(Arc::new(Jwt::compile(jwt, keys, tokens)?)))
             }
             Policy::AuthOAuth2(oauth2) => {
                 let secret = self.config.secrets.get(&oauth2.client_secret_ref);

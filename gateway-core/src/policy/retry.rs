@@ -18,6 +18,8 @@ pub(crate) struct Retry {
     on: Vec<RetryCondition>,
     methods: Vec<Method>,
     pause: Duration,
+    /// How long each attempt may take.
+    pub(crate) per_try: Option<Duration>,
 }
 
 impl Retry {
@@ -30,6 +32,9 @@ impl Retry {
             on: policy.on.clone(),
             methods: methods.collect::<Result<_, _>>()?,
             pause: Duration::from_millis(policy.backoff_ms.into()),
+            per_try: policy
+                .per_try_timeout_ms
+                .map(|time| Duration::from_millis(time.into())),
         })
     }
 
@@ -55,9 +60,9 @@ impl Retry {
 fn condition(outcome: &Result<Answer, SendError>) -> Option<RetryCondition> {
     match outcome {
         Ok(answer) => is_unavailable(answer.response.status()).then_some(RetryCondition::Unavailable),
-        Err(SendError::Connect(_) | SendError::ConnectTimeout | SendError::Handshake(_)) => {
-            Some(RetryCondition::ConnectFailure)
-        }
+        Err(
+            SendError::Connect(_) | SendError::ConnectTimeout | SendError::Handshake(_) | SendError::NotHttp2,
+        ) => Some(RetryCondition::ConnectFailure),
         Err(SendError::Timeout) => Some(RetryCondition::Timeout),
         Err(SendError::Broken(_) | SendError::Unprocessed(_)) => None,
     }

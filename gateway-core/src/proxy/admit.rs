@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
@@ -112,11 +112,11 @@ impl Exchange<'_> {
         &mut self,
         chain: &Chain,
         parts: &request::Parts,
-        uri: &Uri,
+        path: &NormalPath<'_>,
+        query: Option<&str>,
         host: &HeaderValue,
         has_body: bool,
     ) -> Result<(), Problem> {
-        let query = uri.query();
         for check in &chain.checks {
             match check {
                 Check::Addresses(addresses) => addresses.check(self.address)?,
@@ -133,14 +133,15 @@ impl Exchange<'_> {
                 }
                 Check::Conditions(conditions) => conditions.check(&Subject {
                     method: &parts.method,
-                    uri,
+                    path: &path.forward,
+                    query,
                     host,
                     headers: &parts.headers,
                     address: self.address,
                     consumer: self.consumer.as_deref(),
                     claims: self.token.as_ref().map(|token| &token.claims),
                 })?,
-                Check::External(external) => self.authorise(external, parts, uri, host).await?,
+                Check::External(external) => self.authorise(external, parts, path, query, host).await?,
                 Check::OAuth2(oauth2) => {
                     if let Some(consumer) = oauth2.check(&parts.headers).await? {
                         self.consumer = Some(consumer);
@@ -157,12 +158,14 @@ impl Exchange<'_> {
         &mut self,
         external: &External,
         parts: &request::Parts,
-        uri: &Uri,
+        path: &NormalPath<'_>,
+        query: Option<&str>,
         host: &HeaderValue,
     ) -> Result<(), Problem> {
         let asked = Asked {
             method: &parts.method,
-            uri,
+            path: &path.forward,
+            query,
             host,
             headers: &parts.headers,
             address: self.address,

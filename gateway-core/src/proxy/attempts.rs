@@ -4,11 +4,14 @@
 
 use std::{
     net::IpAddr,
+    pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, request};
 use hyper::body::Body as _;
+use tokio::time::{timeout, timeout_at};
 use tracing::debug;
 
 use super::{
@@ -23,7 +26,7 @@ use crate::{
     api::Route,
     policy::retry::{self, Retry},
     upstream::{
-        Upstream,
+        Endpoint, Protocol, Upstream,
         choice::{Balancer, Choice, Key, Wish},
         hashed,
         send::{self, Answer, SendError},
@@ -39,17 +42,21 @@ struct Outgoing {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    body: Content,
+    body: Replay,
     /// Whether it can be sent twice without anybody noticing: it changes nothing, and has no body.
     harmless: bool,
     /// The `Host` header is that of an endpoint, and changes with it.
     host_of_endpoint: bool,
 }
 
-enum Content {
-    /// Can be sent once.
-    Once(Option<RequestBody>),
-    Again(Replay),
+/// How long an attempt may take.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    began: Instant,
+    /// To the head of the answer.
+    whole: Duration,
+    /// If it can be sent again then, connecting included.
+    own: Option<Duration>,
 }
 
 impl Outgoing {
@@ -64,9 +71,9 @@ impl Outgoing {
         Self {
             harmless: !upgrades && empty && parts.method.is_idempotent(),
             host_of_endpoint: parts.headers.get(header::HOST) == Some(host),
-            body: match repeats || empty {
-                true => Content::Again(Replay::new(body)),
-                false => Content::Once(Some(body)),
+            body: match repeats {
+                true => Replay::new(body),
+                false => Replay::once(body),
             },
             method: parts.method,
             uri: parts.uri,
@@ -78,21 +85,18 @@ impl Outgoing {
         if self.host_of_endpoint {
             self.headers.insert(header::HOST, host.clone());
         }
-        let body = match &mut self.body {
-            Content::Once(body) => body.take().unwrap_or(RequestBody::Empty),
-            Content::Again(replay) => replay.play(),
-        };
-        let mut request = Request::new(body);
+        let mut request = Request::new(self.body.play());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         request
     }
 
-    fn can_be_sent_again(&self) -> bool {
-        match &self.body {
-            Content::Once(_) => false,
-            Content::Again(replay) => replay.is_whole(),
+    /// Whether it failed for want of its caller, who has not sent all of it. That says nothing of the endpoint.
+    fn is_to_blame(&self, error: &SendError) -> bool {
+        match error {
+            SendError::Timeout | SendError::Broken(_) => error.is_ours() || self.body.is_awaited(),
+            _ => false,
         }
     }
 }
@@ -111,8 +115,25 @@ struct History {
 }
 
 impl Exchange<'_> {
-    /// Sends a request on as often as its route allows.
+    /// Sends a request on as often as its route allows and for as long as its caller waits. How long that is says
+    /// nothing of an endpoint, so when the caller's time is over nothing is concluded.
     pub(super) async fn attempt(
+        &mut self,
+        route: &Route,
+        parts: request::Parts,
+        body: RequestBody,
+        websocket: Option<Pending>,
+    ) -> Result<Response<ResponseBody>, Problem> {
+        let deadline = self.deadline;
+        let attempts = self.attempts(route, parts, body, websocket);
+        let Some(deadline) = deadline else {
+            return attempts.await;
+        };
+        let outcome = timeout_at(deadline.into(), attempts).await;
+        outcome.unwrap_or_else(|_| Err(self.failed(route, &SendError::Timeout)))
+    }
+
+    async fn attempts(
         &mut self,
         route: &Route,
         parts: request::Parts,
@@ -131,10 +152,15 @@ impl Exchange<'_> {
             parts,
             body,
             websocket.is_some(),
-            retry.is_some() || upstream.http2,
+            retry.is_some() || upstream.protocol != Protocol::Http1,
             host,
         );
         let mut history = History::default();
+        // Where each attempt has a time of its own, all of them together have that of the request.
+        let first = retry
+            .is_some_and(|retry| retry.per_try.is_some())
+            .then(Instant::now);
+        let left = |whole: Duration| first.map_or(whole, |first| whole.saturating_sub(first.elapsed()));
         loop {
             let mut choice = upstream.choose(&Wish {
                 now: uptime(),
@@ -147,12 +173,19 @@ impl Exchange<'_> {
             let endpoint = &choice.member.endpoint;
             let mut request = outgoing.request(&endpoint.authority);
             self.trace_attempt(endpoint, &mut request);
-            let pool = &self.client.worker.pool;
             let began = Instant::now();
-            let outcome = send::send(pool, upstream, endpoint, began, self.time_for(route), request).await;
+            let time = Time {
+                began,
+                whole: left(route.timeout()),
+                own: retry.and_then(|retry| retry.per_try),
+            };
+            let outcome = self.once(upstream, endpoint, time, request, &outgoing).await;
             self.trace_outcome(&outcome);
-            self.conclude(route, &mut choice, &outcome, began.elapsed());
-            if failed(&outcome) && outgoing.can_be_sent_again() {
+            let ours = matches!(&outcome, Err(error) if outgoing.is_to_blame(error));
+            if !ours {
+                self.conclude(route, &mut choice, &outcome, began.elapsed());
+            }
+            if failed(&outcome) && outgoing.body.is_whole() {
                 let elsewhere = trial && outgoing.harmless && upstream.members.len() > 1;
                 let pause = match elsewhere {
                     true => Some(Duration::ZERO),
@@ -162,7 +195,7 @@ impl Exchange<'_> {
                     }
                     false => retry.and_then(|retry| pause(retry, upstream, &outcome, &mut history)),
                 };
-                if let Some(pause) = pause {
+                if let Some(pause) = pause.filter(|pause| *pause < left(route.timeout())) {
                     debug!(upstream.endpoint = endpoint.name(), "Sending a request once more");
                     history.has_tried |= trial;
                     history.tried.push(endpoint.id);
@@ -187,6 +220,29 @@ impl Exchange<'_> {
         }
     }
 
+    /// Sends a request. It is given up after the time of an attempt if it can be sent again then.
+    async fn once(
+        &self,
+        upstream: &Upstream,
+        endpoint: &Arc<Endpoint>,
+        time: Time,
+        request: Request<RequestBody>,
+        outgoing: &Outgoing,
+    ) -> Result<Answer, SendError> {
+        let pool = &self.client.worker.pool;
+        let mut sending = pin!(send::send(
+            pool, upstream, endpoint, time.began, time.whole, request
+        ));
+        let Some(own) = time.own else {
+            return sending.await;
+        };
+        match timeout(own.min(time.whole), sending.as_mut()).await {
+            Ok(outcome) => outcome,
+            Err(_) if outgoing.body.is_whole() => Err(SendError::Timeout),
+            Err(_) => sending.await,
+        }
+    }
+
     fn conclude(
         &self,
         route: &Route,
@@ -194,13 +250,8 @@ impl Exchange<'_> {
         outcome: &Result<Answer, SendError>,
         took: Duration,
     ) {
-        let ours = matches!(outcome, Err(error) if error.is_ours());
-        if ours
-            || self
-                .exceeded
-                .as_ref()
-                .is_some_and(|exceeded| exceeded.get().is_some())
-        {
+        let exceeded = self.exceeded.as_ref().and_then(|exceeded| exceeded.get());
+        if exceeded.is_some() {
             return;
         }
         let upstream = &route.upstream;

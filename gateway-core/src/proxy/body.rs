@@ -142,7 +142,10 @@ pub(crate) struct UpstreamBody {
 
 impl ResponseBody {
     /// A body of our own; empty is none.
-    pub(crate) fn own(bytes: Bytes, completion: Completion) -> Self {
+    pub(crate) fn own(bytes: Bytes, mut completion: Completion) -> Self {
+        if bytes.is_empty() {
+            completion.ended();
+        }
         Self {
             source: Source::Own((!bytes.is_empty()).then_some(bytes)),
             completion,
@@ -151,8 +154,9 @@ impl ResponseBody {
     }
 
     /// The upstream's body.
-    pub(crate) fn upstream(mut body: UpstreamBody, completion: Completion) -> Self {
+    pub(crate) fn upstream(mut body: UpstreamBody, mut completion: Completion) -> Self {
         if body.incoming.is_end_stream() {
+            completion.ended();
             body.give_back();
         }
         Self {
@@ -243,12 +247,19 @@ impl Body for ResponseBody {
                     None => this.completion.sent(frame.data_ref().map_or(0, Bytes::len)),
                 }
                 this.record(Some(frame));
+                // Then nobody asks for more.
+                if this.is_end_stream() {
+                    this.completion.ended();
+                }
             }
             Poll::Ready(Some(Err(_))) => {
-                this.completion.broke_off();
                 this.recorder = None;
+                this.completion.broke_off();
             }
-            Poll::Ready(None) => this.finish_record(),
+            Poll::Ready(None) => {
+                this.completion.ended();
+                this.finish_record();
+            }
             Poll::Pending => {}
         }
         polled

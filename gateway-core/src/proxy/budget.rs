@@ -42,15 +42,25 @@ impl BodyBudget {
 
     /// A body that begins with nothing.
     pub(crate) fn body(self: &Arc<Self>) -> HeldBody {
+        self.held(self.max)
+    }
+
+    /// A body that nobody waits for, as it is only to be kept: it leaves half of the memory to the others.
+    pub(crate) fn recording(self: &Arc<Self>) -> HeldBody {
+        self.held(self.max / 2)
+    }
+
+    fn held(self: &Arc<Self>, most: u64) -> HeldBody {
         HeldBody {
             bytes: Vec::new(),
             held: 0,
+            most,
             budget: Arc::clone(self),
         }
     }
 
-    fn take(&self, bytes: u64) -> bool {
-        let take = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= self.max);
+    fn take(&self, bytes: u64, most: u64) -> bool {
+        let take = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= most);
         match self.held.fetch_update(Relaxed, Relaxed, take) {
             Ok(before) => {
                 self.most.fetch_max(before + bytes, Relaxed);
@@ -91,6 +101,8 @@ pub(crate) struct NoRoom;
 pub(crate) struct HeldBody {
     bytes: Vec<u8>,
     held: u64,
+    /// How many bytes all bodies may have for this one to grow.
+    most: u64,
     budget: Arc<BodyBudget>,
 }
 
@@ -117,7 +129,7 @@ impl HeldBody {
 
     fn claim(&mut self, capacity: usize) -> bool {
         let more = (capacity as u64).saturating_sub(self.held);
-        let claimed = self.budget.take(more);
+        let claimed = self.budget.take(more, self.most);
         if claimed {
             self.held += more;
         }
@@ -173,6 +185,16 @@ mod tests {
                 .text()
                 .contains("gatehouse_gateway_held_body_refused_total 2\n")
         );
+    }
+
+    #[test]
+    fn what_is_only_to_be_kept_leaves_room_for_what_is_waited_for() {
+        let budget = BodyBudget::new(100);
+        let mut kept = budget.recording();
+        kept.push(&[1; 50]).expect("there is room");
+        assert_eq!(kept.push(&[1; 10]), Err(NoRoom));
+        assert_eq!(budget.recording().push(&[1; 10]), Err(NoRoom));
+        budget.body().push(&[1; 50]).expect("there is room");
     }
 
     proptest! {

@@ -25,7 +25,8 @@ pub(crate) struct Completion {
     started: Instant,
     status: StatusCode,
     sent: u64,
-    broken: bool,
+    /// The body has come to its end. Without that, it broke off or its caller went away.
+    whole: bool,
     /// Only if the request is written to the access log.
     entry: Option<Box<AccessEntry>>,
     /// Only if the request is traced.
@@ -55,13 +56,15 @@ impl Completion {
         status: StatusCode,
         entry: Option<Box<AccessEntry>>,
     ) -> Self {
+        let is_head = entry.as_ref().is_some_and(|entry| entry.method == Method::HEAD);
         Self {
             worker,
             metrics,
             started,
             status,
             sent: 0,
-            broken: false,
+            // Nobody asks for the body of an answer that has none.
+            whole: is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED),
             entry,
             recording: None,
         }
@@ -79,14 +82,21 @@ impl Completion {
         }
     }
 
+    /// The upstream did not send all of the body.
+    pub(crate) fn broke_off(&mut self) {
+        if let Some(recording) = &mut self.recording {
+            recording.broke_off();
+        }
+    }
+
     /// Counts bytes of the body.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.sent += bytes as u64;
     }
 
-    /// The body did not come to its end.
-    pub(crate) fn broke_off(&mut self) {
-        self.broken = true;
+    /// The body has come to its end.
+    pub(crate) fn ended(&mut self) {
+        self.whole = true;
     }
 }
 
@@ -98,7 +108,7 @@ impl Drop for Completion {
             metrics.request(self.worker.number, status, duration);
         }
         if let Some(mut recording) = self.recording.take() {
-            recording.answered(self.status, self.sent, self.broken, duration);
+            recording.answered(self.status, self.whole, duration);
         }
         let Some(entry) = self.entry.take() else {
             return;
@@ -121,7 +131,7 @@ impl Drop for Completion {
                 consumer = entry.consumer.as_deref(),
                 duration_us = duration_us,
                 response_bytes = self.sent,
-                complete = !self.broken,
+                complete = self.whole,
                 request.headers = logged.and_then(|logged| logged.request.as_deref()),
                 response.headers = logged.and_then(|logged| logged.response.as_deref()),
             },
@@ -136,7 +146,7 @@ impl Drop for Completion {
                 status: self.status,
                 duration_us,
                 sent: self.sent,
-                complete: !self.broken,
+                complete: self.whole,
             });
         }
     }

@@ -1,6 +1,6 @@
 //! Sending an admitted request on and its answer back.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request, response};
@@ -50,29 +50,22 @@ impl Exchange<'_> {
         body: RequestBody,
         host: HeaderValue,
     ) -> Result<Response<ResponseBody>, Problem> {
-        let websocket = head::wants_websocket(&parts).then(|| Pending::take(&mut parts));
+        let websocket = self.websocket.take();
         self.rewrite(route, &mut parts, host);
         if websocket.is_some() {
             upgrade::ask(&mut parts.headers);
         }
+        head::frame(&mut parts, &body);
         let upstream = &*route.upstream;
-        if !upstream.is_plain() || route.chain.retry.is_some() {
+        if !upstream.is_plain() || route.chain.retry.is_some() || self.deadline.is_some() {
             // Apart, so that other requests do not carry its state around.
             return Box::pin(self.attempt(route, parts, body, websocket)).await;
         }
         let mut request = Request::from_parts(parts, body);
-        let endpoint = &*upstream.first.endpoint;
+        let endpoint = &upstream.first.endpoint;
         self.trace_attempt(endpoint, &mut request);
         let pool = &self.client.worker.pool;
-        let sent = send::send(
-            pool,
-            upstream,
-            endpoint,
-            self.started,
-            self.time_for(route),
-            request,
-        )
-        .await;
+        let sent = send::send(pool, upstream, endpoint, self.started, route.timeout(), request).await;
         self.trace_outcome(&sent);
         match sent {
             Ok(answer) => self.pass_back(route, Passed::plain(answer, endpoint.id), websocket),
@@ -80,20 +73,10 @@ impl Exchange<'_> {
         }
     }
 
-    /// How long the upstream may take to the head of the response.
-    pub(super) fn time_for(&self, route: &Route) -> Duration {
-        let own = route.timeout();
-        self.deadline.map_or(own, |deadline| own.min(deadline))
-    }
-
     pub(super) fn rewrite(&self, route: &Route, parts: &mut request::Parts, host: HeaderValue) {
-        if parts.version == Version::HTTP_2 {
-            head::join_cookies(&mut parts.headers);
-        }
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         let headers = &mut parts.headers;
-        head::strip_hop_by_hop(headers);
         head::strip_disguises(headers);
         if !self.client.trusted {
             head::strip_vouches(headers);
@@ -194,6 +177,10 @@ impl Exchange<'_> {
             SendError::Connect(_) | SendError::ConnectTimeout | SendError::Handshake(_) => (
                 UpstreamFailure::Connect,
                 Problem::upstream_unreachable(format!("The upstream of API `{api}` cannot be reached.")),
+            ),
+            SendError::NotHttp2 => (
+                UpstreamFailure::Connect,
+                Problem::upstream_failed(format!("The upstream of API `{api}` does not speak HTTP/2.")),
             ),
             SendError::Timeout => (
                 UpstreamFailure::Timeout,

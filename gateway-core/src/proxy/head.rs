@@ -5,7 +5,7 @@ use http::{
     header::{self, Entry},
     request,
 };
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 
 use super::{grpc, problem::Problem};
 
@@ -37,9 +37,10 @@ static DISGUISES: [HeaderName; 2] = [
     HeaderName::from_static("x-rewrite-url"),
 ];
 
-/// In which a proxy in front of us could say whose certificate it has verified, or where a request came from
-/// (RFC 9440 and what nginx, Envoy, Traefik and Amazon's load balancers write). From anybody else these are made up.
-static VOUCHES: [HeaderName; 12] = [
+/// In which a proxy in front of us could say whose certificate it has verified, or where a request came from and how
+/// (RFC 9440, RFC 7239, and what nginx, Envoy, Traefik and Amazon's load balancers write). From anybody else these are
+/// made up.
+pub(crate) static VOUCHES: [HeaderName; 16] = [
     HeaderName::from_static("x-forwarded-client-cert"),
     HeaderName::from_static("client-cert"),
     HeaderName::from_static("client-cert-chain"),
@@ -51,6 +52,10 @@ static VOUCHES: [HeaderName; 12] = [
     HeaderName::from_static("x-forwarded-tls-client-cert"),
     HeaderName::from_static("x-forwarded-tls-client-cert-info"),
     HeaderName::from_static("x-amzn-mtls-clientcert"),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-ssl"),
     header::FORWARDED,
 ];
 
@@ -137,6 +142,16 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if takes_trailers {
         // Trailers pass through here, and gRPC servers insist on this.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Says how a body of unannounced length is framed where HTTP/1.1 clients take it for none: requests with these methods
+/// rarely have one.
+pub(crate) fn frame(parts: &mut request::Parts, body: &impl Body) {
+    let rare = matches!(parts.method, Method::GET | Method::HEAD);
+    if rare && !body.is_end_stream() && body.size_hint().exact().is_none() {
+        let chunked = HeaderValue::from_static("chunked");
+        parts.headers.insert(header::TRANSFER_ENCODING, chunked);
     }
 }
 

@@ -18,14 +18,7 @@ mod replay;
 mod trace;
 mod upgrade;
 
-use std::{
-    cell::Cell,
-    convert::Infallible,
-    net::IpAddr,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -40,6 +33,7 @@ use self::{
     completion::{AccessEntry, Completion},
     mirror::Original,
     problem::Problem,
+    upgrade::Pending,
 };
 use crate::{
     api::Route,
@@ -78,8 +72,8 @@ struct Exchange<'a> {
     address: IpAddr,
     /// Whether refusals are to be said as gRPC does.
     grpc: bool,
-    /// How long a gRPC caller waits, if it says so.
-    deadline: Option<Duration>,
+    /// Until when a gRPC caller waits, if it says so.
+    deadline: Option<Instant>,
     started: Instant,
     route: Option<Arc<Route>>,
     request_id: Option<HeaderValue>,
@@ -97,6 +91,8 @@ struct Exchange<'a> {
     entry: Option<Box<AccessEntry>>,
     /// Only if requests are traced.
     trace: Option<Trace>,
+    /// The caller's side of a WebSocket that is asked for.
+    websocket: Option<Pending>,
     /// What the cache does with the upstream's answer.
     expected: Option<Box<Expected>>,
     /// Whether no caller waits for the answer.
@@ -106,12 +102,14 @@ struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     fn new(client: &'a Client, headers: &HeaderMap) -> Self {
         let grpc = grpc::is_call(headers);
+        let started = Instant::now();
+        let patience = if grpc { grpc::timeout(headers) } else { None };
         Self {
             client,
             address: client.origin(headers),
             grpc,
-            deadline: if grpc { grpc::timeout(headers) } else { None },
-            started: Instant::now(),
+            deadline: patience.and_then(|patience| started.checked_add(patience)),
+            started,
             route: None,
             request_id: None,
             origin: None,
@@ -122,6 +120,7 @@ impl<'a> Exchange<'a> {
             exceeded: None,
             entry: None,
             trace: None,
+            websocket: None,
             expected: None,
             in_background: false,
         }
@@ -132,6 +131,12 @@ impl<'a> Exchange<'a> {
         self.begin_trace(&mut parts);
         self.identify(&parts);
         let host = head::take_host(&mut parts)?;
+        self.websocket = head::wants_websocket(&parts).then(|| Pending::take(&mut parts));
+        // Before anything is decided on, so that all checks see what the upstream will.
+        head::strip_hop_by_hop(&mut parts.headers);
+        if parts.version == Version::HTTP_2 {
+            head::join_cookies(&mut parts.headers);
+        }
         if parts.method == Method::CONNECT {
             return Err(Problem::method_not_allowed("This gateway opens no tunnels.").closing());
         }
@@ -153,7 +158,8 @@ impl<'a> Exchange<'a> {
             route
         };
         let has_body = !body.is_end_stream();
-        self.admit(&route.chain, &parts, &uri, &host, has_body).await?;
+        self.admit(&route.chain, &parts, &path, uri.query(), &host, has_body)
+            .await?;
         let body = self.limit(&route.chain, body)?;
         let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
         if let Some(respond) = &route.chain.respond {
@@ -179,7 +185,7 @@ impl<'a> Exchange<'a> {
         parts.uri = target(&route, &path, uri.query())?;
         if let Some(caching) = &route.chain.cache {
             // In a box, so that requests without a cache have no room for it.
-            return Box::pin(self.cached(&route, caching, parts, body, host)).await;
+            return Box::pin(self.cached(&route, caching, parts, body, host, &path.forward)).await;
         }
         self.forward(&route, parts, body, host).await
     }

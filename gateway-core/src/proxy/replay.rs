@@ -36,6 +36,8 @@ struct Tape {
     ended: bool,
     /// Whether it can no longer be sent from its beginning.
     torn: bool,
+    /// Whether it was asked for more than has come of it.
+    awaited: bool,
     /// Which player may read on; the one of a request that failed must not.
     player: u32,
 }
@@ -56,17 +58,33 @@ impl Piece {
 }
 
 impl Replay {
-    /// Nothing has been read yet.
+    /// A body that is remembered while it is read. Nothing has been read yet.
     pub(crate) fn new(source: RequestBody) -> Self {
+        Self::of(source, false)
+    }
+
+    /// A body that is not remembered, unless there is none.
+    pub(crate) fn once(source: RequestBody) -> Self {
+        let torn = !source.is_end_stream();
+        Self::of(source, torn)
+    }
+
+    fn of(source: RequestBody, torn: bool) -> Self {
         Self(Rc::new(RefCell::new(Tape {
             length: source.size_hint(),
             ended: source.is_end_stream(),
             source,
             read: Vec::new(),
             memory: Memory::of(&TOGETHER),
-            torn: false,
+            torn,
+            awaited: false,
             player: 0,
         })))
+    }
+
+    /// Whether the rest of it is waited for: the upstream takes it faster than it comes.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.0.borrow().awaited
     }
 
     /// Whether all of it is still there.
@@ -118,6 +136,7 @@ impl Player {
             return Poll::Ready(None);
         }
         let polled = Pin::new(&mut tape.source).poll_frame(context);
+        tape.awaited = polled.is_pending();
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -258,8 +277,20 @@ mod tests {
         assert_eq!(ALL.load(Relaxed), 0);
     }
 
+    #[tokio::test]
+    async fn a_body_that_is_sent_once_is_not_kept() {
+        let once = Replay::once(RequestBody::Whole(Bytes::from_static(b"hello")));
+        assert!(!once.is_whole());
+        assert_eq!(read(once.play()).await.expect("whole"), "hello");
+        assert!(once.0.borrow().read.is_empty());
+        assert!(!once.is_awaited(), "it has come to its end");
+    }
+
     #[test]
     fn no_body_stays_none() {
-        assert!(Replay::new(RequestBody::Empty).play().is_end_stream());
+        for none in [Replay::new(RequestBody::Empty), Replay::once(RequestBody::Empty)] {
+            assert!(none.play().is_end_stream());
+            assert!(none.is_whole());
+        }
     }
 }

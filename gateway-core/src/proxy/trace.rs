@@ -130,7 +130,7 @@ fn recording(trace: &mut Option<Trace>) -> Option<&mut Recording> {
 fn kind(error: &SendError) -> &'static str {
     match error {
         error if error.is_ours() => "request_broken_off",
-        SendError::Connect(_) | SendError::Handshake(_) => "connection_failed",
+        SendError::Connect(_) | SendError::NotHttp2 | SendError::Handshake(_) => "connection_failed",
         SendError::ConnectTimeout => "connect_timeout",
         SendError::Timeout => "timeout",
         _ => "connection_broken",

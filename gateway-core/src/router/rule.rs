@@ -1,6 +1,6 @@
 //! Rules: what a request must look like beyond host and path, and which of several comes first.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use gatehouse_schemas::{api::OperationMatch, identity::ExternalRef, route};
 use http::{HeaderMap, HeaderName, Method};
@@ -20,8 +20,8 @@ pub(crate) struct RequestView<'a> {
 pub(crate) struct Rule<T> {
     /// None for `*`.
     method: Option<Method>,
-    pub(crate) headers: Vec<(HeaderName, String)>,
-    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: Vec<(HeaderName, Wanted)>,
+    pub(crate) query: Vec<(String, Wanted)>,
     /// What the path must match beside the place where the rule stands.
     regex: Option<PathRegex>,
     /// Whether a path with a slash at its end and one without are two.
@@ -56,18 +56,18 @@ impl<T> Rule<T> {
         operation: usize,
         target: Arc<T>,
     ) -> Result<Self, String> {
-        let mut headers = Vec::with_capacity(wanted.headers.len());
-        for (name, value) in &wanted.headers {
+        let header = |(name, wanted): (String, Wanted)| {
             let parsed = HeaderName::try_from(name.as_str());
-            headers.push((
+            Ok((
                 parsed.map_err(|_| format!("`{name}` is not a header name"))?,
-                value.clone(),
-            ));
-        }
+                wanted,
+            ))
+        };
+        let headers = conditions(&wanted.headers, &wanted.header_regex, "headerRegex")?;
         Ok(Self {
             method: method(&wanted.method)?,
-            headers,
-            query: wanted.query.clone().into_iter().collect(),
+            headers: headers.into_iter().map(header).collect::<Result<_, String>>()?,
+            query: conditions(&wanted.query, &wanted.query_regex, "queryRegex")?,
             regex: wanted
                 .path_regex
                 .as_deref()
@@ -124,11 +124,66 @@ impl<T> Rule<T> {
     }
 }
 
-/// What a request lacks, with the value that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a value must be.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    Exactly(String),
+    /// The whole of it matches this.
+    Matching(Expression),
+}
+
+/// A regular expression as it was written, and compiled.
+#[derive(Debug)]
+pub(crate) struct Expression {
+    pub(crate) text: String,
+    regex: Regex,
+}
+
+impl Wanted {
+    /// Whether some bytes are what is wanted.
+    fn is(&self, given: &[u8]) -> bool {
+        match self {
+            Self::Exactly(value) => given == value.as_bytes(),
+            Self::Matching(expression) => expression.regex.is_match(given),
+        }
+    }
+
+    /// The same for a value as it is written in a query.
+    fn is_written(&self, written: &str) -> bool {
+        match self {
+            Self::Exactly(value) => decoded_equals(written, value),
+            Self::Matching(expression) if is_encoded(written) => {
+                let decoded: Vec<u8> = percent_decode_str(&written.replace('+', " ")).collect();
+                expression.regex.is_match(&decoded)
+            }
+            Self::Matching(expression) => expression.regex.is_match(written.as_bytes()),
+        }
+    }
+}
+
+/// Values and expressions by name, in one order.
+fn conditions(
+    values: &BTreeMap<String, String>,
+    expressions: &BTreeMap<String, String>,
+    field: &str,
+) -> Result<Vec<(String, Wanted)>, String> {
+    let values = values
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), Wanted::Exactly(value.clone()))));
+    let expressions = expressions.iter().map(|(name, text)| {
+        let regex = route::whole_regex(text)
+            .map_err(|reason| format!("`{text}` in `{field}` of `{name}`: {reason}"))?;
+        let text = text.clone();
+        Ok((name.clone(), Wanted::Matching(Expression { text, regex })))
+    });
+    values.chain(expressions).collect()
+}
+
+/// What a request lacks, with what is asked for.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Unmet<'a> {
-    Header(&'a str, &'a str),
-    Query(&'a str, &'a str),
+    Header(&'a str, &'a Wanted),
+    Query(&'a str, &'a Wanted),
 }
 
 /// A request's path as regular expressions see it.
@@ -149,7 +204,7 @@ struct PathRegex {
 
 impl PathRegex {
     fn new(text: &str, base_segments: usize) -> Result<Self, String> {
-        let regex = route::path_regex(text).map_err(|reason| format!("`{text}`: {reason}"))?;
+        let regex = route::whole_regex(text).map_err(|reason| format!("`{text}`: {reason}"))?;
         Ok(Self { regex, base_segments })
     }
 
@@ -178,17 +233,14 @@ fn method(text: &str) -> Result<Option<Method>, String> {
         .map_err(|_| format!("`{text}` is not a method"))
 }
 
-fn has_header(request: &RequestView<'_>, name: &HeaderName, value: &str) -> bool {
-    request
-        .headers
-        .get_all(name)
-        .iter()
-        .any(|given| given.as_bytes() == value.as_bytes())
+fn has_header(request: &RequestView<'_>, name: &HeaderName, wanted: &Wanted) -> bool {
+    let mut given = request.headers.get_all(name).iter();
+    given.any(|given| wanted.is(given.as_bytes()))
 }
 
-fn has_parameter(request: &RequestView<'_>, name: &str, value: &str) -> bool {
+fn has_parameter(request: &RequestView<'_>, name: &str, wanted: &Wanted) -> bool {
     parameters(request.query.unwrap_or_default())
-        .any(|(key, given)| decoded_equals(key, name) && decoded_equals(given, value))
+        .any(|(key, given)| decoded_equals(key, name) && wanted.is_written(given))
 }
 
 /// The parameters of a query as they are written.
@@ -201,11 +253,15 @@ pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Whether a written name or value means this text; `+` is a space.
 pub(crate) fn decoded_equals(written: &str, meaning: &str) -> bool {
-    if !written.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if !is_encoded(written) {
         return written == meaning;
     }
     let spaced = written.replace('+', " ");
     percent_decode_str(&spaced).eq(meaning.bytes())
+}
+
+fn is_encoded(written: &str) -> bool {
+    written.bytes().any(|byte| matches!(byte, b'%' | b'+'))
 }
 
 /// Rules at one place of the tree, the most specific first.

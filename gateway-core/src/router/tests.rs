@@ -255,6 +255,60 @@ fn more_headers_then_more_query_parameters_come_first() {
 }
 
 #[test]
+fn expressions_match_whole_values_and_count_like_exact_ones() {
+    let conditional = |fields: serde_json::Value| {
+        let mut route = written("", "GET", "/");
+        let mut matched = serde_json::json!({"method": "GET", "path": "/"});
+        for (field, value) in fields.as_object().expect("fields") {
+            matched[field] = value.clone();
+        }
+        route.wanted = serde_json::from_value(matched).expect("a match");
+        route
+    };
+    let router = router(&[
+        written("", "GET", "/"),
+        conditional(serde_json::json!({"headerRegex": {"x-version": "2|3"}})),
+        conditional(serde_json::json!({"headerRegex": {"x-version": "2|3"}, "headers": {"x-a": "1"}})),
+        conditional(serde_json::json!({"queryRegex": {"q q": "[ä+]+ [0-9]"}})),
+        conditional(serde_json::json!({"queryRegex": {"q q": "[ä+]+ [0-9]"}, "query": {"b": "1"}})),
+    ]);
+    let ask = |version: Option<&'static str>, more: Option<&'static str>, query: Option<&'static str>| {
+        let mut request = asked("", "GET", "/");
+        let mut add = |name: &'static str, value: Option<&'static str>| {
+            request
+                .headers
+                .extend(value.map(|value| (HeaderName::from_static(name), HeaderValue::from_static(value))));
+        };
+        add("x-version", version);
+        add("x-a", more);
+        request.query = query;
+        found(&router, &request)
+    };
+    assert_eq!(ask(Some("2"), None, None), Ok(1));
+    assert_eq!(ask(Some("23"), None, None), Ok(0), "the whole value");
+    assert_eq!(ask(Some("x2"), None, None), Ok(0));
+    assert_eq!(ask(Some("3"), Some("1"), None), Ok(2), "more headers");
+    assert_eq!(ask(None, Some("1"), None), Ok(0));
+    assert_eq!(ask(None, None, Some("q+q=%C3%A4%2B+7")), Ok(3), "decoded");
+    assert_eq!(
+        ask(None, None, Some("q%20q=%C3%A4+7&q+q=x")),
+        Ok(3),
+        "one of several"
+    );
+    assert_eq!(ask(None, None, Some("q+q=7")), Ok(0));
+    assert_eq!(
+        ask(None, None, Some("b=1&q+q=%C3%A4+7")),
+        Ok(4),
+        "more parameters"
+    );
+    assert_eq!(
+        ask(Some("2"), None, Some("b=1&q+q=%C3%A4+7")),
+        Ok(1),
+        "headers before parameters"
+    );
+}
+
+#[test]
 fn a_change_leaves_readers_of_the_old_router_alone() {
     let routes = [written("", "GET", "/a"), written("", "GET", "/b")];
     let old = router(&routes);

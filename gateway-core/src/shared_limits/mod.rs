@@ -241,7 +241,7 @@ impl Question {
     pub(crate) fn rate(&mut self, name: u128, interval: u64, tolerance: u64) {
         let microseconds = |nanoseconds: u64| (nanoseconds as f64 / 1_000.0).to_string();
         self.limit(
-            name,
+            format!("{name:032x}"),
             ["rate".to_owned(), microseconds(interval), microseconds(tolerance)],
         );
     }
@@ -250,16 +250,22 @@ impl Question {
     /// many must have been counted by now.
     pub(crate) fn quota(&mut self, name: u128, end: i64, requests: u64, alone: u64, known: u64) {
         let numbers = [requests, alone, known].map(|number| number.to_string());
+        let key = quota_key(name, end);
         let end = end.saturating_mul(1_000).to_string();
-        self.limit(name, ["quota".to_owned()].into_iter().chain(numbers).chain([end]));
+        self.limit(key, ["quota".to_owned()].into_iter().chain(numbers).chain([end]));
     }
 
-    fn limit(&mut self, name: u128, arguments: impl IntoIterator<Item = String>) {
-        self.names.push(format!("{}:{name:032x}", self.prefix));
+    fn limit(&mut self, key: String, arguments: impl IntoIterator<Item = String>) {
+        self.names.push(format!("{}:{key}", self.prefix));
         let arguments = arguments.into_iter().map(String::into_bytes);
         let padded = arguments.chain(std::iter::repeat(b"0".to_vec()));
         self.arguments.extend(padded.take(ARGUMENTS));
     }
+}
+
+/// Each period has a key of its own: the one before is kept for a while, for gateways whose clocks are behind.
+fn quota_key(name: u128, end: i64) -> String {
+    format!("{name:032x}:{end}")
 }
 
 /// How many arguments the script takes for each limit.
@@ -287,6 +293,13 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_period_of_a_quota_begins_at_zero() {
+        assert_eq!(quota_key(7, 3_600), quota_key(7, 3_600));
+        assert_ne!(quota_key(7, 3_600), quota_key(7, 7_200));
+        assert_ne!(quota_key(7, 3_600), quota_key(8, 3_600));
+    }
 
     #[test]
     fn an_answer_about_other_limits_than_asked_is_none() {

@@ -161,7 +161,7 @@ impl Tracing {
             status: None,
             problem: None,
             grpc_status: None,
-            sent: 0,
+            whole: false,
             broken: false,
             attempts: Vec::new(),
         };

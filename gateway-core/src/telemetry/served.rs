@@ -40,8 +40,9 @@ pub(crate) struct Served {
     /// Why the gateway itself refused it.
     pub(super) problem: Option<&'static str>,
     pub(super) grpc_status: Option<u8>,
-    pub(super) sent: u64,
-    /// Whether the answer did not come to its end.
+    /// Whether the caller took the answer to its end.
+    pub(super) whole: bool,
+    /// Whether the upstream did not send the answer to its end.
     pub(super) broken: bool,
     pub(super) attempts: Vec<Attempt>,
 }
@@ -155,12 +156,17 @@ impl Recording {
         });
     }
 
+    /// The answer's body breaks off.
+    pub(crate) fn broke_off(&mut self) {
+        self.note(|notes| notes.broken = true);
+    }
+
     /// The request is over.
-    pub(crate) fn answered(&mut self, status: StatusCode, sent: u64, broken: bool, took: Duration) {
+    pub(crate) fn answered(&mut self, status: StatusCode, whole: bool, took: Duration) {
         self.note(|notes| {
             notes.status = Some(status);
-            notes.sent = sent;
-            notes.broken = broken;
+            // Nobody asks for the body of an answer to HEAD.
+            notes.whole = whole || notes.request.method == Method::HEAD;
             notes.took = Some(took);
         });
     }

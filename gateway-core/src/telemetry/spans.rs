@@ -103,6 +103,7 @@ fn server(served: &Served) -> Span {
     attributes.text_if_any("network.protocol.version", version(asked.version));
     if let Some(status) = served.status {
         attributes.number("http.response.status_code", status.as_u16().into());
+        attributes.truth("gatehouse.complete", served.whole);
     }
     let template = served.route.as_deref().map(Route::template);
     attributes.text_if_any("http.route", template.as_deref());

@@ -1,7 +1,7 @@
 //! Certificates in files: read at the start, and again whenever one has changed.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
@@ -13,6 +13,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     sign::{CertifiedKey, SigningKey},
 };
+use tracing::warn;
 
 use super::{
     certificates::{Certificate, Certificates},
@@ -39,8 +40,8 @@ pub(super) struct Files {
     read: BTreeMap<PathBuf, Read>,
     /// Keys by the digest of what they were read from: certificates that share a key share its memory.
     keys: HashMap<[u8; 32], Weak<dyn SigningKey>>,
-    /// Whether the folder could not be listed the last time.
-    unlisted: bool,
+    /// Folders that could not be listed the last time; what was read in them stays.
+    unlisted: BTreeSet<PathBuf>,
 }
 
 /// A certificate's file and its key's.
@@ -86,56 +87,61 @@ impl Files {
             folder: options.certificate_dir.clone(),
             read: BTreeMap::new(),
             keys: HashMap::new(),
-            unlisted: false,
+            unlisted: BTreeSet::new(),
         };
         let (_, errors) = files.reload();
-        match errors.into_iter().next() {
-            Some(error) => Err(error),
-            None => {
-                let certificates = files.certificates();
-                Ok((files, certificates))
+        for error in errors {
+            if !files.is_below(&error.file) {
+                return Err(error);
             }
+            warn!(error = %error, "A folder for certificates cannot be read; serving those of the others");
         }
+        let certificates = files.certificates();
+        Ok((files, certificates))
+    }
+
+    /// Whether this is a folder in ours that cannot be listed. It may be somebody else's, such as `lost+found`.
+    fn is_below(&self, file: &Path) -> bool {
+        self.folder.as_deref() != Some(file) && self.unlisted.contains(file)
     }
 
     /// Reads what has changed; the certificates if any did, and what is wrong with those that cannot be used.
     pub(super) fn reload(&mut self) -> (Option<Certificates>, Vec<CertificateError>) {
-        let mut errors = Vec::new();
-        let mut changed = false;
-        if let Some(pairs) = self.pairs(&mut errors) {
-            let before = self.read.len();
-            let wanted = |file: &Path| pairs.binary_search_by(|pair| pair.certificate.as_path().cmp(file));
-            self.read.retain(|file, _| wanted(file).is_ok());
-            changed = self.read.len() != before;
-            for pair in pairs {
-                match self.refresh(&pair) {
-                    Ok(new) => changed |= new,
-                    Err(error) => errors.push(error),
-                }
+        let (pairs, mut errors) = self.pairs();
+        let before = self.read.len();
+        let wanted = |file: &Path| pairs.binary_search_by(|pair| pair.certificate.as_path().cmp(file));
+        let lost = |file: &Path| self.unlisted.iter().any(|folder| file.starts_with(folder));
+        self.read.retain(|file, _| wanted(file).is_ok() || lost(file));
+        let mut changed = self.read.len() != before;
+        for pair in pairs {
+            match self.refresh(&pair) {
+                Ok(new) => changed |= new,
+                Err(error) => errors.push(error),
             }
         }
         self.keys.retain(|_, key| key.strong_count() > 0);
         (changed.then(|| self.certificates()), errors)
     }
 
-    /// Every pair there should be; none if the folder cannot be listed, which is told once.
-    fn pairs(&mut self, errors: &mut Vec<CertificateError>) -> Option<Vec<Pair>> {
-        let mut pairs = vec![self.default.clone()];
+    /// Every pair that can be seen, in order, and which folders cannot be listed, each told once.
+    fn pairs(&mut self) -> (Vec<Pair>, Vec<CertificateError>) {
+        let mut listing = Listing::default();
         if let Some(folder) = &self.folder {
-            match listed(folder) {
-                Ok(found) => pairs.extend(found),
-                Err(error) => {
-                    if !std::mem::replace(&mut self.unlisted, true) {
-                        errors.push(refused(folder, error));
-                    }
-                    return None;
-                }
-            }
+            listing.add(folder, true);
         }
-        self.unlisted = false;
+        let before = std::mem::take(&mut self.unlisted);
+        let mut errors = Vec::new();
+        for (folder, error) in listing.unlisted {
+            if !before.contains(&folder) {
+                errors.push(refused(&folder, error));
+            }
+            self.unlisted.insert(folder);
+        }
+        let mut pairs = vec![self.default.clone()];
+        pairs.extend(listing.pairs);
         pairs.sort_by(|one, other| one.certificate.cmp(&other.certificate));
         pairs.dedup_by(|one, other| one.certificate == other.certificate);
-        Some(pairs)
+        (pairs, errors)
     }
 
     /// Whether another certificate is now in use.
@@ -212,17 +218,30 @@ fn refused(file: &Path, reason: impl ToString) -> CertificateError {
     }
 }
 
-/// `NAME.crt` or `NAME.pem` with `NAME.key` beside it, in the folder and in those directly in it. Hidden names are
-/// passed over, which is how Kubernetes keeps the versions of a mounted secret.
-fn listed(folder: &Path) -> io::Result<Vec<Pair>> {
-    let mut pairs = Vec::new();
-    for entry in visible(folder)? {
-        match entry.is_dir() {
-            true => pairs.extend(visible(&entry)?.into_iter().filter_map(pair)),
-            false => pairs.extend(pair(entry)),
+/// What is in a folder.
+#[derive(Debug, Default)]
+struct Listing {
+    pairs: Vec<Pair>,
+    /// Folders that cannot be listed, and why.
+    unlisted: Vec<(PathBuf, io::Error)>,
+}
+
+impl Listing {
+    /// `NAME.crt` or `NAME.pem` with `NAME.key` beside it, in the folder and, if wanted, in those directly in it. Hidden
+    /// names are passed over, which is how Kubernetes keeps the versions of a mounted secret.
+    fn add(&mut self, folder: &Path, below: bool) {
+        let entries = match visible(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.unlisted.push((folder.to_owned(), error)),
+        };
+        for entry in entries {
+            match entry.is_dir() {
+                true if below => self.add(&entry, false),
+                true => {}
+                false => self.pairs.extend(pair(entry)),
+            }
         }
     }
-    Ok(pairs)
 }
 
 fn visible(folder: &Path) -> io::Result<Vec<PathBuf>> {

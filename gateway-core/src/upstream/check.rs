@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -13,13 +13,13 @@ use http::{StatusCode, Uri};
 use tokio::{
     runtime::Handle,
     task::AbortHandle,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 use tracing::{info, warn};
 
 use super::{
     Endpoint,
-    fetch::{self, FetchError},
+    fetch::{Connections, FetchError},
 };
 use crate::error::chain;
 
@@ -48,13 +48,13 @@ impl Check {
             .parse::<Uri>()
             .map_err(|error| format!("path `{}` of the health check: {error}", settings.path))?;
         let healthy = Arc::new(AtomicBool::new(true));
-        let asking = ask(
-            Arc::downgrade(&healthy),
-            Arc::clone(endpoint),
-            settings.clone(),
+        let asking = Asking {
+            healthy: Arc::clone(&healthy),
+            connections: Arc::new(Connections::to(Arc::clone(endpoint))),
+            settings: settings.clone(),
             uri,
-        );
-        let task = runtime.spawn(asking).abort_handle();
+        };
+        let task = runtime.spawn(asking.go_on()).abort_handle();
         Ok(Self { healthy, task })
     }
 
@@ -64,22 +64,38 @@ impl Check {
     }
 }
 
-async fn ask(healthy: Weak<AtomicBool>, endpoint: Arc<Endpoint>, settings: ActiveCheck, uri: Uri) {
-    let mut ticks = interval(Duration::from_secs(settings.interval_seconds.into()));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let limit = Duration::from_millis(settings.timeout_ms.into());
-    let mut streak = Streak::default();
-    loop {
-        ticks.tick().await;
-        let answer = timeout(limit, fetch::status(&endpoint, &uri)).await;
-        let failure = failure(answer.unwrap_or(Err(FetchError::Timeout)));
-        let Some(healthy) = healthy.upgrade() else {
-            return;
-        };
-        if streak.turns(failure.is_none(), &settings) {
-            healthy.store(!streak.unhealthy, Relaxed);
-            tell(&endpoint, failure);
+/// One endpoint being asked.
+struct Asking {
+    healthy: Arc<AtomicBool>,
+    connections: Arc<Connections>,
+    settings: ActiveCheck,
+    uri: Uri,
+}
+
+impl Asking {
+    /// Asks at once, and from some moment within the first interval on in time with it, so that endpoints that became
+    /// known together are not asked together for ever. Ends when it is aborted.
+    async fn go_on(self) {
+        let every = Duration::from_secs(self.settings.interval_seconds.into());
+        let second = Instant::now() + every.mul_f64(fastrand::f64());
+        let mut ticks = interval_at(second, every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut streak = Streak::default();
+        loop {
+            let failure = self.ask().await;
+            if streak.turns(failure.is_none(), &self.settings) {
+                self.healthy.store(!streak.unhealthy, Relaxed);
+                tell(self.connections.endpoint(), failure);
+            }
+            ticks.tick().await;
         }
+    }
+
+    /// Why the endpoint does not work, if so.
+    async fn ask(&self) -> Option<String> {
+        let limit = Duration::from_millis(self.settings.timeout_ms.into());
+        let answer = timeout(limit, self.connections.status(&self.uri)).await;
+        failure(answer.unwrap_or(Err(FetchError::Timeout)))
     }
 }
 

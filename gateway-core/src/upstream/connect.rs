@@ -13,9 +13,9 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
-use super::{Endpoint, resolve::Resolution, tls};
+use super::{Endpoint, resolve::Resolution, tls::Offer};
 
 /// A connection to an upstream.
 #[derive(Debug)]
@@ -27,34 +27,56 @@ pub(crate) enum Stream {
 /// How long one of several addresses may take before the next one is tried.
 const NEXT_ADDRESS: Duration = Duration::from_secs(1);
 
+/// The other end speaks HTTP/1.1 only.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream does not agree to HTTP/2")]
+struct NoHttp2;
+
 /// Connects, TLS included. The caller sets the time limit.
 pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
-    connect_with(endpoint, tls::connector).await
+    connect_offering(endpoint, Offer::Http1).await
 }
 
 /// The same for HTTP/2, which a server with TLS has to agree to.
 pub(crate) async fn connect_http2(endpoint: &Endpoint) -> io::Result<Stream> {
-    let stream = connect_with(endpoint, tls::http2_connector).await?;
+    let stream = connect_offering(endpoint, Offer::Http2).await?;
     match &stream {
-        Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() != Some(b"h2") => {
-            Err(io::Error::other("the upstream does not offer HTTP/2"))
-        }
+        Stream::Tls(_) if !stream.agreed_to_http2() => Err(io::Error::other(NoHttp2)),
         _ => Ok(stream),
     }
 }
 
-async fn connect_with(
-    endpoint: &Endpoint,
-    connector: fn() -> Result<TlsConnector, rustls::Error>,
-) -> io::Result<Stream> {
+/// The same for what the server chooses: [`Stream::agreed_to_http2`] says whether that is HTTP/2.
+pub(crate) async fn connect_either(endpoint: &Endpoint) -> io::Result<Stream> {
+    connect_offering(endpoint, Offer::Either).await
+}
+
+/// Whether a connection failed because the other end does not speak HTTP/2.
+pub(crate) fn lacks_http2(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    let refusal = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
+    inner.is_some_and(|inner| inner.is::<NoHttp2>() || inner.downcast_ref() == Some(&refusal))
+}
+
+async fn connect_offering(endpoint: &Endpoint, offer: Offer) -> io::Result<Stream> {
     let stream = to_any(&endpoint.resolution).await?;
     stream.set_nodelay(true)?;
-    let Some(name) = &endpoint.tls else {
+    let Some(secured) = &endpoint.tls else {
         return Ok(Stream::Plain(stream));
     };
-    let connector = connector().map_err(io::Error::other)?;
-    let stream = connector.connect(name.clone(), stream).await?;
+    let connector = secured.identity.connector(offer);
+    let stream = connector.connect(secured.name.clone(), stream).await?;
     Ok(Stream::Tls(Box::new(stream)))
+}
+
+impl Stream {
+    /// Whether the TLS handshake settled on HTTP/2.
+    pub(crate) fn agreed_to_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
 }
 
 /// Connects to the first address that takes it.

@@ -1,6 +1,9 @@
 //! Asking for small documents: one, such as a key set, or many from the same place, or only whether there is an answer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
@@ -11,6 +14,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::{
@@ -23,6 +27,9 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// The most idle connections kept to one place.
 const MAX_IDLE: usize = 16;
+
+/// How long the rest of an answer may take of which only the status is wanted, or its connection is closed.
+const REST_TIME: Duration = Duration::from_secs(5);
 
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
@@ -53,16 +60,6 @@ pub(crate) async fn json(endpoint: &Endpoint, uri: &Uri) -> Result<Value, FetchE
             return Err(FetchError::Status(response.status()));
         }
         serde_json::from_slice(&read(response).await?).map_err(FetchError::Json)
-    };
-    carry(connection, exchange).await
-}
-
-/// Asks for something and says with which status it is answered. The caller sets the time limit.
-pub(crate) async fn status(endpoint: &Endpoint, uri: &Uri) -> Result<StatusCode, FetchError> {
-    let (mut sender, connection) = open(endpoint).await?;
-    let exchange = async {
-        let request = request(endpoint, uri, "*/*");
-        send(&mut sender, request).await.map(|response| response.status())
     };
     carry(connection, exchange).await
 }
@@ -117,8 +114,10 @@ async fn read(response: Response<Incoming>) -> Result<Bytes, FetchError> {
 #[derive(Debug)]
 pub(crate) struct Connections {
     endpoint: Arc<Endpoint>,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<Sender>>,
 }
+
+type Sender = SendRequest<Full<Bytes>>;
 
 impl Connections {
     /// No connection yet.
@@ -129,34 +128,67 @@ impl Connections {
         }
     }
 
+    /// Where they lead.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// Sends a request and reads the answer whole, over a kept connection if one works. The caller sets the time limit,
     /// and is on a runtime that connections can live on.
     pub(crate) async fn send(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), FetchError> {
+        let (sender, response) = self.answer(request).await?;
+        let status = response.status();
+        let body = read(response).await?;
+        self.keep(sender);
+        Ok((status, body))
+    }
+
+    /// Asks for something and says with which status it is answered, likewise. The rest of the answer is not waited for;
+    /// the connection is kept if it comes soon and is small.
+    pub(crate) async fn status(self: &Arc<Self>, uri: &Uri) -> Result<StatusCode, FetchError> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = uri.clone();
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        let (sender, response) = self.answer(request).await?;
+        let status = response.status();
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Ok(Ok(_)) = timeout(REST_TIME, read(response)).await {
+                this.keep(sender);
+            }
+        });
+        Ok(status)
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    async fn answer(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Sender, Response<Incoming>), FetchError> {
         let path = request.uri().path_and_query();
         *request.uri_mut() = path.map_or_else(Uri::default, |path| Uri::from(path.clone()));
         let host = self.endpoint.authority.clone();
         request.headers_mut().insert(header::HOST, host);
         while let Some(sender) = self.kept() {
-            match self.exchange(sender, request.clone()).await {
-                Err(FetchError::Exchange(error)) => {
-                    debug!(error = %error, "A kept connection was closed; using another one");
-                }
-                answer => return answer,
+            match exchange(sender, request.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => debug!(error = %error, "A kept connection was closed; using another one"),
             }
         }
         let sender = self.open().await?;
-        self.exchange(sender, request).await
+        exchange(sender, request).await.map_err(FetchError::Exchange)
     }
 
-    fn kept(&self) -> Option<SendRequest<Full<Bytes>>> {
+    fn kept(&self) -> Option<Sender> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::from_fn(|| idle.pop()).find(|sender| !sender.is_closed())
     }
 
-    async fn open(&self) -> Result<SendRequest<Full<Bytes>>, FetchError> {
+    async fn open(&self) -> Result<Sender, FetchError> {
         let stream = connect::connect(&self.endpoint)
             .await
             .map_err(FetchError::Connect)?;
@@ -171,21 +203,21 @@ impl Connections {
         Ok(sender)
     }
 
-    async fn exchange(
-        &self,
-        mut sender: SendRequest<Full<Bytes>>,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, Bytes), FetchError> {
-        sender.ready().await.map_err(FetchError::Exchange)?;
-        let response = sender.send_request(request).await.map_err(FetchError::Exchange)?;
-        let status = response.status();
-        let body = read(response).await?;
+    fn keep(&self, sender: Sender) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if !sender.is_closed() && idle.len() < MAX_IDLE {
             idle.push(sender);
         }
-        Ok((status, body))
     }
+}
+
+async fn exchange(
+    mut sender: Sender,
+    request: Request<Full<Bytes>>,
+) -> Result<(Sender, Response<Incoming>), hyper::Error> {
+    sender.ready().await?;
+    let response = sender.send_request(request).await?;
+    Ok((sender, response))
 }
 
 fn request(endpoint: &Endpoint, uri: &Uri, accept: &'static str) -> Request<Empty<Bytes>> {

@@ -4,7 +4,10 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicU32, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
@@ -14,13 +17,17 @@ use tokio::{sync::Notify, time::timeout};
 use super::{Endpoint, latency};
 
 /// What is counted of an endpoint.
+///
+/// Who waits counts itself among those that wait and then looks for room; who goes makes room and then looks whether
+/// somebody waits. Each must see the other's first step if its own came later, hence `SeqCst` for both counts.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     /// Requests it has, until their answers have ended.
     requests: AtomicU32,
     /// Requests that wait for one of them to end.
     waiting: AtomicU32,
-    /// Somebody may have room now.
+    /// There is room for some of those that wait. Upstreams with other limits wait here, too, so all of them look: the
+    /// one that is woken alone could be one that still has none.
     freed: Notify,
     /// How long answers take, and when that was found, in one word so that both change together.
     latency: AtomicU64,
@@ -36,9 +43,9 @@ pub(crate) struct Lease(Arc<Endpoint>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.load.requests.fetch_sub(1, Relaxed);
-        if self.0.load.waiting.load(Relaxed) > 0 {
-            self.0.load.freed.notify_one();
+        self.0.load.requests.fetch_sub(1, SeqCst);
+        if self.0.load.waiting.load(SeqCst) > 0 {
+            self.0.load.freed.notify_waiters();
         }
     }
 }
@@ -93,7 +100,7 @@ impl Lease {
 
 fn increment_below(count: &AtomicU32, max: u32) -> bool {
     count
-        .fetch_update(Relaxed, Relaxed, |count| (count < max).then_some(count + 1))
+        .fetch_update(SeqCst, SeqCst, |count| (count < max).then_some(count + 1))
         .is_ok()
 }
 
@@ -191,5 +198,26 @@ mod tests {
             "nobody waits for ever"
         );
         assert_eq!(endpoint.load.waiting.load(Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn room_goes_to_somebody_who_may_have_it() {
+        let endpoint = Endpoint::for_tests("http://127.0.0.1:9");
+        let first = Lease::take(&endpoint);
+        let _second = Lease::take(&endpoint);
+        // Of two upstreams, one may have one request here and the other two.
+        let [mut one, mut two] = [1, 2].map(|max| {
+            let endpoint = Arc::clone(&endpoint);
+            tokio::spawn(async move { Lease::wait(&endpoint, max, 2, Duration::from_secs(60)).await })
+        });
+        while endpoint.load.waiting.load(Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        tokio::select! {
+            _ = &mut one => panic!("there is one already"),
+            lease = &mut two => lease.expect("no panic").expect("there is room"),
+        };
+        one.abort();
     }
 }

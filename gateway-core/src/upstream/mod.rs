@@ -1,5 +1,6 @@
 //! Upstreams: where requests go, and the connections that are kept open to them.
 
+mod agree;
 mod balance;
 mod budget;
 mod check;
@@ -18,11 +19,12 @@ pub(crate) mod send;
 pub(crate) mod tls;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-use gatehouse_schemas::api;
+use gatehouse_schemas::{api, identity::ResourceName};
 use http::Uri;
 
 pub(crate) use self::{
@@ -32,7 +34,9 @@ pub(crate) use self::{
 use self::{
     check::Check,
     choice::{Balancer, Outlier},
+    endpoint::TlsTerms,
 };
+use crate::config::Secret;
 
 /// One upstream of an API.
 #[derive(Debug)]
@@ -50,10 +54,28 @@ pub(crate) struct Upstream {
     /// The most requests that one endpoint has at the same time, and that wait for it.
     pub(crate) max_connections: Option<u32>,
     pub(crate) max_pending: u32,
-    /// Whether HTTP/2 is spoken to it.
-    pub(crate) http2: bool,
+    pub(crate) protocol: Protocol,
     pub(crate) balancer: Balancer,
     pub(crate) outlier: Option<Outlier>,
+}
+
+/// What is spoken to an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+    /// What each endpoint agrees to.
+    Auto,
+}
+
+impl From<Option<api::UpstreamProtocol>> for Protocol {
+    fn from(described: Option<api::UpstreamProtocol>) -> Self {
+        match described.unwrap_or_default() {
+            api::UpstreamProtocol::Http1 => Self::Http1,
+            api::UpstreamProtocol::Http2 => Self::Http2,
+            api::UpstreamProtocol::Auto => Self::Auto,
+        }
+    }
 }
 
 /// One endpoint of an upstream.
@@ -77,10 +99,16 @@ impl Member {
 }
 
 impl Upstream {
-    /// Takes an upstream's description apart.
-    pub(crate) fn compile(described: &api::Upstream, endpoints: &Endpoints) -> Result<Self, String> {
+    /// Takes an upstream's description apart. The secrets are those that it refers to.
+    pub(crate) fn compile(
+        described: &api::Upstream,
+        secrets: &BTreeMap<ResourceName, Secret>,
+        endpoints: &Endpoints,
+    ) -> Result<Self, String> {
         let uri = parsed(&described.url)?;
-        let members = members(described, &uri, endpoints)?;
+        let tls = described.tls.as_ref();
+        let tls = tls.map(|tls| endpoints.tls_terms(tls, secrets)).transpose()?;
+        let members = members(described, &uri, tls.as_ref(), endpoints)?;
         let first = members.first().cloned().ok_or("an upstream needs an endpoint")?;
         let balancing = described.load_balancing.clone().unwrap_or_default();
         let milliseconds = |time: u32| Duration::from_millis(time.into());
@@ -92,7 +120,7 @@ impl Upstream {
             idle_timeout: described.idle_timeout_ms.map_or(pool::IDLE_TIME, milliseconds),
             max_connections: described.max_connections,
             max_pending: described.max_pending.unwrap_or_default(),
-            http2: described.protocol == Some(api::UpstreamProtocol::Http2),
+            protocol: described.protocol.into(),
             balancer: Balancer::new(balancing.algorithm, balancing.key.as_ref(), members.len())?,
             outlier: outlier(described, members.len()),
             members: members.into(),
@@ -101,7 +129,7 @@ impl Upstream {
 
     /// Whether all there is to do is to send requests to its first endpoint, each over a connection of its own.
     pub(crate) fn is_plain(&self) -> bool {
-        self.members.len() == 1 && self.max_connections.is_none() && !self.http2
+        self.members.len() == 1 && self.max_connections.is_none() && self.protocol == Protocol::Http1
     }
 }
 
@@ -111,7 +139,12 @@ fn parsed(url: &str) -> Result<Uri, String> {
 }
 
 /// The endpoint of the URL, then the others.
-fn members(described: &api::Upstream, uri: &Uri, endpoints: &Endpoints) -> Result<Vec<Member>, String> {
+fn members(
+    described: &api::Upstream,
+    uri: &Uri,
+    tls: Option<&TlsTerms>,
+    endpoints: &Endpoints,
+) -> Result<Vec<Member>, String> {
     let member = |endpoint: Arc<Endpoint>, weight: u32| {
         let check = match &described.health_check {
             Some(check) => Some(endpoints.check(&endpoint, &check.active)?),
@@ -123,9 +156,9 @@ fn members(described: &api::Upstream, uri: &Uri, endpoints: &Endpoints) -> Resul
             check,
         })
     };
-    let mut members = vec![member(endpoints.endpoint(uri)?, 1)?];
+    let mut members = vec![member(endpoints.endpoint_on(uri, tls)?, 1)?];
     for other in &described.endpoints {
-        let endpoint = endpoints.endpoint(&parsed(&other.url)?)?;
+        let endpoint = endpoints.endpoint_on(&parsed(&other.url)?, tls)?;
         match members.iter_mut().find(|known| known.endpoint.id == endpoint.id) {
             Some(known) => known.weight = other.weight.max(1),
             None => members.push(member(endpoint, other.weight)?),

@@ -4,21 +4,28 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     error::Error as _,
+    io,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::{Request, Response, Uri, Version, header, uri::Scheme};
+use http::{HeaderValue, Request, Response, Uri, Version, header, uri::Scheme};
 use hyper::{
     body::Incoming,
     client::conn::http2::{self, SendRequest},
     rt::Executor,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard, oneshot},
+    task::spawn_local,
+    time::timeout,
+};
+use tokio_util::io::InspectReader;
 use tracing::debug;
 
-use super::{Endpoint, Upstream, connect, send::SendError};
+use super::{Endpoint, Protocol, Upstream, agree, connect, pool::Pool, send::SendError};
 use crate::proxy::body::RequestBody;
 
 /// The most requests that share a connection; the next one opens another. Most servers allow no more by default.
@@ -26,6 +33,10 @@ const STREAMS: usize = 100;
 
 /// How often an upstream is asked whether it is still there while requests wait for it.
 const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// So long, and no longer than its own limit, a request waits before a connection on which nothing comes is taken for one
+/// that may be dead. Callers who wait for less must not be able to close connections.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often a request is sent that upstreams say they have not looked at.
 const SENDINGS: usize = 3;
@@ -38,63 +49,158 @@ pub(crate) struct Multiplexed {
 
 /// The connections to one endpoint.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     connections: RefCell<Vec<Connection>>,
-    /// Held by the one who opens a connection, which the others then share.
-    opening: Mutex<()>,
+    /// Held while somebody opens a connection, which the others then share.
+    opening: Arc<Mutex<()>>,
 }
 
 #[derive(Debug)]
-struct Connection {
+pub(super) struct Connection {
     sender: SendRequest<RequestBody>,
-    streams: Rc<Cell<usize>>,
+    usage: Rc<Usage>,
+}
+
+/// What is known of a connection by all who use it.
+#[derive(Debug)]
+struct Usage {
+    streams: Cell<usize>,
     /// Until when it is kept if nobody uses it.
     until: Cell<Instant>,
+    /// How often something came.
+    heard: Cell<u64>,
+    /// Nothing at all came while a request waited: it may be dead, and gets no others.
+    silent: Cell<bool>,
 }
 
 /// One request's place on a connection; it is free again when this goes.
 #[derive(Debug)]
-pub(crate) struct Stream(Rc<Cell<usize>>);
+pub(crate) struct Stream {
+    usage: Rc<Usage>,
+    idle_timeout: Duration,
+}
 
 impl Stream {
-    fn on(connection: &Connection) -> Self {
-        connection.streams.update(|streams| streams + 1);
-        Self(Rc::clone(&connection.streams))
+    fn on(usage: &Rc<Usage>, idle_timeout: Duration) -> Self {
+        usage.streams.update(|streams| streams + 1);
+        Self {
+            usage: Rc::clone(usage),
+            idle_timeout,
+        }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.0.update(|streams| streams.saturating_sub(1));
+        self.usage.streams.update(|streams| streams.saturating_sub(1));
+        self.usage.until.set(Instant::now() + self.idle_timeout);
+    }
+}
+
+impl Usage {
+    /// Of a connection that nobody has used.
+    fn new(idle_timeout: Duration) -> Rc<Self> {
+        Rc::new(Self {
+            streams: Cell::new(0),
+            until: Cell::new(Instant::now() + idle_timeout),
+            heard: Cell::new(0),
+            silent: Cell::new(false),
+        })
+    }
+}
+
+/// A request that waits for the head of its answer, in vain if this goes away and nothing has come.
+struct Waiting<'a> {
+    usage: &'a Usage,
+    heard: u64,
+    since: Instant,
+    patience: Duration,
+}
+
+impl<'a> Waiting<'a> {
+    fn on(stream: &'a Stream, limit: Duration) -> Self {
+        Self {
+            usage: &stream.usage,
+            heard: stream.usage.heard.get(),
+            since: Instant::now(),
+            patience: limit.min(PATIENCE),
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.usage.heard.get() == self.heard && self.since.elapsed() >= self.patience {
+            self.usage.silent.set(true);
+        }
+    }
+}
+
+impl Connection {
+    fn is_usable(&self) -> bool {
+        !self.sender.is_closed() && !self.usage.silent.get()
     }
 }
 
 impl Shared {
-    /// A place on a connection that is open and has one.
-    fn place(&self, until: Instant) -> Option<(SendRequest<RequestBody>, Stream)> {
+    /// A place on a connection that is open and has one. Those that are not usable end with the streams they have.
+    fn place(&self, idle_timeout: Duration) -> Option<Place> {
         let mut connections = self.connections.borrow_mut();
-        connections.retain(|connection| !connection.sender.is_closed());
+        connections.retain(Connection::is_usable);
         let free = connections
             .iter()
-            .find(|connection| connection.streams.get() < STREAMS)?;
-        free.until.set(until);
-        Some((free.sender.clone(), Stream::on(free)))
+            .find(|connection| connection.usage.streams.get() < STREAMS)?;
+        Some(Place {
+            sender: free.sender.clone(),
+            stream: Stream::on(&free.usage, idle_timeout),
+        })
     }
 
-    fn add(&self, sender: SendRequest<RequestBody>, until: Instant) -> (SendRequest<RequestBody>, Stream) {
-        let connection = Connection {
-            sender: sender.clone(),
-            streams: Rc::default(),
-            until: Cell::new(until),
+    /// Adds a connection, and takes a place on it.
+    pub(super) fn add(&self, connection: Connection, idle_timeout: Duration) -> Place {
+        let place = Place {
+            sender: connection.sender.clone(),
+            stream: Stream::on(&connection.usage, idle_timeout),
         };
-        let stream = Stream::on(&connection);
         self.connections.borrow_mut().push(connection);
-        (sender, stream)
+        place
+    }
+
+    /// The right to open a connection, as soon as nobody else has it.
+    pub(super) async fn opening(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.opening).lock_owned().await
     }
 }
 
+/// What became of a request.
+pub(super) enum Sent {
+    Answered(Response<Incoming>, Stream),
+    /// The endpoint does not speak HTTP/2 any more.
+    Not(Box<Request<RequestBody>>),
+}
+
+/// Where a request is sent.
+#[derive(Debug)]
+pub(super) struct Place {
+    sender: SendRequest<RequestBody>,
+    stream: Stream,
+}
+
 impl Multiplexed {
-    fn to(&self, endpoint: u64) -> Rc<Shared> {
+    /// Whether a request would find a place on an open connection.
+    pub(super) fn has_place(&self, endpoint: u64) -> bool {
+        let endpoints = self.endpoints.borrow();
+        let Some(shared) = endpoints.get(&endpoint) else {
+            return false;
+        };
+        let connections = shared.connections.borrow();
+        connections
+            .iter()
+            .any(|connection| connection.is_usable() && connection.usage.streams.get() < STREAMS)
+    }
+
+    /// The connections to an endpoint.
+    pub(super) fn to(&self, endpoint: u64) -> Rc<Shared> {
         Rc::clone(self.endpoints.borrow_mut().entry(endpoint).or_default())
     }
 
@@ -103,8 +209,8 @@ impl Multiplexed {
         self.endpoints.borrow_mut().retain(|_, shared| {
             let mut connections = shared.connections.borrow_mut();
             connections.retain(|connection| {
-                let kept = connection.streams.get() > 0 || now < connection.until.get();
-                kept && !connection.sender.is_closed()
+                let usage = &connection.usage;
+                connection.is_usable() && (usage.streams.get() > 0 || now < usage.until.get())
             });
             !connections.is_empty() || Rc::strong_count(shared) > 1
         });
@@ -114,22 +220,31 @@ impl Multiplexed {
     ///
     /// A connection may be told to go away while the request is on its way. If the upstream has not taken it, it is
     /// sent on another connection as long as it can be: when it was handed back, or has no body.
-    pub(crate) async fn send(
-        &self,
+    ///
+    /// An endpoint that may choose can have agreed to something else by then; the request is given back if so.
+    pub(super) async fn send(
+        pool: &Pool,
         upstream: &Upstream,
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
         limit: Duration,
         request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Stream), SendError> {
+    ) -> Result<Sent, SendError> {
         let mut request = addressed(request, endpoint)?;
-        let shared = self.to(endpoint.id);
+        let shared = pool.multiplexed.to(endpoint.id);
         let mut sendings = 0;
         loop {
             sendings += 1;
-            let (mut sender, stream) = place(&shared, upstream, endpoint).await?;
+            let settled = sendings == 1 || upstream.protocol == Protocol::Http2;
+            if !settled && !Box::pin(agree::on_http2(pool, upstream, endpoint, Instant::now())).await? {
+                return Ok(Sent::Not(Box::new(readdressed(request))));
+            }
+            let Place { mut sender, stream } = place(&shared, upstream, endpoint).await?;
             let spare = Spare::of(&request);
-            match timeout(limit, sender.try_send_request(request)).await {
-                Ok(Ok(response)) => return Ok((response, stream)),
+            let waiting = Waiting::on(&stream, limit);
+            let sent = timeout(limit, sender.try_send_request(request)).await;
+            drop(waiting);
+            match sent {
+                Ok(Ok(response)) => return Ok(Sent::Answered(response, stream)),
                 Err(_) => return Err(SendError::Timeout),
                 Ok(Err(mut error)) => {
                     let returned = error.take_message();
@@ -150,44 +265,107 @@ impl Multiplexed {
     }
 }
 
+/// A place on a connection, which is opened if there is none. However many wait for it, none does for longer than
+/// connecting may take.
 async fn place(
-    shared: &Shared,
+    shared: &Rc<Shared>,
     upstream: &Upstream,
-    endpoint: &Endpoint,
-) -> Result<(SendRequest<RequestBody>, Stream), SendError> {
-    let until = Instant::now() + upstream.idle_timeout;
-    if let Some(place) = shared.place(until) {
+    endpoint: &Arc<Endpoint>,
+) -> Result<Place, SendError> {
+    let idle_timeout = upstream.idle_timeout;
+    if let Some(place) = shared.place(idle_timeout) {
         return Ok(place);
     }
-    let _opening = shared.opening.lock().await;
-    // Somebody else may have opened one while this waited.
-    if let Some(place) = shared.place(until) {
-        return Ok(place);
-    }
-    Ok(shared.add(open(upstream, endpoint).await?, until))
+    let limit = upstream.connect_timeout;
+    let opened = async {
+        let opening = shared.opening().await;
+        // Somebody else may have opened one while this waited.
+        if let Some(place) = shared.place(idle_timeout) {
+            return Ok(place);
+        }
+        let task = Opening {
+            shared: Rc::clone(shared),
+            endpoint: Arc::clone(endpoint),
+            idle_timeout,
+            _turn: opening,
+        };
+        let task = spawn_local(async move { task.run(limit).await }).await;
+        task.unwrap_or_else(|gone| Err(SendError::Connect(io::Error::other(gone))))
+    };
+    let opened = timeout(limit, opened).await;
+    opened.unwrap_or(Err(SendError::ConnectTimeout))
 }
 
-async fn open(upstream: &Upstream, endpoint: &Endpoint) -> Result<SendRequest<RequestBody>, SendError> {
-    let opening = async {
-        let stream = connect::connect_http2(endpoint)
-            .await
-            .map_err(SendError::Connect)?;
-        http2::Builder::new(Local)
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_EVERY)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(SendError::Handshake)
-    };
-    let (sender, connection) = timeout(upstream.connect_timeout, opening)
+/// A connection that is being opened. It is a task of its own: others wait for it when the one who needed it first has
+/// gone away.
+struct Opening {
+    shared: Rc<Shared>,
+    endpoint: Arc<Endpoint>,
+    idle_timeout: Duration,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Opening {
+    async fn run(self, limit: Duration) -> Result<Place, SendError> {
+        let connection = timeout(limit, self.open()).await;
+        let connection = connection.unwrap_or(Err(SendError::ConnectTimeout))?;
+        Ok(self.shared.add(connection, self.idle_timeout))
+    }
+
+    async fn open(&self) -> Result<Connection, SendError> {
+        let stream = connect::connect_http2(&self.endpoint).await;
+        let stream = stream.map_err(|error| match connect::lacks_http2(&error) {
+            true => SendError::NotHttp2,
+            false => SendError::Connect(error),
+        })?;
+        handshake(stream, self.idle_timeout).await
+    }
+}
+
+/// Begins HTTP/2 on a connection. Unless it was agreed to in the TLS handshake, the upstream's first bytes are waited for,
+/// which show whether it speaks it.
+pub(super) async fn handshake(
+    stream: connect::Stream,
+    idle_timeout: Duration,
+) -> Result<Connection, SendError> {
+    let agreed = stream.agreed_to_http2();
+    let usage = Usage::new(idle_timeout);
+    let heard = Rc::clone(&usage);
+    let (first, is_http2) = oneshot::channel();
+    let mut first = Some(first);
+    let stream = InspectReader::new(stream, move |bytes: &[u8]| {
+        if !bytes.is_empty() {
+            heard.heard.update(|times| times.wrapping_add(1));
+            if let Some(first) = first.take() {
+                // Nobody waits for it if it was agreed to.
+                let _ = first.send(!is_http1(bytes));
+            }
+        }
+    });
+    let (sender, connection) = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .handshake(TokioIo::new(stream))
         .await
-        .map_err(|_| SendError::ConnectTimeout)??;
-    tokio::task::spawn_local(async move {
+        .map_err(SendError::Handshake)?;
+    spawn_local(async move {
         if let Err(error) = connection.await {
             debug!(error = %error, "An upstream connection ended with an error");
         }
     });
-    Ok(sender)
+    if !agreed {
+        // Some servers close the connection without a word.
+        if !is_http2.await.unwrap_or(false) {
+            return Err(SendError::NotHttp2);
+        }
+    }
+    Ok(Connection { sender, usage })
+}
+
+/// Whether what came first is the answer of an HTTP/1.1 server to what it could not read.
+fn is_http1(first: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"HTTP/";
+    first.iter().zip(BEGINNING).all(|(one, other)| one == other)
 }
 
 /// Whether the upstream says that it has not looked at the request: it refused the stream, or went away before it.
@@ -219,10 +397,24 @@ fn addressed(
         .authority(authority.as_bytes())
         .path_and_query(target.path_and_query().map_or("/", |target| target.as_str()))
         .build();
-    *request.uri_mut() = uri.map_err(|error| SendError::Connect(std::io::Error::other(error)))?;
+    *request.uri_mut() = uri.map_err(|error| SendError::Connect(io::Error::other(error)))?;
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(header::CONNECTION);
     Ok(request)
+}
+
+/// Writes it as HTTP/1.1 wants it, again.
+fn readdressed(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    let uri = std::mem::take(request.uri_mut()).into_parts();
+    let host = uri
+        .authority
+        .and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    *request.uri_mut() = uri.path_and_query.map_or_else(Uri::default, Uri::from);
+    *request.version_mut() = Version::HTTP_11;
+    request
 }
 
 /// The head of a request without a body.
@@ -255,6 +447,100 @@ where
     F::Output: 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        spawn_local(future);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        future::poll_fn,
+        net::{Ipv4Addr, SocketAddr},
+        task::Poll,
+    };
+
+    use futures_util::FutureExt as _;
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener, runtime::Handle, sync::Semaphore};
+
+    use super::*;
+    use crate::upstream::{Endpoints, resolve::Resolution};
+
+    fn on_a_worker(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(tokio::runtime::LocalOptions::default())
+            .expect("a runtime as workers have it");
+        runtime.block_on(test);
+    }
+
+    #[test]
+    fn a_connection_that_is_being_opened_outlives_the_request_that_needed_it_first() {
+        static TOLD: Semaphore = Semaphore::const_new(0);
+        on_a_worker(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let port = listener.local_addr().expect("an address").port();
+            let mut endpoint = Endpoint::for_tests(&format!("http://name.test:{port}"));
+            // Connecting takes until it is told the address.
+            Arc::get_mut(&mut endpoint)
+                .expect("nobody else has it")
+                .resolution = Resolution::with("name.test", port, |_, port| {
+                Box::pin(async move {
+                    let _told = TOLD.acquire().await;
+                    Ok(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])
+                })
+            });
+            let described = serde_json::json!({"url": "http://name.test", "protocol": "http2"});
+            let described = serde_json::from_value(described).expect("an upstream");
+            let endpoints = Endpoints::new(Handle::current());
+            let upstream = Upstream::compile(&described, &BTreeMap::new(), &endpoints).expect("it compiles");
+            let shared = Rc::default();
+            {
+                let mut first = Box::pin(place(&shared, &upstream, &endpoint));
+                poll_fn(|context| match first.poll_unpin(context) {
+                    Poll::Pending => Poll::Ready(()),
+                    Poll::Ready(_) => panic!("nobody knows the address yet"),
+                })
+                .await;
+            }
+            assert!(shared.opening.try_lock().is_err(), "it is still being opened");
+            TOLD.add_permits(1);
+            let (place, accepted) = tokio::join!(place(&shared, &upstream, &endpoint), async {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+                stream.write_all(&settings).await.expect("written");
+                stream
+            });
+            let place = place.expect("a place");
+            assert!(listener.accept().now_or_never().is_none(), "there is one");
+            assert_eq!(place.stream.usage.streams.get(), 1, "the first one's is free");
+            drop(accepted);
+        });
+    }
+
+    #[test]
+    fn a_connection_is_kept_for_its_time_from_the_end_of_its_last_request_on() {
+        let idle_timeout = Duration::from_secs(50);
+        let usage = Usage::new(idle_timeout);
+        let stream = Stream::on(&usage, idle_timeout);
+        // The request takes longer than that.
+        usage.until.set(Instant::now());
+        drop(stream);
+        assert!(usage.until.get() > Instant::now());
+        assert_eq!(usage.streams.get(), 0);
+    }
+
+    #[test]
+    fn only_a_request_that_waits_long_enough_while_nothing_comes_finds_a_connection_silent() {
+        let (short, long) = (Duration::ZERO, Duration::from_secs(60));
+        for (limit, comes, silent) in [(short, false, true), (short, true, false), (long, false, false)] {
+            let stream = Stream::on(&Usage::new(long), long);
+            let waiting = Waiting::on(&stream, limit);
+            if comes {
+                stream.usage.heard.set(1);
+            }
+            drop(waiting);
+            assert_eq!(stream.usage.silent.get(), silent, "{limit:?} {comes}");
+        }
     }
 }

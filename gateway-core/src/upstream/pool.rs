@@ -42,6 +42,13 @@ impl Pool {
             .map(|idle| idle.sender)
     }
 
+    /// Whether there is a connection that can be taken.
+    pub(crate) fn has(&self, endpoint: u64, now: Instant) -> bool {
+        let idle = self.idle.borrow();
+        let mut connections = idle.get(&endpoint).into_iter().flatten();
+        connections.any(|idle| !idle.sender.is_closed() && now < idle.until)
+    }
+
     /// Keeps a connection whose answer has been read to its end, until then at most.
     pub(crate) fn put(&self, endpoint: u64, sender: SendRequest<RequestBody>, until: Instant) {
         if sender.is_closed() {

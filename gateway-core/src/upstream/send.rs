@@ -1,6 +1,9 @@
 //! Sending one request to an upstream over a kept or new connection.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, Method, Request, Response, Uri, header};
 use hyper::{
@@ -11,7 +14,11 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{Endpoint, Upstream, connect, multiplexed::Stream, pool::Pool};
+use super::{
+    Endpoint, Protocol, Upstream, agree, connect,
+    multiplexed::{Multiplexed, Sent, Stream},
+    pool::Pool,
+};
 use crate::proxy::body::RequestBody;
 
 /// A response head and the connection its body is still coming from.
@@ -32,6 +39,8 @@ pub(crate) enum SendError {
     ConnectTimeout,
     #[error("cannot connect")]
     Connect(#[source] std::io::Error),
+    #[error("the upstream does not speak HTTP/2; set its `protocol` to `http1`, or over TLS to `auto`")]
+    NotHttp2,
     #[error("cannot use the connection")]
     Handshake(#[source] hyper::Error),
     #[error("no response in time")]
@@ -56,28 +65,36 @@ impl SendError {
 pub(crate) async fn send(
     pool: &Pool,
     upstream: &Upstream,
-    endpoint: &Endpoint,
+    endpoint: &Arc<Endpoint>,
     now: Instant,
     limit: Duration,
     mut request: Request<RequestBody>,
 ) -> Result<Answer, SendError> {
     let may_upload = !request.body().is_end_stream();
-    if upstream.http2 && !request.headers().contains_key(header::UPGRADE) {
-        let (response, stream) = pool.multiplexed.send(upstream, endpoint, limit, request).await?;
-        return Ok(Answer {
-            response,
-            sender: None,
-            stream: Some(stream),
-            may_upload,
-        });
-    }
     let answer = |response, sender| Answer {
         response,
         sender: Some(sender),
         stream: None,
         may_upload,
     };
-    if let Some(mut sender) = kept(pool, endpoint, now).await {
+    // What was agreed on may be over when a kept connection is; then it is settled anew, once.
+    for _ in 0..2 {
+        if is_multiplexed(pool, upstream, endpoint, now, &request).await? {
+            match Multiplexed::send(pool, upstream, endpoint, limit, request).await? {
+                Sent::Answered(response, stream) => {
+                    return Ok(Answer {
+                        response,
+                        sender: None,
+                        stream: Some(stream),
+                        may_upload,
+                    });
+                }
+                Sent::Not(again) => request = *again,
+            }
+        }
+        let Some(mut sender) = kept(pool, endpoint, now).await else {
+            break;
+        };
         let spare = Spare::of(&request);
         match exchange(&mut sender, limit, request).await {
             Ok(response) => return Ok(answer(response, sender)),
@@ -90,6 +107,9 @@ pub(crate) async fn send(
                 debug!("A kept connection was closed; sending the request once more");
             }
         }
+        if upstream.protocol != Protocol::Auto {
+            break;
+        }
     }
     let mut sender = open(upstream, endpoint).await?;
     match exchange(&mut sender, limit, request).await {
@@ -97,6 +117,22 @@ pub(crate) async fn send(
         Err(Failed::Timeout) => Err(SendError::Timeout),
         Err(Failed::Broken(error, _)) => Err(SendError::Broken(error)),
     }
+}
+
+/// Whether a request goes over HTTP/2.
+async fn is_multiplexed(
+    pool: &Pool,
+    upstream: &Upstream,
+    endpoint: &Endpoint,
+    now: Instant,
+    request: &Request<RequestBody>,
+) -> Result<bool, SendError> {
+    if upstream.protocol == Protocol::Http1 || request.headers().contains_key(header::UPGRADE) {
+        return Ok(false);
+    }
+    // Apart, so that other requests do not carry its state around.
+    Ok(upstream.protocol == Protocol::Http2
+        || Box::pin(agree::on_http2(pool, upstream, endpoint, now)).await?)
 }
 
 async fn kept(pool: &Pool, endpoint: &Endpoint, now: Instant) -> Option<SendRequest<RequestBody>> {
@@ -115,6 +151,11 @@ async fn open(upstream: &Upstream, endpoint: &Endpoint) -> Result<SendRequest<Re
         .await
         .map_err(|_| SendError::ConnectTimeout)?
         .map_err(SendError::Connect)?;
+    handshake(stream).await
+}
+
+/// Begins HTTP/1.1 on a connection.
+pub(super) async fn handshake(stream: connect::Stream) -> Result<SendRequest<RequestBody>, SendError> {
     let (sender, connection) = http1::Builder::new()
         .handshake(TokioIo::new(stream))
         .await

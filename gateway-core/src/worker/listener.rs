@@ -2,7 +2,6 @@
 
 use std::{cell::Cell, collections::HashMap, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -76,9 +75,36 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, terms: Terms) {
         tokio::task::yield_now().await;
     }
     // Whoever has connected already would be reset with the socket.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        begin(&worker, stream, peer, terms.clone());
+    let waiting = listener.into_std().map(waiting).into_iter().flatten();
+    for (stream, peer) in waiting {
+        match TcpStream::from_std(stream) {
+            Ok(stream) => begin(&worker, stream, peer, terms.clone()),
+            Err(error) => warn!(error = %error, "A connection cannot be served"),
+        }
     }
+}
+
+/// Everybody who has connected and was not accepted. The system is asked until it has nobody left: the runtime's own
+/// listener gives way to others after a number of connections, and may not have heard of the latest.
+fn waiting(listener: std::net::TcpListener) -> impl Iterator<Item = (std::net::TcpStream, SocketAddr)> {
+    std::iter::from_fn(move || {
+        loop {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    if stream.set_nonblocking(true).is_ok() {
+                        return Some((stream, peer));
+                    }
+                }
+                Err(error) if is_callers_fault(&error) => {}
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        warn!(error = %error, "Connections that were made cannot be accepted; they are reset");
+                    }
+                    return None;
+                }
+            }
+        }
+    })
 }
 
 fn is_callers_fault(error: &io::Error) -> bool {
@@ -114,5 +140,25 @@ impl Drop for Open {
     fn drop(&mut self) {
         (self.counter)(&self.worker).update(|count| count.saturating_sub(1));
         self.worker.some_closed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_who_has_connected_is_left_behind() {
+        const CALLERS: usize = 300;
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(loopback).expect("a port");
+        let listener = socket.listen(1024).expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| std::net::TcpStream::connect(address).expect("a connection"))
+            .collect();
+        let listener = listener.into_std().expect("a listener");
+        assert_eq!(waiting(listener).count(), callers.len());
     }
 }

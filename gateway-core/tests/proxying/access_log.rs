@@ -7,6 +7,10 @@ use std::{
 
 use gatehouse_gateway_core::{Gateway, GatewayOptions};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
@@ -172,4 +176,62 @@ async fn a_log_policy_takes_requests_out_of_the_gateways_own_log() {
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(events[0]["http.path"], "/other");
     assert!(events[0].get("request.headers").is_none());
+}
+
+#[tokio::test]
+async fn an_answer_is_complete_when_its_caller_took_all_of_it() {
+    let collected = collect();
+    let gateway = start(true).await;
+    // Announces more than it sends.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endless = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbeginning";
+                let _ = stream.write_all(head).await;
+                // Until the gateway is no longer there.
+                let _ = stream.read(&mut request).await;
+            });
+        }
+    });
+    for (name, upstream) in [("whole", echo().await), ("endless", endless)] {
+        gateway
+            .put_api(api(name, upstream, json!({})))
+            .await
+            .expect("applied");
+    }
+    for (method, path) in [
+        ("GET", "whole"),
+        ("HEAD", "whole"),
+        ("GET", "missing"),
+        ("HEAD", "missing"),
+    ] {
+        let request = format!("{method} /{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        raw(&gateway, &request).await;
+    }
+    let mut leaving = TcpStream::connect(gateway.address()).await.expect("a connection");
+    let request = b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n";
+    leaving.write_all(request).await.expect("sent");
+    let mut begun = Vec::new();
+    while !begun.ends_with(b"beginning") {
+        assert_ne!(leaving.read_buf(&mut begun).await.expect("an answer"), 0);
+    }
+    drop(leaving);
+    let events = collected.events(gateway).await;
+    let complete: Vec<_> = events
+        .iter()
+        .map(|event| (event["http.path"].as_str().expect("a path"), &event["complete"]))
+        .collect();
+    let yes = &json!(true);
+    let expected = [
+        ("/whole", yes),
+        ("/whole", yes),
+        ("/missing", yes),
+        ("/missing", yes),
+        ("/endless", &json!(false)),
+    ];
+    assert_eq!(complete, expected);
 }

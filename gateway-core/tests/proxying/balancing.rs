@@ -304,3 +304,67 @@ async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
         assert_eq!(more, if fresh { 5 } else { 0 });
     }
 }
+
+/// Sends a head that announces a body of ten bytes, so much of it, and waits for the answer.
+async fn post(gateway: &gatehouse_gateway_core::Gateway, body: &str) -> u16 {
+    let mut stream = TcpStream::connect(gateway.address()).await.expect("a connection");
+    let head = "POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";
+    let request = format!("{head}{body}");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = [0; 1024];
+    let length = stream.read(&mut answer).await.expect("an answer");
+    status(&String::from_utf8_lossy(&answer[..length]))
+}
+
+#[tokio::test]
+async fn who_waits_for_the_rest_of_a_callers_body_is_not_ejected_and_who_has_all_of_it_is() {
+    let gateway = gateway().await;
+    let silent = [
+        TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+        TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+    ];
+    let addresses = silent.each_ref().map(|it| it.local_addr().expect("an address"));
+    let fields = json!({"timeoutMs": 50, "outlier": {"consecutiveErrors": 2, "maxEjectedPercent": 50}});
+    let fields = upstreams(&addresses, fields);
+    gateway
+        .put_api(api("a", addresses[0], fields))
+        .await
+        .expect("applied");
+    for (body, available) in [("hello", 2), ("hello more", 1)] {
+        for _ in 0..6 {
+            assert_eq!(post(&gateway, body).await, 504, "{body}");
+        }
+        let metrics = gateway.metrics_text();
+        let expected = format!("upstream_endpoints{{api=\"a\",state=\"available\"}} {available}");
+        assert!(metrics.contains(&expected), "{body}: {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_is_checked_again_and_again_over_one_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (connections, checks) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (opened, asked) = (Arc::clone(&connections), Arc::clone(&checks));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            opened.fetch_add(1, SeqCst);
+            let asked = Arc::clone(&asked);
+            let service = hyper::service::service_fn(move |request| {
+                let _: http::Request<hyper::body::Incoming> = request;
+                asked.fetch_add(1, SeqCst);
+                async { Ok::<_, std::convert::Infallible>(Response::new("fine".to_owned())) }
+            });
+            let stream = hyper_util::rt::TokioIo::new(stream);
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(stream, service));
+        }
+    });
+    let gateway = gateway().await;
+    let check = json!({"healthCheck": {"active": {"path": "/health", "intervalSeconds": 1}}});
+    let config = api("a", address, upstreams(&[address], check));
+    gateway.put_api(config).await.expect("applied");
+    while checks.load(SeqCst) < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(connections.load(SeqCst), 1);
+}

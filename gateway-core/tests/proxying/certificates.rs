@@ -1,6 +1,12 @@
 //! Certificates by the host that callers name, and their change while the gateway runs.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    env, fs,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use gatehouse_gateway_core::{Gateway, GatewayOptions, TlsOptions};
 use rustls::pki_types::CertificateDer;
@@ -132,6 +138,80 @@ async fn files_are_looked_at_without_being_asked() {
     while shown(&gateway, "new.test").await != *default.certificate.der() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+fn permit(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permitted");
+}
+
+/// Whether nobody is kept out of a folder here: root may read everything. If so, runs the test again as somebody else.
+fn ran_as_somebody_else(test: &str) -> bool {
+    let locked = tempfile::tempdir().expect("a folder");
+    permit(locked.path(), 0o000);
+    if fs::read_dir(locked.path()).is_err() {
+        return false;
+    }
+    let mut again = Command::new(env::current_exe().expect("this binary"));
+    again.args(["--exact", test, "--nocapture"]);
+    match again.uid(65_534).gid(65_534).current_dir("/").output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(error) => println!("SKIPPED: only root can run this binary: {error}"),
+    }
+    true
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_read_holds_up_none_of_the_others() {
+    if ran_as_somebody_else("certificates::a_folder_that_cannot_be_read_holds_up_none_of_the_others") {
+        return;
+    }
+    let authority = authority("us");
+    let (folder, _) = folder(&authority);
+    let more = folder.path().join("more");
+    let mounted = more.join("mounted");
+    fs::create_dir(&mounted).expect("a folder");
+    let first = identity(&authority, &["a.test"], false);
+    first.write(&mounted, "tls");
+    fs::create_dir(more.join("lost+found")).expect("a folder");
+    permit(&more.join("lost+found"), 0o000);
+
+    let gateway = Gateway::start(options(folder.path())).await.expect("started");
+    assert_eq!(shown(&gateway, "a.test").await, *first.certificate.der());
+    let second = identity(&authority, &["a.test"], false);
+    second.write(&mounted, "tls");
+    let default = identity(&authority, &["default.test"], false);
+    default.write(folder.path(), "default");
+    assert_eq!(
+        gateway.reload_certificates().await,
+        [],
+        "it was told at the start"
+    );
+    assert_eq!(shown(&gateway, "a.test").await, *second.certificate.der());
+    assert_eq!(
+        shown(&gateway, "elsewhere.test").await,
+        *default.certificate.der()
+    );
+
+    // What was read in a folder stays in use when it cannot be read any more.
+    for _ in 0..2 {
+        permit(&mounted, 0o000);
+        let errors = gateway.reload_certificates().await;
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].file, mounted);
+        assert_eq!(gateway.reload_certificates().await, [], "it is told once");
+        assert_eq!(shown(&gateway, "a.test").await, *second.certificate.der());
+        permit(&mounted, 0o755);
+        assert_eq!(gateway.reload_certificates().await, []);
+    }
+    // So does the default pair's rotation while the whole folder cannot be read.
+    permit(&more, 0o000);
+    let next = identity(&authority, &["default.test"], false);
+    next.write(folder.path(), "default");
+    let errors = gateway.reload_certificates().await;
+    assert_eq!(errors[0].file, more, "{errors:?}");
+    assert_eq!(shown(&gateway, "a.test").await, *second.certificate.der());
+    assert_eq!(shown(&gateway, "elsewhere.test").await, *next.certificate.der());
+    permit(&more, 0o755);
 }
 
 /// Memory of the process that is not shared with anything, in bytes.

@@ -60,6 +60,27 @@ async fn only_the_networks_that_are_allowed_may_call_and_ask_whether_they_may() 
 }
 
 #[tokio::test]
+async fn no_spelling_of_a_path_slips_past_a_condition() {
+    let deny =
+        json!({"deny": ["request.path.startsWith('/a/admin')", "request.headers['x-role'] == 'root'"]});
+    let gateway = with_policy("auth.conditions", deny).await;
+    for (path, fields, expected) in [
+        ("/a/orders", "X-Role: clerk\r\n", 200),
+        ("/a/admin", "X-Role: clerk\r\n", 403),
+        ("/a/%61dmin", "X-Role: clerk\r\n", 403),
+        ("/a//admin", "X-Role: clerk\r\n", 403),
+        ("/a/./x/../admin", "X-Role: clerk\r\n", 403),
+        ("/a/orders", "X-Role: root\r\n", 403),
+        ("/a/orders", "X-Role: clerk\r\nX-Role: root\r\n", 403),
+        ("/a/orders", "X-Role: clerk\r\nConnection: x-role\r\n", 403),
+        ("/a/orders", "", 403),
+    ] {
+        let answer = send(&gateway, "GET", path, fields, "").await;
+        assert_eq!(status(&answer), expected, "{path} {fields:?}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn filters_of_api_and_operation_both_hold() {
     let gateway = serving(json!({
         "policies": [{"type": "ip.filter", "with": {"deny": ["127.0.0.1"]}}],

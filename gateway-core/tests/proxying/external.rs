@@ -1,10 +1,20 @@
 //! `ext.authz`: a service decides.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
-use gatehouse_gateway_core::Gateway;
+use gatehouse_gateway_core::{Gateway, GatewayOptions};
 use http::Response;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use crate::support::{Seen, api, document, echo, gateway, raw, status, upstream};
 
@@ -104,6 +114,55 @@ async fn a_request_goes_on_with_what_the_service_says_of_it() {
     // The service says nothing of a guest; nobody else may.
     let answer = send(&gateway, "Bearer guest").await;
     assert_eq!(document(&answer)["headers"]["x-user"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_service_is_asked_about_the_path_that_the_upstream_gets() {
+    let gateway = guarded(service().await, json!({})).await;
+    let answer = raw(
+        &gateway,
+        "GET /shop/x/..//%69tems?page=%32 HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer good\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert_eq!(
+        document(&answer)["headers"]["x-asked"],
+        json!(["GET /check?of=shop GET http shop.example /shop/items?page=%32 127.0.0.1"])
+    );
+}
+
+#[tokio::test]
+async fn a_connection_to_the_service_is_used_again() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let opened = Arc::clone(&connections);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("a caller");
+            opened.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                // Each question comes in one piece.
+                while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    stream.write_all(answer).await.expect("written");
+                }
+            });
+        }
+    });
+    let options = GatewayOptions {
+        worker_threads: Some(1),
+        ..GatewayOptions::default()
+    };
+    let gateway = Gateway::start(options).await.expect("it starts");
+    let policies = json!([{"type": "ext.authz", "with": {"url": format!("http://{address}/")}}]);
+    let api = api("shop", echo().await, json!({"policies": policies}));
+    gateway.put_api(api).await.expect("it can be served");
+    for _ in 0..5 {
+        assert_eq!(status(&send(&gateway, "Bearer any").await), 200);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -223,6 +223,72 @@ async fn a_call_takes_no_longer_than_its_caller_waits() {
 }
 
 #[tokio::test]
+async fn a_call_is_not_made_again_when_its_caller_no_longer_waits() {
+    let gateway = gateway().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&calls);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let counted = std::sync::Arc::clone(&counted);
+            let service = hyper::service::service_fn(move |request| {
+                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                serve(request)
+            });
+            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(connection);
+        }
+    });
+    let mut fields = http2(address);
+    let with = json!({"attempts": 3, "on": ["timeout"], "methods": ["POST"], "backoffMs": 0});
+    fields["policies"] = json!([{"type": "retry", "with": with}]);
+    gateway.put_api(api("a", address, fields)).await.expect("applied");
+    let answer = call(&gateway, "/a/pkg.Service/Slow", &[("grpc-timeout", "200m")]).await;
+    assert_eq!(said(answer.headers(), "grpc-status"), "4");
+    assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn connecting_takes_no_longer_than_the_caller_waits() {
+    let gateway = gateway().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let fields = json!({"upstreams": {"main": {
+        "url": format!("https://{address}"), "protocol": "http2", "connectTimeoutMs": 60_000,
+    }}});
+    gateway.put_api(api("a", address, fields)).await.expect("applied");
+    let answer = call(&gateway, "/a/pkg.Service/Echo", &[("grpc-timeout", "200m")]);
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(20), answer).await;
+    assert_eq!(said(answer.expect("an end").headers(), "grpc-status"), "4");
+}
+
+/// How long a caller waits says nothing of who is asked.
+#[tokio::test]
+async fn callers_that_wait_too_short_a_time_eject_nobody() {
+    let gateway = gateway().await;
+    let ((one, _), (other, _)) = (server().await, server().await);
+    let mut fields = http2(one);
+    fields["upstreams"]["main"]["endpoints"] = json!([{"url": format!("http://{other}")}]);
+    fields["upstreams"]["main"]["outlier"] = json!({"consecutiveErrors": 2});
+    gateway.put_api(api("a", one, fields)).await.expect("applied");
+    for _ in 0..10 {
+        let answer = call(&gateway, "/a/pkg.Service/Slow", &[("grpc-timeout", "1m")]).await;
+        assert_eq!(said(answer.headers(), "grpc-status"), "4");
+    }
+    let metrics = gateway.metrics_text();
+    assert!(
+        metrics.contains("upstream_endpoints{api=\"a\",state=\"available\"} 2"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_is_unavailable() {
     let gateway = gateway().await;
     let address = "127.0.0.1:1".parse().unwrap();

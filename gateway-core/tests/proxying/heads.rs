@@ -121,6 +121,22 @@ async fn what_speaks_of_one_connection_stays_there() {
 }
 
 #[tokio::test]
+async fn a_body_of_unannounced_length_reaches_the_upstream_whatever_the_method() {
+    let gateway = gateway().await;
+    gateway
+        .put_api(api("a", echo().await, json!({})))
+        .await
+        .expect("applied");
+    for method in ["GET", "POST", "DELETE", "OPTIONS"] {
+        let request = format!(
+            "{method} /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        );
+        let answer = raw(&gateway, &request).await;
+        assert_eq!(document(&answer)["body"], "hi", "{method}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_upstream_says_of_its_connection_stays_there() {
     let gateway = gateway().await;
     let upstream = upstream(|_| {

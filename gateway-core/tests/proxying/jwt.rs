@@ -353,3 +353,33 @@ async fn conditions_hold_the_claims_of_a_verified_token() {
     .await;
     assert_eq!(status(&nobody), 401);
 }
+
+#[tokio::test]
+async fn the_same_subject_of_two_issuers_is_two_consumers() {
+    let gateway = gateway().await;
+    let (first, second) = (Issuer::start().await, Issuer::start().await);
+    let (one, two) = (SigningKey::new("one"), SigningKey::new("two"));
+    first.publish(&[&one]);
+    second.publish(&[&two]);
+    let other = json!({
+        "issuer": "https://partner.test", "audiences": ["orders"],
+        "jwksUri": format!("http://{}/jwks", second.address),
+    });
+    let limit = json!({"limits": [{"requests": 1, "per": "day"}], "key": "consumer"});
+    let policies = json!([
+        {"type": "ratelimit", "with": limit},
+        {"type": "auth.conditions", "with": {"require": [
+            "consumer in ['https://idp.test|ann', 'https://partner.test|ann']",
+        ]}},
+        first.policy(json!({"alsoTrusted": [other]})),
+    ]);
+    gateway
+        .put_api(api("a", echo().await, json!({"policies": policies})))
+        .await
+        .expect("applied");
+    let partner = two.token(json!({"iss": "https://partner.test"}));
+    let own = one.token(json!({}));
+    for (token, expected) in [(&own, 200), (&own, 429), (&partner, 200), (&partner, 429)] {
+        assert_eq!(status(&raw(&gateway, &request(token)).await), expected);
+    }
+}

@@ -6,12 +6,16 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use crate::{
     balancing::upstreams,
@@ -159,4 +163,106 @@ async fn no_answer_in_time_is_a_reason_of_its_own() {
     let config = api("a", good, retry(fields, with));
     gateway.put_api(config).await.expect("applied");
     assert_eq!(status(&get(&gateway, "/a").await), 200);
+}
+
+/// An upstream that says nothing to so many requests and then answers, and how many it got.
+async fn silent(times: usize) -> (SocketAddr, Arc<AtomicUsize>) {
+    let hits = Arc::new(AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let count = Arc::clone(&hits);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let read = stream.read(&mut buffer).await;
+                if read.is_ok_and(|length| length > 0) && count.fetch_add(1, SeqCst) >= times {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+                    stream.write_all(answer).await.expect("the gateway reads");
+                } else {
+                    // Until the gateway gives up.
+                    let _ = stream.read(&mut buffer).await;
+                }
+            });
+        }
+    });
+    (address, hits)
+}
+
+fn with_timeout(address: SocketAddr, timeout_ms: u32, with: Value) -> Value {
+    let fields =
+        json!({"upstreams": {"main": {"url": format!("http://{address}"), "timeoutMs": timeout_ms}}});
+    retry(fields, with)
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_made_again_within_the_time_of_the_request() {
+    let gateway = gateway().await;
+    let patient = json!({"attempts": 2, "on": ["timeout"], "backoffMs": 0, "perTryTimeoutMs": 100});
+    for (silences, method, status_expected, hits_expected) in [
+        (2, "GET", 200, 3),
+        (2, "PUT", 200, 3),
+        (3, "GET", 504, 3),
+        // It might do harm.
+        (1, "POST", 504, 1),
+    ] {
+        let (address, hits) = silent(silences).await;
+        let fields = with_timeout(address, 1_000, patient.clone());
+        gateway.put_api(api("a", address, fields)).await.expect("applied");
+        let answer = raw(&gateway, &request(method, "x")).await;
+        assert_eq!(status(&answer), status_expected, "{method}: {answer}");
+        assert_eq!(hits.load(SeqCst), hits_expected, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn all_attempts_together_take_no_longer_than_the_request_may() {
+    let gateway = gateway().await;
+    let (address, hits) = silent(usize::MAX).await;
+    let with = json!({"attempts": 10, "on": ["timeout"], "backoffMs": 0, "perTryTimeoutMs": 200});
+    let fields = with_timeout(address, 500, with);
+    gateway.put_api(api("a", address, fields)).await.expect("applied");
+    let began = Instant::now();
+    assert_eq!(status(&get(&gateway, "/a").await), 504);
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(500), "{took:?}");
+    assert!((2..=3).contains(&hits.load(SeqCst)), "{took:?} for {hits:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_has_begun_is_not_held_to_the_time_of_an_attempt() {
+    let gateway = gateway().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let with = json!({"attempts": 2, "on": ["timeout"], "backoffMs": 0, "perTryTimeoutMs": 100});
+    let fields = with_timeout(address, 1_000, with);
+    gateway.put_api(api("a", address, fields)).await.expect("applied");
+    let slow = async {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let _ = stream.read(&mut [0; 4096]).await;
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhe";
+        stream.write_all(head).await.expect("the gateway reads");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stream.write_all(b"re").await.expect("the gateway still reads");
+    };
+    let (answer, ()) = tokio::join!(get(&gateway, "/a"), slow);
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert!(answer.ends_with("here"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_sent_again_is_not_cut_short() {
+    let gateway = gateway().await;
+    let slow = upstream(|_| {
+        std::thread::sleep(Duration::from_millis(300));
+        Response::new("ok".to_owned())
+    })
+    .await;
+    let with = json!({"attempts": 1, "on": ["timeout"], "perTryTimeoutMs": 100});
+    let fields = with_timeout(slow, 5_000, with);
+    gateway.put_api(api("a", slow, fields)).await.expect("applied");
+    let large = "x".repeat(300 * 1024);
+    let answer = raw(&gateway, &request("PUT", &large)).await;
+    assert_eq!(status(&answer), 200, "{answer}");
 }

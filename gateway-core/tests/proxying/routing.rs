@@ -57,3 +57,55 @@ async fn a_removed_api_is_gone_and_removing_it_again_is_no_error() {
         .expect("already gone");
     assert_eq!(status(&get(&gateway, "/orders").await), 404);
 }
+
+#[tokio::test]
+async fn requests_are_told_apart_by_expressions_for_headers_and_parameters() {
+    let gateway = gateway().await;
+    let (plain, special) = (echo().await, echo().await);
+    let fields = json!({
+        "upstreams": {"main": {"url": format!("http://{plain}")}, "special": {"url": format!("http://{special}")}},
+        "operations": [
+            {"match": {"method": "GET", "path": "/a"}},
+            {"match": {"method": "GET", "path": "/a", "headerRegex": {"x-tenant": "north|south"}}, "upstream": "special"},
+            {"match": {"method": "GET", "path": "/a", "queryRegex": {"page": "[0-9]{2,}"}}, "upstream": "special"},
+        ],
+    });
+    gateway
+        .put_api(api("shop", plain, fields))
+        .await
+        .expect("applied");
+    for (target, header, expected) in [
+        ("/shop/a", "X-Tenant: south", special),
+        ("/shop/a", "X-Tenant: southwest", plain),
+        ("/shop/a?page=10", "X-Other: south", special),
+        ("/shop/a?page=1", "X-Other: south", plain),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{header}\r\n\r\n");
+        let seen = document(&raw(&gateway, &request).await);
+        assert_eq!(seen["headers"]["host"][0], expected.to_string(), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn an_expression_that_is_none_or_too_large_refuses_its_api_with_its_place() {
+    let gateway = gateway().await;
+    let upstream = echo().await;
+    for (matched, words) in [
+        (
+            json!({"headerRegex": {"x-tenant": "(north"}}),
+            "`headerRegex` of `x-tenant`",
+        ),
+        (
+            json!({"queryRegex": {"page": "(a{1000}){1000}"}}),
+            "`queryRegex` of `page`",
+        ),
+    ] {
+        let mut matched = matched;
+        matched["method"] = json!("GET");
+        matched["path"] = json!("/a");
+        let fields = json!({"operations": [{"match": matched}]});
+        let refused = gateway.put_api(api("shop", upstream, fields)).await;
+        let refused = format!("{:?}", refused.expect_err("refused"));
+        assert!(refused.contains(words), "{refused}");
+    }
+}

@@ -104,8 +104,8 @@ impl Connector for SimulatedConnector {
         translate::translate(desired)
     }
 
-    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
-        None
+    fn refusal(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        translate::refusal(desired)
     }
 
     fn remarks(

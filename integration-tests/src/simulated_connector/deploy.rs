@@ -14,7 +14,6 @@ use gatehouse_connector_sdk::{
 use gatehouse_schemas::{
     desired::{DesiredApi, Mark},
     fidelity::losses,
-    policy::Policy,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,7 +22,7 @@ use super::{
     client::{Client, DeploymentEntry, Export, Listed, Request, Snapshot},
     form::Form,
     locate, observe, policies,
-    translate::{API, ENVIRONMENT, FINGERPRINT, FORM, NAME, Wanted},
+    translate::{self, API, ENVIRONMENT, FINGERPRINT, FORM, NAME, Wanted},
 };
 
 /// How often a reader that may lag behind is asked.
@@ -31,8 +30,12 @@ const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Makes the account serve what is desired.
 pub(super) async fn deploy(client: &Client<'_>, request: &DeployRequest) -> Result<Deployed> {
+    if let Some(refusal) = translate::refusal(&request.desired) {
+        return Err(refusal);
+    }
     refuse_unenforceable(&request.desired)?;
-    let names: Vec<_> = secret_names(&request.desired);
+    let names = request.desired.content.secret_names();
+    let names: Vec<_> = names.into_iter().cloned().collect();
     let values = match names.is_empty() {
         true => Default::default(),
         false => client.context.secrets.resolve(&names).await?,
@@ -64,15 +67,6 @@ fn refuse_unenforceable(desired: &DesiredApi) -> Result<()> {
             lost.join(", ")
         ),
     ))
-}
-
-fn secret_names(desired: &DesiredApi) -> Vec<gatehouse_schemas::identity::ResourceName> {
-    let of_operations = desired.content.operations.iter().flat_map(|it| &it.policies);
-    let all = desired.content.policies.iter().chain(of_operations);
-    let mut names: Vec<_> = all.flat_map(Policy::secret_names).cloned().collect();
-    names.sort();
-    names.dedup();
-    names
 }
 
 struct Work<'a> {

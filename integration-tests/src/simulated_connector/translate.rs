@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_connector_sdk::{connector::Translation, fidelity};
+use gatehouse_connector_sdk::{
+    connector::Translation,
+    error::{Error, ErrorKind},
+    fidelity,
+};
 use gatehouse_schemas::{
     api::Upstream,
     canonical::Fingerprint,
@@ -29,6 +33,31 @@ pub(super) fn translate(desired: &DesiredApi) -> Translation {
         vendor_form: json!(form(&desired.content, &desired.secrets)),
         fidelity: fidelity::report(desired, &policies::support()),
     }
+}
+
+/// Why the vendor can serve a desired API in no way, if it has no words for something.
+pub(super) fn refusal(desired: &DesiredApi) -> Option<Error> {
+    let content = &desired.content;
+    let of_upstreams = content.upstreams.iter().flat_map(|(name, upstream)| {
+        let extras = upstream.extras().into_iter();
+        extras.map(move |field| format!("`{field}` of upstream `{name}`"))
+    });
+    let of_operations = content.operations.iter().filter_map(|operation| {
+        let it = &operation.r#match;
+        let lacking = operation.beyond_one_upstream()?;
+        Some(format!("{lacking} (`{} {}`)", it.method, it.path))
+    });
+    let lacking: Vec<String> = of_upstreams.chain(of_operations).collect();
+    (!lacking.is_empty()).then(|| {
+        Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "`{}` cannot be deployed here: the vendor does not know {}; deploy it to another gateway, or change the API",
+                desired.mark.api_name,
+                lacking.join(", ")
+            ),
+        )
+    })
 }
 
 /// A content in the vendor's words, in the normal order, without values of secrets.

@@ -8,12 +8,14 @@
 mod aws;
 mod bad_input;
 mod catalog;
+mod configuration_sync;
 mod conformance;
 mod crash_matrix;
 mod crashes;
 mod dev;
 mod discovery;
 mod docs;
+mod explaining;
 mod kong;
 mod main_job;
 mod page;

@@ -137,9 +137,10 @@ fn any_method(matched: &OperationMatch) -> OperationMatch {
 fn place(operation: &Operation) -> String {
     let matched = &operation.r#match;
     let conditions = matched.headers.iter().chain(&matched.query);
-    let conditions: String = conditions
-        .map(|(name, value)| format!(" {name}={value}"))
-        .collect();
+    let conditions = conditions.map(|(name, value)| format!(" {name}={value}"));
+    let expressions = matched.header_regex.iter().chain(&matched.query_regex);
+    let expressions = expressions.map(|(name, regex)| format!(" {name}~{regex}"));
+    let conditions: String = conditions.chain(expressions).collect();
     let regex = matched.path_regex.iter();
     let regex: String = regex.map(|regex| format!(" matching {regex}")).collect();
     format!("{} {}{regex}{conditions}", matched.method, matched.path)

@@ -114,6 +114,8 @@ fn hash(operation: &Operation) -> u64 {
         &matched.headers,
         &matched.query,
         &matched.path_regex,
+        &matched.header_regex,
+        &matched.query_regex,
     )
         .hash(&mut hasher);
     hasher.finish()

@@ -102,14 +102,18 @@ fn oauth2(policy: &OAuth2Policy) -> OAuth2Policy {
     }
 }
 
-/// A certificate is the same however its text is broken into lines.
-fn mtls(policy: &MtlsPolicy) -> MtlsPolicy {
+/// A set of certificates in PEM. One is the same however its text is broken into lines.
+pub(crate) fn certificates(texts: &[String]) -> Vec<String> {
     let lines = |text: &String| {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.collect::<Vec<_>>().join("\n")
     };
+    set(&texts.iter().map(lines).collect::<Vec<_>>())
+}
+
+fn mtls(policy: &MtlsPolicy) -> MtlsPolicy {
     MtlsPolicy {
-        authorities: set(&policy.authorities.iter().map(lines).collect::<Vec<_>>()),
+        authorities: certificates(&policy.authorities),
         allowed_names: set(&policy.allowed_names),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cel::{
     IdedExpr, Program,
-    common::ast::{EntryExpr, Expr},
+    common::ast::{EntryExpr, Expr, LiteralValue},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,11 +14,15 @@ use utoipa::ToSchema;
 ///
 /// | Name | What it is |
 /// |---|---|
-/// | `request.method`, `request.host`, `request.path` | as the caller sent them, the path without its query |
-/// | `request.headers`, `request.query` | the first value by name, names of headers in lower case |
+/// | `request.method`, `request.host` | as the caller sent them |
+/// | `request.path` | the path that the request is judged by, without its query: `.`, `..` and doubled slashes resolved, escapes undone where they mean nothing else |
+/// | `request.headers`, `request.query` | values by name, names of headers in lower case |
 /// | `source.address` | the caller's address |
 /// | `consumer` | who calls, as the policies before it found out; empty if they did not |
 /// | `claims` | the claims of the token that `auth.jwt` verified; empty without one |
+///
+/// Where an expression names a header or a query parameter of which a request has several different values, or a header that
+/// is not text, the request is answered 403 as well: nobody knows which of them the upstream goes by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConditionsPolicy {
@@ -107,6 +111,20 @@ fn bound(expression: &IdedExpr) -> BTreeSet<&str> {
     names
 }
 
+/// The fields and texts that an expression names, among them the headers and query parameters that it is about.
+pub fn mentioned(program: &Program) -> BTreeSet<String> {
+    let (mut names, mut open) = (BTreeSet::new(), vec![program.expression()]);
+    while let Some(expression) = open.pop() {
+        match &expression.expr {
+            Expr::Select(select) => drop(names.insert(select.field.clone())),
+            Expr::Literal(LiteralValue::String(text)) => drop(names.insert(text.inner().to_owned())),
+            _ => {}
+        }
+        open.extend(parts(&expression.expr));
+    }
+    names
+}
+
 /// What an expression is made of.
 fn parts(expression: &Expr) -> Vec<&IdedExpr> {
     match expression {
@@ -167,6 +185,18 @@ mod tests {
         ] {
             assert_eq!(told(text), "well", "{text}");
         }
+    }
+
+    #[test]
+    fn the_headers_and_parameters_that_an_expression_is_about_are_known() {
+        let program =
+            condition("request.headers['x-tenant'] == 'north' || ['a'].exists(it, request.query.page == it)")
+                .expect("it is well");
+        let mentioned = mentioned(&program);
+        for name in ["x-tenant", "north", "a", "page"] {
+            assert!(mentioned.contains(name), "{name}: {mentioned:?}");
+        }
+        assert!(!mentioned.contains("x-other"));
     }
 
     #[test]

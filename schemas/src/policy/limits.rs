@@ -133,6 +133,11 @@ pub struct RetryPolicy {
     #[serde(default = "default_backoff_ms")]
     #[schema(maximum = 60_000)]
     pub backoff_ms: u32,
+    /// How long each attempt may take to the response's head, connecting included, in milliseconds. All attempts and
+    /// the pauses between them then take no longer than the request may take. Default: each attempt has that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    pub per_try_timeout_ms: Option<u32>,
 }
 
 fn default_conditions() -> Vec<RetryCondition> {

@@ -1,4 +1,4 @@
-//! The secrets that policies refer to.
+//! The secrets that policies and upstreams refer to.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 use super::Policy;
 use crate::identity::{ResourceName, ResourceVersion};
 
-/// A place in a policy's parameters that names a secret.
+/// A place in a policy's parameters, or in an upstream, that names a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretReference<'a> {
-    /// A JSON Pointer into the parameters (`with`).
+    /// A JSON Pointer into the parameters (`with`), or into the upstream.
     pub pointer: String,
     /// The secret.
     pub name: &'a ResourceName,

@@ -6,12 +6,13 @@ use super::{DefinitionSummary, Operation, RevisionContent};
 use crate::{
     api::{
         ApiSpec, DefinitionSource, DocumentSource, HashKey, LoadBalancing, OperationMatch, OperationSpec,
-        Traffic, Upstream, UpstreamEndpoint, UpstreamProtocol,
+        Traffic, Upstream, UpstreamEndpoint, UpstreamProtocol, UpstreamTls,
     },
     canonical::Fingerprint,
     identity::ResourceName,
     issue::Issue,
     openapi::Definition,
+    policy::certificates,
     route::normalise,
     validate,
 };
@@ -93,7 +94,21 @@ fn upstream(upstream: &Upstream) -> Upstream {
             .filter(|protocol| *protocol != UpstreamProtocol::Http1),
         endpoints: endpoints(&upstream.endpoints),
         load_balancing: upstream.load_balancing.clone().map(load_balancing),
+        tls: upstream
+            .tls
+            .as_ref()
+            .map(tls)
+            .filter(|tls| *tls != UpstreamTls::default()),
         ..upstream.clone()
+    }
+}
+
+/// Host names are the same in any case, and a certificate is the same however its text is broken into lines.
+fn tls(written: &UpstreamTls) -> UpstreamTls {
+    UpstreamTls {
+        authorities: certificates(&written.authorities),
+        server_name: written.server_name.as_deref().map(str::to_ascii_lowercase),
+        ..written.clone()
     }
 }
 
@@ -140,13 +155,16 @@ fn written(spec: &OperationSpec) -> Operation {
 
 /// Header names are the same in any case.
 fn matching(matched: &OperationMatch) -> OperationMatch {
-    let headers = matched.headers.iter();
     OperationMatch {
-        headers: headers
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-            .collect(),
+        headers: lower_names(&matched.headers),
+        header_regex: lower_names(&matched.header_regex),
         ..matched.clone()
     }
+}
+
+fn lower_names(headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let lower = |(name, value): (&String, &String)| (name.to_ascii_lowercase(), value.clone());
+    headers.iter().map(lower).collect()
 }
 
 /// The definition's operations, with what the spec says of some of them.
@@ -173,8 +191,7 @@ fn general_first(entries: &[OperationSpec]) -> Vec<(usize, &OperationSpec)> {
     let mut ordered: Vec<(usize, &OperationSpec)> = entries.iter().enumerate().collect();
     ordered.sort_by_key(|(_, entry)| {
         let matched = &entry.r#match;
-        let special = !matched.headers.is_empty() || !matched.query.is_empty();
-        (special, matched.method != "*")
+        (matched.has_conditions(), matched.method != "*")
     });
     ordered
 }
@@ -216,7 +233,9 @@ impl Operations {
     fn specialise(&mut self, wanted: &OperationMatch, entry: &Operation) -> Result<(), String> {
         let general = OperationMatch {
             headers: BTreeMap::new(),
+            header_regex: BTreeMap::new(),
             query: BTreeMap::new(),
+            query_regex: BTreeMap::new(),
             ..wanted.clone()
         };
         let Some(base) = self.found.get(&general).filter(|_| general != *wanted) else {
@@ -267,7 +286,9 @@ fn names(wanted: &OperationMatch, operation: &OperationMatch) -> bool {
     method
         && wanted.path == operation.path
         && wanted.headers == operation.headers
+        && wanted.header_regex == operation.header_regex
         && wanted.query == operation.query
+        && wanted.query_regex == operation.query_regex
 }
 
 /// The definition's own parameter names stay, so policies must use them.

@@ -183,6 +183,35 @@ fn what_is_not_said_of_an_upstream_is_not_in_its_revision() {
 }
 
 #[test]
+fn the_identity_of_an_upstream_has_one_spelling_and_names_its_secrets() {
+    let of = |tls| {
+        let main = json!({"url": "https://host", "tls": tls});
+        let spec = spec(json!({"basePath": "/shop", "upstreams": {"main": main}}));
+        build(&orders(), &spec, None).expect("content")
+    };
+    let pem = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----");
+    let authorities = json!([pem("BBBB"), pem("AAAA") + "\n", pem("AAAA\r")]);
+    let tls = |authorities, server_name| {
+        json!({
+            "authorities": authorities, "serverName": server_name,
+            "clientCertificate": {"secretRef": "our-name"}, "clientKey": {"secretRef": "our-key"},
+        })
+    };
+    let written = of(tls(authorities, "Orders.Internal"));
+    assert_eq!(
+        written,
+        of(tls(json!([pem("AAAA"), pem("BBBB")]), "orders.internal"))
+    );
+    let names: Vec<&str> = written
+        .secret_names()
+        .into_iter()
+        .map(|name| name.as_str())
+        .collect();
+    assert_eq!(names, ["our-key", "our-name"]);
+    assert_eq!(of(json!({})), of(json!(null)), "nothing is said");
+}
+
+#[test]
 fn the_spec_of_a_content_gives_the_content_again() {
     let limit = json!([{"type": "request.size", "with": {"maxBytes": 1}}]);
     let content = from_definition(json!([

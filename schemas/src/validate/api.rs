@@ -76,11 +76,22 @@ fn matching(matched: &OperationMatch, at: &str, issues: &mut Vec<Issue>) {
         note(issues, place.clone(), headers::name(header));
         note(issues, place, headers::value(text));
     }
-    if matched.query.contains_key("") {
-        issues.push(Issue::new(
-            format!("{at}/query"),
-            "a query parameter needs a name",
-        ));
+    for (header, text) in &matched.header_regex {
+        let place = pointer::join(&format!("{at}/headerRegex"), header);
+        note(issues, place.clone(), headers::name(header));
+        note(issues, place, path::regex(text));
+    }
+    for (name, text) in &matched.query_regex {
+        let place = pointer::join(&format!("{at}/queryRegex"), name);
+        note(issues, place, path::regex(text));
+    }
+    for (field, parameters) in [("query", &matched.query), ("queryRegex", &matched.query_regex)] {
+        if parameters.contains_key("") {
+            issues.push(Issue::new(
+                format!("{at}/{field}"),
+                "a query parameter needs a name",
+            ));
+        }
     }
 }
 
@@ -110,12 +121,16 @@ fn upstreams_exist(operation: &OperationSpec, spec: &ApiSpec, at: &str, issues: 
 
 /// A match without what makes no difference: parameter names, the case of header names.
 fn same(matched: &OperationMatch) -> OperationMatch {
-    let headers = matched.headers.iter();
+    let lower = |headers: &BTreeMap<String, String>| {
+        let headers = headers.iter();
+        headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+            .collect()
+    };
     OperationMatch {
         path: normalise(&matched.path),
-        headers: headers
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-            .collect(),
+        headers: lower(&matched.headers),
+        header_regex: lower(&matched.header_regex),
         ..matched.clone()
     }
 }

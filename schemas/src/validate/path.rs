@@ -46,14 +46,14 @@ pub(crate) fn template(text: &str) -> Result<(), String> {
 /// The longest regular expression, in bytes.
 const REGEX_BYTES_MAX: usize = 1024;
 
-/// Checks a regular expression for whole paths. Its engine takes linear time, whatever it is given.
+/// Checks a regular expression for whole paths, or whole values. Its engine takes linear time, whatever it is given.
 pub(crate) fn regex(text: &str) -> Result<(), String> {
     if text.len() > REGEX_BYTES_MAX {
         return Err(format!(
             "a regular expression has at most {REGEX_BYTES_MAX} bytes"
         ));
     }
-    crate::route::path_regex(text).map(drop)
+    crate::route::whole_regex(text).map(drop)
 }
 
 fn parameter<'a>(name: &'a str, names: &mut Vec<&'a str>) -> Result<(), String> {

@@ -14,6 +14,7 @@ use crate::{
     resource::{PolicySpec, PolicyTarget},
 };
 
+pub(super) use self::credentials::certificate;
 pub(crate) use self::messages::unknown_placeholder;
 
 /// Everything that is wrong with a reusable set of policies.

@@ -1,11 +1,15 @@
 //! The rules of upstreams.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
-use super::{headers, note, url};
+use super::{headers, note, policy, url};
 use crate::{
     api::{
         ActiveCheck, BalancingAlgorithm, HashKey, LoadBalancing, OutlierEjection, Upstream, UpstreamProtocol,
+        UpstreamTls,
     },
     issue::Issue,
     pointer,
@@ -51,6 +55,9 @@ fn upstream(upstream: &Upstream, at: &str, issues: &mut Vec<Issue>) {
         time("idleTimeoutMs", idle, IDLE_TIMEOUT_MS_MAX);
     }
     endpoints(upstream, at, issues);
+    if let Some(tls) = &upstream.tls {
+        identity(tls, upstream, &format!("{at}/tls"), issues);
+    }
     if let Some(balancing) = &upstream.load_balancing {
         load_balancing(balancing, &format!("{at}/loadBalancing"), issues);
     }
@@ -67,6 +74,48 @@ fn upstream(upstream: &Upstream, at: &str, issues: &mut Vec<Issue>) {
         ejection(outlier, &format!("{at}/outlier"), issues);
     }
     limits(upstream, at, issues);
+}
+
+/// TLS needs something to hold for, and a certificate its key.
+fn identity(tls: &UpstreamTls, upstream: &Upstream, at: &str, issues: &mut Vec<Issue>) {
+    let plain = url::http_url(&upstream.url).is_ok_and(|url| url.scheme_str() != Some("https"));
+    if plain {
+        issues.push(Issue::new(
+            at,
+            "means nothing for a URL that begins with `http`; write `https`, or leave it out",
+        ));
+    }
+    for (index, text) in tls.authorities.iter().enumerate() {
+        note(
+            issues,
+            format!("{at}/authorities/{index}"),
+            policy::certificate(text),
+        );
+    }
+    let lacking = match (&tls.client_certificate, &tls.client_key) {
+        (Some(_), None) => Some(("clientCertificate", "`clientKey`")),
+        (None, Some(_)) => Some(("clientKey", "`clientCertificate`")),
+        _ => None,
+    };
+    if let Some((field, other)) = lacking {
+        issues.push(Issue::new(
+            format!("{at}/{field}"),
+            format!("a certificate and its key come together; add {other}, or leave this out"),
+        ));
+    }
+    if let Some(name) = &tls.server_name {
+        note(issues, format!("{at}/serverName"), server_name(name));
+    }
+}
+
+fn server_name(name: &str) -> Result<(), String> {
+    if name.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    match name.starts_with("*.") {
+        true => Err("expected one name, without `*`".to_owned()),
+        false => url::hostname(name).map(drop),
+    }
 }
 
 /// Each place is written once, with the scheme of all and no path of its own.

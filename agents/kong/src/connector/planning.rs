@@ -72,10 +72,7 @@ impl Deploying<'_> {
 
 /// Secrets come first: without its keys, nothing of the API is written.
 async fn resolved(context: &Context, desired: &DesiredApi) -> Result<Secrets> {
-    let names = desired.content.all_policies().flat_map(Policy::secret_names);
-    let mut names: Vec<_> = names.cloned().collect();
-    names.sort();
-    names.dedup();
+    let names: Vec<_> = desired.content.secret_names().into_iter().cloned().collect();
     Ok(match names.is_empty() {
         true => Secrets::default(),
         false => Secrets::new(context.secrets.resolve(&names).await?),

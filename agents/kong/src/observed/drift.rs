@@ -203,7 +203,7 @@ fn versions(record: &Record, content: &RevisionContent, holding: &Holding) -> Ve
     let are_intact = callers
         .flat_map(|collection| record.form.of(collection))
         .all(is_intact);
-    let names: BTreeSet<_> = content.all_policies().flat_map(Policy::secret_names).collect();
+    let names = content.secret_names();
     let version = |name: &ResourceName| {
         let known = record
             .secrets

@@ -211,6 +211,7 @@ fn retry(retries: u64) -> Option<Policy> {
             .map(str::to_owned)
             .to_vec(),
         backoff_ms: 0,
+        per_try_timeout_ms: None,
     };
     Some(Policy::Retry(policy).canonical())
 }

@@ -5,11 +5,14 @@ use std::{
     path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
+    time::timeout,
 };
 
 use super::AgentPlace;
@@ -18,6 +21,8 @@ use super::AgentPlace;
 const LOG_MAX: usize = 4 << 20;
 /// So many lines of it are told when something went wrong.
 const TAIL: usize = 8;
+/// How long after its end it is waited for what an agent said last.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How an agent is started.
 #[derive(Debug, Clone)]
@@ -68,13 +73,16 @@ impl AgentCommand {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        if let Some(output) = child.stdout.take() {
-            tokio::spawn(log.clone().keep(output));
-        }
-        if let Some(errors) = child.stderr.take() {
-            tokio::spawn(log.clone().keep(errors));
-        }
-        Ok(AgentProcess { child })
+        let output = child.stdout.take();
+        let errors = child.stderr.take();
+        let listening = [
+            output.map(|output| tokio::spawn(log.clone().keep(output))),
+            errors.map(|errors| tokio::spawn(log.clone().keep(errors))),
+        ];
+        Ok(AgentProcess {
+            child,
+            listening: listening.into_iter().flatten().collect(),
+        })
     }
 }
 
@@ -82,6 +90,8 @@ impl AgentCommand {
 #[derive(Debug)]
 pub(super) struct AgentProcess {
     child: Child,
+    /// Keep what it says, until it has said all.
+    listening: Vec<JoinHandle<()>>,
 }
 
 impl AgentProcess {
@@ -91,8 +101,20 @@ impl AgentProcess {
         let _ = self.child.kill().await;
     }
 
+    /// How it ended, once it has and all it said is kept.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        let status = self.child.wait().await?;
+        // A program that it started may go on holding its output; that one's words are not waited for.
+        let _ = timeout(LAST_WORDS, self.all_said()).await;
+        Ok(status)
+    }
+
+    async fn all_said(&mut self) {
+        while let Some(listening) = self.listening.last_mut() {
+            // Whatever kept it from listening to the end, there is no more to hear.
+            let _ = listening.await;
+            self.listening.pop();
+        }
     }
 
     pub(super) fn has_ended(&mut self) -> bool {
@@ -161,5 +183,36 @@ mod tests {
             command(&["-c{controlPlane}", "-t", "{joinToken}"]).filled_in(&place),
             ["-chttp://127.0.0.1:1", "-t", "join"]
         );
+    }
+
+    #[tokio::test]
+    async fn what_an_agent_said_last_is_kept_when_its_end_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = AgentPlace {
+            control_plane: "http://127.0.0.1:1".to_owned(),
+            join_token: "join".to_owned(),
+            state_dir: folder.path().to_owned(),
+        };
+        let command = AgentCommand {
+            program: "sh".into(),
+            arguments: vec![
+                "-c".to_owned(),
+                "echo out; echo no settings here >&2; exit 7".to_owned(),
+                "{stateDir}".to_owned(),
+            ],
+            environment: Vec::new(),
+            folder: folder.path().to_owned(),
+        };
+        for _ in 0..100 {
+            let log = Log::default();
+            let mut process = command.start(&place, &log).expect("it starts");
+            let status = process.ended().await.expect("it ends");
+            assert_eq!(status.code(), Some(7));
+            let text = log.text();
+            assert!(
+                text.contains("out\n") && text.contains("no settings here\n"),
+                "{text:?}"
+            );
+        }
     }
 }

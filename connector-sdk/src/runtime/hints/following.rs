@@ -39,8 +39,16 @@ pub(in crate::runtime) struct Following {
 struct Later {
     /// When to look at everything, and not before.
     wide_from: Option<Instant>,
+    /// Whether everything is to be looked at then.
+    owes_wide: bool,
     /// When to ask for a discovery.
     wish_at: Option<Instant>,
+}
+
+impl Later {
+    fn wide_at(&self) -> Option<Instant> {
+        self.wide_from.filter(|_| self.owes_wide)
+    }
 }
 
 impl Following {
@@ -53,6 +61,10 @@ impl Following {
                     tokio::time::sleep(self.pace.gather).await;
                     self.round(lease, heard, &mut later).await;
                 }
+                () = at(later.wide_at()) => {
+                    later.owes_wide = false;
+                    heard.add([Hint::Something]);
+                }
                 () = at(later.wish_at) => later.wish_at = self.wish(lease).await,
             }
         }
@@ -60,7 +72,7 @@ impl Following {
 
     /// One look at all that was heard of.
     async fn round(&self, lease: &Lease, heard: &Heard, later: &mut Later) {
-        let about = self.due(heard.take(), heard, later);
+        let about = self.due(heard.take(), later);
         if about.is_empty() || !self.connection.has_tasks() {
             return;
         }
@@ -79,14 +91,14 @@ impl Following {
     }
 
     /// What of it is to be followed now. A look at everything waits for its time.
-    fn due(&self, mut about: About, heard: &Heard, later: &mut Later) -> About {
+    fn due(&self, mut about: About, later: &mut Later) -> About {
         if !about.anything {
             return about;
         }
         let now = Instant::now();
         if later.wide_from.is_some_and(|from| now < from) {
             about.anything = false;
-            heard.add([Hint::Something]);
+            later.owes_wide = true;
         } else {
             later.wide_from = Some(now + self.pace.wide);
         }

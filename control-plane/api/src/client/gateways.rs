@@ -72,19 +72,34 @@ impl Client {
             .await
     }
 
-    /// The policies in force for an API or one operation of it (method and path below the base path, as a pattern or
-    /// as a request has it), in an environment or everywhere.
+    /// The policies in force for an API or one operation of it, in an environment or everywhere.
     pub async fn effective_policies(
         &self,
         api: &ResourceName,
         environment: Option<&ResourceName>,
-        operation: Option<(&str, &str)>,
+        operation: Option<OperationChoice<'_>>,
     ) -> Result<PolicyExplanation, ClientError> {
-        let (method, path) = operation.unzip();
         let call = Call::new(Method::GET, ["apis", api.as_str(), "effective-policies"])
-            .query_if("environment", environment.map(ResourceName::as_str))
-            .query_if("method", method)
-            .query_if("path", path);
+            .query_if("environment", environment.map(ResourceName::as_str));
+        let call = match operation {
+            None => call,
+            Some(OperationChoice::At(place)) => call.query("operation", place.to_string()),
+            Some(OperationChoice::Named { method, path }) => call.query("method", method).query("path", path),
+        };
         self.send(call).await
     }
+}
+
+/// Which operation of an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationChoice<'a> {
+    /// The one at this place in the revision, counted from 0.
+    At(usize),
+    /// By method and path below the base path, as a pattern or as a request has it.
+    Named {
+        /// The method.
+        method: &'a str,
+        /// The path.
+        path: &'a str,
+    },
 }

@@ -5,7 +5,7 @@ mod route;
 use clap::{Args, Subcommand};
 use gatehouse_control_plane_api::{
     admin::{ExplainedPolicy, PolicyExplanation},
-    client::Client,
+    client::{Client, OperationChoice},
 };
 use gatehouse_schemas::{identity::ResourceName, policy::Policy};
 use reqwest::Url;
@@ -92,7 +92,7 @@ async fn policy(options: &ExplainPolicyArguments, client: &Client, screen: Scree
         .effective_policies(
             &options.api,
             options.environment.as_ref(),
-            operation.map(|operation| (operation.method.as_str(), operation.path.as_str())),
+            operation.map(|Operation { method, path }| OperationChoice::Named { method, path }),
         )
         .await?;
     let names: Vec<String> = explanation

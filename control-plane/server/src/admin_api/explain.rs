@@ -34,6 +34,10 @@ pub(crate) struct ExplanationQuery {
     /// the API is not deployed, of the newest revision.
     #[param(value_type = Option<String>)]
     environment: Option<ResourceName>,
+    /// The operation by its place in the revision, counted from 0; in place of `method` and `path`, which several
+    /// operations may share.
+    #[param(minimum = 0)]
+    operation: Option<usize>,
     /// The method of the operation; together with `path`.
     #[param(example = "GET")]
     method: Option<String>,
@@ -55,7 +59,7 @@ pub(crate) async fn read(
     Path(name): Path<ResourceName>,
     Query(query): Query<ExplanationQuery>,
 ) -> Answer<Json<PolicyExplanation>> {
-    let wanted = Wanted::of(query.method, query.path)?;
+    let wanted = Wanted::of(query.operation, query.method, query.path)?;
     let api = state.store.resource(Kind::Api, &name).await?;
     let api = api.ok_or_else(|| Failure::not_found("api", &name))?;
     let place = match &query.environment {

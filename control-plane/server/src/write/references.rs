@@ -131,6 +131,19 @@ fn references(document: &Prepared) -> Vec<Reference> {
 
 fn of_api(api: &ApiSpec) -> Vec<Reference> {
     let mut references = of_policies("/spec/policies", &api.policies);
+    for (name, upstream) in &api.upstreams {
+        let place = gatehouse_schemas::pointer::join("/spec/upstreams", name);
+        references.extend(
+            upstream
+                .secret_references()
+                .into_iter()
+                .map(|reference| Reference {
+                    pointer: place.clone() + &reference.pointer,
+                    kind: Kind::Secret,
+                    name: reference.name.clone(),
+                }),
+        );
+    }
     for (index, operation) in api.operations.iter().enumerate() {
         references.extend(of_policies(
             &format!("/spec/operations/{index}/policies"),

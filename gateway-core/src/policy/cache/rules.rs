@@ -96,7 +96,7 @@ fn split(text: &str) -> Vec<&str> {
 }
 
 /// For how long an answer may be given, counted from when it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Lifetime {
     /// How old it was when it came.
     pub(crate) age: Duration,
@@ -115,6 +115,13 @@ pub(crate) enum Use {
 }
 
 impl Lifetime {
+    /// That of an answer which is older by so much; none if it is of no use any more.
+    pub(crate) fn aged(mut self, time: Duration) -> Option<Self> {
+        self.age += time;
+        let usable = self.fresh + self.while_revalidate.max(self.if_error);
+        (usable > self.age).then_some(self)
+    }
+
     /// How an answer that was kept for so long may be used.
     pub(crate) fn after(&self, kept: Duration) -> Use {
         let age = self.age + kept;
@@ -165,8 +172,7 @@ pub(crate) fn lifetime(
         while_revalidate: stale(directives.while_revalidate),
         if_error: stale(directives.if_error),
     };
-    let usable = lifetime.fresh + lifetime.while_revalidate.max(lifetime.if_error);
-    (usable > lifetime.age).then_some(lifetime)
+    lifetime.aged(Duration::ZERO)
 }
 
 /// A stream of events has no end, and nobody is to wait for it.

@@ -21,8 +21,11 @@ use crate::policy::api_key::{Hash, sha256};
 /// What an answer is kept under.
 pub(crate) type Key = Hash;
 
-/// How many purges can be told apart. Two with the same place only purge more than they were asked to.
+/// How many purges of APIs, and of tags, can be told apart. Two with the same place only purge more than they were asked to.
 const PLACES: usize = 16 * 1024;
+
+/// How many purges of targets can be told apart: every successful write is one.
+const TARGET_PLACES: usize = 64 * 1024;
 
 /// The share of the store that one answer may have, and the most bytes of a body, whatever the share.
 const ENTRY_SHARE: u64 = 64;
@@ -37,9 +40,10 @@ pub(crate) struct Store {
     max_body: u64,
     /// Rises with every purge.
     purges: AtomicU64,
-    /// When what is named by the text that belongs to the place was last purged.
+    /// When what is named by the text that belongs to the place was last purged. Each kind of name has places of its own,
+    /// so that writes to one API leave the others alone.
     purged: Box<[AtomicU64]>,
-    flights: Mutex<HashMap<Key, watch::Receiver<()>>>,
+    flights: Mutex<HashMap<Key, Flight>>,
 }
 
 impl fmt::Debug for Store {
@@ -106,6 +110,13 @@ impl Names {
     }
 }
 
+/// A question to the upstream that others wait for.
+#[derive(Debug)]
+struct Flight {
+    ended: watch::Receiver<()>,
+    since: Instant,
+}
+
 /// What can be purged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Name<'a> {
@@ -119,13 +130,13 @@ pub(crate) enum Name<'a> {
 
 impl Name<'_> {
     fn place(&self) -> u32 {
-        let (kind, api, rest) = match self {
-            Self::Api(api) => ("a", *api, ""),
-            Self::Tag(api, tag) => ("t", *api, *tag),
-            Self::Target(api, target) => ("u", *api, *target),
+        let (first, places, api, rest) = match self {
+            Self::Api(api) => (0, PLACES, *api, ""),
+            Self::Tag(api, tag) => (PLACES, PLACES, *api, *tag),
+            Self::Target(api, target) => (2 * PLACES, TARGET_PLACES, *api, *target),
         };
-        let [a, b, c, d, ..] = sha256(format!("{kind}{}:{api}{rest}", api.len()).as_bytes());
-        u32::from_le_bytes([a, b, c, d]) % PLACES as u32
+        let [a, b, c, d, ..] = sha256(format!("{}:{api}{rest}", api.len()).as_bytes());
+        first as u32 + u32::from_le_bytes([a, b, c, d]) % places as u32
     }
 }
 
@@ -148,7 +159,7 @@ pub(crate) enum Found {
     Nothing,
     /// Nothing, and the last answer could not be kept.
     Passing,
-    Answer(Key, Arc<Entry>),
+    Answer(Arc<Entry>),
 }
 
 /// Whether to ask the upstream, or to wait for somebody who does.
@@ -162,13 +173,17 @@ pub(crate) enum Turn {
 pub(crate) struct Leader {
     store: Arc<Store>,
     key: Key,
-    _ended: watch::Sender<()>,
+    ended: watch::Sender<()>,
 }
 
 impl Drop for Leader {
     fn drop(&mut self) {
         let mut flights = self.store.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        flights.remove(&self.key);
+        // Somebody else may have taken over.
+        let own = |flight: &Flight| flight.ended.same_channel(&self.ended.subscribe());
+        if flights.get(&self.key).is_some_and(own) {
+            flights.remove(&self.key);
+        }
     }
 }
 
@@ -179,7 +194,9 @@ impl Store {
             kept: Cache::with_weighter(1_024, max_bytes, ByBytes),
             max_body: (max_bytes / ENTRY_SHARE).min(MAX_BODY),
             purges: AtomicU64::new(0),
-            purged: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
+            purged: (0..2 * PLACES + TARGET_PLACES)
+                .map(|_| AtomicU64::new(0))
+                .collect(),
             flights: Mutex::default(),
         })
     }
@@ -214,26 +231,31 @@ impl Store {
         names.places.iter().any(|place| purged(place) > names.asked)
     }
 
-    /// What is kept for a request. `variant` makes the key of those answers that differ by request headers.
-    pub(crate) fn find(&self, key: &Key, variant: impl FnOnce(&[HeaderName]) -> Key, now: Instant) -> Found {
-        let (key, entry) = match self.kept.get(key) {
-            None => return Found::Nothing,
-            Some(Kept::Passing(until)) if until > now => return Found::Passing,
-            Some(Kept::Passing(_)) => return Found::Nothing,
-            Some(Kept::Answer(entry)) => (*key, entry),
+    /// What is kept for a request, and the key under which it is or would be. `variant` makes the key of those answers
+    /// that differ by request headers.
+    pub(crate) fn find(
+        &self,
+        key: &Key,
+        variant: impl FnOnce(&[HeaderName]) -> Key,
+        now: Instant,
+    ) -> (Key, Found) {
+        let (key, kept) = match self.kept.get(key) {
             Some(Kept::Varying(names)) => {
                 let key = variant(&names);
-                match self.kept.get(&key) {
-                    Some(Kept::Answer(entry)) => (key, entry),
-                    _ => return Found::Nothing,
-                }
+                (key, self.kept.get(&key))
             }
+            kept => (*key, kept),
         };
-        if self.is_purged(&entry.names) {
-            self.kept.remove(&key);
-            return Found::Nothing;
-        }
-        Found::Answer(key, entry)
+        let found = match kept {
+            Some(Kept::Answer(entry)) if !self.is_purged(&entry.names) => Found::Answer(entry),
+            Some(Kept::Answer(_)) => {
+                self.kept.remove(&key);
+                Found::Nothing
+            }
+            Some(Kept::Passing(until)) if until > now => Found::Passing,
+            _ => Found::Nothing,
+        };
+        (key, found)
     }
 
     /// Keeps an answer, under a key of its own if it differs by request headers.
@@ -255,21 +277,27 @@ impl Store {
 
     /// Remembers that an answer could not be kept, so that nobody waits for the next one.
     pub(crate) fn pass(&self, key: &Key, now: Instant) {
+        if let Some(Kept::Varying(_)) = self.kept.peek(key) {
+            // Other answers are found through it.
+            return;
+        }
         self.kept.insert(*key, Kept::Passing(now + PASS_TIME));
     }
 
-    /// Whose turn it is to ask the upstream.
-    pub(crate) fn turn(self: &Arc<Self>, key: &Key) -> Turn {
+    /// Whose turn it is to ask the upstream. Nobody leads for longer than `longest`: a caller who does not read what it
+    /// asked for holds up no others.
+    pub(crate) fn turn(self: &Arc<Self>, key: &Key, longest: Duration) -> Turn {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ended) = flights.get(key) {
-            return Turn::Wait(ended.clone());
+        if let Some(flight) = flights.get(key).filter(|flight| flight.since.elapsed() < longest) {
+            return Turn::Wait(flight.ended.clone());
         }
-        let (ended, waiting) = watch::channel(());
-        flights.insert(*key, waiting);
+        let (leader, ended) = watch::channel(());
+        let since = Instant::now();
+        flights.insert(*key, Flight { ended, since });
         Turn::Lead(Leader {
             store: Arc::clone(self),
             key: *key,
-            _ended: ended,
+            ended: leader,
         })
     }
 
@@ -310,8 +338,8 @@ mod tests {
     }
 
     fn is_there(store: &Store, key: u8) -> bool {
-        let found = store.find(&[key; 32], |_| [0; 32], Instant::now());
-        matches!(found, Found::Answer(..))
+        let (_, found) = store.find(&[key; 32], |_| [0; 32], Instant::now());
+        matches!(found, Found::Answer(_))
     }
 
     #[test]
@@ -342,8 +370,10 @@ mod tests {
         );
         store.purge(&Name::Api("a"));
         assert_eq!([2, 3, 5].map(|key| is_there(&store, key)), [false, true, true]);
-        store.purge(&Name::Target("b", "x"));
-        assert!(is_there(&store, 3), "a target is no tag");
+        for number in 0..100_000 {
+            store.purge(&Name::Target("b", &number.to_string()));
+        }
+        assert!(is_there(&store, 3), "a target is no tag and no API");
     }
 
     #[test]
@@ -361,16 +391,44 @@ mod tests {
     #[test]
     fn one_asks_and_the_others_wait_until_it_is_gone() {
         let store = Store::new(1024 * 1024);
-        let Turn::Lead(leader) = store.turn(&[1; 32]) else {
+        let turn = |key| store.turn(&[key; 32], Duration::from_secs(60));
+        let Turn::Lead(leader) = turn(1) else {
             panic!("nobody else asks");
         };
-        let Turn::Wait(waiting) = store.turn(&[1; 32]) else {
+        let Turn::Wait(waiting) = turn(1) else {
             panic!("somebody asks already");
         };
-        assert!(matches!(store.turn(&[2; 32]), Turn::Lead(_)));
+        assert!(matches!(turn(2), Turn::Lead(_)));
         assert!(waiting.has_changed().is_ok());
         drop(leader);
         assert!(waiting.has_changed().is_err(), "it is gone");
-        assert!(matches!(store.turn(&[1; 32]), Turn::Lead(_)));
+        assert!(matches!(turn(1), Turn::Lead(_)));
+    }
+
+    #[test]
+    fn who_leads_for_too_long_is_waited_for_no_longer() {
+        let store = Store::new(1024 * 1024);
+        let Turn::Lead(slow) = store.turn(&[1; 32], Duration::from_secs(60)) else {
+            panic!("nobody else asks");
+        };
+        let Turn::Lead(_next) = store.turn(&[1; 32], Duration::ZERO) else {
+            panic!("its time is over");
+        };
+        drop(slow);
+        let turn = store.turn(&[1; 32], Duration::from_secs(60));
+        assert!(matches!(turn, Turn::Wait(_)), "the next one leads");
+    }
+
+    #[test]
+    fn an_answer_that_could_not_be_kept_hides_no_others() {
+        let store = Store::new(1024 * 1024);
+        let names: Arc<[HeaderName]> = Arc::new([http::header::ACCEPT]);
+        store.keep(&[1; 32], Some((names, [2; 32])), entry(&store, 1, &[]));
+        store.pass(&[1; 32], Instant::now());
+        let find = |variant: u8| store.find(&[1; 32], |_| [variant; 32], Instant::now());
+        assert!(matches!(find(2), (key, Found::Answer(_)) if key == [2; 32]));
+        store.pass(&[3; 32], Instant::now());
+        assert!(matches!(find(3), (_, Found::Passing)));
+        assert!(matches!(find(4), (key, Found::Nothing) if key == [4; 32]));
     }
 }

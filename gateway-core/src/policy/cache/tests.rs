@@ -126,11 +126,11 @@ fn policies() -> impl Strategy<Value = CachePolicy> {
 fn find(caching: &Caching, request: &Request) -> Option<usize> {
     let (uri, headers) = (request.uri(), request.headers());
     let key = caching.key(&asked(request, &uri, &headers));
-    match caching
+    let (_, found) = caching
         .store
-        .find(&key, |names| variant(&key, names, &headers), Instant::now())
-    {
-        Found::Answer(_, entry) => std::str::from_utf8(&entry.body).unwrap().parse().ok(),
+        .find(&key, |names| variant(&key, names, &headers), Instant::now());
+    match found {
+        Found::Answer(entry) => std::str::from_utf8(&entry.body).unwrap().parse().ok(),
         Found::Nothing | Found::Passing => None,
     }
 }
@@ -140,6 +140,7 @@ fn asked<'a>(request: &'a Request, target: &'a Uri, headers: &'a HeaderMap) -> A
         scope: request.scope,
         secure: request.secure,
         host: request.host.as_bytes(),
+        path: request.path,
         target,
         headers,
         hidden: &[],
@@ -235,10 +236,70 @@ fn a_write_takes_answers_for_its_target_from_everybody() {
     for (number, request) in all.iter().enumerate() {
         keep(&caching, request, number, &[]);
     }
-    let (uri, headers) = (all[0].uri(), HeaderMap::new());
-    caching.written(&asked(&all[0], &uri, &headers));
+    caching.written(&caching.target(b"a", "/b", None));
     assert_eq!(
         all.each_ref().map(|request| find(&caching, request)),
         [None, None, Some(2)]
     );
+}
+
+#[test]
+fn a_write_takes_all_answers_that_the_policy_takes_for_one() {
+    let policy = serde_json::from_value(json!({"ttlSeconds": 60, "varyQuery": ["x"]})).unwrap();
+    let caching = compiled(&policy);
+    let request = |query| Request {
+        scope: 0,
+        secure: false,
+        host: "a",
+        path: "/b",
+        query,
+        consumer: None,
+        vouched: Vec::new(),
+        headers: Vec::new(),
+    };
+    let (one, two) = (request(vec![("y", "1")]), request(vec![("x", "1"), ("y", "1")]));
+    keep(&caching, &one, 1, &[]);
+    keep(&caching, &two, 2, &[]);
+    caching.written(&caching.target(b"a", "/b", Some("y=2")));
+    assert_eq!(
+        [&one, &two].map(|request| find(&caching, request)),
+        [None, Some(2)]
+    );
+    caching.written(&caching.target(b"a", "/b", Some("y=2&x=1")));
+    assert_eq!(find(&caching, &two), None);
+}
+
+#[test]
+fn what_a_trusted_proxy_says_of_callers_keeps_their_answers_apart() {
+    let policy = serde_json::from_value(json!({"ttlSeconds": 60})).unwrap();
+    let caching = compiled(&policy);
+    let request = |name: &'static str, value: &'static str| Request {
+        scope: 0,
+        secure: false,
+        host: "a",
+        path: "/",
+        query: Vec::new(),
+        consumer: None,
+        vouched: Vec::new(),
+        headers: vec![(name, value)],
+    };
+    let key = |request: &Request, trusted| {
+        let (uri, headers) = (request.uri(), request.headers());
+        let asked = asked(request, &uri, &headers);
+        caching.key(&Asked { trusted, ..asked })
+    };
+    for name in [
+        "x-forwarded-client-cert",
+        "forwarded",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+    ] {
+        let (one, other) = (request(name, "1"), request(name, "2"));
+        assert_ne!(key(&one, true), key(&other, true), "{name}");
+        assert_eq!(
+            key(&one, false),
+            key(&other, false),
+            "{name} does not reach the upstream"
+        );
+    }
 }

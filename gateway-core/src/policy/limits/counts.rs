@@ -6,15 +6,17 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
 
+use super::count_file::unix_seconds;
+
 /// Parts with a lock of their own.
 const PARTS: usize = 16;
 
-/// The most names counted in a part, 200,000 in all. Beyond it the smallest counts are forgotten.
+/// The most names counted in a part, 200,000 in all. Beyond it those of ended periods are forgotten, then the smallest.
 const MAX_PART: usize = 12_500;
 
 /// How much of one period is used.
@@ -60,39 +62,53 @@ pub(crate) struct Counts {
 impl Counts {
     /// Counts a request, as one of so many gateways, if there is something left; says what then is.
     pub(crate) fn take(&self, name: u128, end: i64, limit: u64, gateways: u32) -> Result<u64, ()> {
-        self.change(name, end, |count| {
-            let share = count.share(limit, gateways);
-            if count.own >= share {
-                return Err(());
-            }
-            count.own += 1;
-            Ok(share - count.own)
-        })
+        let mut part = self.part(name);
+        let count = current(&mut part, name, end);
+        let share = count.share(limit, gateways);
+        if count.own >= share {
+            return Err(());
+        }
+        count.own += 1;
+        self.mark_changed();
+        Ok(share - count.own)
     }
 
     /// Takes back what was counted for a request that was refused after all.
     pub(crate) fn give_back(&self, name: u128, end: i64) {
-        self.change(name, end, |count| count.own = count.own.saturating_sub(1));
+        if let Some(count) = self.part(name).get_mut(&name).filter(|count| count.end == end) {
+            count.own = count.own.saturating_sub(1);
+            self.mark_changed();
+        }
     }
 
     /// The count as it is known here.
     pub(crate) fn get(&self, name: u128, end: i64) -> Count {
-        self.change(name, end, |count| *count)
+        let part = self.part(name);
+        // A period that ended says nothing of this one.
+        let known = part.get(&name).filter(|count| count.end == end);
+        known.copied().unwrap_or(Count {
+            end,
+            ..Count::default()
+        })
     }
 
-    /// The shared store answered that it holds this much, of which so much was let through here without asking it.
+    /// The shared store answered that it holds this much, of which so much was let through here without asking it. What
+    /// it says of a period that has ended since is of no use any more.
     pub(crate) fn settle(&self, name: u128, end: i64, held: u64, alone: u64) {
-        self.change(name, end, |count| {
+        let mut part = self.part(name);
+        let count = current(&mut part, name, end);
+        if count.end == end {
             count.shared = count.shared.max(held);
             count.own = count.own.saturating_sub(alone.saturating_sub(count.told));
             count.told = count.told.max(alone);
-        });
+            self.mark_changed();
+        }
     }
 
     /// Puts in counts that were kept.
     pub(crate) fn restore(&self, kept: impl IntoIterator<Item = (u128, Count)>) {
         for (name, count) in kept {
-            self.change(name, count.end, |own| *own = count);
+            *current(&mut self.part(name), name, count.end) = count;
         }
         self.changed.store(false, Relaxed);
     }
@@ -116,27 +132,33 @@ impl Counts {
         self.changed.store(true, Relaxed);
     }
 
-    fn change<R>(&self, name: u128, end: i64, change: impl FnOnce(&mut Count) -> R) -> R {
+    fn part(&self, name: u128) -> MutexGuard<'_, HashMap<u128, Count>> {
         let part = &self.parts[name as usize % PARTS];
-        let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-        if part.len() >= MAX_PART && !part.contains_key(&name) {
-            forget_some(&mut part);
-        }
-        let count = part.entry(name).or_default();
-        // A clock that was set back does not begin an old period anew.
-        if end > count.end {
-            *count = Count {
-                end,
-                ..Count::default()
-            };
-        }
-        self.changed.store(true, Relaxed);
-        change(count)
+        part.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes room: a tenth of the places, those that hold the least.
-fn forget_some(part: &mut HashMap<u128, Count>) {
+/// The count of the period that ends then, or of a later one: a clock that was set back does not begin an old period anew.
+fn current(part: &mut HashMap<u128, Count>, name: u128, end: i64) -> &mut Count {
+    if part.len() >= MAX_PART && !part.contains_key(&name) {
+        forget_some(part, unix_seconds());
+    }
+    let count = part.entry(name).or_default();
+    if end > count.end {
+        *count = Count {
+            end,
+            ..Count::default()
+        };
+    }
+    count
+}
+
+/// Makes room: the places of periods that have ended, else a tenth of all, those that hold the least.
+fn forget_some(part: &mut HashMap<u128, Count>, now: i64) {
+    part.retain(|_, count| count.end > now);
+    if part.len() < MAX_PART {
+        return;
+    }
     let mut uses: Vec<u64> = part.values().map(|count| count.used()).collect();
     let tenth = uses.len() / 10;
     let (_, bound, _) = uses.select_nth_unstable(tenth);
@@ -153,7 +175,8 @@ fn forget_some(part: &mut HashMap<u128, Count>) {
 mod tests {
     use super::*;
 
-    const END: i64 = 1_000;
+    /// In the year 2096.
+    const END: i64 = 4_000_000_000;
 
     fn used_up(counts: &Counts, name: u128, end: i64, limit: u64, gateways: u32) -> u64 {
         let takes = std::iter::repeat_with(|| counts.take(name, end, limit, gateways));
@@ -201,6 +224,32 @@ mod tests {
         counts.take(1, END, 100, 1).expect("there is more");
         let count = counts.get(1, END);
         assert_eq!((count.alone(), count.used()), (4, 12));
+    }
+
+    #[test]
+    fn an_answer_about_a_period_that_has_ended_leaves_the_next_one_alone() {
+        let counts = Counts::default();
+        assert_eq!(used_up(&counts, 1, END, 5, 1), 5);
+        counts.take(1, END + 1_000, 5, 1).expect("a new period");
+        counts.settle(1, END, 100, 5);
+        counts.give_back(1, END);
+        let count = counts.get(1, END + 1_000);
+        assert_eq!((count.alone(), count.used()), (1, 1));
+    }
+
+    #[test]
+    fn periods_that_have_ended_make_room_first() {
+        let counts = Counts::default();
+        used_up(&counts, 0, 1_000, 100, 1);
+        let is_current = |name: &u128| name / PARTS as u128 % 2 == 1;
+        let names = 1..((PARTS * MAX_PART) as u128 + 1_000);
+        for name in names.clone() {
+            let end = if is_current(&name) { END } else { 1_000 };
+            let _ = counts.take(name, end, 100, 1);
+        }
+        let kept = counts.to_keep(0).expect("changed");
+        let current = kept.iter().filter(|(_, count)| count.end == END).count();
+        assert_eq!(current, names.filter(is_current).count());
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -23,7 +20,10 @@ use super::answer::Answer;
 use crate::{
     config::Secret,
     error::chain,
-    policy::api_key::{Hash, sha256},
+    policy::{
+        api_key::{Hash, sha256},
+        complaint::Complaint,
+    },
     upstream::{
         Endpoints,
         fetch::{Connections, FetchError},
@@ -42,9 +42,6 @@ const MAX_ASKING: usize = 256;
 /// What all remembered answers of one server take up at most, in bytes.
 const REMEMBERED_BYTES: u64 = 8 * 1024 * 1024;
 
-/// How often at most failures are logged as warnings, in seconds.
-const WARN_EVERY: u64 = 10;
-
 /// What stays as it is in a form and in the credentials of a client (RFC 6749, appendix B).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -61,9 +58,7 @@ pub(crate) struct Introspection {
     runtime: Handle,
     remembered: Cache<Hash, Arc<Told>, ByBytes>,
     asking: Mutex<HashMap<Hash, watch::Receiver<Outcome>>>,
-    started: Instant,
-    /// When a failure was last logged as a warning, in seconds since the start.
-    warned: AtomicU64,
+    failed: Complaint,
 }
 
 /// What was said, and when it was asked for.
@@ -192,15 +187,7 @@ impl Introspection {
 
     /// A failure is told, but not once per request.
     fn report(&self, error: &str) {
-        let now = self.started.elapsed().as_secs() + WARN_EVERY;
-        let last = self.warned.load(Ordering::Relaxed);
-        let due = now >= last + WARN_EVERY;
-        if due
-            && self
-                .warned
-                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
+        if self.failed.is_due() {
             warn!(
                 introspection.uri = %self.uri, error,
                 "The authorization server at `{}` cannot be asked about tokens, so nobody is let in with one: {error}", self.uri
@@ -315,8 +302,7 @@ impl Introspections {
             runtime: self.runtime.clone(),
             remembered: Cache::with_weighter(4_096, REMEMBERED_BYTES, ByBytes),
             asking: Mutex::default(),
-            started: Instant::now(),
-            warned: AtomicU64::new(0),
+            failed: Complaint::new(),
         })
     }
 }

@@ -36,7 +36,7 @@ fn served(change: impl FnOnce(&mut Served)) -> Served {
         status: Some(StatusCode::OK),
         problem: None,
         grpc_status: None,
-        sent: 0,
+        whole: true,
         broken: false,
         attempts: Vec::new(),
     };

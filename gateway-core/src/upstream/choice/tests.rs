@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -17,7 +17,7 @@ fn upstream(fields: Value) -> Upstream {
         described[field] = value.clone();
     }
     let described = serde_json::from_value(described).expect("an upstream");
-    Upstream::compile(&described, &Endpoints::new(Handle::current())).expect("compiles")
+    Upstream::compile(&described, &BTreeMap::new(), &Endpoints::new(Handle::current())).expect("compiles")
 }
 
 fn at(seconds: u64) -> Duration {
@@ -156,7 +156,7 @@ async fn what_is_known_of_an_endpoint_outlives_a_change_of_configuration() {
             "healthCheck": {"active": {"path": "/", "intervalSeconds": 3_600}},
         });
         let described = serde_json::from_value(described).expect("an upstream");
-        Upstream::compile(&described, &endpoints).expect("compiles")
+        Upstream::compile(&described, &BTreeMap::new(), &endpoints).expect("compiles")
     };
     let before = describe(1_000);
     assert!(fail(&before, 0, at(1), 5));

@@ -313,3 +313,56 @@ proptest! {
         let _ = document(&json!({"kind": "Api", "metadata": {"name": "a"}, "spec": api}));
     }
 }
+
+#[test]
+fn whom_an_upstream_is_to_be_is_said_for_https_and_with_all_that_belongs_together() {
+    check_api(
+        json!({
+            "basePath": "/",
+            "upstreams": {
+                "main": {
+                    "url": "http://a",
+                    "tls": {"authorities": ["no PEM"], "clientKey": {"secretRef": "our-key"}, "serverName": "*.example.com"},
+                },
+                "other": {
+                    "url": "https://a",
+                    "tls": {"clientCertificate": {"secretRef": "our-name"}, "serverName": "a_b:1"},
+                },
+            },
+        }),
+        expect![[r#"
+            /spec/upstreams/main/tls: means nothing for a URL that begins with `http`; write `https`, or leave it out
+            /spec/upstreams/main/tls/authorities/0: expected one certificate in PEM, from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`
+            /spec/upstreams/main/tls/clientKey: a certificate and its key come together; add `clientCertificate`, or leave this out
+            /spec/upstreams/main/tls/serverName: expected one name, without `*`
+            /spec/upstreams/other/tls/clientCertificate: a certificate and its key come together; add `clientKey`, or leave this out
+            /spec/upstreams/other/tls/serverName: `a_b:1` is not a host name: leave the port out"#]],
+    );
+}
+
+#[test]
+fn regular_expressions_of_headers_and_parameters_are_checked_where_they_are_written() {
+    check_api(
+        json!({
+            "basePath": "/",
+            "upstreams": {"main": {"url": "http://a"}},
+            "operations": [
+                {"match": {
+                    "method": "GET", "path": "/a",
+                    "headerRegex": {"a b": "x", "x-version": "2|(3"},
+                    "queryRegex": {"": "x", "page": "[0-9]+)", "long": "x".repeat(1_025), "wide": "(a{1000}){1000}"},
+                }},
+                {"match": {"method": "GET", "path": "/b", "headerRegex": {"X-Version": "2"}}},
+                {"match": {"method": "GET", "path": "/b", "headerRegex": {"x-version": "2"}}},
+            ],
+        }),
+        expect![[r#"
+            /spec/operations/0/match/headerRegex/a b: `a b` is not a header name: use letters, digits and `-`
+            /spec/operations/0/match/headerRegex/x-version: not a regular expression: unclosed group
+            /spec/operations/0/match/queryRegex/long: a regular expression has at most 1024 bytes
+            /spec/operations/0/match/queryRegex/page: not a regular expression: unopened group
+            /spec/operations/0/match/queryRegex/wide: not a regular expression: Compiled regex exceeds size limit of 262144 bytes.
+            /spec/operations/0/match/queryRegex: a query parameter needs a name
+            /spec/operations/2/match: the same operation as `/spec/operations/1`; write it once (parameter names make no difference)"#]],
+    );
+}

@@ -28,7 +28,7 @@ fn an_unknown_field_names_the_nearest_known_one_and_reading_goes_on() {
         expect![[r#"
             /spec/polices: unknown field `polices`; did you mean `policies`?
             /spec/upstreams/main/timeoutMS: unknown field `timeoutMS`; did you mean `timeoutMs`?
-            /spec/upstreams/main/zzz: unknown field `zzz`; known fields: `url`, `timeoutMs`, `connectTimeoutMs`, `protocol`, `endpoints`, `loadBalancing`, `healthCheck`, `outlier`, `maxConnections`, `maxPending`, `idleTimeoutMs`"#]],
+            /spec/upstreams/main/zzz: unknown field `zzz`; known fields: `url`, `timeoutMs`, `connectTimeoutMs`, `protocol`, `tls`, `endpoints`, `loadBalancing`, `healthCheck`, `outlier`, `maxConnections`, `maxPending`, `idleTimeoutMs`"#]],
     );
 }
 

@@ -186,7 +186,7 @@ pub(super) fn ext_authz(policy: &ExtAuthzPolicy, at: &str, issues: &mut Vec<Issu
         note(
             issues,
             format!("{at}/requestHeaders/{index}"),
-            headers::name(name),
+            headers::changeable(name),
         );
     }
     for (index, name) in policy.upstream_headers.iter().enumerate() {
@@ -202,7 +202,7 @@ pub(super) fn ext_authz(policy: &ExtAuthzPolicy, at: &str, issues: &mut Vec<Issu
 }
 
 /// One certificate in PEM (RFC 7468), as far as its text goes.
-fn certificate(text: &str) -> Result<(), String> {
+pub(in crate::validate) fn certificate(text: &str) -> Result<(), String> {
     let inner = text
         .trim()
         .strip_prefix("-----BEGIN CERTIFICATE-----")

@@ -3,7 +3,7 @@
 use super::{headers, method, not_empty, note, within};
 use crate::{
     issue::Issue,
-    policy::{QuotaPolicy, RateLimitKey, RateLimitPolicy, RetryPolicy, TimeoutPolicy},
+    policy::{QuotaPolicy, RateLimitKey, RateLimitPolicy, RetryCondition, RetryPolicy, TimeoutPolicy},
 };
 
 /// Why nothing is let through by a limit of zero.
@@ -49,6 +49,16 @@ pub(super) fn retry(policy: &RetryPolicy, at: &str, issues: &mut Vec<Issue>) {
         policy.backoff_ms.into(),
         (0, 60_000),
     );
+    if let Some(time) = policy.per_try_timeout_ms {
+        let place = format!("{at}/perTryTimeoutMs");
+        within(issues, place.clone(), time.into(), (1, 3_600_000));
+        if !policy.on.contains(&RetryCondition::Timeout) {
+            issues.push(Issue::new(
+                place,
+                "a request whose attempt took too long is sent again only with `timeout` in `on`; add it",
+            ));
+        }
+    }
     not_empty(issues, policy.on.len(), &format!("{at}/on"), "condition");
     not_empty(issues, policy.methods.len(), &format!("{at}/methods"), "method");
     for (index, text) in policy.methods.iter().enumerate() {

@@ -66,11 +66,12 @@ fn credentials() {
     );
     check(
         "ext.authz",
-        json!({"url": "http://authorizer.example", "timeoutMs": 0, "requestHeaders": ["a b"], "upstreamHeaders": ["host"], "consumerHeader": ""}),
+        json!({"url": "http://authorizer.example", "timeoutMs": 0, "requestHeaders": ["a b", "Content-Length"], "upstreamHeaders": ["host"], "consumerHeader": ""}),
         &[
             "/url: tokens and secrets sent over `http` can be read on the way; use `https` (`http` is possible for localhost only)",
             "/timeoutMs: expected a whole number from 1 to 60000",
             "/requestHeaders/0: `a b` is not a header name: use letters, digits and `-`",
+            "/requestHeaders/1: `Content-Length` belongs to the connection and cannot be changed by a policy",
             "/upstreamHeaders/0: `host` belongs to the connection and cannot be changed by a policy",
             "/consumerHeader: `` is not a header name: use letters, digits and `-`",
         ],
@@ -161,6 +162,18 @@ fn limits() {
             "/backoffMs: expected a whole number from 0 to 60000",
             "/on: needs at least one condition",
             "/methods/0: methods are written in capitals: `GET`",
+        ],
+    );
+    check(
+        "retry",
+        json!({"attempts": 1, "on": ["timeout"], "perTryTimeoutMs": 0}),
+        &["/perTryTimeoutMs: expected a whole number from 1 to 3600000"],
+    );
+    check(
+        "retry",
+        json!({"attempts": 1, "perTryTimeoutMs": 500}),
+        &[
+            "/perTryTimeoutMs: a request whose attempt took too long is sent again only with `timeout` in `on`; add it",
         ],
     );
 }

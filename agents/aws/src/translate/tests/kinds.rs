@@ -122,3 +122,41 @@ fn what_an_upstream_says_beyond_its_url_and_times_is_refused_by_name() {
         "Amazon API Gateway cannot serve `shop` as a REST API: it does not know `endpoints` of upstream `main`, `maxConnections` of upstream `main`; deploy it to another gateway, or change the API"
     );
 }
+
+#[test]
+fn what_an_operation_says_beyond_one_upstream_is_refused_by_name() {
+    for (more, lacking) in [
+        (
+            json!({"match": {"method": "GET", "path": "/pets", "pathRegex": "/pets/[0-9]+"}}),
+            "operations by regular expression (`GET /pets`)",
+        ),
+        (
+            json!({"match": {"method": "GET", "path": "/pets", "exactSlash": true}}),
+            "operations for which a slash at the end makes a difference (`GET /pets`)",
+        ),
+        (
+            json!({
+                "match": {"method": "GET", "path": "/pets"},
+                "traffic": {"split": [{"upstream": "main", "weight": 1}, {"upstream": "main", "weight": 1}]},
+            }),
+            "requests that several upstreams share (`GET /pets`)",
+        ),
+        (
+            json!({
+                "match": {"method": "GET", "path": "/pets"},
+                "traffic": {"mirror": [{"upstream": "main", "perMillion": 10_000}]},
+            }),
+            "copies of requests (`GET /pets`)",
+        ),
+    ] {
+        let mut desired = api(&json!([]), &[]);
+        desired.content.operations = vec![serde_json::from_value(more).expect("an operation")];
+        let refused = kind(&desired, &rest()).expect_err("refused");
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "Amazon API Gateway cannot serve `shop` as a REST API: it does not know {lacking}; deploy it to another gateway, or change the API"
+            )
+        );
+    }
+}

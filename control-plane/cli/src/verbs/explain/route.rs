@@ -5,8 +5,8 @@
 
 use clap::Args;
 use gatehouse_control_plane_api::{
-    admin::{Deployment, PolicyExplanation},
-    client::{Client, ListOptions},
+    admin::{Deployment, EnvironmentResource, PolicyExplanation},
+    client::{Client, ListOptions, OperationChoice},
 };
 use gatehouse_gateway_core::explain::{
     EffectivePolicy, Explanation, LeftOutPolicy, Outcome, Question, Route, Served, explain,
@@ -66,6 +66,14 @@ pub(super) async fn of_environment(
     let Some(environment) = &options.environment else {
         return Err(Failure::usage("say where: `--to ENVIRONMENT` or `--gateway URL`").into());
     };
+    let found: EnvironmentResource = client.get("environments", environment.as_str()).await?;
+    let gateway_type = &found.spec.gateway_type;
+    if gateway_type.as_str() != "native" {
+        let detail = format!(
+            "environment `{environment}` is of gateway type `{gateway_type}`; routes can be explained for native gateways, which decide by rules that are known here"
+        );
+        return Err(Failure::new(Exit::Invalid, detail).into());
+    }
     let deployed = deployed(client, environment).await?;
     let served = deployed.iter().map(|it| Served {
         reference: &it.reference,
@@ -76,7 +84,7 @@ pub(super) async fn of_environment(
     if let Some(route) = &explanation.route {
         let taken = deployed.iter().find(|it| it.name.as_str() == route.api);
         if let Some(taken) = taken {
-            let policies = in_force(client, environment, taken, route).await?;
+            let policies = in_force(client, environment, &taken.name, route).await?;
             (explanation.policies, explanation.overridden) = policies;
         }
     }
@@ -109,7 +117,12 @@ pub(super) async fn of_gateway(
     url.set_path("/explain");
     url.query_pairs_mut()
         .extend_pairs(fields.into_iter().chain(headers));
-    let answer = reqwest::get(url).await?;
+    let answer = reqwest::get(url).await.map_err(|error| {
+        let detail = format!(
+            "the admin listener at {gateway} cannot be asked; does the gateway run, with `--admin-listen` there?"
+        );
+        anyhow::Error::new(error).context(Failure::new(Exit::Error, detail))
+    })?;
     let status = answer.status();
     if !status.is_success() {
         let detail = format!(
@@ -171,14 +184,12 @@ async fn deployed(client: &Client, environment: &ResourceName) -> anyhow::Result
 async fn in_force(
     client: &Client,
     environment: &ResourceName,
-    api: &Deployed,
+    api: &ResourceName,
     route: &Route,
 ) -> anyhow::Result<(Vec<EffectivePolicy>, Vec<LeftOutPolicy>)> {
-    let operations = &api.content.operations;
-    let operation = route.operation.and_then(|operation| operations.get(operation));
-    let operation = operation.map(|it| (it.r#match.method.as_str(), it.r#match.path.as_str()));
+    let operation = route.operation.map(OperationChoice::At);
     let explained: PolicyExplanation = client
-        .effective_policies(&api.name, Some(environment), operation)
+        .effective_policies(api, Some(environment), operation)
         .await?;
     let effective = explained.effective.into_iter().map(|it| EffectivePolicy {
         policy: it.policy,

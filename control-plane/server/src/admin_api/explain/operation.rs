@@ -14,14 +14,62 @@ use crate::failure::{Answer, Failure};
 
 /// The operation that is asked for.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) enum Wanted {
+    /// By its place in the revision.
+    At(usize),
+    Named(NamedOperation),
+}
+
+/// An operation as people name it.
+#[derive(Debug)]
+pub(super) struct NamedOperation {
     method: String,
     path: String,
 }
 
 impl Wanted {
-    /// From the parameters of a request; none if neither is given.
-    pub(super) fn of(method: Option<String>, path: Option<String>) -> Answer<Option<Self>> {
+    /// From the parameters of a request; none if none is given.
+    pub(super) fn of(
+        place: Option<usize>,
+        method: Option<String>,
+        path: Option<String>,
+    ) -> Answer<Option<Self>> {
+        match (place, method, path) {
+            (None, method, path) => Ok(NamedOperation::of(method, path)?.map(Self::Named)),
+            (Some(place), None, None) => Ok(Some(Self::At(place))),
+            (Some(_), ..) => Err(malformed(
+                "`operation` says which operation it is already; leave `method` and `path` out",
+            )),
+        }
+    }
+
+    /// Its index in the content; none for an API without operations, which serves everything alike.
+    pub(super) fn find(&self, api: &ResourceName, content: &RevisionContent) -> Answer<Option<usize>> {
+        match self {
+            Self::Named(named) => named.find(api, content),
+            Self::At(place) if *place < content.operations.len() => Ok(Some(*place)),
+            Self::At(place) => Err(Failure::new(
+                ProblemKind::NotFound,
+                format!(
+                    "api `{api}` has {} operations, counted from 0; there is none at {place}",
+                    content.operations.len()
+                ),
+            )),
+        }
+    }
+
+    /// The operation in the words of the API, or as it was asked for.
+    pub(super) fn told(&self, content: &RevisionContent, index: Option<usize>) -> String {
+        match (index.and_then(|index| content.operations.get(index)), self) {
+            (Some(operation), _) => name(operation),
+            (None, Self::At(place)) => place.to_string(),
+            (None, Self::Named(NamedOperation { method, path })) => format!("{method} {path}"),
+        }
+    }
+}
+
+impl NamedOperation {
+    fn of(method: Option<String>, path: Option<String>) -> Answer<Option<Self>> {
         match (method, path) {
             (None, None) => Ok(None),
             (Some(method), Some(path)) if path.starts_with('/') && !method.is_empty() => Ok(Some(Self {
@@ -37,8 +85,7 @@ impl Wanted {
         }
     }
 
-    /// Its index in the content; none for an API without operations, which serves everything alike.
-    pub(super) fn find(&self, api: &ResourceName, content: &RevisionContent) -> Answer<Option<usize>> {
+    fn find(&self, api: &ResourceName, content: &RevisionContent) -> Answer<Option<usize>> {
         if content.operations.is_empty() {
             return Ok(None);
         }
@@ -49,14 +96,6 @@ impl Wanted {
                 .or_else(|| self.requested(content, path))
         });
         found.map(Some).ok_or_else(|| self.unknown(api, content))
-    }
-
-    /// The operation in the words of the API, or as it was asked for.
-    pub(super) fn told(&self, content: &RevisionContent, index: Option<usize>) -> String {
-        match index.and_then(|index| content.operations.get(index)) {
-            Some(operation) => name(operation),
-            None => format!("{} {}", self.method, self.path),
-        }
     }
 
     /// People may write the whole path.
@@ -218,7 +257,7 @@ mod tests {
 
     fn check(method: &str, path: &str) -> Result<String, String> {
         let (content, api) = (content(), "orders".parse().expect("a name"));
-        let wanted = Wanted::of(Some(method.to_owned()), Some(path.to_owned()))
+        let wanted = Wanted::of(None, Some(method.to_owned()), Some(path.to_owned()))
             .expect("an operation")
             .expect("one");
         let found = wanted.find(&api, &content);
@@ -241,6 +280,26 @@ mod tests {
         ] {
             assert_eq!(check(method, path), Ok(expected.to_owned()), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn finds_an_operation_by_its_place() {
+        let (content, api) = (content(), "orders".parse().expect("a name"));
+        let told = |place: usize| {
+            let wanted = Wanted::of(Some(place), None, None)
+                .expect("an operation")
+                .expect("one");
+            let found = wanted.find(&api, &content);
+            found
+                .map(|index| wanted.told(&content, index))
+                .map_err(|failure| failure.problem().detail.clone())
+        };
+        assert_eq!(told(1), Ok("GET /orders/open".to_owned()));
+        assert_eq!(
+            told(5),
+            Err("api `orders` has 5 operations, counted from 0; there is none at 5".to_owned())
+        );
+        assert!(Wanted::of(Some(1), Some("GET".to_owned()), None).is_err());
     }
 
     #[test]
