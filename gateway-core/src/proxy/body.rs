@@ -240,14 +240,20 @@ impl Body for ResponseBody {
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.completion.sent(frame.data_ref().map_or(0, Bytes::len));
+                match frame.trailers_ref() {
+                    Some(trailers) => this.completion.trailers(trailers),
+                    None => this.completion.sent(frame.data_ref().map_or(0, Bytes::len)),
+                }
                 this.record(Some(frame));
                 // Then nobody asks for more.
                 if this.is_end_stream() {
                     this.completion.ended();
                 }
             }
-            Poll::Ready(Some(Err(_))) => this.recorder = None,
+            Poll::Ready(Some(Err(_))) => {
+                this.recorder = None;
+                this.completion.broke_off();
+            }
             Poll::Ready(None) => {
                 this.completion.ended();
                 this.finish_record();
