@@ -13,6 +13,7 @@ pub use crate::upstream::{
 use crate::{
     canonical::Fingerprint,
     policy::{HeaderChanges, Policy},
+    route::normalise,
 };
 
 /// What people want of an API. Every change of it makes a new revision.
@@ -265,4 +266,19 @@ pub struct OperationMatch {
     /// Query parameters that must have exactly these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, String>,
+}
+
+impl OperationMatch {
+    /// The match in its one spelling: without the names of parameters, headers in lower case.
+    #[must_use]
+    pub fn normalised(&self) -> Self {
+        let headers = self.headers.iter();
+        Self {
+            path: normalise(&self.path),
+            headers: headers
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+                .collect(),
+            ..self.clone()
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod balancing;
 mod cache;
 mod certificates;
 mod changes;
+mod definition;
 mod draining;
 mod enforcement;
 mod external;
