@@ -97,6 +97,20 @@ struct Exchange<'a> {
     expected: Option<Box<Expected>>,
     /// Whether no caller waits for the answer.
     in_background: bool,
+    /// There is an answer, which from then on is recorded by itself.
+    answered: bool,
+}
+
+/// The caller went away before there was an answer. That is recorded, too, with the status that nginx made known for it.
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        if self.answered || self.in_background {
+            return;
+        }
+        if let Ok(gone) = StatusCode::from_u16(499) {
+            drop(self.completion(gone, &HeaderMap::new()));
+        }
+    }
 }
 
 impl<'a> Exchange<'a> {
@@ -123,6 +137,7 @@ impl<'a> Exchange<'a> {
             websocket: None,
             expected: None,
             in_background: false,
+            answered: false,
         }
     }
 
@@ -364,6 +379,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn completion(&mut self, status: StatusCode, headers: &HeaderMap) -> Completion {
+        self.answered = true;
         let worker = &self.client.worker;
         let metrics = match &self.route {
             Some(route) => &route.metrics,

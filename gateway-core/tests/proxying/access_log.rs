@@ -235,3 +235,29 @@ async fn an_answer_is_complete_when_its_caller_took_all_of_it() {
     ];
     assert_eq!(complete, expected);
 }
+
+#[tokio::test]
+async fn a_caller_that_went_away_before_the_answer_is_logged_and_counted() {
+    let collected = collect();
+    let gateway = start(true).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = silent.local_addr().expect("an address");
+    gateway
+        .put_api(api("silent", address, json!({})))
+        .await
+        .expect("applied");
+    let mut leaving = TcpStream::connect(gateway.address()).await.expect("a connection");
+    let request = b"GET /silent HTTP/1.1\r\nHost: a\r\n\r\n";
+    leaving.write_all(request).await.expect("sent");
+    let _taken = silent.accept().await.expect("the gateway asks");
+    drop(leaving);
+    let counted = "requests_total{api=\"silent\",status=\"4xx\"} 1";
+    while !gateway.metrics_text().contains(counted) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let events = collected.events(gateway).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["http.status"], 499);
+    assert_eq!(events[0]["http.path"], "/silent");
+    assert_eq!(events[0]["complete"], false);
+}
