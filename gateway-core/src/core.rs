@@ -119,9 +119,9 @@ impl Core {
             }
         }
         info!(
-            apis = table.apis.len(),
+            apis = table.apis.size(),
             "Serving {} APIs from the snapshot",
-            table.apis.len()
+            table.apis.size()
         );
         self.publish(table, true);
         *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
@@ -221,7 +221,7 @@ impl Core {
     /// The metrics in Prometheus' text format.
     pub(crate) fn metrics_text(&self) -> String {
         let table = self.shared.table.load();
-        let apis = table.apis.len();
+        let apis = table.apis.size();
         let mut text = self.metrics.text();
         let upstreams = table.apis.values().map(|api| (&*api.name, &*api.upstreams));
         text.push_str(&gauges::text(upstreams));

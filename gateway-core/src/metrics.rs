@@ -143,7 +143,25 @@ impl Summed {
 #[derive(Debug)]
 pub(crate) struct Registry {
     workers: usize,
-    known: Mutex<BTreeMap<Arc<str>, Weak<ApiMetrics>>>,
+    known: Mutex<Known>,
+}
+
+/// Counters by the name of their API.
+#[derive(Debug, Default)]
+struct Known {
+    counters: BTreeMap<Arc<str>, Weak<ApiMetrics>>,
+    /// At how many those are looked for that nobody holds any more. Looking each time would cost more with each API.
+    sweep_at: usize,
+}
+
+impl Known {
+    fn sweep(&mut self) {
+        if self.counters.len() < self.sweep_at {
+            return;
+        }
+        self.counters.retain(|_, metrics| metrics.strong_count() > 0);
+        self.sweep_at = 2 * self.counters.len() + 16;
+    }
 }
 
 impl Registry {
@@ -158,12 +176,12 @@ impl Registry {
     /// The counters of the API with this name.
     pub(crate) fn get(&self, name: &Arc<str>) -> Arc<ApiMetrics> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(metrics) = known.get(name).and_then(Weak::upgrade) {
+        if let Some(metrics) = known.counters.get(name).and_then(Weak::upgrade) {
             return metrics;
         }
-        known.retain(|_, metrics| metrics.strong_count() > 0);
+        known.sweep();
         let metrics = ApiMetrics::new(self.workers);
-        known.insert(Arc::clone(name), Arc::downgrade(&metrics));
+        known.counters.insert(Arc::clone(name), Arc::downgrade(&metrics));
         metrics
     }
 
@@ -171,6 +189,7 @@ impl Registry {
     pub(crate) fn text(&self) -> String {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let alive = known
+            .counters
             .iter()
             .filter_map(|(name, metrics)| Some((name.to_string(), metrics.upgrade()?)));
         let alive: Vec<_> = alive.collect();

@@ -24,6 +24,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+/// Most of what a request costs beside the system's calls is taking and giving back small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The native gateway of Gatehouse with its agent.
 ///
 /// It serves what it served last as soon as it starts, and goes on without the control plane.

@@ -134,7 +134,6 @@ impl Exchange<'_> {
         self.rewrite_answer(route, &mut parts);
         let body = UpstreamBody {
             incoming,
-            sender: answer.sender,
             _stream: answer.stream,
             may_upload: answer.may_upload,
             pool: Rc::clone(&self.client.worker.pool),

@@ -30,7 +30,8 @@ pub struct JwtPolicy {
     #[serde(default = "default_clock_skew")]
     #[schema(maximum = 600)]
     pub clock_skew_seconds: u32,
-    /// Other issuers whose tokens are as good; each vouches with its own keys, for its own audiences.
+    /// Other issuers whose tokens are as good; each vouches with its own keys, for its own audiences. If there are any, the
+    /// consumer is `ISSUER|SUB` in place of the `sub`, since each gives out subjects as it likes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_trusted: Vec<TrustedIssuer>,
 }
