@@ -13,7 +13,11 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 
-use super::{cached::Recorder, completion::Completion, replay::Player};
+use super::{
+    cached::Recorder,
+    completion::{AccessEntry, Completion},
+    replay::Player,
+};
 use crate::upstream::{load::Lease, multiplexed::Stream, pool::Pool};
 
 /// Why a body ended early.
@@ -160,6 +164,11 @@ impl ResponseBody {
             completion,
             recorder: None,
         }
+    }
+
+    /// Another answer takes the place of this one; gives back what is to be logged of the request.
+    pub(super) fn discard(self) -> Option<Box<AccessEntry>> {
+        self.completion.discard()
     }
 
     /// Has the body kept, whole or not at all, while it passes through.

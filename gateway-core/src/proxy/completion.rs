@@ -59,6 +59,12 @@ impl Completion {
         self.sent += bytes as u64;
     }
 
+    /// This response is not sent, another one is: records nothing, and gives back what is to be logged.
+    pub(super) fn discard(mut self) -> Option<Box<AccessEntry>> {
+        self.metrics = None;
+        self.entry.take()
+    }
+
     /// The body did not come to its end.
     pub(crate) fn broke_off(&mut self) {
         self.broken = true;

@@ -37,4 +37,5 @@ mod tls;
 mod traffic;
 mod upstream_tls;
 mod upstreams;
+mod wasm;
 mod websocket;
