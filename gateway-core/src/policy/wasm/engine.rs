@@ -15,8 +15,8 @@ pub(super) const CALLS: u32 = 256;
 const CORE_INSTANCES: u32 = 20;
 
 /// How many tables and memories a component may have.
-const TABLES: u32 = 8;
-const MEMORIES: u32 = 4;
+const TABLES: u32 = 4;
+const MEMORIES: u32 = 2;
 
 /// How many functions a table may have room for: enough for an interpreter's.
 const TABLE_ELEMENTS: usize = 100_000;
@@ -34,9 +34,9 @@ pub(super) fn start(max_memory: usize) -> Result<Engine, String> {
 fn config(max_memory: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(CALLS)
-        .total_core_instances(CALLS * 4)
-        .total_memories(CALLS * 2)
-        .total_tables(CALLS * 4)
+        .total_core_instances(CALLS * CORE_INSTANCES)
+        .total_memories(CALLS * MEMORIES)
+        .total_tables(CALLS * TABLES)
         .total_stacks(CALLS)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)

@@ -206,8 +206,8 @@ impl Wasm {
     async fn within_limits<T>(&self, call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
         self.module.calls.fetch_add(1, Ordering::Relaxed);
         let bounded = async {
-            let memory = self.module.memory.acquire_many(self.memory_mib).await;
-            let _memory = memory.map_err(|_| "there is no memory for it".to_owned())?;
+            let taken = self.module.room.take(self.memory_mib).await;
+            let _taken = taken.map_err(|_| "there is no room for it".to_owned())?;
             call.await
         };
         timeout(self.time, bounded)

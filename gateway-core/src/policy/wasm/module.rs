@@ -13,7 +13,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use gatehouse_schemas::policy::ExtWasmPolicy;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use wasmtime::{
     Engine,
     component::{Component, InstancePre},
@@ -43,15 +43,38 @@ pub(crate) struct Modules {
 /// What runs modules.
 struct Running {
     engine: Engine,
+    room: Arc<Room>,
+}
+
+/// What calls that are under way share.
+pub(super) struct Room {
     /// One permit is one MiB.
-    memory: Arc<Semaphore>,
+    memory: Semaphore,
+    /// One permit is one call.
+    places: Semaphore,
+}
+
+/// What one call takes of it, until the call ends.
+pub(super) struct Taken<'a> {
+    _memory: SemaphorePermit<'a>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Room {
+    /// Waits until there is room for a call with so many MiB of memory.
+    pub(super) async fn take(&self, mib: u32) -> Result<Taken<'_>, AcquireError> {
+        Ok(Taken {
+            _memory: self.memory.acquire_many(mib).await?,
+            _place: self.places.acquire().await?,
+        })
+    }
 }
 
 /// A compiled module.
 pub(super) struct Module {
     pub(super) name: Arc<str>,
     pub(super) engine: Engine,
-    pub(super) memory: Arc<Semaphore>,
+    pub(super) room: Arc<Room>,
     pub(super) requests: Option<RequestPolicyPre<Host>>,
     pub(super) responses: Option<ResponsePolicyPre<Host>>,
     pub(super) calls: AtomicU64,
@@ -125,9 +148,13 @@ impl Modules {
         let (_, most) = ExtWasmPolicy::MEMORY_MIB;
         let largest = usize::try_from(most * MIB).unwrap_or(usize::MAX);
         let permits = usize::try_from(self.max_bytes / MIB).unwrap_or(usize::MAX);
+        let places = usize::try_from(engine::CALLS).unwrap_or(usize::MAX);
         Ok(Running {
             engine: engine::start(largest)?,
-            memory: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
+            room: Arc::new(Room {
+                memory: Semaphore::new(permits.min(Semaphore::MAX_PERMITS)),
+                places: Semaphore::new(places),
+            }),
         })
     }
 
@@ -217,7 +244,7 @@ impl Module {
         Ok(Self {
             name: name.into(),
             engine: engine.clone(),
-            memory: Arc::clone(&running.memory),
+            room: Arc::clone(&running.room),
             requests: requests.ok(),
             responses: responses.ok(),
             calls: AtomicU64::new(0),
