@@ -27,6 +27,7 @@ use crate::{
         Compiler,
         cache::{self, store::Name},
         limits::Stores,
+        wasm::Modules,
     },
     proxy::{budget::BodyBudget, origin::TrustedProxies},
     snapshot::Store,
@@ -75,6 +76,7 @@ impl Core {
     ) -> Self {
         let metrics = Registry::new(workers);
         let answers = cache::store::Store::new(options.cache_bytes);
+        let modules = Modules::new(options.policy_modules.clone(), options.policy_module_bytes);
         let shared = Arc::new(Shared {
             table: ArcSwap::default(),
             unrouted: metrics.get(&Arc::from("")),
@@ -94,7 +96,7 @@ impl Core {
             listeners: Arc::default(),
             authorities: Mutex::default(),
             endpoints: Endpoints::new(runtime.clone()),
-            compiler: Compiler::new(runtime, Arc::clone(&answers), stores),
+            compiler: Compiler::new(runtime, Arc::clone(&answers), stores, modules),
             answers,
             metrics,
             more_metrics: Mutex::default(),
@@ -231,6 +233,7 @@ impl Core {
         text.push_str(&format!("gatehouse_gateway_apis {apis}\n"));
         text.push_str(&self.shared.bodies.text());
         text.push_str(&self.answers.text());
+        text.push_str(&self.compiler.modules.text());
         if let Some(shared) = &self.compiler.stores.shared {
             text.push_str(&shared.metrics_text());
         }

@@ -83,6 +83,17 @@ pub enum ApplyError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The module of an `ext.wasm` policy is not there or cannot be used, so the API is not served. It may be once the
+    /// right file is in the gateway's folder of modules.
+    #[error("API `{api}`: policy `ext.wasm` of {place} cannot be enforced: {reason}")]
+    Module {
+        /// The API.
+        api: ExternalRef,
+        /// `the API` or the operation.
+        place: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// An upstream, host name or path cannot be served.
     #[error("API `{api}`: {reason}")]
     Invalid {

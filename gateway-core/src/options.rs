@@ -44,6 +44,12 @@ pub struct GatewayOptions {
     pub held_body_bytes: u64,
     /// How many bytes all kept answers of `cache` policies take up together at most. Default 64 MiB.
     pub cache_bytes: u64,
+    /// The folder in which modules of `ext.wasm` policies are found, as `NAME.wasm`. Without it, APIs with such a policy
+    /// are not served.
+    pub policy_modules: Option<PathBuf>,
+    /// How many bytes of memory all calls of modules that are under way may take together. Calls beyond it wait. Default
+    /// 256 MiB.
+    pub policy_module_bytes: u64,
     /// The Redis in which rate limits and quotas are counted together with other gateways. Without it, each gateway
     /// counts for itself.
     pub redis: Option<RedisOptions>,
@@ -76,6 +82,8 @@ impl Default for GatewayOptions {
             access_log: false,
             held_body_bytes: 64 * 1024 * 1024,
             cache_bytes: 64 * 1024 * 1024,
+            policy_modules: None,
+            policy_module_bytes: 256 * 1024 * 1024,
             redis: None,
             telemetry: None,
             head_timeout: Duration::from_secs(60),

@@ -19,6 +19,7 @@ mod requests;
 mod responses;
 mod secrets;
 mod tokens;
+mod wasm;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,6 +49,7 @@ pub use self::{
     responses::{CachePolicy, LogPolicy},
     secrets::{SecretReference, SecretVersion},
     tokens::{JwtAlgorithm, JwtPolicy, MtlsPolicy, OAuth2Policy, TrustedIssuer},
+    wasm::{ExtWasmPolicy, OnFailure},
 };
 
 /// One rule: its type and, in `with`, its parameters.
@@ -75,6 +77,9 @@ pub enum Policy {
     /// A service decides about each request. A security policy.
     #[serde(rename = "ext.authz")]
     ExtAuthz(ExtAuthzPolicy),
+    /// A WebAssembly module decides about each request, changes its answer, or both. A security policy.
+    #[serde(rename = "ext.wasm")]
+    ExtWasm(ExtWasmPolicy),
     /// Callers come from certain networks. A security policy.
     #[serde(rename = "ip.filter")]
     IpFilter(IpFilterPolicy),
@@ -121,7 +126,7 @@ pub enum Policy {
 
 impl Policy {
     /// Every canonical policy type there is.
-    pub const TYPES: [&'static str; 21] = [
+    pub const TYPES: [&'static str; 22] = [
         "auth.apiKey",
         "auth.jwt",
         "auth.basic",
@@ -129,6 +134,7 @@ impl Policy {
         "auth.mtls",
         "auth.conditions",
         "ext.authz",
+        "ext.wasm",
         "ip.filter",
         "request.validate",
         "request.size",
@@ -155,6 +161,7 @@ impl Policy {
             Self::AuthMtls(_) => "auth.mtls",
             Self::AuthConditions(_) => "auth.conditions",
             Self::ExtAuthz(_) => "ext.authz",
+            Self::ExtWasm(_) => "ext.wasm",
             Self::IpFilter(_) => "ip.filter",
             Self::RequestValidate(_) => "request.validate",
             Self::RequestSize(_) => "request.size",
@@ -192,10 +199,10 @@ impl Policy {
         Self::is_security_type(self.type_name())
     }
 
-    /// Whether policies of this type are security policies: all of `auth`, `ext.authz` and
+    /// Whether policies of this type are security policies: all of `auth`, all of `ext` and
     /// `ip.filter`.
     pub fn is_security_type(policy: &str) -> bool {
-        policy.starts_with("auth.") || matches!(policy, "ext.authz" | "ip.filter")
+        policy.starts_with("auth.") || policy.starts_with("ext.") || policy == "ip.filter"
     }
 }
 

@@ -51,6 +51,10 @@ pub struct NativeOptions {
     pub held_body_bytes: u64,
     /// How many bytes kept answers may take up together.
     pub cache_bytes: u64,
+    /// The folder of modules for `ext.wasm` policies, if there is one.
+    pub policy_modules: Option<PathBuf>,
+    /// How many bytes calls of modules may take up together.
+    pub policy_module_bytes: u64,
     /// The Redis in which limits are counted together with other gateways, if there is one.
     pub redis: Option<RedisOptions>,
     /// Where spans, metrics and the access log are exported to, if anywhere.
@@ -78,6 +82,8 @@ impl NativeOptions {
             access_log: false,
             held_body_bytes: GatewayOptions::default().held_body_bytes,
             cache_bytes: GatewayOptions::default().cache_bytes,
+            policy_modules: None,
+            policy_module_bytes: GatewayOptions::default().policy_module_bytes,
             redis: None,
             telemetry: None,
             grace: Duration::from_secs(10),
@@ -100,6 +106,8 @@ impl NativeOptions {
             access_log: self.access_log,
             held_body_bytes: self.held_body_bytes,
             cache_bytes: self.cache_bytes,
+            policy_modules: self.policy_modules.clone(),
+            policy_module_bytes: self.policy_module_bytes,
             redis: self.redis.clone(),
             telemetry: self.telemetry.clone(),
             ..GatewayOptions::default()

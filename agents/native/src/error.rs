@@ -50,8 +50,8 @@ pub enum NativeError {
 pub(crate) fn from_gateway(error: ApplyError) -> Error {
     let (kind, retry) = match &error {
         ApplyError::Policy { .. } | ApplyError::Invalid { .. } => (ErrorKind::Invalid, Retry::Never),
-        // A full or read-only disk may be put right.
-        ApplyError::Snapshot { .. } => (ErrorKind::Unavailable, Retry::Backoff),
+        // A full or read-only disk may be put right, and a module may be put in its place.
+        ApplyError::Module { .. } | ApplyError::Snapshot { .. } => (ErrorKind::Unavailable, Retry::Backoff),
         _ => (ErrorKind::Unexpected, Retry::Never),
     };
     Error::new(kind, error.to_string())

@@ -109,6 +109,12 @@ struct Arguments {
     /// What kept answers may take up together, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     cache: u32,
+    /// The folder of WebAssembly modules that `ext.wasm` policies name.
+    #[arg(long, value_name = "FOLDER", env = "GATEHOUSE_GATEWAY_POLICY_MODULES")]
+    policy_modules: Option<PathBuf>,
+    /// What calls of modules may take up together, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 256, requires = "policy_modules")]
+    policy_module_memory: u32,
     #[command(flatten)]
     redis: RedisArguments,
     #[command(flatten)]
@@ -297,6 +303,8 @@ impl Arguments {
             access_log: self.access_log,
             held_body_bytes: u64::from(self.held_bodies) << 20,
             cache_bytes: u64::from(self.cache) << 20,
+            policy_modules: self.policy_modules.clone(),
+            policy_module_bytes: u64::from(self.policy_module_memory) << 20,
             redis: self.redis.options()?,
             telemetry: self.telemetry.options()?,
             ..NativeOptions::new(self.listen, state_dir)

@@ -85,7 +85,7 @@ def losses(content: Json) -> tuple[list[Json], list[Json]]:
 
 
 def is_security(policy_type: str) -> bool:
-    return policy_type.startswith("auth.") or policy_type in ("ext.authz", "ip.filter")
+    return policy_type.startswith(("auth.", "ext.")) or policy_type == "ip.filter"
 
 
 def described(entry: Json) -> str:

@@ -56,9 +56,14 @@ impl Changes {
     }
 }
 
+/// Whether a header says how the message is framed.
+pub(crate) fn frames_messages(name: &HeaderName) -> bool {
+    FRAMING.contains(name)
+}
+
 fn name(written: &str) -> Result<HeaderName, String> {
     let name = HeaderName::try_from(written).map_err(|_| format!("`{written}` is not a header name"))?;
-    match FRAMING.contains(&name) {
+    match frames_messages(&name) {
         true => Err(format!("`{written}` frames the message and cannot be changed")),
         false => Ok(name),
     }

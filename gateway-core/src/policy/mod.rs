@@ -26,6 +26,7 @@ pub(crate) mod rewrite;
 pub(crate) mod support;
 mod template;
 pub(crate) mod validate;
+pub(crate) mod wasm;
 
 use std::{
     collections::HashMap,
@@ -62,6 +63,7 @@ use self::{
     retry::Retry,
     rewrite::Rewrite,
     validate::Validation,
+    wasm::{Modules, Wasm},
 };
 use crate::{config::ApiConfig, error::ApplyError, proxy::problem::Problem, upstream::Endpoints};
 
@@ -88,6 +90,8 @@ pub(crate) struct Chain {
     pub(crate) hidden_parameters: Vec<String>,
     pub(crate) request: Changes,
     pub(crate) response: Changes,
+    /// Modules that see answers, in the order in which they do: the last one that saw the request first.
+    pub(crate) answer_modules: Vec<Arc<Wasm>>,
 }
 
 /// One check.
@@ -100,6 +104,7 @@ pub(crate) enum Check {
     Jwt(Arc<Jwt>),
     Conditions(Arc<Conditions>),
     External(Arc<External>),
+    Wasm(Arc<Wasm>),
     OAuth2(Arc<OAuth2>),
     Limits(Arc<Limits>),
     Validation(Arc<Validation>),
@@ -112,7 +117,7 @@ impl Check {
             Self::Addresses(_) => 0,
             Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Jwt(_) | Self::OAuth2(_) => 1,
             Self::Conditions(_) => 2,
-            Self::External(_) => 3,
+            Self::External(_) | Self::Wasm(_) => 3,
             Self::Limits(_) => 4,
             Self::Validation(_) => 5,
         }
@@ -126,6 +131,7 @@ pub(crate) struct Compiler {
     tokens: Arc<Remembered>,
     introspections: Introspections,
     answers: Arc<Store>,
+    pub(crate) modules: Modules,
     pub(crate) stores: Stores,
     runtime: Handle,
     limits: Mutex<HashMap<LimitIdentity, Weak<RateLimit>>>,
@@ -137,12 +143,13 @@ type LimitIdentity = (ExternalRef, String, usize, String);
 
 impl Compiler {
     /// A compiler whose key sets are fetched on this runtime, and whose caches keep answers here.
-    pub(crate) fn new(runtime: Handle, answers: Arc<Store>, stores: Stores) -> Self {
+    pub(crate) fn new(runtime: Handle, answers: Arc<Store>, stores: Stores, modules: Modules) -> Self {
         Self {
             key_sets: KeySets::new(runtime.clone()),
             tokens: Remembered::new(),
             introspections: Introspections::new(runtime.clone()),
             answers,
+            modules,
             stores,
             runtime,
             limits: Mutex::default(),
@@ -366,6 +373,10 @@ impl<'a> ApiPolicies<'a> {
                 let external = External::compile(external, self.endpoints)?;
                 Compiled::Check(Check::External(Arc::new(external)))
             }
+            Policy::ExtWasm(wasm) => {
+                let wasm = Wasm::compile(wasm, &self.compiler.modules)?;
+                Compiled::Check(Check::Wasm(Arc::new(wasm)))
+            }
             Policy::AuthMtls(mtls) => {
                 Compiled::Check(Check::Certificate(Arc::new(Certificates::compile(mtls)?)))
             }
@@ -430,6 +441,13 @@ impl<'a> ApiPolicies<'a> {
     }
 
     fn refused(&self, policy: &Policy, place: &Place<'_>, reason: String) -> ApplyError {
+        if matches!(policy, Policy::ExtWasm(_)) {
+            return ApplyError::Module {
+                api: self.config.external_ref.clone(),
+                place: place.name().to_owned(),
+                reason,
+            };
+        }
         ApplyError::Policy {
             api: self.config.external_ref.clone(),
             policy: policy.type_name(),
@@ -473,6 +491,14 @@ impl Chain {
 
     fn add_check(&mut self, check: Check) {
         match &check {
+            Check::Wasm(wasm) => {
+                if wasm.sees_answers() {
+                    self.answer_modules.insert(0, Arc::clone(wasm));
+                }
+                if !wasm.sees_requests() {
+                    return;
+                }
+            }
             Check::ApiKey(keys) if !keys.forward => match &keys.location {
                 Location::Header(name) => self.hidden_headers.push(name.clone()),
                 Location::Query(name) => self.hidden_parameters.push(name.clone()),

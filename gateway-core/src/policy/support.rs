@@ -41,8 +41,8 @@ const QUOTA: &str = "gateways count together only if they share a Redis (`--redi
 pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
         "auth.apiKey" | "auth.jwt" | "auth.oauth2" | "auth.basic" | "auth.mtls" | "auth.conditions"
-        | "ext.authz" | "ip.filter" | "request.validate" | "request.size" | "ratelimit" | "quota"
-        | "cors" | "headers" | "rewrite" | "respond" | "timeout" | "retry" | "log" | "cache" => {
+        | "ext.authz" | "ext.wasm" | "ip.filter" | "request.validate" | "request.size" | "ratelimit"
+        | "quota" | "cors" | "headers" | "rewrite" | "respond" | "timeout" | "retry" | "log" | "cache" => {
             return None;
         }
         "native" => "the gateway has no language of its own beside the canonical policies",

@@ -21,6 +21,7 @@ use crate::{
         conditions::Subject,
         external::{Asked, External},
         limits::{Limits, caller::Caller},
+        wasm::{self, Wasm},
     },
     router::{
         Lookup,
@@ -152,6 +153,8 @@ impl Exchange<'_> {
                     claims: self.token.as_ref().map(|token| &token.claims),
                 })?,
                 Check::External(external) => self.authorise(external, parts, path, query, host).await?,
+                // In a box, so that requests without modules have no room for them.
+                Check::Wasm(wasm) => Box::pin(self.ask_module(wasm, parts, path, query, host)).await?,
                 Check::OAuth2(oauth2) => {
                     if let Some(consumer) = oauth2.check(&parts.headers).await? {
                         self.consumer = Some(consumer);
@@ -186,6 +189,40 @@ impl Exchange<'_> {
             self.consumer = verdict.consumer;
         }
         self.vouched.extend(verdict.headers);
+        Ok(())
+    }
+
+    /// Has a module decide, and keeps what it says of the request.
+    async fn ask_module(
+        &mut self,
+        wasm: &Arc<Wasm>,
+        parts: &request::Parts,
+        path: &NormalPath<'_>,
+        query: Option<&str>,
+        host: &HeaderValue,
+    ) -> Result<(), Problem> {
+        let passage = wasm
+            .request(wasm::Asked {
+                parts,
+                id: self.request_id.as_ref().map(text).unwrap_or_default(),
+                secure: self.client.secure,
+                host,
+                path: &path.forward,
+                query,
+                address: self.address,
+                consumer: self.consumer.as_deref(),
+            })
+            .await?;
+        if passage.consumer.is_some() {
+            self.consumer = passage.consumer;
+        }
+        if let Some(note) = passage.note {
+            self.notes.push((Arc::clone(wasm), note));
+        }
+        let changes = passage.changes;
+        self.vouched.retain(|(name, _)| !changes.remove.contains(name));
+        self.vouched.extend(changes.add);
+        self.withheld.extend(changes.remove);
         Ok(())
     }
 

@@ -12,8 +12,15 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::{cached::Recorder, completion::Completion, replay::Player};
-use crate::upstream::{line::Received, load::Lease, multiplexed::Stream, pool::Pool};
+use super::{
+    cached::Recorder,
+    completion::{AccessEntry, Completion},
+    replay::Player,
+};
+use crate::{
+    telemetry::Recording,
+    upstream::{line::Received, load::Lease, multiplexed::Stream, pool::Pool},
+};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +169,11 @@ impl ResponseBody {
             completion,
             recorder: None,
         }
+    }
+
+    /// Another answer takes the place of this one; gives back what is to be logged and traced of the request.
+    pub(super) fn discard(self) -> (Option<Box<AccessEntry>>, Option<Recording>) {
+        self.completion.discard()
     }
 
     /// Has the body kept, whole or not at all, while it passes through.

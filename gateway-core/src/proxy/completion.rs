@@ -98,6 +98,12 @@ impl Completion {
     pub(crate) fn ended(&mut self) {
         self.whole = true;
     }
+
+    /// This response is not sent, another one is: records nothing, and gives back what is to be logged and traced.
+    pub(super) fn discard(mut self) -> (Option<Box<AccessEntry>>, Option<Recording>) {
+        self.metrics = None;
+        (self.entry.take(), self.recording.take())
+    }
 }
 
 impl Drop for Completion {

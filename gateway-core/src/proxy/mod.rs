@@ -12,6 +12,7 @@ mod forward;
 mod grpc;
 pub(crate) mod head;
 mod mirror;
+mod modules;
 pub(crate) mod origin;
 pub(crate) mod problem;
 mod replay;
@@ -37,7 +38,7 @@ use self::{
 };
 use crate::{
     api::Route,
-    policy::{jwt::Token, limits::Told, redirect::Asked, respond::Respond},
+    policy::{jwt::Token, limits::Told, redirect::Asked, respond::Respond, wasm::Wasm},
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
     telemetry::Trace,
@@ -53,7 +54,7 @@ pub(crate) async fn answer(
     client.began.set(true);
     let mut exchange = Exchange::new(&client, request.headers());
     let mut response = match exchange.serve(request).await {
-        Ok(response) => response,
+        Ok(response) => exchange.past_modules(response).await,
         Err(problem) => exchange.refuse(problem),
     };
     // If the caller asked to switch, how requests are framed on this connection is no longer watched.
@@ -80,8 +81,12 @@ struct Exchange<'a> {
     /// Where the calling script comes from, if the route cares.
     origin: Option<HeaderValue>,
     consumer: Option<Arc<str>>,
-    /// What a service that let the request through says to the upstream.
+    /// What a service or a module that let the request through says to the upstream.
     vouched: Vec<(HeaderName, HeaderValue)>,
+    /// What modules take out of the caller's headers.
+    withheld: Vec<HeaderName>,
+    /// What modules want to know again when they see the answer.
+    notes: Vec<(Arc<Wasm>, String)>,
     /// The caller's token, once it was verified.
     token: Option<Arc<Token>>,
     /// What the answer says of limits.
@@ -129,6 +134,8 @@ impl<'a> Exchange<'a> {
             origin: None,
             consumer: None,
             vouched: Vec::new(),
+            withheld: Vec::new(),
+            notes: Vec::new(),
             token: None,
             limits: None,
             exceeded: None,
@@ -175,6 +182,9 @@ impl<'a> Exchange<'a> {
         let has_body = !body.is_end_stream();
         self.admit(&route, &parts, &path, uri.query(), &host, has_body)
             .await?;
+        for name in self.withheld.drain(..) {
+            parts.headers.remove(name);
+        }
         let body = self.limit(&route.chain, body)?;
         let body = admit::checked(
             &route.chain,

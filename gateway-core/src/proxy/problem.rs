@@ -127,6 +127,8 @@ impl Problem {
         keys_unavailable = SERVICE_UNAVAILABLE, "keys-unavailable", "Keys unavailable";
         /// Nobody says whether the request may go on.
         authorizer_unavailable = SERVICE_UNAVAILABLE, "authorizer-unavailable", "Authorizer unavailable";
+        /// A policy's module does not do what it is for.
+        policy_failed = SERVICE_UNAVAILABLE, "policy-failed", "Policy failed";
         /// The authorization server cannot be asked about a token.
         authorization_server_unavailable = SERVICE_UNAVAILABLE, "authorization-server-unavailable", "Authorization server unavailable";
         /// No connection to the upstream.

@@ -6,7 +6,10 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
-use crate::support::{api, document, echo, gateway, get, raw, status, upstream};
+use crate::{
+    support::{api, document, echo, gateway, get, raw, status, upstream},
+    wasm,
+};
 
 fn with_secret(mut config: ApiConfig, secret: &str, value: &str) -> ApiConfig {
     let Fingerprint(hash) = Fingerprint::of_bytes(value.as_bytes());
@@ -280,13 +283,19 @@ fn examples() -> Vec<(Policy, Value)> {
 
 #[tokio::test]
 async fn every_policy_type_is_enforced_or_said_not_to_be_and_security_fails_closed() {
-    let gateway = gateway().await;
+    let modules = wasm::Modules::new().await;
+    let gateway = &modules.gateway;
     let upstream = echo().await;
     let support = policy_support();
     let all = examples();
     assert_eq!(all.len(), Policy::TYPES.len());
     for (policy, value) in all {
         let kind = policy.type_name();
+        let mut value = value;
+        if let Policy::ExtWasm(example) = &policy {
+            value["with"]["sha256"] =
+                modules.policy(&example.module, &wasm::passing())["with"]["sha256"].take();
+        }
         let mut config = api(kind, upstream, json!({"policies": [value]}));
         for secret in policy.secret_names() {
             config = with_secret(config, secret.as_str(), "x");

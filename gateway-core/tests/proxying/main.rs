@@ -44,4 +44,5 @@ mod upstream_identity;
 mod upstream_protocols;
 mod upstream_tls;
 mod upstreams;
+mod wasm;
 mod websocket;

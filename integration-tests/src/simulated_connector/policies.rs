@@ -39,7 +39,7 @@ const KINDS: [(&str, &str, Option<&str>); 11] = [
 ];
 
 /// The types that the vendor cannot express, and why.
-const UNSUPPORTED: [(&str, &str); 10] = [
+const UNSUPPORTED: [(&str, &str); 11] = [
     (
         "auth.mtls",
         "the vendor ends TLS before its gateway and never asks for client certificates",
@@ -50,6 +50,7 @@ const UNSUPPORTED: [(&str, &str); 10] = [
     ),
     ("auth.conditions", "the vendor evaluates no conditions"),
     ("ext.authz", "the vendor asks nobody about requests"),
+    ("ext.wasm", "the vendor runs no modules"),
     ("request.validate", "the vendor does not look into requests"),
     ("rewrite", "the vendor passes paths on as they are"),
     ("respond", "the vendor has no answers of its own"),

@@ -182,7 +182,8 @@ impl Run {
         {
             self.variables.insert(name.to_owned(), value.to_owned());
         } else if command.contains("gatehouse -- dev") || command.starts_with("gatehouse dev") {
-            self.start_dev().await;
+            let (_, options) = command.split_once(" dev").unwrap_or_default();
+            self.start_dev(options.trim_end_matches('&')).await;
         } else if command.ends_with(" &") {
             self.start_in_background(step).await;
         } else {
@@ -210,7 +211,7 @@ impl Run {
         }
     }
 
-    async fn start_dev(&mut self) {
+    async fn start_dev(&mut self, options: &str) {
         let mut command = Command::new(binary("gatehouse"));
         command.arg("dev").arg("--data-dir").arg(self.home.join("data"));
         for (option, written) in [
@@ -220,6 +221,7 @@ impl Run {
         ] {
             command.args([option, &self.put_into(written)]);
         }
+        command.args(options.split_whitespace());
         let output = self.start("gatehouse dev", command);
         self.wait("`gatehouse dev` is ready", async || {
             fs::read_to_string(&output).is_ok_and(|output| output.contains("is ready"))

@@ -41,6 +41,30 @@ async fn every_command_of_the_guide_to_kong_does_what_the_page_says() {
     follow_beside(&page, home.path(), beside).await;
 }
 
+/// It builds a policy module, which takes a compiler to WebAssembly, and crates that nothing else here needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_guide_to_policy_modules_does_what_the_page_says() {
+    let targets = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", "wasm32-wasip2"])
+        .output();
+    let libraries = targets.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    if !libraries.is_ok_and(|folder| !folder.is_empty() && Path::new(&folder).is_dir()) {
+        println!(
+            "SKIPPED: Rust has no target `wasm32-wasip2` here (`rustup target add wasm32-wasip2`): the guide to policy modules is not followed"
+        );
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let beside = Beside {
+        variables: vec![
+            ("GATEHOUSE_SOURCES", documents::repository().display().to_string()),
+            ("CARGO_NET_OFFLINE", "false".to_owned()),
+        ],
+        ..Beside::default()
+    };
+    follow_beside(&read("docs/guides/policy-modules.md"), home.path(), beside).await;
+}
+
 /// On a fake AWS in place of the reader's account, and with a pet store of this machine.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_guide_to_aws_does_what_the_page_says() {

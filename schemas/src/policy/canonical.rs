@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{
     ApiKeyPolicy, BasicPolicy, CachePolicy, ConditionsPolicy, CorsPolicy, CredentialLocation, DefinitionPart,
-    ExtAuthzPolicy, HeaderChanges, HeadersPolicy, IpFilterPolicy, JwtPolicy, LogPolicy, MtlsPolicy,
-    NativePolicy, Network, OAuth2Policy, Policy, QueryChanges, QuotaPolicy, RateLimitKey, RateLimitPolicy,
-    RequestValidatePolicy, RespondPolicy, RetryPolicy, RewritePolicy,
+    ExtAuthzPolicy, ExtWasmPolicy, HeaderChanges, HeadersPolicy, IpFilterPolicy, JwtPolicy, LogPolicy,
+    MtlsPolicy, NativePolicy, Network, OAuth2Policy, Policy, QueryChanges, QuotaPolicy, RateLimitKey,
+    RateLimitPolicy, RequestValidatePolicy, RespondPolicy, RetryPolicy, RewritePolicy,
 };
 use crate::canonical;
 
@@ -27,6 +27,7 @@ impl Policy {
                 deny: set(&policy.deny),
             }),
             Self::ExtAuthz(policy) => Self::ExtAuthz(ext_authz(policy)),
+            Self::ExtWasm(policy) => Self::ExtWasm(ext_wasm(policy)),
             Self::IpFilter(policy) => Self::IpFilter(ip_filter(policy)),
             Self::RequestValidate(policy) => Self::RequestValidate(request_validate(policy)),
             Self::RequestSize(policy) => Self::RequestSize(policy.clone()),
@@ -126,6 +127,14 @@ fn ext_authz(policy: &ExtAuthzPolicy) -> ExtAuthzPolicy {
             .consumer_header
             .as_ref()
             .map(|name| name.to_ascii_lowercase()),
+        ..policy.clone()
+    }
+}
+
+fn ext_wasm(policy: &ExtWasmPolicy) -> ExtWasmPolicy {
+    ExtWasmPolicy {
+        sha256: policy.sha256.to_ascii_lowercase(),
+        config: object(&policy.config),
         ..policy.clone()
     }
 }

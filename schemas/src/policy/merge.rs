@@ -50,6 +50,7 @@ impl Policy {
             | Self::AuthMtls(_)
             | Self::AuthConditions(_)
             | Self::ExtAuthz(_)
+            | Self::ExtWasm(_)
             | Self::IpFilter(_)
             | Self::RequestValidate(_)
             | Self::RateLimit(_)

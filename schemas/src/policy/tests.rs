@@ -15,6 +15,7 @@ fn the_canonical_form_sorts_sets_and_lowers_names_that_ignore_case() {
         {"type": "auth.apiKey", "with": {"name": "X-Key", "keys": [{"consumer": "b", "secretRef": "b"}, {"consumer": "a", "secretRef": "a"}]}},
         {"type": "auth.basic", "with": {"users": [{"username": "b", "secretRef": "b"}, {"username": "A", "secretRef": "a"}]}},
         {"type": "auth.oauth2", "with": {"introspectionUrl": "https://idp.example/introspect", "clientId": "g", "clientSecretRef": "s", "requiredScopes": ["b", "a", "a"]}},
+        {"type": "ext.wasm", "with": {"module": "m", "sha256": "AB", "config": {"b": 1.0, "a": 2}}},
         {"type": "auth.mtls", "with": {"authorities": ["-----BEGIN CERTIFICATE-----\r\nAAAA\r\n-----END CERTIFICATE-----\r\n"]}},
         {"type": "ip.filter", "with": {"allow": ["2001:DB8::/32", "10.0.0.1"], "deny": ["::ffff:10.0.0.2"]}},
         {"type": "request.validate", "with": {"requiredHeaders": ["X-B", "x-a"], "contentTypes": ["Application/JSON"], "bodySchema": {"b": 1.0, "a": 2}}},
@@ -32,6 +33,7 @@ fn the_canonical_form_sorts_sets_and_lowers_names_that_ignore_case() {
         {"type": "auth.apiKey", "with": {"name": "x-key", "keys": [{"consumer": "a", "secretRef": "a"}, {"consumer": "b", "secretRef": "b"}]}},
         {"type": "auth.basic", "with": {"users": [{"username": "A", "secretRef": "a"}, {"username": "b", "secretRef": "b"}]}},
         {"type": "auth.oauth2", "with": {"introspectionUrl": "https://idp.example/introspect", "clientId": "g", "clientSecretRef": "s", "requiredScopes": ["a", "b"]}},
+        {"type": "ext.wasm", "with": {"module": "m", "sha256": "ab", "config": {"a": 2, "b": 1}}},
         {"type": "auth.mtls", "with": {"authorities": ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]}},
         {"type": "ip.filter", "with": {"allow": ["10.0.0.1/32", "2001:db8::/32"], "deny": ["10.0.0.2/32"]}},
         {"type": "request.validate", "with": {"requiredHeaders": ["x-a", "x-b"], "contentTypes": ["application/json"], "bodySchema": {"a": 2, "b": 1}}},
@@ -78,6 +80,7 @@ fn every_type_knows_its_name_and_whether_it_is_one_of_security() {
             "auth.mtls",
             "auth.conditions",
             "ext.authz",
+            "ext.wasm",
             "ip.filter"
         ]
     );

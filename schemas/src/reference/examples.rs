@@ -1,7 +1,7 @@
 //! Working examples: one for each kind and each policy. A test reads every one of them.
 
 /// Examples by the kind or policy type they show.
-pub const EXAMPLES: [(&str, &str); 26] = [
+pub const EXAMPLES: [(&str, &str); 27] = [
     ("Project", include_str!("examples/project.yaml")),
     ("Environment", include_str!("examples/environment.yaml")),
     ("Api", include_str!("examples/api.yaml")),
@@ -14,6 +14,7 @@ pub const EXAMPLES: [(&str, &str); 26] = [
     ("auth.mtls", include_str!("examples/auth-mtls.yaml")),
     ("auth.conditions", include_str!("examples/auth-conditions.yaml")),
     ("ext.authz", include_str!("examples/ext-authz.yaml")),
+    ("ext.wasm", include_str!("examples/ext-wasm.yaml")),
     ("ip.filter", include_str!("examples/ip-filter.yaml")),
     ("request.validate", include_str!("examples/request-validate.yaml")),
     ("request.size", include_str!("examples/request-size.yaml")),

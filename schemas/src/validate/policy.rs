@@ -3,6 +3,7 @@
 mod credentials;
 mod limits;
 mod messages;
+mod modules;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,7 @@ fn one(policy: &Policy, path: Option<&str>, at: &str, issues: &mut Vec<Issue>) {
         Policy::AuthMtls(policy) => credentials::mtls(policy, at, issues),
         Policy::AuthConditions(policy) => credentials::conditions(policy, at, issues),
         Policy::ExtAuthz(policy) => credentials::ext_authz(policy, at, issues),
+        Policy::ExtWasm(policy) => modules::ext_wasm(policy, at, issues),
         Policy::IpFilter(policy) => requests::ip_filter(policy, at, issues),
         Policy::RequestValidate(policy) => requests::request_validate(policy, at, issues),
         Policy::RequestSize(_) => {}

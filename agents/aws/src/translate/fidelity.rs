@@ -45,6 +45,7 @@ fn at_best(policy: &str) -> Fidelity {
         ),
         "auth.conditions" => unsupported("API Gateway evaluates no conditions"),
         "ext.authz" => unsupported("API Gateway asks Lambda functions only"),
+        "ext.wasm" => unsupported("API Gateway runs no modules"),
         "retry" => unsupported("API Gateway sends no request again"),
         _ => unsupported("the connector does not know it"),
     }

@@ -26,6 +26,7 @@ pub(super) fn judge(
         Policy::AuthMtls(mtls) => certificates::of_certificates(scene, mtls, operation),
         Policy::AuthConditions(_) => unsupported(CONDITIONS),
         Policy::ExtAuthz(_) => unsupported(EXTERNAL),
+        Policy::ExtWasm(_) => unsupported(MODULE),
         Policy::IpFilter(_) => source::of_filter(scene, operation),
         Policy::RequestValidate(validate) => validation::of_requests(scene, validate, before),
         Policy::RequestSize(size) => validation::of_size(size),
@@ -47,6 +48,7 @@ const BASIC: &str = "API Gateway checks no passwords; use `auth.apiKey` or `auth
 const CONDITIONS: &str =
     "API Gateway evaluates no conditions; have a Lambda authorizer decide, as a `native` policy";
 const EXTERNAL: &str = "API Gateway asks Lambda functions only; write an authorizer as a `native` policy";
+const MODULE: &str = "API Gateway runs no modules; write an authorizer as a `native` policy";
 const RETRY: &str = "API Gateway sends no request again";
 
 fn of_log(scene: Scene<'_>, log: &LogPolicy, operation: Option<&Operation>) -> Fidelity {

@@ -100,6 +100,9 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
         Policy::ExtAuthz(_) => unsupported(
             "no plugin of open-source Kong asks a service about each request; write one as a `native` policy",
         ),
+        Policy::ExtWasm(_) => unsupported(
+            "Kong's WebAssembly filters have another interface and were a beta; write a plugin as a `native` policy",
+        ),
         Policy::AuthMtls(_) => unsupported(
             "client certificates are checked by Kong Enterprise's `mtls-auth` only; write it as a `native` policy",
         ),

@@ -54,6 +54,9 @@ pub(crate) struct DevArguments {
     /// Where the health and metrics of the gateway listen; nowhere unless given
     #[arg(long, value_name = "ADDRESS:PORT")]
     gateway_admin_listen: Option<SocketAddr>,
+    /// The folder of WebAssembly modules that `ext.wasm` policies name
+    #[arg(long, value_name = "FOLDER")]
+    policy_modules: Option<PathBuf>,
     /// Leaves out the sample backend and the sample API
     #[arg(long)]
     no_sample: bool,
@@ -131,6 +134,7 @@ async fn start_gateway(options: &DevArguments, folder: &DataFolder) -> anyhow::R
     let native = NativeOptions {
         tls: certificate::tls(&options.tls, &folder.join("tls"))?,
         admin_listen: options.gateway_admin_listen,
+        policy_modules: options.policy_modules.clone(),
         grace: GRACE,
         ..NativeOptions::new(options.gateway_listen, folder.join("gateway"))
     };

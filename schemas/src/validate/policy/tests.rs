@@ -77,6 +77,17 @@ fn credentials() {
         ],
     );
     check(
+        "ext.wasm",
+        json!({"module": "../tenants", "sha256": "abc", "fuel": 1, "timeoutMs": 0, "memoryMib": 257}),
+        &[
+            "/module: expected the file's name without `.wasm`: 1 to 64 small letters, digits, `-`, `_` and `.`, a letter or digit first",
+            "/sha256: expected the file's SHA-256 in 64 hexadecimal digits, as `sha256sum` prints it",
+            "/fuel: expected a whole number from 10000 to 10000000000",
+            "/timeoutMs: expected a whole number from 1 to 10000",
+            "/memoryMib: expected a whole number from 1 to 256",
+        ],
+    );
+    check(
         "auth.jwt",
         json!({"issuer": "a", "audiences": ["b"], "jwksUri": "https://a.example/keys", "alsoTrusted": [
             {"issuer": "", "audiences": [], "jwksUri": "https://b.example/keys"},

@@ -289,6 +289,6 @@ fn the_descriptor_promises_no_less_than_a_report_says() {
         .collect();
     assert_eq!(
         unsupported,
-        ["auth.basic", "auth.conditions", "ext.authz", "retry"]
+        ["auth.basic", "auth.conditions", "ext.authz", "ext.wasm", "retry"]
     );
 }
