@@ -1,6 +1,6 @@
 //! An API made ready to serve: routes, upstreams and policies compiled once, used by every request.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use gatehouse_schemas::revision::Operation;
 use rustls::DistinguishedName;
@@ -35,6 +35,9 @@ pub(crate) struct Api {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) api: Arc<str>,
+    pub(crate) config: Arc<ApiConfig>,
+    /// Which of its operations requests are matched to; none if it has none.
+    operation: Option<usize>,
     pub(crate) metrics: Arc<ApiMetrics>,
     /// How many segments of the path the upstream does not see.
     pub(crate) base_segments: usize,
@@ -54,6 +57,36 @@ impl Route {
     pub(crate) fn timeout(&self) -> Duration {
         let own = self.upstream.timeout;
         self.chain.timeout.map_or(own, |other| other.min(own))
+    }
+
+    fn operation(&self) -> Option<&Operation> {
+        self.config.content.operations.get(self.operation?)
+    }
+
+    /// What requests are matched to, base path included.
+    pub(crate) fn template(&self) -> String {
+        let base = self.config.content.base_path.trim_end_matches('/');
+        match self.operation().map(|operation| &operation.r#match) {
+            None => format!("{base}/{{path...}}"),
+            Some(wanted) => {
+                let path = wanted.path.trim_end_matches('/');
+                match &wanted.path_regex {
+                    Some(regex) => format!("{base}{path}{regex}"),
+                    None if base.is_empty() && path.is_empty() => "/".to_owned(),
+                    None => format!("{base}{path}"),
+                }
+            }
+        }
+    }
+
+    /// The operation as its definition calls it, or else as `METHOD /path`. None if its API has no operations.
+    pub(crate) fn operation_name(&self) -> Option<Cow<'_, str>> {
+        let operation = self.operation()?;
+        let wanted = &operation.r#match;
+        Some(match &operation.id {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(format!("{} {}", wanted.method, wanted.path)),
+        })
     }
 }
 
@@ -192,7 +225,9 @@ impl<'a> Build<'a> {
             true => Arc::clone(&self.common),
             false => Arc::new(self.policies.operation(index)?),
         };
-        let route = Arc::new(self.spread(operation, chain)?);
+        let mut route = self.spread(operation, chain)?;
+        route.operation = Some(index);
+        let route = Arc::new(route);
         let wanted = &operation.r#match;
         let pattern = PathPattern::of(&config.content.base_path, wanted);
         let rule = Rule::new(
@@ -243,6 +278,8 @@ impl<'a> Build<'a> {
         };
         Ok(Route {
             api: Arc::clone(&self.api.name),
+            config: Arc::clone(&self.api.config),
+            operation: None,
             metrics: Arc::clone(&self.api.metrics),
             base_segments: self.base_segments,
             upstream: Arc::clone(upstream),

@@ -31,6 +31,7 @@ use crate::{
     proxy::{budget::BodyBudget, origin::TrustedProxies},
     snapshot::Store,
     table::Table,
+    telemetry::Telemetry,
     tls::{Authorities, CertificateError, Tls},
     upstream::{Endpoints, gauges},
     worker::{Lifetimes, Listeners, Shared},
@@ -65,13 +66,20 @@ pub(crate) struct Core {
 
 impl Core {
     /// Nothing is served yet.
-    pub(crate) fn new(workers: usize, options: &GatewayOptions, stores: Stores, runtime: Handle) -> Self {
+    pub(crate) fn new(
+        workers: usize,
+        options: &GatewayOptions,
+        stores: Stores,
+        telemetry: Option<Arc<Telemetry>>,
+        runtime: Handle,
+    ) -> Self {
         let metrics = Registry::new(workers);
         let answers = cache::store::Store::new(options.cache_bytes);
         let shared = Arc::new(Shared {
             table: ArcSwap::default(),
             unrouted: metrics.get(&Arc::from("")),
             access_log: options.access_log,
+            telemetry,
             bodies: BodyBudget::new(options.held_body_bytes),
             head_timeout: options.head_timeout,
             stall_timeout: options.stall_timeout,
@@ -111,9 +119,9 @@ impl Core {
             }
         }
         info!(
-            apis = table.apis.len(),
+            apis = table.apis.size(),
             "Serving {} APIs from the snapshot",
-            table.apis.len()
+            table.apis.size()
         );
         self.publish(table, true);
         *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
@@ -213,7 +221,7 @@ impl Core {
     /// The metrics in Prometheus' text format.
     pub(crate) fn metrics_text(&self) -> String {
         let table = self.shared.table.load();
-        let apis = table.apis.len();
+        let apis = table.apis.size();
         let mut text = self.metrics.text();
         let upstreams = table.apis.values().map(|api| (&*api.name, &*api.upstreams));
         text.push_str(&gauges::text(upstreams));
@@ -225,6 +233,9 @@ impl Core {
         text.push_str(&self.answers.text());
         if let Some(shared) = &self.compiler.stores.shared {
             text.push_str(&shared.metrics_text());
+        }
+        if let Some(telemetry) = &self.shared.telemetry {
+            text.push_str(&telemetry.text());
         }
         let more = self.more_metrics.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(MoreMetrics(more)) = more.as_ref() {

@@ -38,6 +38,12 @@ pub enum StartError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The options say no place that telemetry could be sent to.
+    #[error("cannot export telemetry: {reason}")]
+    Telemetry {
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The state folder cannot be read or written.
     #[error("cannot use the state folder `{folder}`")]
     State {

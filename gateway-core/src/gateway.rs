@@ -16,6 +16,7 @@ use crate::{
     error::{ApplyError, StartError},
     options::{GatewayOptions, ListenerOptions, ListenerProtocol},
     prepared::{self, Prepared},
+    telemetry::Exporting,
     tls::CertificateError,
     worker::Workers,
 };
@@ -41,6 +42,8 @@ pub struct Gateway {
     /// Ends with the gateway.
     _watching: Option<Watching>,
     workers: Workers,
+    /// Ends with the gateway.
+    exporting: Option<Exporting>,
     options: GatewayOptions,
 }
 
@@ -109,6 +112,11 @@ impl Gateway {
             admin,
             _watching: watch_certificates(&core, options.certificate_check),
             workers: workers.map_err(StartError::Worker)?,
+            exporting: core
+                .shared
+                .telemetry
+                .as_ref()
+                .map(|telemetry| Exporting::start(telemetry, &core)),
             options,
             core,
         })
@@ -216,8 +224,11 @@ impl Gateway {
         self.core.is_ready()
     }
 
-    /// Stops listening, lets requests in flight finish for up to `grace`, then closes what is left.
+    /// Stops listening, lets requests in flight finish for up to `grace`, then closes what is left. Then telemetry that
+    /// was not exported yet is, as far as [`TelemetryOptions::flush`](crate::TelemetryOptions::flush) allows.
     pub async fn shutdown(self, grace: Duration) {
+        // The last metrics are taken from it.
+        let _held = Arc::clone(&self.core);
         let (workers, core) = (self.workers, self.core);
         let stopping = spawn_blocking(move || {
             workers.stop(grace);
@@ -225,6 +236,9 @@ impl Gateway {
         });
         if let Err(error) = stopping.await {
             tracing::error!(error = %error, "The gateway did not stop cleanly");
+        }
+        if let Some(exporting) = self.exporting {
+            exporting.flush().await;
         }
     }
 }

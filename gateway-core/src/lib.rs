@@ -22,6 +22,7 @@ mod router;
 mod shared_limits;
 mod snapshot;
 mod table;
+mod telemetry;
 mod tls;
 mod traffic;
 mod upstream;
@@ -35,4 +36,5 @@ pub use options::{
 };
 pub use policy::support::policy_support;
 pub use prepared::Prepared;
+pub use telemetry::{OtlpReceiver, Sampler, TelemetryOptions, TraceContextFrom, VariableError};
 pub use tls::CertificateError;

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -46,12 +46,18 @@ pub(crate) struct ApiMetrics {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Counters {
-    statuses: [AtomicU64; STATUS_CLASSES.len()],
-    buckets: [AtomicU64; BUCKETS.len() + 1],
-    microseconds: AtomicU64,
+    /// By status class; most APIs only ever answer with a few of them.
+    answers: [OnceLock<Box<Answers>>; STATUS_CLASSES.len()],
     failures: [AtomicU64; UpstreamFailure::ALL.len()],
     retries: AtomicU64,
     ejections: AtomicU64,
+}
+
+/// Answers of one status class by how long they took.
+#[derive(Debug, Default)]
+struct Answers {
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    microseconds: AtomicU64,
 }
 
 impl ApiMetrics {
@@ -70,9 +76,9 @@ impl ApiMetrics {
         let class = usize::from(status / 100).clamp(1, STATUS_CLASSES.len()) - 1;
         let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let bucket = BUCKETS.partition_point(|bound| *bound < microseconds);
-        counters.statuses[class].fetch_add(1, Relaxed);
-        counters.buckets[bucket].fetch_add(1, Relaxed);
-        counters.microseconds.fetch_add(microseconds, Relaxed);
+        let answers = counters.answers[class].get_or_init(Box::default);
+        answers.buckets[bucket].fetch_add(1, Relaxed);
+        answers.microseconds.fetch_add(microseconds, Relaxed);
     }
 
     /// Counts one failure of an upstream.
@@ -102,13 +108,60 @@ impl ApiMetrics {
             .map(|counters| pick(counters).load(Relaxed))
             .sum()
     }
+
+    /// All workers' answers of one status class.
+    fn answers(&self, class: usize) -> Summed {
+        let mut summed = Summed::default();
+        let answers = self
+            .workers
+            .iter()
+            .filter_map(|counters| counters.answers[class].get());
+        for answers in answers {
+            for (sum, bucket) in summed.buckets.iter_mut().zip(&answers.buckets) {
+                *sum += bucket.load(Relaxed);
+            }
+            summed.microseconds += answers.microseconds.load(Relaxed);
+        }
+        summed
+    }
+}
+
+/// Answers of one status class, all workers together.
+#[derive(Debug, Default)]
+struct Summed {
+    buckets: [u64; BUCKETS.len() + 1],
+    microseconds: u64,
+}
+
+impl Summed {
+    fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
 }
 
 /// The counters of all APIs that are served. They go on counting when an API changes.
 #[derive(Debug)]
 pub(crate) struct Registry {
     workers: usize,
-    known: Mutex<BTreeMap<Arc<str>, Weak<ApiMetrics>>>,
+    known: Mutex<Known>,
+}
+
+/// Counters by the name of their API.
+#[derive(Debug, Default)]
+struct Known {
+    counters: BTreeMap<Arc<str>, Weak<ApiMetrics>>,
+    /// At how many those are looked for that nobody holds any more. Looking each time would cost more with each API.
+    sweep_at: usize,
+}
+
+impl Known {
+    fn sweep(&mut self) {
+        if self.counters.len() < self.sweep_at {
+            return;
+        }
+        self.counters.retain(|_, metrics| metrics.strong_count() > 0);
+        self.sweep_at = 2 * self.counters.len() + 16;
+    }
 }
 
 impl Registry {
@@ -123,12 +176,12 @@ impl Registry {
     /// The counters of the API with this name.
     pub(crate) fn get(&self, name: &Arc<str>) -> Arc<ApiMetrics> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(metrics) = known.get(name).and_then(Weak::upgrade) {
+        if let Some(metrics) = known.counters.get(name).and_then(Weak::upgrade) {
             return metrics;
         }
-        known.retain(|_, metrics| metrics.strong_count() > 0);
+        known.sweep();
         let metrics = ApiMetrics::new(self.workers);
-        known.insert(Arc::clone(name), Arc::downgrade(&metrics));
+        known.counters.insert(Arc::clone(name), Arc::downgrade(&metrics));
         metrics
     }
 
@@ -136,6 +189,7 @@ impl Registry {
     pub(crate) fn text(&self) -> String {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let alive = known
+            .counters
             .iter()
             .filter_map(|(name, metrics)| Some((name.to_string(), metrics.upgrade()?)));
         let alive: Vec<_> = alive.collect();
@@ -155,7 +209,7 @@ fn write(apis: &[(String, Arc<ApiMetrics>)], text: &mut String) {
     );
     for (name, metrics) in apis {
         for (class, label) in STATUS_CLASSES.iter().enumerate() {
-            let count = metrics.sum(|counters| &counters.statuses[class]);
+            let count = metrics.answers(class).count();
             if count > 0 {
                 line(
                     text,
@@ -230,24 +284,37 @@ fn write_durations(apis: &[(String, Arc<ApiMetrics>)], text: &mut String) {
         "Time from a request's head to the end of its response.",
     );
     for (name, metrics) in apis {
-        let mut total = 0;
-        for (index, bound) in BUCKETS.iter().enumerate() {
-            total += metrics.sum(|counters| &counters.buckets[index]);
-            let bound = seconds(*bound);
-            line(
-                text,
-                &format!("{NAME}_bucket"),
-                name,
-                &format!("le=\"{bound}\""),
-                total,
-            );
+        for (class, label) in STATUS_CLASSES.iter().enumerate() {
+            let answers = metrics.answers(class);
+            if answers.count() > 0 {
+                write_histogram(NAME, name, &format!("status=\"{label}\""), &answers, text);
+            }
         }
-        total += metrics.sum(|counters| &counters.buckets[BUCKETS.len()]);
-        line(text, &format!("{NAME}_bucket"), name, "le=\"+Inf\"", total);
-        let sum = seconds(metrics.sum(|counters| &counters.microseconds));
-        line(text, &format!("{NAME}_sum"), name, "", sum);
-        line(text, &format!("{NAME}_count"), name, "", total);
     }
+}
+
+fn write_histogram(name: &str, api: &str, status: &str, answers: &Summed, text: &mut String) {
+    let bounds = BUCKETS.iter().map(|bound| seconds(*bound).to_string());
+    let bounds = bounds.chain(["+Inf".to_owned()]);
+    let mut total = 0;
+    for (bound, count) in bounds.zip(answers.buckets) {
+        total += count;
+        line(
+            text,
+            &format!("{name}_bucket"),
+            api,
+            &format!("{status},le=\"{bound}\""),
+            total,
+        );
+    }
+    line(
+        text,
+        &format!("{name}_sum"),
+        api,
+        status,
+        seconds(answers.microseconds),
+    );
+    line(text, &format!("{name}_count"), api, status, total);
 }
 
 fn seconds(microseconds: u64) -> f64 {
@@ -289,11 +356,13 @@ mod tests {
             r#"gatehouse_gateway_requests_total{api="a\"b",status="2xx"} 2"#,
             r#"gatehouse_gateway_requests_total{api="a\"b",status="5xx"} 1"#,
             r#"gatehouse_gateway_upstream_failures_total{api="a\"b",kind="timeout"} 1"#,
-            r#"gatehouse_gateway_request_duration_seconds_bucket{api="a\"b",le="0.0025"} 2"#,
-            r#"gatehouse_gateway_request_duration_seconds_bucket{api="a\"b",le="+Inf"} 3"#,
-            r#"gatehouse_gateway_request_duration_seconds_count{api="a\"b"} 3"#,
+            r#"gatehouse_gateway_request_duration_seconds_bucket{api="a\"b",status="2xx",le="0.0025"} 1"#,
+            r#"gatehouse_gateway_request_duration_seconds_bucket{api="a\"b",status="2xx",le="+Inf"} 2"#,
+            r#"gatehouse_gateway_request_duration_seconds_count{api="a\"b",status="2xx"} 2"#,
+            r#"gatehouse_gateway_request_duration_seconds_count{api="a\"b",status="5xx"} 1"#,
         ] {
             assert!(text.contains(expected), "{expected} in\n{text}");
         }
+        assert!(!text.contains("4xx"), "{text}");
     }
 }

@@ -6,6 +6,8 @@ use secrecy::SecretString;
 
 use gatehouse_schemas::policy::Network;
 
+use crate::telemetry::TelemetryOptions;
+
 /// How a gateway is started.
 #[derive(Debug, Clone)]
 pub struct GatewayOptions {
@@ -45,6 +47,9 @@ pub struct GatewayOptions {
     /// The Redis in which rate limits and quotas are counted together with other gateways. Without it, each gateway
     /// counts for itself.
     pub redis: Option<RedisOptions>,
+    /// Where spans, metrics and the access log are exported to over OTLP. Nowhere by default; then requests carry the
+    /// trace context of their callers on as it is.
+    pub telemetry: Option<TelemetryOptions>,
     /// How long a caller may take for a request's head, and between two requests.
     pub head_timeout: Duration,
     /// How long a caller may stop in the middle of a request's body, or take nothing of an answer that is there
@@ -72,6 +77,7 @@ impl Default for GatewayOptions {
             held_body_bytes: 64 * 1024 * 1024,
             cache_bytes: 64 * 1024 * 1024,
             redis: None,
+            telemetry: None,
             head_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(60),
         }

@@ -13,6 +13,7 @@ use crate::{
     options::GatewayOptions,
     policy::limits::Stores,
     shared_limits::SharedLimits,
+    telemetry::Telemetry,
     worker::cores,
 };
 
@@ -42,7 +43,14 @@ impl Prepared {
     pub(crate) async fn new(options: GatewayOptions) -> Result<Self, StartError> {
         let workers = options.worker_threads.unwrap_or_else(cores).max(1);
         let shared = options.redis.as_ref().map(SharedLimits::start).transpose()?;
-        let core = Core::new(workers, &options, Stores::new(shared), Handle::current());
+        let telemetry = options.telemetry.as_ref().map(Telemetry::new).transpose()?;
+        let core = Core::new(
+            workers,
+            &options,
+            Stores::new(shared),
+            telemetry,
+            Handle::current(),
+        );
         let core = Arc::new(core);
         restore(&core, &options).await?;
         Ok(Self {

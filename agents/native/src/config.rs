@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use gatehouse_gateway_core::{ClientAddressHeader, GatewayOptions, RedisOptions, TlsOptions};
+use gatehouse_gateway_core::{
+    ClientAddressHeader, GatewayOptions, RedisOptions, TelemetryOptions, TlsOptions,
+};
 use gatehouse_schemas::policy::Network;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -51,6 +53,8 @@ pub struct NativeOptions {
     pub cache_bytes: u64,
     /// The Redis in which limits are counted together with other gateways, if there is one.
     pub redis: Option<RedisOptions>,
+    /// Where spans, metrics and the access log are exported to, if anywhere.
+    pub telemetry: Option<TelemetryOptions>,
     /// How long requests in flight may take to end when the gateway stops.
     pub grace: Duration,
 }
@@ -75,6 +79,7 @@ impl NativeOptions {
             held_body_bytes: GatewayOptions::default().held_body_bytes,
             cache_bytes: GatewayOptions::default().cache_bytes,
             redis: None,
+            telemetry: None,
             grace: Duration::from_secs(10),
         }
     }
@@ -96,6 +101,7 @@ impl NativeOptions {
             held_body_bytes: self.held_body_bytes,
             cache_bytes: self.cache_bytes,
             redis: self.redis.clone(),
+            telemetry: self.telemetry.clone(),
             ..GatewayOptions::default()
         }
     }

@@ -19,7 +19,7 @@ use gatehouse_schemas::{
 use serde_json::{Value, json};
 use tracing::warn;
 
-use crate::{NativeError, config::GATEWAY_TYPE, translate};
+use crate::{NativeError, config::GATEWAY_TYPE};
 
 /// What the identities of local APIs begin with.
 const PREFIX: &str = "file/";

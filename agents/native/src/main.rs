@@ -15,12 +15,18 @@ use gatehouse_agents_native::{GATEWAY_TYPE, NativeGateway, NativeOptions};
 use gatehouse_connector_sdk::runtime::{
     AgentArguments, AgentOptions, RunError, parse_arguments, start_logging, stop_signal,
 };
-use gatehouse_gateway_core::{ClientAddressHeader, RedisOptions, TlsOptions};
+use gatehouse_gateway_core::{
+    ClientAddressHeader, RedisOptions, TelemetryOptions, TlsOptions, TraceContextFrom,
+};
 use gatehouse_schemas::policy::Network;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+
+/// Most of what a request costs beside the system's calls is taking and giving back small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The native gateway of Gatehouse with its agent.
 ///
@@ -105,6 +111,8 @@ struct Arguments {
     cache: u32,
     #[command(flatten)]
     redis: RedisArguments,
+    #[command(flatten)]
+    telemetry: TelemetryArguments,
 }
 
 /// How the two headers are called on the command line.
@@ -195,6 +203,62 @@ impl RedisArguments {
     }
 }
 
+/// Where OpenTelemetry gets spans, metrics and the access log.
+///
+/// Everything else is said by the environment variables that OpenTelemetry defines, headers with tokens among them.
+#[derive(Debug, clap::Args)]
+struct TelemetryArguments {
+    /// Export spans, metrics and the access log to this receiver of OTLP over HTTP, such as http://127.0.0.1:4318
+    /// [default: nowhere].
+    #[arg(long, value_name = "URL", env = ENDPOINT, hide_env_values = true)]
+    otlp_endpoint: Option<String>,
+    /// From whom the trace that a request says it belongs to is taken on. For others a new trace begins, which links to
+    /// it.
+    #[arg(
+        long,
+        value_name = "WHO",
+        env = "GATEHOUSE_GATEWAY_TRACE_CONTEXT_FROM",
+        value_enum,
+        default_value = "everybody"
+    )]
+    trace_context_from: ContextFrom,
+}
+
+/// The variable by which OpenTelemetry names the receiver.
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// How those who are believed are called on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ContextFrom {
+    Everybody,
+    TrustedProxies,
+    Nobody,
+}
+
+impl From<ContextFrom> for TraceContextFrom {
+    fn from(who: ContextFrom) -> Self {
+        match who {
+            ContextFrom::Everybody => Self::Everybody,
+            ContextFrom::TrustedProxies => Self::TrustedProxies,
+            ContextFrom::Nobody => Self::Nobody,
+        }
+    }
+}
+
+impl TelemetryArguments {
+    fn options(&self) -> anyhow::Result<Option<TelemetryOptions>> {
+        let variable = |name: &str| match name {
+            ENDPOINT => self.otlp_endpoint.clone(),
+            name => env::var(name).ok(),
+        };
+        let options = TelemetryOptions::from_variables(&variable)?;
+        Ok(options.map(|options| TelemetryOptions {
+            trace_context: self.trace_context_from.into(),
+            ..options
+        }))
+    }
+}
+
 /// Editors end files with a line break, which is not part of the password.
 fn read_password(file: &Path) -> anyhow::Result<SecretString> {
     let text = fs::read_to_string(file)
@@ -234,6 +298,7 @@ impl Arguments {
             held_body_bytes: u64::from(self.held_bodies) << 20,
             cache_bytes: u64::from(self.cache) << 20,
             redis: self.redis.options()?,
+            telemetry: self.telemetry.options()?,
             ..NativeOptions::new(self.listen, state_dir)
         })
     }

@@ -120,11 +120,49 @@ fn what_stands_in_the_way_of_a_start_is_told_with_a_remedy() {
             ],
             "cannot read the password of Redis from `/gone`",
         ),
+        (
+            &[
+                "--control-plane",
+                NOWHERE,
+                "--join-token",
+                "t",
+                "--otlp-endpoint",
+                "https://user:s3cret@collector:4318",
+            ],
+            "put them into a header (`OTEL_EXPORTER_OTLP_HEADERS`)",
+        ),
     ] {
         let (code, text) = run(&[arguments, &listen].concat());
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains(words) && !text.contains("s3cret"), "{text}");
     }
+}
+
+#[test]
+fn the_variables_of_opentelemetry_are_followed_or_named_and_never_shown() {
+    let state = tempfile::tempdir().unwrap();
+    let start = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = command(state.path(), arguments);
+        command.envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        let [out, err] =
+            [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        (output.status.code(), out + &err)
+    };
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector/s3cret");
+    let arguments = ["--control-plane", NOWHERE, "--join-token", "t"];
+    let (code, text) = start(&[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], &arguments);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("`OTEL_EXPORTER_OTLP_PROTOCOL` says `grpc`"),
+        "{text}"
+    );
+    let (code, help) = start(&[endpoint], &["--help"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        help.contains("--otlp-endpoint") && !help.contains("s3cret"),
+        "{help}"
+    );
 }
 
 #[test]

@@ -47,10 +47,10 @@ pub(super) fn config(table: &Table, query: &str) -> Response<Full<Bytes>> {
             })
         })
         .collect();
-    let next = page.next("/config", table.apis.len());
+    let next = page.next("/config", table.apis.size());
     answer(
         StatusCode::OK,
-        &json!({"total": table.apis.len(), "apis": shown, "next": next}),
+        &json!({"total": table.apis.size(), "apis": shown, "next": next}),
     )
 }
 

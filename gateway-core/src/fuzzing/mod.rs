@@ -103,6 +103,7 @@ pub fn configuration(bytes: &[u8]) {
         1,
         &GatewayOptions::default(),
         Stores::default(),
+        None,
         runtime.handle().clone(),
     );
     let name: ExternalRef = config.external_ref.clone();

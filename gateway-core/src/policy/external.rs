@@ -16,7 +16,6 @@ use bytes::Bytes;
 use gatehouse_schemas::{api, policy::ExtAuthzPolicy};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
@@ -26,6 +25,7 @@ use crate::{
     proxy::{body::RequestBody, problem::Problem},
     upstream::{
         Endpoints, Upstream,
+        line::Received,
         pool::Pool,
         send::{self, Answer},
     },
@@ -164,18 +164,19 @@ impl External {
 
     /// The answer to its end, after which its connection is free again.
     async fn read(&self, pool: &Pool, answer: Answer) -> Result<Verdict, Problem> {
-        let (head, body) = answer.response.into_parts();
-        let body = whole(body).await;
-        let body = body.map_err(|error| self.unavailable(&format!("its answer cannot be read: {error}")))?;
-        if let Some(sender) = answer.sender {
+        let (head, mut body) = answer.response.into_parts();
+        let whole = whole(&mut body).await;
+        let whole =
+            whole.map_err(|error| self.unavailable(&format!("its answer cannot be read: {error}")))?;
+        if let Some(line) = body.take_line() {
             let until = Instant::now() + self.service.idle_timeout;
-            pool.put(self.service.first.endpoint.id, sender, until);
+            pool.put(self.service.first.endpoint.id, line, until);
         }
         if head.status.is_success() {
             return Ok(self.verdict(&head.headers));
         }
         match head.status.is_redirection() || head.status.is_client_error() {
-            true => Err(refused(head.status, &head.headers, body)),
+            true => Err(refused(head.status, &head.headers, whole)),
             false => Err(self.unavailable(&format!("it answered {}", head.status))),
         }
     }
@@ -210,7 +211,7 @@ fn name(text: &str) -> Result<HeaderName, String> {
     text.parse().map_err(|_| format!("`{text}` is not a header name"))
 }
 
-async fn whole(body: Incoming) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+async fn whole(body: &mut Received) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
     let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;
     Ok(body.to_bytes())
 }

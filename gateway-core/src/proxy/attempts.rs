@@ -171,7 +171,8 @@ impl Exchange<'_> {
             let trial = choice.trial.is_some();
             let lease = upstream.lease(choice.member).await.map_err(|_| busy(route))?;
             let endpoint = &choice.member.endpoint;
-            let request = outgoing.request(&endpoint.authority);
+            let mut request = outgoing.request(&endpoint.authority);
+            self.trace_attempt(endpoint, &mut request);
             let began = Instant::now();
             let time = Time {
                 began,
@@ -179,6 +180,7 @@ impl Exchange<'_> {
                 own: retry.and_then(|retry| retry.per_try),
             };
             let outcome = self.once(upstream, endpoint, time, request, &outgoing).await;
+            self.trace_outcome(&outcome);
             let ours = matches!(&outcome, Err(error) if outgoing.is_to_blame(error));
             if !ours {
                 self.conclude(route, &mut choice, &outcome, began.elapsed());
@@ -200,6 +202,7 @@ impl Exchange<'_> {
                     if !elsewhere {
                         route.metrics.retry(self.client.worker.number);
                     }
+                    self.trace_repeat();
                     drop((outcome, lease));
                     if !pause.is_zero() {
                         tokio::time::sleep(pause).await;

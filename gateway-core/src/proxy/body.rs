@@ -10,11 +10,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
-use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{cached::Recorder, completion::Completion, replay::Player};
-use crate::upstream::{load::Lease, multiplexed::Stream, pool::Pool};
+use crate::upstream::{line::Received, load::Lease, multiplexed::Stream, pool::Pool};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +99,7 @@ impl Body for RequestBody {
 }
 
 fn poll_incoming(
-    incoming: &mut Incoming,
+    incoming: &mut (impl Body<Data = Bytes, Error = hyper::Error> + Unpin),
     context: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
     Pin::new(incoming)
@@ -126,8 +125,7 @@ enum Source {
 /// A body that still comes over an upstream connection, which goes back to its pool at the end.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
-    pub(crate) incoming: Incoming,
-    pub(crate) sender: Option<SendRequest<RequestBody>>,
+    pub(crate) incoming: Received,
     /// Whether the request had a body, which may still be on its way when its answer has ended.
     pub(crate) may_upload: bool,
     pub(crate) pool: Rc<Pool>,
@@ -200,20 +198,20 @@ impl ResponseBody {
 impl UpstreamBody {
     /// Returns the connection for the next request.
     fn give_back(&mut self) {
-        let Some(mut sender) = self.sender.take() else {
+        let Some(mut line) = self.incoming.take_line() else {
             return;
         };
         let (endpoint, idle_timeout) = (self.endpoint, self.idle_timeout);
         // Who waits for the place finds the connection in the pool.
         let lease = self.lease.take();
-        if !self.may_upload || sender.is_ready() {
-            return self.pool.put(endpoint, sender, Instant::now() + idle_timeout);
+        if !self.may_upload || line.is_ready() {
+            return self.pool.put(endpoint, line, Instant::now() + idle_timeout);
         }
         // Nobody else is to wait for the end of this upload.
         let pool = Rc::clone(&self.pool);
         tokio::task::spawn_local(async move {
-            if sender.ready().await.is_ok() {
-                pool.put(endpoint, sender, Instant::now() + idle_timeout);
+            if line.ready().await.is_ok() {
+                pool.put(endpoint, line, Instant::now() + idle_timeout);
             }
             drop(lease);
         });
@@ -242,14 +240,20 @@ impl Body for ResponseBody {
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.completion.sent(frame.data_ref().map_or(0, Bytes::len));
+                match frame.trailers_ref() {
+                    Some(trailers) => this.completion.trailers(trailers),
+                    None => this.completion.sent(frame.data_ref().map_or(0, Bytes::len)),
+                }
                 this.record(Some(frame));
                 // Then nobody asks for more.
                 if this.is_end_stream() {
                     this.completion.ended();
                 }
             }
-            Poll::Ready(Some(Err(_))) => this.recorder = None,
+            Poll::Ready(Some(Err(_))) => {
+                this.recorder = None;
+                this.completion.broke_off();
+            }
             Poll::Ready(None) => {
                 this.completion.ended();
                 this.finish_record();

@@ -1,11 +1,20 @@
 //! What is recorded when a response has been sent: metrics and the access log.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
-use http::{Method, StatusCode};
-use tracing::{Level, event};
+use http::{HeaderMap, Method, StatusCode};
+use tracing::{Level, event, field};
 
-use crate::{metrics::ApiMetrics, policy::log::Logged, worker::Worker};
+use crate::{
+    metrics::ApiMetrics,
+    policy::log::Logged,
+    telemetry::{Access, Recording, Traced},
+    worker::Worker,
+};
 
 /// Records one request when it goes away, whether its response was sent whole or not.
 #[derive(Debug)]
@@ -20,6 +29,8 @@ pub(crate) struct Completion {
     whole: bool,
     /// Only if the request is written to the access log.
     entry: Option<Box<AccessEntry>>,
+    /// Only if the request is traced.
+    recording: Option<Recording>,
 }
 
 /// What the access log says of a request. No query, no credential, and no header but those that a `log` policy names.
@@ -33,6 +44,7 @@ pub(crate) struct AccessEntry {
     pub(crate) api: Option<Arc<str>>,
     pub(crate) consumer: Option<Arc<str>>,
     pub(crate) logged: Option<Logged>,
+    pub(crate) trace: Option<Traced>,
 }
 
 impl Completion {
@@ -54,6 +66,26 @@ impl Completion {
             // Nobody asks for the body of an answer that has none.
             whole: is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED),
             entry,
+            recording: None,
+        }
+    }
+
+    /// Has the request's span end with it.
+    pub(crate) fn record(&mut self, recording: Option<Recording>) {
+        self.recording = recording;
+    }
+
+    /// Looks at the trailers of the body.
+    pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(recording) = &mut self.recording {
+            recording.grpc_status(trailers);
+        }
+    }
+
+    /// The upstream did not send all of the body.
+    pub(crate) fn broke_off(&mut self) {
+        if let Some(recording) = &mut self.recording {
+            recording.broke_off();
         }
     }
 
@@ -75,6 +107,9 @@ impl Drop for Completion {
         if let Some(metrics) = &self.metrics {
             metrics.request(self.worker.number, status, duration);
         }
+        if let Some(mut recording) = self.recording.take() {
+            recording.answered(self.status, self.whole, duration);
+        }
         let Some(entry) = self.entry.take() else {
             return;
         };
@@ -89,6 +124,8 @@ impl Drop for Completion {
                 http.path = %entry.path,
                 http.status = status,
                 client.address = %entry.client,
+                trace.id = entry.trace.map(|trace| field::display(trace.context.trace)),
+                span.id = entry.trace.filter(|trace| trace.own).map(|trace| field::display(trace.context.span)),
                 request.id = %entry.request_id,
                 api.name = entry.api.as_deref(),
                 consumer = entry.consumer.as_deref(),
@@ -102,5 +139,15 @@ impl Drop for Completion {
             entry.method,
             entry.path
         );
+        if let Some(telemetry) = &self.worker.shared.telemetry {
+            telemetry.log(|| Access {
+                at: SystemTime::now(),
+                entry,
+                status: self.status,
+                duration_us,
+                sent: self.sent,
+                complete: self.whole,
+            });
+        }
     }
 }

@@ -61,10 +61,12 @@ impl Exchange<'_> {
             // Apart, so that other requests do not carry its state around.
             return Box::pin(self.attempt(route, parts, body, websocket)).await;
         }
-        let request = Request::from_parts(parts, body);
+        let mut request = Request::from_parts(parts, body);
         let endpoint = &upstream.first.endpoint;
+        self.trace_attempt(endpoint, &mut request);
         let pool = &self.client.worker.pool;
         let sent = send::send(pool, upstream, endpoint, self.started, route.timeout(), request).await;
+        self.trace_outcome(&sent);
         match sent {
             Ok(answer) => self.pass_back(route, Passed::plain(answer, endpoint.id), websocket),
             Err(error) => Err(self.failed(route, &error)),
@@ -101,6 +103,7 @@ impl Exchange<'_> {
         }
         let own = || route.upstream.first.endpoint.authority.clone();
         headers.insert(header::HOST, rewritten.unwrap_or_else(own));
+        self.write_trace(headers);
         route.chain.request.apply(headers);
         route.headers.apply(headers);
     }
@@ -131,7 +134,6 @@ impl Exchange<'_> {
         self.rewrite_answer(route, &mut parts);
         let body = UpstreamBody {
             incoming,
-            sender: answer.sender,
             _stream: answer.stream,
             may_upload: answer.may_upload,
             pool: Rc::clone(&self.client.worker.pool),

@@ -15,6 +15,7 @@ mod mirror;
 pub(crate) mod origin;
 pub(crate) mod problem;
 mod replay;
+mod trace;
 mod upgrade;
 
 use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
@@ -39,6 +40,7 @@ use crate::{
     policy::{jwt::Token, limits::Told, redirect::Asked, respond::Respond},
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
+    telemetry::Trace,
 };
 
 /// Answers one request.
@@ -87,6 +89,8 @@ struct Exchange<'a> {
     /// Says the limit that a body of unannounced length went beyond.
     exceeded: Option<Rc<Cell<Option<u64>>>>,
     entry: Option<Box<AccessEntry>>,
+    /// Only if requests are traced.
+    trace: Option<Trace>,
     /// The caller's side of a WebSocket that is asked for.
     websocket: Option<Pending>,
     /// What the cache does with the upstream's answer.
@@ -129,6 +133,7 @@ impl<'a> Exchange<'a> {
             limits: None,
             exceeded: None,
             entry: None,
+            trace: None,
             websocket: None,
             expected: None,
             in_background: false,
@@ -138,6 +143,7 @@ impl<'a> Exchange<'a> {
 
     async fn serve(&mut self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Problem> {
         let (mut parts, body) = request.into_parts();
+        self.begin_trace(&mut parts);
         self.identify(&parts);
         let host = head::take_host(&mut parts)?;
         self.websocket = head::wants_websocket(&parts).then(|| Pending::take(&mut parts));
@@ -205,20 +211,21 @@ impl<'a> Exchange<'a> {
         let given = parts.headers.get(&head::REQUEST_ID).filter(|id| is_harmless(id));
         let id = given.cloned().unwrap_or_else(|| worker.next_request_id());
         self.request_id = Some(id);
+        self.name_trace();
         if worker.shared.access_log {
             let host = parts.headers.get(header::HOST).map(text);
             let host = parts.uri.host().or(host).unwrap_or_default();
-            self.entry = self.access_entry(&parts.method, host, parts.uri.path());
+            self.entry = self.access_entry(parts, host, parts.uri.path());
         }
     }
 
     /// What the access log will say of this request, if anybody listens to it.
-    fn access_entry(&self, method: &Method, host: &str, path: &str) -> Option<Box<AccessEntry>> {
-        if !tracing::enabled!(target: "gateway_access", tracing::Level::INFO) {
+    fn access_entry(&self, parts: &request::Parts, host: &str, path: &str) -> Option<Box<AccessEntry>> {
+        if !tracing::enabled!(target: "gateway_access", tracing::Level::INFO) && !self.exports_access_log() {
             return None;
         }
         Some(Box::new(AccessEntry {
-            method: method.clone(),
+            method: parts.method.clone(),
             host: host.to_owned(),
             path: path.to_owned(),
             client: self.address,
@@ -226,6 +233,7 @@ impl<'a> Exchange<'a> {
             api: None,
             consumer: None,
             logged: None,
+            trace: self.traced(&parts.headers),
         }))
     }
 
@@ -239,7 +247,7 @@ impl<'a> Exchange<'a> {
             return;
         }
         if self.entry.is_none() {
-            self.entry = self.access_entry(&parts.method, text(host), path);
+            self.entry = self.access_entry(parts, text(host), path);
         }
         if let Some(entry) = &mut self.entry {
             entry.logged = Some(log.of_request(&parts.headers));
@@ -283,6 +291,7 @@ impl<'a> Exchange<'a> {
         };
         let id = text(&id);
         let status = problem.status;
+        self.trace_refusal(&problem);
         let mut body = problem.body(id);
         let detail = self.grpc.then(|| problem.detail.clone());
         let mut headers = HeaderMap::new();
@@ -378,13 +387,15 @@ impl<'a> Exchange<'a> {
                 logged.answered(headers);
             }
         }
-        Completion::new(
+        let mut completion = Completion::new(
             Rc::clone(worker),
             (!self.in_background).then(|| Arc::clone(metrics)),
             self.started,
             status,
             entry,
-        )
+        );
+        completion.record(self.end_trace(headers));
+        completion
     }
 }
 

@@ -107,6 +107,12 @@ impl Problem {
         }
     }
 
+    /// Its type in one word, as in the URI.
+    pub(crate) fn kind(&self) -> &'static str {
+        let uri = self.kind.uri;
+        uri.rsplit_once('/').map_or(uri, |(_, name)| name)
+    }
+
     /// What somebody else answers, in place of this one's status and document.
     pub(crate) fn answered(mut self, status: StatusCode, body: Bytes) -> Self {
         self.status = status;

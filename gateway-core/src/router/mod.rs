@@ -10,13 +10,10 @@
 pub(crate) mod path;
 pub(crate) mod pattern;
 pub(crate) mod rule;
+mod shared_map;
 mod trie;
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use gatehouse_schemas::identity::ExternalRef;
 use http::Method;
@@ -25,22 +22,23 @@ use self::{
     path::NormalPath,
     pattern::{HostPattern, PathPattern},
     rule::{RequestView, Rule, WholePath},
+    shared_map::SharedMap,
     trie::Node,
 };
 
 /// All routes of a gateway.
 #[derive(Debug)]
 pub(crate) struct Router<T> {
-    exact: HashMap<Arc<str>, Arc<Node<T>>>,
-    wildcard: HashMap<Arc<str>, Arc<Node<T>>>,
+    exact: SharedMap<Arc<str>, Arc<Node<T>>>,
+    wildcard: SharedMap<Arc<str>, Arc<Node<T>>>,
     any: Arc<Node<T>>,
 }
 
 impl<T> Default for Router<T> {
     fn default() -> Self {
         Self {
-            exact: HashMap::new(),
-            wildcard: HashMap::new(),
+            exact: SharedMap::default(),
+            wildcard: SharedMap::default(),
             any: Arc::default(),
         }
     }
@@ -80,14 +78,16 @@ impl<T> Router<T> {
     /// Adds an API's routes on each of its hosts.
     pub(crate) fn insert(&mut self, hosts: &[HostPattern], routes: &[Placed<T>]) {
         for host in hosts {
-            let node = match host {
-                HostPattern::Exact(name) => self.exact.entry(Arc::from(name.as_str())).or_default(),
-                HostPattern::Wildcard(name) => self.wildcard.entry(Arc::from(name.as_str())).or_default(),
-                HostPattern::Any => &mut self.any,
+            let insert = |tree: &mut Arc<Node<T>>| {
+                let tree = Arc::make_mut(tree);
+                for route in routes {
+                    tree.insert(&route.pattern, Arc::clone(&route.rule));
+                }
             };
-            let node = Arc::make_mut(node);
-            for route in routes {
-                node.insert(&route.pattern, Arc::clone(&route.rule));
+            match host {
+                HostPattern::Exact(name) => self.exact.change(Arc::from(name.as_str()), insert),
+                HostPattern::Wildcard(name) => self.wildcard.change(Arc::from(name.as_str()), insert),
+                HostPattern::Any => insert(&mut self.any),
             }
         }
     }
@@ -185,7 +185,7 @@ impl<T> Router<T> {
 }
 
 fn remove_from<T>(
-    trees: &mut HashMap<Arc<str>, Arc<Node<T>>>,
+    trees: &mut SharedMap<Arc<str>, Arc<Node<T>>>,
     name: &str,
     routes: &[Placed<T>],
     api: &ExternalRef,

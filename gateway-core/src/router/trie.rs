@@ -3,19 +3,20 @@
 //! Changing a tree copies only the nodes on the way to the change (`Arc::make_mut`); a reader keeps the
 //! tree it began with.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use gatehouse_schemas::identity::ExternalRef;
 
 use super::{
     pattern::{Mixed, PathPattern, Segment},
     rule::{RequestView, Rule, Rules, WholePath},
+    shared_map::SharedMap,
 };
 
 /// One node: the segments so far lead here.
 #[derive(Debug)]
 pub(crate) struct Node<T> {
-    literals: HashMap<Arc<[u8]>, Arc<Node<T>>>,
+    literals: SharedMap<Arc<[u8]>, Arc<Node<T>>>,
     mixed: Vec<(Mixed, Arc<Node<T>>)>,
     parameter: Option<Arc<Node<T>>>,
     end: Rules<T>,
@@ -28,7 +29,7 @@ pub(crate) struct Node<T> {
 impl<T> Default for Node<T> {
     fn default() -> Self {
         Self {
-            literals: HashMap::new(),
+            literals: SharedMap::default(),
             mixed: Vec::new(),
             parameter: None,
             end: Rules::default(),
@@ -67,11 +68,28 @@ impl<T> Node<T> {
 
     /// Adds a rule at the end of the pattern.
     pub(crate) fn insert(&mut self, pattern: &PathPattern, rule: Arc<Rule<T>>) {
-        let mut node = self;
-        for segment in &pattern.segments {
-            node = Arc::make_mut(node.child_or_new(segment));
+        self.insert_below(&pattern.segments, pattern, rule);
+    }
+
+    fn insert_below(&mut self, segments: &[Segment], pattern: &PathPattern, rule: Arc<Rule<T>>) {
+        let Some((first, others)) = segments.split_first() else {
+            return self.rules_mut(pattern).insert(rule);
+        };
+        let insert = |child: &mut Arc<Self>| Arc::make_mut(child).insert_below(others, pattern, rule);
+        match first {
+            Segment::Literal(text) => self.literals.change(Arc::from(&**text), insert),
+            Segment::Parameter => insert(self.parameter.get_or_insert_default()),
+            Segment::Mixed(form) => {
+                let place = match self.mixed.binary_search_by(|(other, _)| other.cmp(form)) {
+                    Ok(place) => place,
+                    Err(place) => {
+                        self.mixed.insert(place, (form.clone(), Arc::default()));
+                        place
+                    }
+                };
+                insert(&mut self.mixed[place].1);
+            }
         }
-        node.rules_mut(pattern).insert(rule);
     }
 
     /// Takes away all rules of an API at the end of the pattern, and what becomes empty thereby.
@@ -103,23 +121,6 @@ impl<T> Node<T> {
         }
     }
 
-    fn child_or_new(&mut self, segment: &Segment) -> &mut Arc<Self> {
-        match segment {
-            Segment::Literal(text) => self.literals.entry(Arc::from(&**text)).or_default(),
-            Segment::Parameter => self.parameter.get_or_insert_default(),
-            Segment::Mixed(form) => {
-                let place = match self.mixed.binary_search_by(|(other, _)| other.cmp(form)) {
-                    Ok(place) => place,
-                    Err(place) => {
-                        self.mixed.insert(place, (form.clone(), Arc::default()));
-                        place
-                    }
-                };
-                &mut self.mixed[place].1
-            }
-        }
-    }
-
     fn child_mut(&mut self, segment: &Segment) -> Option<&mut Arc<Self>> {
         match segment {
             Segment::Literal(text) => self.literals.get_mut(&**text),
@@ -134,7 +135,7 @@ impl<T> Node<T> {
 
     fn drop_child(&mut self, segment: &Segment) {
         match segment {
-            Segment::Literal(text) => drop(self.literals.remove(&**text)),
+            Segment::Literal(text) => self.literals.remove(&**text),
             Segment::Parameter => self.parameter = None,
             Segment::Mixed(form) => self.mixed.retain(|(other, _)| other != form),
         }

@@ -10,6 +10,8 @@ use gatehouse_schemas::{canonical::Fingerprint, identity::ExternalRef};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use super::journal::{self, Change};
+
 /// The format written; others are not read.
 const FORMAT: u32 = 1;
 
@@ -49,14 +51,6 @@ impl Manifest {
         }
     }
 
-    /// The files that another one does not name for the same API.
-    pub(super) fn not_in(&self, other: &Self) -> Vec<(ExternalRef, String)> {
-        let own = self.apis.iter();
-        own.filter(|(api, file)| other.apis.get(*api) != Some(*file))
-            .map(|(api, file)| (api.clone(), file.clone()))
-            .collect()
-    }
-
     /// The checksum in the first line, the list in the second.
     pub(super) fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let content = serde_json::to_string(&Content {
@@ -79,11 +73,7 @@ impl Manifest {
         if content.format != FORMAT {
             return Err(format!("its format {} is not known", content.format));
         }
-        let plain = |file: &String| {
-            file.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
-        };
-        match content.apis.values().all(plain) {
+        match content.apis.values().all(|file| is_plain(file)) {
             true => Ok(Self {
                 number: content.number,
                 apis: content.apis,
@@ -93,11 +83,21 @@ impl Manifest {
     }
 }
 
-/// The manifests of a folder.
+/// Whether a file's name is one of ours, and leads out of no folder.
+pub(super) fn is_plain(file: &str) -> bool {
+    file.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+}
+
+/// The manifests and journals of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The newest last.
+    /// The newest last. The one that a store begins with is empty and in no file.
     pub(super) undamaged: Vec<Manifest>,
+    /// The changes in journals, by their numbers.
+    pub(super) changes: BTreeMap<u64, Change>,
+    /// The manifests whose journals are damaged.
+    pub(super) damaged_journals: Vec<u64>,
     /// The highest number, damaged ones included.
     pub(super) highest: u64,
 }
@@ -107,27 +107,54 @@ pub(super) fn read_all(folder: &Path) -> io::Result<Found> {
     let mut found = Found::default();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let Some((number, is_whole)) = number(&path) else {
+        let Some((number, kind)) = number(&path) else {
             continue;
         };
         found.highest = found.highest.max(number);
-        if !is_whole {
-            continue;
-        }
-        match Manifest::from_text(&String::from_utf8_lossy(&fs::read(&path)?)) {
-            Ok(manifest) => found.undamaged.push(manifest),
-            Err(reason) => set_aside(&path, &reason),
+        match kind {
+            Kind::Manifest => match Manifest::from_text(&String::from_utf8_lossy(&fs::read(&path)?)) {
+                Ok(manifest) => found.undamaged.push(manifest),
+                Err(reason) => set_aside(&path, &reason),
+            },
+            Kind::Damaged => {}
+            Kind::Copy => drop(journal::read(&path, &mut found.changes)?),
+            Kind::Journal => {
+                if !journal::read(&path, &mut found.changes)? {
+                    found.damaged_journals.push(number);
+                }
+                if number == 0 {
+                    found.undamaged.push(Manifest::default());
+                }
+            }
         }
     }
     found.undamaged.sort_by_key(|manifest| manifest.number);
+    let last = found.changes.keys().next_back();
+    found.highest = found.highest.max(last.copied().unwrap_or_default());
     Ok(found)
 }
 
-/// The number in a manifest's name, and whether the manifest has not been set aside.
-fn number(path: &Path) -> Option<(u64, bool)> {
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Manifest,
+    Journal,
+    Copy,
+    /// A manifest that was set aside.
+    Damaged,
+}
+
+/// The number in the name of a manifest or its journal, and which it is.
+fn number(path: &Path) -> Option<(u64, Kind)> {
     let name = path.file_name()?.to_str()?.strip_prefix("manifest-")?;
     let (number, kind) = name.split_once('.')?;
-    matches!(kind, "json" | "damaged").then_some((number.parse().ok()?, kind == "json"))
+    let kind = match kind {
+        "json" => Kind::Manifest,
+        "journal" => Kind::Journal,
+        "copy" => Kind::Copy,
+        "damaged" => Kind::Damaged,
+        _ => return None,
+    };
+    Some((number.parse().ok()?, kind))
 }
 
 /// Keeps a damaged manifest for whoever wants to know, out of the way of the next one.

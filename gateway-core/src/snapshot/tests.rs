@@ -31,11 +31,20 @@ fn folder() -> TempDir {
 }
 
 fn manifests(folder: &Path) -> Vec<PathBuf> {
+    of_kind(folder, "json")
+}
+
+fn journals(folder: &Path) -> Vec<PathBuf> {
+    of_kind(folder, "journal")
+}
+
+/// The files of a folder whose names end so, the newest last.
+fn of_kind(folder: &Path, kind: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path());
     let mut found: Vec<_> = entries
-        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .filter(|path| path.extension().is_some_and(|found| found == kind))
         .collect();
     found.sort();
     found
@@ -54,13 +63,13 @@ fn what_was_put_and_not_removed_comes_back() {
 }
 
 #[test]
-fn a_damaged_newest_manifest_is_passed_over_and_what_it_changed_is_left_out() {
+fn a_damaged_last_change_is_passed_over_and_what_it_changed_is_left_out() {
     let folder = folder();
     let (mut store, _) = open(&folder);
     store.put(&config("a", "v1")).expect("written");
     store.put(&config("b", "v1")).expect("written");
     store.put(&config("a", "v2")).expect("written");
-    damage_newest_manifest(&folder);
+    damage_last_change(&folder);
     assert_eq!(open(&folder).1, Some(vec![config("b", "v1")]));
     // Set aside, it is still known to be missing.
     let (mut store, apis) = open(&folder);
@@ -79,15 +88,68 @@ fn a_lost_return_to_an_earlier_form_is_left_out_too() {
     for version in ["v1", "v2", "v1"] {
         store.put(&config("a", version)).expect("written");
     }
-    damage_newest_manifest(&folder);
+    damage_last_change(&folder);
     assert_eq!(open(&folder).1, Some(vec![config("b", "v1")]));
 }
 
-fn damage_newest_manifest(folder: &TempDir) {
+/// In the journal and in its copy.
+fn damage_last_change(folder: &TempDir) {
+    for kind in ["journal", "copy"] {
+        let newest = of_kind(folder.path(), kind).pop().expect("a journal");
+        let mut text = fs::read(&newest).expect("readable");
+        let end = text.iter().rposition(|byte| *byte != 0).expect("a line");
+        text[end - 20] ^= 1;
+        fs::write(&newest, text).expect("written");
+    }
+}
+
+/// So many changes that there are as many manifests as are kept. The last one is not in a journal.
+fn fill(store: &mut Store) {
+    let mut written = 0;
+    while written < KEPT {
+        let before = store.manifests.back().copied();
+        let version = format!("v{}", store.number);
+        store.put(&config("filling", &version)).expect("written");
+        written += usize::from(store.manifests.back().copied() != before);
+    }
+}
+
+#[test]
+fn a_damaged_manifest_is_passed_over_for_the_one_before_it_and_what_was_changed_since() {
+    let folder = folder();
+    let (mut store, _) = open(&folder);
+    for name in ["a", "b", "c"] {
+        store.put(&config(name, "v1")).expect("written");
+    }
+    fill(&mut store);
+    store.put(&config("c", "v2")).expect("written");
+    let filling = config("filling", &format!("v{}", store.number - 2));
+    let last = [config("a", "v1"), config("b", "v1"), config("c", "v2"), filling];
+    assert_eq!(open(&folder).1.as_deref(), Some(&last[..]));
     let newest = manifests(folder.path()).pop().expect("a manifest");
-    let mut text = fs::read(&newest).expect("readable");
-    text[80] ^= 1;
-    fs::write(&newest, text).expect("written");
+    fs::write(newest, "").expect("written");
+    for _ in 0..2 {
+        // The manifest itself made a change, and `c` has two forms.
+        assert_eq!(open(&folder).1.as_deref(), Some(&last[..2]));
+    }
+    let (mut store, _) = open(&folder);
+    store.put(&config("c", "v3")).expect("written");
+    let last = [config("a", "v1"), config("b", "v1"), config("c", "v3")];
+    assert_eq!(open(&folder).1.as_deref(), Some(&last[..]));
+}
+
+#[test]
+fn a_change_costs_a_line_and_not_a_manifest() {
+    let folder = folder();
+    let (mut store, _) = open(&folder);
+    for number in 0..100 {
+        store
+            .put(&config(&format!("api-{number}"), "v1"))
+            .expect("written");
+    }
+    assert_eq!(manifests(folder.path()).len(), 0);
+    assert_eq!(journals(folder.path()).len(), 1);
+    assert_eq!(open(&folder).1.map(|apis| apis.len()), Some(100));
 }
 
 #[test]
@@ -108,10 +170,11 @@ fn a_cut_off_api_file_leaves_its_api_out_and_the_others_alone() {
 fn only_the_newest_manifests_and_their_files_are_kept() {
     let folder = folder();
     let (mut store, _) = open(&folder);
-    for number in 0..10 {
-        store.put(&config("a", &format!("v{number}"))).expect("written");
+    fill(&mut store);
+    fill(&mut store);
+    for kind in ["json", "journal", "copy"] {
+        assert_eq!(of_kind(folder.path(), kind).len(), KEPT, "{kind}");
     }
-    assert_eq!(manifests(folder.path()).len(), KEPT);
     assert_eq!(manifests(&folder.path().join("apis")).len(), KEPT);
 }
 
@@ -223,8 +286,9 @@ fn a_file_that_is_cut_off_or_changed_anywhere_costs_no_more_than_what_it_may_hav
     for file in files(original.path()) {
         let whole = fs::read(&file).expect("readable");
         let name = file.strip_prefix(original.path()).expect("below");
-        let step = (whole.len() / 24).max(1);
-        for at in (0..whole.len()).step_by(step) {
+        let used = whole.iter().rposition(|byte| *byte != 0).expect("something") + 1;
+        let step = (used / 24).max(1);
+        for at in (0..used).step_by(step).chain((used..whole.len()).step_by(7_000)) {
             let mut flipped = whole.clone();
             flipped[at] ^= 0x10;
             for damaged in [whole[..at].to_vec(), flipped] {
@@ -233,7 +297,7 @@ fn a_file_that_is_cut_off_or_changed_anywhere_costs_no_more_than_what_it_may_hav
                 fs::write(folder.path().join(name), &damaged).expect("written");
                 for restart in 0..2 {
                     let (_, apis) = open(&folder);
-                    let apis = apis.expect("two manifests are whole");
+                    let apis = apis.expect("the journal or its copy is whole");
                     let told = format!("{} at {at}, restart {restart}: {apis:?}", name.display());
                     assert!(apis.iter().all(|api| last.contains(api)), "{told}");
                     assert!(
@@ -254,13 +318,15 @@ fn file_of(folder: &TempDir, api: &str) -> PathBuf {
 }
 
 #[test]
-fn when_every_manifest_is_damaged_there_is_no_snapshot_and_new_ones_can_be_written() {
+fn when_everything_is_damaged_there_is_no_snapshot_and_a_new_one_can_be_written() {
     let folder = folder();
     let (mut store, _) = open(&folder);
     store.put(&config("a", "v1")).expect("written");
     store.put(&config("a", "v2")).expect("written");
-    for manifest in manifests(folder.path()) {
-        fs::write(manifest, "").expect("written");
+    for kind in ["json", "journal", "copy"] {
+        for file in of_kind(folder.path(), kind) {
+            fs::write(file, "").expect("written");
+        }
     }
     let (mut store, apis) = open(&folder);
     assert_eq!(apis, None, "so readiness waits for somebody who knows");
@@ -277,6 +343,7 @@ fn a_file_that_was_never_moved_into_place_changes_nothing() {
     store.put(&config("b", "v1")).expect("written");
     for name in [
         "manifest-00000000000000000003.tmp",
+        "manifest-00000000000000000000.tmp",
         "apis/0123456789abcdef.tmp",
         "node.tmp",
     ] {
@@ -344,14 +411,21 @@ fn a_process_that_is_killed_while_it_writes_leaves_a_whole_snapshot() {
     }
 }
 
-/// The highest number of a manifest, by the names alone.
+/// The highest number of a change, without any judgement: that of the newest manifest, and its journal's lines.
 fn highest(folder: &Path) -> u64 {
+    let journal = journals(folder).pop();
     let number = |path: &PathBuf| {
         path.file_stem()?
             .to_str()?
             .strip_prefix("manifest-")?
-            .parse()
+            .parse::<u64>()
             .ok()
     };
-    manifests(folder).iter().filter_map(number).max().unwrap_or(0)
+    let lines = |path: &PathBuf| {
+        let text = fs::read(path).unwrap_or_default();
+        text.iter().filter(|byte| **byte == b'\n').count() as u64
+    };
+    journal
+        .as_ref()
+        .map_or(0, |path| number(path).unwrap_or(0) + lines(path))
 }

@@ -8,11 +8,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{
-    Endpoint, Upstream, connect, multiplexed,
-    pool::Pool,
-    send::{self, SendError},
-};
+use super::{Endpoint, Upstream, connect, line::Line, multiplexed, pool::Pool, send::SendError};
 
 /// What an endpoint agreed to last.
 #[derive(Debug, Default)]
@@ -73,7 +69,6 @@ async fn open(pool: &Pool, upstream: &Upstream, endpoint: &Endpoint) -> Result<b
         let stream = connect::connect_either(endpoint)
             .await
             .map_err(SendError::Connect)?;
-        let until = |now: Instant| now + upstream.idle_timeout;
         if stream.agreed_to_http2() {
             let idle_timeout = upstream.idle_timeout;
             let connection = multiplexed::handshake(stream, idle_timeout).await?;
@@ -81,8 +76,8 @@ async fn open(pool: &Pool, upstream: &Upstream, endpoint: &Endpoint) -> Result<b
             endpoint.agreed.set(HTTP2);
             return Ok(true);
         }
-        let sender = send::handshake(stream).await?;
-        pool.put(endpoint.id, sender, until(Instant::now()));
+        let line = Line::over(stream).await.map_err(SendError::Handshake)?;
+        pool.put(endpoint.id, line, Instant::now() + upstream.idle_timeout);
         endpoint.agreed.set(HTTP1);
         Ok(false)
     };

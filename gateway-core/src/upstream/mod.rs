@@ -11,6 +11,7 @@ mod endpoint;
 pub(crate) mod fetch;
 pub(crate) mod gauges;
 mod latency;
+pub(crate) mod line;
 pub(crate) mod load;
 pub(crate) mod multiplexed;
 pub(crate) mod pool;

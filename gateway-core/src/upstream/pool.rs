@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::client::conn::http1::SendRequest;
-
-use super::multiplexed::Multiplexed;
-use crate::proxy::body::RequestBody;
+use super::{line::Line, multiplexed::Multiplexed};
 
 /// The most idle connections a worker keeps to one endpoint.
 const IDLE_PER_ENDPOINT: usize = 256;
@@ -28,36 +25,35 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    line: Line,
     until: Instant,
 }
 
 impl Pool {
     /// The connection that was used last, is still open and has not been idle for too long.
-    pub(crate) fn take(&self, endpoint: u64, now: Instant) -> Option<SendRequest<RequestBody>> {
+    pub(crate) fn take(&self, endpoint: u64, now: Instant) -> Option<Line> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&endpoint)?;
         std::iter::from_fn(|| connections.pop())
-            .find(|idle| !idle.sender.is_closed() && now < idle.until)
-            .map(|idle| idle.sender)
+            .find_map(|mut idle| (now < idle.until && idle.line.is_open()).then_some(idle.line))
     }
 
     /// Whether there is a connection that can be taken.
     pub(crate) fn has(&self, endpoint: u64, now: Instant) -> bool {
-        let idle = self.idle.borrow();
-        let mut connections = idle.get(&endpoint).into_iter().flatten();
-        connections.any(|idle| !idle.sender.is_closed() && now < idle.until)
+        let mut idle = self.idle.borrow_mut();
+        let mut connections = idle.get_mut(&endpoint).into_iter().flatten();
+        connections.any(|idle| now < idle.until && idle.line.is_open())
     }
 
     /// Keeps a connection whose answer has been read to its end, until then at most.
-    pub(crate) fn put(&self, endpoint: u64, sender: SendRequest<RequestBody>, until: Instant) {
-        if sender.is_closed() {
+    pub(crate) fn put(&self, endpoint: u64, mut line: Line, until: Instant) {
+        if !line.is_open() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(endpoint).or_default();
         if connections.len() < IDLE_PER_ENDPOINT {
-            connections.push(Idle { sender, until });
+            connections.push(Idle { line, until });
         }
     }
 
@@ -65,7 +61,7 @@ impl Pool {
     pub(crate) fn prune(&self, now: Instant) {
         self.multiplexed.prune(now);
         self.idle.borrow_mut().retain(|_, connections| {
-            connections.retain(|idle| !idle.sender.is_closed() && now < idle.until);
+            connections.retain_mut(|idle| now < idle.until && idle.line.is_open());
             !connections.is_empty()
         });
     }

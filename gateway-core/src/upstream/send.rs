@@ -6,16 +6,13 @@ use std::{
 };
 
 use http::{HeaderMap, Method, Request, Response, Uri, header};
-use hyper::{
-    body::{Body as _, Incoming},
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_util::rt::TokioIo;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::{
     Endpoint, Protocol, Upstream, agree, connect,
+    line::{Line, Received},
     multiplexed::{Multiplexed, Sent, Stream},
     pool::Pool,
 };
@@ -23,10 +20,8 @@ use crate::proxy::body::RequestBody;
 
 /// A response head and the connection its body is still coming from.
 pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
-    /// None where others use the connection, too.
-    pub(crate) sender: Option<SendRequest<RequestBody>>,
-    /// The request's place on such a connection.
+    pub(crate) response: Response<Received>,
+    /// The request's place on a connection that others use, too.
     pub(crate) stream: Option<Stream>,
     /// Whether the request's body may still be on its way.
     pub(crate) may_upload: bool,
@@ -71,9 +66,9 @@ pub(crate) async fn send(
     mut request: Request<RequestBody>,
 ) -> Result<Answer, SendError> {
     let may_upload = !request.body().is_end_stream();
-    let answer = |response, sender| Answer {
-        response,
-        sender: Some(sender),
+    let both_ways = may_upload || request.headers().contains_key(header::UPGRADE);
+    let answer = |response: Response<Incoming>, line| Answer {
+        response: response.map(|incoming| Received::over(line, incoming)),
         stream: None,
         may_upload,
     };
@@ -83,8 +78,7 @@ pub(crate) async fn send(
             match Multiplexed::send(pool, upstream, endpoint, limit, request).await? {
                 Sent::Answered(response, stream) => {
                     return Ok(Answer {
-                        response,
-                        sender: None,
+                        response: response.map(Received::shared),
                         stream: Some(stream),
                         may_upload,
                     });
@@ -92,12 +86,15 @@ pub(crate) async fn send(
                 Sent::Not(again) => request = *again,
             }
         }
-        let Some(mut sender) = kept(pool, endpoint, now).await else {
+        let Some(mut line) = kept(pool, endpoint, now).await else {
             break;
         };
+        if both_ways {
+            line.in_background();
+        }
         let spare = Spare::of(&request);
-        match exchange(&mut sender, limit, request).await {
-            Ok(response) => return Ok(answer(response, sender)),
+        match exchange(&mut line, limit, request).await {
+            Ok(response) => return Ok(answer(response, line)),
             Err(Failed::Timeout) => return Err(SendError::Timeout),
             Err(Failed::Broken(error, returned)) => {
                 let again = returned
@@ -111,9 +108,12 @@ pub(crate) async fn send(
             break;
         }
     }
-    let mut sender = open(upstream, endpoint).await?;
-    match exchange(&mut sender, limit, request).await {
-        Ok(response) => Ok(answer(response, sender)),
+    let mut line = open(upstream, endpoint).await?;
+    if both_ways {
+        line.in_background();
+    }
+    match exchange(&mut line, limit, request).await {
+        Ok(response) => Ok(answer(response, line)),
         Err(Failed::Timeout) => Err(SendError::Timeout),
         Err(Failed::Broken(error, _)) => Err(SendError::Broken(error)),
     }
@@ -135,37 +135,23 @@ async fn is_multiplexed(
         || Box::pin(agree::on_http2(pool, upstream, endpoint, now)).await?)
 }
 
-async fn kept(pool: &Pool, endpoint: &Endpoint, now: Instant) -> Option<SendRequest<RequestBody>> {
+async fn kept(pool: &Pool, endpoint: &Endpoint, now: Instant) -> Option<Line> {
     loop {
-        let mut sender = pool.take(endpoint.id, now)?;
+        let mut line = pool.take(endpoint.id, now)?;
         // Its task may not have run since the last answer ended; that takes a moment, not a round trip.
-        if sender.is_ready() || sender.ready().await.is_ok() {
-            return Some(sender);
+        if line.is_ready() || line.ready().await.is_ok() {
+            return Some(line);
         }
     }
 }
 
-async fn open(upstream: &Upstream, endpoint: &Endpoint) -> Result<SendRequest<RequestBody>, SendError> {
+async fn open(upstream: &Upstream, endpoint: &Endpoint) -> Result<Line, SendError> {
     let connecting = connect::connect(endpoint);
     let stream = timeout(upstream.connect_timeout, connecting)
         .await
         .map_err(|_| SendError::ConnectTimeout)?
         .map_err(SendError::Connect)?;
-    handshake(stream).await
-}
-
-/// Begins HTTP/1.1 on a connection.
-pub(super) async fn handshake(stream: connect::Stream) -> Result<SendRequest<RequestBody>, SendError> {
-    let (sender, connection) = http1::Builder::new()
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(SendError::Handshake)?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            debug!(error = %error, "An upstream connection ended with an error");
-        }
-    });
-    Ok(sender)
+    Line::over(stream).await.map_err(SendError::Handshake)
 }
 
 enum Failed {
@@ -174,11 +160,11 @@ enum Failed {
 }
 
 async fn exchange(
-    sender: &mut SendRequest<RequestBody>,
+    line: &mut Line,
     limit: Duration,
     request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, Failed> {
-    match timeout(limit, sender.try_send_request(request)).await {
+    match timeout(limit, line.send(request)).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(mut error)) => {
             let returned = error.take_message().map(Box::new);

@@ -33,6 +33,7 @@ use crate::{
     metrics::ApiMetrics,
     proxy::{budget::BodyBudget, origin::TrustedProxies},
     table::Table,
+    telemetry::Telemetry,
     upstream::pool::Pool,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     /// Counts requests that found no route.
     pub(crate) unrouted: Arc<ApiMetrics>,
     pub(crate) access_log: bool,
+    /// What is exported, if anything is.
+    pub(crate) telemetry: Option<Arc<Telemetry>>,
     /// What bodies that are held may take up together.
     pub(crate) bodies: Arc<BodyBudget>,
     /// How long a caller may take for a request's head, and between two requests.

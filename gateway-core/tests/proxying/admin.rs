@@ -41,7 +41,7 @@ async fn readiness_waits_for_a_configuration_and_metrics_count_by_api() {
     for expected in [
         "gatehouse_gateway_requests_total{api=\"orders\",status=\"2xx\"} 2\n",
         "gatehouse_gateway_requests_total{api=\"\",status=\"4xx\"} 1\n",
-        "gatehouse_gateway_request_duration_seconds_count{api=\"orders\"} 2\n",
+        "gatehouse_gateway_request_duration_seconds_count{api=\"orders\",status=\"2xx\"} 2\n",
         "gatehouse_gateway_apis 1\n",
         "the_embedders_own 1\n",
     ] {

@@ -74,7 +74,7 @@ async fn refusals_are_said_as_grpc_does() {
 }
 
 /// A server that says what it heard in its trailers, and hears trailers. Paths make it behave differently.
-async fn server() -> (
+pub(crate) async fn server() -> (
     std::net::SocketAddr,
     std::sync::Arc<std::sync::atomic::AtomicUsize>,
 ) {
@@ -133,7 +133,7 @@ async fn serve(request: Request<Incoming>) -> Result<Response<Frames>, std::conv
     Ok(response)
 }
 
-fn http2(address: std::net::SocketAddr) -> serde_json::Value {
+pub(crate) fn http2(address: std::net::SocketAddr) -> serde_json::Value {
     json!({"upstreams": {"main": {"url": format!("http://{address}"), "protocol": "http2"}}})
 }
 

@@ -144,7 +144,10 @@ fn damage_newest(folder: &Path, text: &str) {
     let entries = fs::read_dir(folder).expect("a folder");
     let mut files: Vec<_> = entries
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|kind| kind == "json" || kind == "journal")
+        })
         .collect();
     files.sort();
     let holds = |path: &&std::path::PathBuf| fs::read_to_string(path).is_ok_and(|read| read.contains(text));

@@ -1,6 +1,12 @@
 //! Upstreams that are slow, gone, or close kept connections.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
@@ -91,6 +97,73 @@ async fn a_kept_connection_that_closes_is_replaced_if_repeating_is_safe() {
         "https://gatehouse.dev/problems/gateway/upstream-failed"
     );
     assert_eq!(status(&raw(&gateway, post).await), 200);
+}
+
+/// An upstream that counts its connections and closes each of them after so many answers.
+async fn closing_after(answers: usize) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                for _ in 0..answers {
+                    let read = stream.read(&mut buffer).await.unwrap_or(0);
+                    let mut length = read;
+                    // Bodies end with a full stop.
+                    while buffer[..length].starts_with(b"POST") && buffer[length - 1] != b'.' {
+                        length += stream.read(&mut buffer[length..]).await.expect("the body");
+                    }
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n{}",
+                        "x".repeat(20_000)
+                    );
+                    stream.write_all(answer.as_bytes()).await.expect("written");
+                }
+            });
+        }
+    });
+    (address, connections)
+}
+
+#[tokio::test]
+async fn callers_with_and_without_bodies_take_turns_on_a_kept_connection() {
+    let gateway = gateway().await;
+    let (upstream, connections) = closing_after(usize::MAX).await;
+    gateway
+        .put_api(api("turns", upstream, json!({})))
+        .await
+        .expect("applied");
+    for turn in 0..4 {
+        let body = "POST /turns HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 5\r\n\r\nbody.";
+        for answer in [
+            get(&gateway, "/turns").await,
+            get(&gateway, "/turns").await,
+            raw(&gateway, body).await,
+        ] {
+            assert_eq!(status(&answer), 200, "{answer}");
+            assert!(answer.ends_with(&"x".repeat(20_000)), "whole, in turn {turn}");
+        }
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_has_closed_is_not_used_for_what_cannot_be_repeated() {
+    let gateway = gateway().await;
+    let (upstream, connections) = closing_after(1).await;
+    gateway
+        .put_api(api("closing", upstream, json!({})))
+        .await
+        .expect("applied");
+    let patch = "PATCH /closing HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    for expected in 1..=10 {
+        assert_eq!(status(&raw(&gateway, patch).await), 200);
+        assert_eq!(connections.load(Ordering::Relaxed), expected);
+    }
 }
 
 #[tokio::test]

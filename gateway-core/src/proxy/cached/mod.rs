@@ -197,9 +197,11 @@ impl Exchange<'_> {
         }
         let (client, route) = (self.client.in_background(), Arc::clone(route));
         let (consumer, vouched) = (self.consumer.clone(), self.vouched.clone());
+        let trace = self.trace_in_background();
         tokio::task::spawn_local(async move {
             let mut exchange = Exchange::new(&client, &parts.headers);
             exchange.in_background = true;
+            exchange.trace = trace;
             exchange.consumer = consumer;
             exchange.vouched = vouched;
             exchange.request_id = Some(client.worker.next_request_id());

@@ -6,11 +6,14 @@ mod tunnel;
 use std::rc::Rc;
 
 use http::{HeaderMap, HeaderValue, Response, header, request};
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tracing::debug;
 
-use crate::{upstream::load::Lease, worker::Worker};
+use crate::{
+    upstream::{line::Received, load::Lease},
+    worker::Worker,
+};
 
 /// The caller's side of a connection that may switch.
 pub(crate) struct Pending {
@@ -26,7 +29,7 @@ impl Pending {
     }
 
     /// Connects both sides once the answer has been sent. The lease lasts as long as they are connected.
-    pub(crate) fn tunnel(self, worker: &Rc<Worker>, mut response: Response<Incoming>, lease: Option<Lease>) {
+    pub(crate) fn tunnel(self, worker: &Rc<Worker>, mut response: Response<Received>, lease: Option<Lease>) {
         let Some(caller) = self.caller else {
             return;
         };

@@ -22,6 +22,10 @@ use clap::Parser;
 
 use crate::{figures::Results, scenarios::Effort};
 
+/// That of the gateway itself, since this program can be its data plane.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the native gateway beside nginx, HAProxy and Envoy.
 #[derive(Debug, Parser)]
 struct Options {
