@@ -164,8 +164,8 @@ struct Build<'a> {
     api: &'a Api,
     upstreams: BTreeMap<&'a str, Arc<Upstream>>,
     policies: ApiPolicies<'a>,
-    /// Shared by all operations without policies of their own.
-    common: Arc<Chain>,
+    /// Shared by all operations without policies of their own, unless those of the API differ by operation.
+    common: Option<Arc<Chain>>,
     base_segments: usize,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Build<'a> {
         Ok(Self {
             api,
             upstreams,
-            common: Arc::new(policies.common()?),
+            common: policies.common()?.map(Arc::new),
             policies,
             base_segments: base.segments.len(),
         })
@@ -210,7 +210,10 @@ impl<'a> Build<'a> {
         let config = &*self.api.config;
         let pattern =
             PathPattern::below(&config.content.base_path).map_err(|reason| invalid(config, reason))?;
-        let route = Arc::new(self.route("main", Arc::clone(&self.common))?);
+        let Some(common) = &self.common else {
+            return Err(invalid(config, "there are no operations".to_owned()));
+        };
+        let route = Arc::new(self.route("main", Arc::clone(common))?);
         let rule = Rule::everything(config.external_ref.clone(), route);
         Ok(Placed {
             pattern,
@@ -221,9 +224,9 @@ impl<'a> Build<'a> {
     fn operation(&self, index: usize) -> Result<Placed<Route>, ApplyError> {
         let config = &*self.api.config;
         let operation = &config.content.operations[index];
-        let chain = match operation.policies.is_empty() {
-            true => Arc::clone(&self.common),
-            false => Arc::new(self.policies.operation(index)?),
+        let chain = match &self.common {
+            Some(common) if operation.policies.is_empty() => Arc::clone(common),
+            _ => Arc::new(self.policies.operation(index)?),
         };
         let mut route = self.spread(operation, chain)?;
         route.operation = Some(index);

@@ -13,6 +13,7 @@ pub use crate::upstream::{
 use crate::{
     canonical::Fingerprint,
     policy::{HeaderChanges, Policy},
+    route::normalise,
 };
 
 /// What people want of an API. Every change of it makes a new revision.
@@ -293,5 +294,24 @@ impl OperationMatch {
     pub fn has_conditions(&self) -> bool {
         let all = [&self.headers, &self.header_regex, &self.query, &self.query_regex];
         all.iter().any(|conditions| !conditions.is_empty())
+    }
+}
+
+impl OperationMatch {
+    /// The match in its one spelling: without the names of parameters, headers in lower case.
+    #[must_use]
+    pub fn normalised(&self) -> Self {
+        let lower = |headers: &BTreeMap<String, String>| {
+            let headers = headers.iter();
+            headers
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+                .collect()
+        };
+        Self {
+            path: normalise(&self.path),
+            headers: lower(&self.headers),
+            header_regex: lower(&self.header_regex),
+            ..self.clone()
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod canonical;
 mod conditions;
+mod expanded;
 mod explain;
 mod external;
 mod keys;
@@ -25,6 +26,10 @@ use utoipa::ToSchema;
 pub(crate) use self::canonical::certificates;
 pub use self::{
     conditions::{ConditionsPolicy, condition, mentioned},
+    expanded::{
+        DefinitionPart, ExpandedBody, ExpandedParameter, ExpandedRequest, ExpandedRequests,
+        ParameterLocation, ParameterStyle,
+    },
     explain::{ExplainedPolicy, Explanation, OverriddenPolicy, explain},
     external::ExtAuthzPolicy,
     keys::{ApiKeyConsumer, ApiKeyPolicy, BasicPolicy, BasicUser, CredentialLocation},
@@ -165,6 +170,21 @@ impl Policy {
             Self::Log(_) => "log",
             Self::Native(_) => "native",
         }
+    }
+
+    /// Whether it refers to the definition of its API.
+    pub fn needs_definition(&self) -> bool {
+        matches!(self, Self::RequestValidate(policy) if !policy.definition.is_empty())
+    }
+
+    /// The policy as people wrote it: without what a revision took out of the definition for it.
+    #[must_use]
+    pub fn as_written(&self) -> Self {
+        let mut written = self.clone();
+        if let Self::RequestValidate(policy) = &mut written {
+            policy.expanded = None;
+        }
+        written
     }
 
     /// Whether leaving it out would let somebody in who must stay out.

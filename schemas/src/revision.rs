@@ -1,6 +1,7 @@
 //! Revisions: immutable, numbered snapshots of an API. Only revisions are deployed.
 
 mod build;
+mod expand;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 
 use self::store::{Key, Name, Names, Store};
 use crate::{
-    proxy::head::VOUCHES,
+    proxy::head::is_vouch,
     router::rule::{decoded_equals, parameters},
 };
 
@@ -31,11 +31,10 @@ static TAGS: [HeaderName; 2] = [
     HeaderName::from_static("cache-tag"),
 ];
 
-/// With which a trusted proxy tells the upstream what it was asked for, beside what only such a proxy may say.
-static FORWARDED: [HeaderName; 2] = [
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-];
+/// Whether a trusted proxy says here where a request comes from, how, and whose it is.
+fn is_said_by_proxies(name: &str) -> bool {
+    matches!(name, "x-forwarded-host" | "x-forwarded-proto") || is_vouch(name)
+}
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -105,9 +104,15 @@ impl Caching {
         key.part(asked.target.path().as_bytes());
         self.query(asked.target.query(), &mut key);
         if asked.trusted {
-            // What a proxy says of where a request comes from and of whose it is reaches the upstream, which may go by it.
-            let said = FORWARDED.iter().chain(&VOUCHES);
-            said.for_each(|name| key.header(asked.headers, name));
+            // It reaches the upstream, which may go by it.
+            let names = asked.headers.keys();
+            let mut said: Vec<&HeaderName> = names.filter(|name| is_said_by_proxies(name.as_str())).collect();
+            said.sort_unstable_by_key(|name| name.as_str());
+            for name in said {
+                key.part(name.as_str().as_bytes());
+                key.header(asked.headers, name);
+            }
+            key.end();
         }
         if self.per_consumer {
             key.optional(asked.consumer.map(str::as_bytes));

@@ -24,6 +24,7 @@ pub(crate) mod respond;
 pub(crate) mod retry;
 pub(crate) mod rewrite;
 pub(crate) mod support;
+mod template;
 pub(crate) mod validate;
 
 use std::{
@@ -35,10 +36,11 @@ use std::{
 };
 
 use gatehouse_schemas::{
+    api::OperationMatch,
     identity::ExternalRef,
     policy::{Layer, Policy, QuotaPolicy, RateLimitPolicy, merge},
 };
-use http::{HeaderName, header};
+use http::{HeaderMap, HeaderName, header};
 use tokio::runtime::Handle;
 
 use self::{
@@ -192,8 +194,8 @@ enum Place<'a> {
     Api,
     Operation {
         name: String,
-        /// The template of its path.
-        template: &'a str,
+        /// Which requests it is about.
+        matched: &'a OperationMatch,
     },
 }
 
@@ -208,7 +210,14 @@ impl Place<'_> {
     fn template(&self) -> Option<&str> {
         match self {
             Self::Api => None,
-            Self::Operation { template, .. } => Some(template),
+            Self::Operation { matched, .. } => Some(&matched.path),
+        }
+    }
+
+    fn matched(&self) -> Option<&OperationMatch> {
+        match self {
+            Self::Api => None,
+            Self::Operation { matched, .. } => Some(matched),
         }
     }
 }
@@ -233,14 +242,21 @@ enum Compiled<'a> {
     Rewrite(Arc<Rewrite>),
     /// Nothing is prepared beyond what the chain itself holds.
     Plain(&'a Policy),
+    /// What it means is another thing for each operation.
+    ByOperation,
     /// The gateway does not have it and says so; whoever put the API in accepted that.
     LeftOut,
 }
 
 impl<'a> ApiPolicies<'a> {
-    /// What holds for operations without policies of their own.
-    pub(crate) fn common(&self) -> Result<Chain, ApplyError> {
-        self.chain(&Place::Api, &[])
+    /// What holds for operations without policies of their own; none if that is another thing for each of them.
+    pub(crate) fn common(&self) -> Result<Option<Chain>, ApplyError> {
+        let operations = &self.config.content.operations;
+        let by_operation = |compiled: &Compiled<'_>| matches!(compiled, Compiled::ByOperation);
+        match !operations.is_empty() && self.common.iter().any(by_operation) {
+            true => Ok(None),
+            false => self.chain(&Place::Api, &[]).map(Some),
+        }
     }
 
     /// What holds for one operation, by its place in the API.
@@ -249,7 +265,7 @@ impl<'a> ApiPolicies<'a> {
         let matched = &operation.r#match;
         let place = Place::Operation {
             name: format!("{} {}", matched.method, matched.path),
-            template: &matched.path,
+            matched,
         };
         self.chain(&place, &operation.policies)
     }
@@ -262,6 +278,12 @@ impl<'a> ApiPolicies<'a> {
             let compiled = match shared {
                 Some(index) => self.common[index].clone(),
                 None => self.compile(policy, place, own)?,
+            };
+            let compiled = match compiled {
+                Compiled::ByOperation => self
+                    .by_operation(policy, place)
+                    .map_err(|reason| self.refused(policy, place, reason))?,
+                compiled => compiled,
             };
             chain
                 .add(compiled)
@@ -350,8 +372,9 @@ impl<'a> ApiPolicies<'a> {
             Policy::IpFilter(filter) => {
                 Compiled::Check(Check::Addresses(Arc::new(Addresses::compile(filter)?)))
             }
+            policy if policy.needs_definition() => Compiled::ByOperation,
             Policy::RequestValidate(validate) => {
-                Compiled::Check(Check::Validation(Arc::new(Validation::compile(validate)?)))
+                Compiled::Check(Check::Validation(Arc::new(Validation::compile(validate, None)?)))
             }
             Policy::Cache(cache) => {
                 let answers = Arc::clone(&self.compiler.answers);
@@ -378,6 +401,17 @@ impl<'a> ApiPolicies<'a> {
                 None => return Err(format!("`{}` has no implementation", policy.type_name())),
             },
         })
+    }
+
+    /// A policy that holds requests against what the definition says of their operation.
+    fn by_operation(&self, policy: &Policy, place: &Place<'_>) -> Result<Compiled<'a>, String> {
+        match policy {
+            Policy::RequestValidate(validate) => {
+                let validation = Validation::compile(validate, place.matched())?;
+                Ok(Compiled::Check(Check::Validation(Arc::new(validation))))
+            }
+            policy => Err(format!("`{}` knows no definition", policy.type_name())),
+        }
     }
 
     /// A quota is the same one across revisions if it is the n-th with its period and key at its place.
@@ -431,6 +465,7 @@ impl Chain {
             }
             Compiled::Plain(Policy::Log(log)) => self.log = Some(Arc::new(Log::compile(log)?)),
             Compiled::LeftOut => {}
+            Compiled::ByOperation => return Err("it holds for an operation only".to_owned()),
             Compiled::Plain(policy) => return Err(format!("`{}` has no implementation", policy.type_name())),
         }
         Ok(())
@@ -475,10 +510,10 @@ impl Chain {
         self.log = Some(Arc::new(log.without(&credentials)));
     }
 
-    /// Those checks that look at bodies.
-    pub(crate) fn body_checks(&self) -> impl Iterator<Item = &Validation> {
+    /// Those checks that look at the body of a request with these headers.
+    pub(crate) fn body_checks<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a Validation> {
         self.checks.iter().filter_map(|check| match check {
-            Check::Validation(validation) if validation.needs_body() => Some(&**validation),
+            Check::Validation(validation) if validation.needs_body(headers) => Some(&**validation),
             _ => None,
         })
     }

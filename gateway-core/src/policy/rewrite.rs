@@ -6,7 +6,7 @@ use gatehouse_schemas::policy::{CALLERS_HOST, RewritePolicy};
 use http::{HeaderValue, uri::Authority};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use self::template::Template;
+use super::template::Template;
 use crate::{
     proxy::problem::Problem,
     router::{
@@ -14,8 +14,6 @@ use crate::{
         rule::{decoded_equals, parameters},
     },
 };
-
-mod template;
 
 /// What is written plainly in a query parameter: unreserved characters (RFC 3986).
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC

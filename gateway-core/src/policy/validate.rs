@@ -1,17 +1,30 @@
-//! `request.validate`: what requests must have, and what a JSON body must satisfy.
+//! `request.validate`: what requests must have, what a JSON body must satisfy, and what the API's definition says.
 
-use gatehouse_schemas::policy::RequestValidatePolicy;
+mod expected;
+mod parameters;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gatehouse_schemas::{api::OperationMatch, policy::RequestValidatePolicy};
 use http::{HeaderMap, HeaderName, header};
-use jsonschema::Validator;
-use serde_json::Value;
+use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
+use serde_json::{Map, Value};
 
+use self::expected::Expected;
 use crate::{
     proxy::problem::{Problem, Violation},
-    router::rule::{decoded_equals, parameters},
+    router::{
+        path::NormalPath,
+        rule::{decoded_equals, parameters},
+    },
 };
 
-/// The most things that are told to be wrong with one body.
+/// The most things that are told to be wrong with one request.
 const MAX_VIOLATIONS: usize = 20;
+
+/// How many steps an expression may take that looks back, which those of most schemas do not.
+const MAX_STEPS: usize = 100_000;
 
 /// The policy, ready to be asked.
 #[derive(Debug)]
@@ -20,19 +33,28 @@ pub(crate) struct Validation {
     parameters: Vec<String>,
     content_types: Vec<String>,
     schema: Option<Validator>,
+    expected: Option<Expected>,
 }
 
 impl Validation {
-    /// Compiles the policy; a schema that is none, or that refers to other documents, is an error.
-    pub(crate) fn compile(policy: &RequestValidatePolicy) -> Result<Self, String> {
+    /// Compiles the policy for an operation; a schema that is none, or that refers to other documents, is an error,
+    /// and so is a definition that says nothing of the operation.
+    pub(crate) fn compile(
+        policy: &RequestValidatePolicy,
+        operation: Option<&OperationMatch>,
+    ) -> Result<Self, String> {
         let name = |text: &String| {
             HeaderName::try_from(text.as_str()).map_err(|_| format!("`{text}` is not a header name"))
         };
         let schema = policy.body_schema.clone().map(Value::Object);
         let schema = schema.as_ref().map(|schema| {
-            let built = jsonschema::draft202012::new(schema);
-            built.map_err(|error| format!("`bodySchema` is not a JSON Schema: {error}"))
+            build(schema).map_err(|error| format!("`bodySchema` is not a JSON Schema: {error}"))
         });
+        let expected = match (policy.definition.is_empty(), operation) {
+            (true, _) => None,
+            (false, Some(operation)) => Some(Expected::compile(policy.expanded.as_deref(), operation)?),
+            (false, None) => return Err("`definition` needs an API with operations".to_owned()),
+        };
         Ok(Self {
             headers: policy
                 .required_headers
@@ -42,16 +64,26 @@ impl Validation {
             parameters: policy.required_query.clone(),
             content_types: policy.content_types.clone(),
             schema: schema.transpose()?,
+            expected,
         })
     }
 
-    /// Looks at everything but the body.
+    /// Looks at everything but the body. The path goes with the number of its segments that are the API's base path.
     pub(crate) fn check(
         &self,
         headers: &HeaderMap,
         query: Option<&str>,
+        path: (&NormalPath<'_>, usize),
         has_body: bool,
     ) -> Result<(), Problem> {
+        self.check_listed(headers, query, has_body)?;
+        match &self.expected {
+            Some(expected) => expected.check(headers, query, path, has_body),
+            None => Ok(()),
+        }
+    }
+
+    fn check_listed(&self, headers: &HeaderMap, query: Option<&str>, has_body: bool) -> Result<(), Problem> {
         if let Some(missing) = self.headers.iter().find(|name| !headers.contains_key(*name)) {
             let detail = format!("The request needs the header `{missing}`.");
             return Err(Problem::bad_request(detail));
@@ -72,20 +104,12 @@ impl Validation {
 
     fn check_type(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if self.schema.is_some() && headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(Problem::unsupported_type(
-                "The request's body must not be compressed.",
-            ));
+            return Err(compressed());
         }
         if self.content_types.is_empty() {
             return Ok(());
         }
-        let mut given = headers.get_all(header::CONTENT_TYPE).iter();
-        let only = given.next().filter(|_| given.next().is_none());
-        let media_type = only
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.split(';').next())
-            .map(|text| text.trim().to_ascii_lowercase());
-        match media_type.is_some_and(|found| {
+        match media_type(headers).is_some_and(|found| {
             self.content_types
                 .iter()
                 .any(|known| known.eq_ignore_ascii_case(&found))
@@ -98,43 +122,121 @@ impl Validation {
         }
     }
 
-    /// Whether the body must be looked at, too.
-    pub(crate) fn needs_body(&self) -> bool {
-        self.schema.is_some()
+    /// Whether the body of a request must be looked at, too.
+    pub(crate) fn needs_body(&self, headers: &HeaderMap) -> bool {
+        self.schemas(headers).next().is_some()
+    }
+
+    /// What a request's body has to satisfy.
+    fn schemas(&self, headers: &HeaderMap) -> impl Iterator<Item = &Validator> {
+        let expected = self.expected.as_ref();
+        let expected = expected.and_then(|expected| expected.schema(headers));
+        self.schema.iter().chain(expected)
     }
 
     /// Looks at the body. Its values are not repeated in the answer.
-    pub(crate) fn check_body(&self, body: &[u8]) -> Result<(), Problem> {
-        let Some(schema) = &self.schema else {
+    pub(crate) fn check_body(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+        let mut schemas = self.schemas(headers).peekable();
+        if schemas.peek().is_none() {
             return Ok(());
-        };
+        }
         let value = super::json::read(body).map_err(|reason| {
             Problem::bad_request(format!("The request's body cannot be taken as JSON: {reason}."))
         })?;
         // Most bodies are right; what is wrong with one is looked for only then.
-        if schema.is_valid(&value) {
+        let Some(schema) = schemas.find(|schema| !schema.is_valid(&value)) else {
             return Ok(());
-        }
+        };
         let errors = schema.iter_errors(&value).take(MAX_VIOLATIONS);
-        let violations = errors.map(|error| Violation {
-            pointer: error.instance_path().to_string(),
-            detail: error.masked_with("it").to_string(),
-        });
-        Err(refusal(violations.collect()))
+        let violations =
+            errors.map(|error| Violation::in_body(error.instance_path().to_string(), told(&error)));
+        Err(refusal("The request's body is", violations.collect()))
+    }
+}
+
+/// The one media type of a body, in lower case and without parameters.
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let mut given = headers.get_all(header::CONTENT_TYPE).iter();
+    let only = given.next().filter(|_| given.next().is_none());
+    only.and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split(';').next())
+        .map(|text| text.trim().to_ascii_lowercase())
+}
+
+fn compressed() -> Problem {
+    Problem::unsupported_type("The request's body must not be compressed.")
+}
+
+fn build(schema: &Value) -> Result<Validator, ValidationError<'static>> {
+    let patterns = PatternOptions::fancy_regex().backtrack_limit(MAX_STEPS);
+    let options = jsonschema::draft202012::options().with_pattern_options(patterns);
+    options.build(schema)
+}
+
+/// The validator of a schema of the definition; none if it refuses nothing.
+fn validator(schema: &Value, schemas: &BTreeMap<String, Value>) -> Result<Option<Validator>, String> {
+    if *schema == Value::Bool(true) {
+        return Ok(None);
+    }
+    build(&whole(schema, schemas))
+        .map(Some)
+        .map_err(|error| format!("not a JSON Schema: {error}"))
+}
+
+/// A schema with all that it refers to, and nothing else.
+fn whole(schema: &Value, schemas: &BTreeMap<String, Value>) -> Value {
+    let mut names = BTreeSet::new();
+    let mut waiting = vec![schema];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(fields) => {
+                if let Some(name) = fields.get("$ref").and_then(name)
+                    && let Some((name, target)) = schemas.get_key_value(name)
+                    && names.insert(name)
+                {
+                    waiting.push(target);
+                }
+                waiting.extend(fields.values());
+            }
+            Value::Array(items) => waiting.extend(items),
+            _ => {}
+        }
+    }
+    let mut whole = schema.clone();
+    if let Some(fields) = whole.as_object_mut().filter(|_| !names.is_empty()) {
+        let named = names
+            .into_iter()
+            .filter_map(|name| Some((name.clone(), schemas.get(name)?.clone())));
+        fields.insert("$defs".to_owned(), Value::Object(named.collect::<Map<_, _>>()));
+    }
+    whole
+}
+
+/// The schema that a reference leads to.
+fn target<'a>(reference: &Value, schemas: &'a BTreeMap<String, Value>) -> Option<&'a Value> {
+    schemas.get(name(reference)?)
+}
+
+fn name(reference: &Value) -> Option<&str> {
+    reference.as_str()?.strip_prefix("#/$defs/")
+}
+
+/// What is wrong, without the value that is.
+fn told(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::FalseSchema => "it must not be sent".to_owned(),
+        _ => error.masked_with("it").to_string(),
     }
 }
 
 /// The sentence is about the first thing that is wrong, the list about all.
-fn refusal(violations: Vec<Violation>) -> Problem {
-    let first = violations
-        .first()
-        .map(|Violation { pointer, detail }| match pointer.is_empty() {
-            true => format!(", at the body: {detail}"),
-            false => format!(", at `{pointer}`: {detail}"),
-        });
+fn refusal(what: &str, violations: Vec<Violation>) -> Problem {
+    let first = violations.first().map(|violation| match violation.place() {
+        "" => format!(", at the body: {}", violation.detail),
+        place => format!(", at `{place}`: {}", violation.detail),
+    });
     let detail = first.unwrap_or_default();
-    Problem::bad_request(format!("The request's body is not as this API takes it{detail}."))
-        .listing(violations)
+    Problem::bad_request(format!("{what} not as this API takes it{detail}.")).listing(violations)
 }
 
 #[cfg(test)]
@@ -145,7 +247,7 @@ mod tests {
     use super::*;
 
     fn compiled(policy: Value) -> Result<Validation, String> {
-        Validation::compile(&serde_json::from_value(policy).expect("a policy"))
+        Validation::compile(&serde_json::from_value(policy).expect("a policy"), None)
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -160,14 +262,19 @@ mod tests {
         let policy =
             compiled(json!({"requiredHeaders": ["X-A"], "requiredQuery": ["q"]})).expect("it compiles");
         let with = headers(&[("x-a", "")]);
-        policy.check(&with, Some("a=1&%71="), false).expect("all there");
+        policy
+            .check_listed(&with, Some("a=1&%71="), false)
+            .expect("all there");
         assert_eq!(
-            policy.check(&with, Some("a=q"), false).expect_err("no q").status,
+            policy
+                .check_listed(&with, Some("a=q"), false)
+                .expect_err("no q")
+                .status,
             400
         );
         assert_eq!(
             policy
-                .check(&HeaderMap::new(), Some("q=1"), false)
+                .check_listed(&HeaderMap::new(), Some("q=1"), false)
                 .expect_err("no x-a")
                 .status,
             400
@@ -193,13 +300,13 @@ mod tests {
             (HeaderMap::new(), Some(415)),
         ] {
             let found = policy
-                .check(&given, None, true)
+                .check_listed(&given, None, true)
                 .err()
                 .map(|problem| problem.status.as_u16());
             assert_eq!(found, status, "{given:?}");
         }
         policy
-            .check(&HeaderMap::new(), None, false)
+            .check_listed(&HeaderMap::new(), None, false)
             .expect("no body has no type");
     }
 
@@ -208,7 +315,9 @@ mod tests {
         let schema = json!({"type": "object", "required": ["n"], "properties": {"n": {"$ref": "#/$defs/n"}},
             "$defs": {"n": {"type": "integer", "maximum": 5}}});
         let policy = compiled(json!({"bodySchema": schema})).expect("it compiles");
-        policy.check_body(br#"{"n": 5}"#).expect("as wanted");
+        policy
+            .check_body(&HeaderMap::new(), br#"{"n": 5}"#)
+            .expect("as wanted");
         for (body, words) in [
             (
                 &br#"{"n": 98765}"#[..],
@@ -218,7 +327,7 @@ mod tests {
             (br#"{"n": 1, "n": 98765}"#, "field `n` is there twice"),
             (b"{", "cannot be taken as JSON"),
         ] {
-            let problem = policy.check_body(body).expect_err("refused");
+            let problem = policy.check_body(&HeaderMap::new(), body).expect_err("refused");
             let text = String::from_utf8(problem.body("1").to_vec()).expect("text");
             let detail: Value = serde_json::from_str(&text).expect("a document");
             let detail = detail["detail"].as_str().expect("a detail");
@@ -227,24 +336,24 @@ mod tests {
         }
         assert_eq!(
             policy
-                .check(&HeaderMap::new(), None, false)
+                .check_listed(&HeaderMap::new(), None, false)
                 .expect_err("no body")
                 .status,
             400
         );
         let body = policy
-            .check_body(br#"{"n": "98765", "m": 1}"#)
+            .check_body(&HeaderMap::new(), br#"{"n": "98765", "m": 1}"#)
             .expect_err("refused")
             .body("1");
         let document: Value = serde_json::from_slice(&body).expect("a document");
         assert_eq!(
             document["errors"],
-            json!([{"pointer": "#/n", "detail": "it is not of type \"integer\""}])
+            json!([{"pointer": "#/n", "location": "/body/n", "detail": "it is not of type \"integer\""}])
         );
         let compressed = headers(&[("content-encoding", "gzip")]);
         assert_eq!(
             policy
-                .check(&compressed, None, true)
+                .check_listed(&compressed, None, true)
                 .expect_err("compressed")
                 .status,
             415

@@ -53,7 +53,11 @@ pub(super) fn refuse_disguise(
     query: Option<&str>,
     route: &Route,
 ) -> Result<(), Problem> {
-    if !parts.headers.keys().any(|name| DISGUISES.contains(name)) {
+    if !parts
+        .headers
+        .keys()
+        .any(|name| name.as_str().starts_with("x-") && DISGUISES.contains(name))
+    {
         return Ok(());
     }
     let mut disguises = DISGUISES.iter().flat_map(|name| parts.headers.get_all(name));
@@ -113,19 +117,22 @@ impl Exchange<'_> {
     /// Makes every check; the first that fails decides.
     pub(super) async fn admit(
         &mut self,
-        chain: &Chain,
+        route: &Route,
         parts: &request::Parts,
         path: &NormalPath<'_>,
         query: Option<&str>,
         host: &HeaderValue,
         has_body: bool,
     ) -> Result<(), Problem> {
-        for check in &chain.checks {
+        for check in &route.chain.checks {
             match check {
                 Check::Addresses(addresses) => addresses.check(self.address)?,
                 Check::Certificate(certificates) => self.consumer = Some(certificates.check(self.client)?),
                 Check::Basic(basic) => self.consumer = Some(basic.check(&parts.headers)?),
-                Check::Validation(validation) => validation.check(&parts.headers, query, has_body)?,
+                Check::Validation(validation) => {
+                    let path = (path, route.base_segments);
+                    validation.check(&parts.headers, query, path, has_body)?;
+                }
                 Check::ApiKey(keys) => self.consumer = Some(keys.check(&parts.headers, query)?),
                 Check::Jwt(jwt) => {
                     let token = jwt.check(&parts.headers).await?;
@@ -224,10 +231,15 @@ impl Exchange<'_> {
 /// Takes in a body that checks look at, and makes them. A body that comes slowly takes up what has come of it.
 pub(super) async fn checked(
     chain: &Chain,
+    headers: &HeaderMap,
     mut body: RequestBody,
     budget: &Arc<BodyBudget>,
 ) -> Result<RequestBody, Problem> {
-    let mut checks = chain.body_checks().peekable();
+    if body.is_end_stream() {
+        // What must have a body was refused before.
+        return Ok(body);
+    }
+    let mut checks = chain.body_checks(headers).peekable();
     if checks.peek().is_none() {
         return Ok(body);
     }
@@ -251,7 +263,7 @@ pub(super) async fn checked(
     }
     let whole = whole.freeze();
     for check in checks {
-        check.check_body(&whole)?;
+        check.check_body(headers, &whole)?;
     }
     Ok(RequestBody::Whole(whole))
 }

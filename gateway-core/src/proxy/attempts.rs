@@ -129,8 +129,11 @@ impl Exchange<'_> {
         let Some(deadline) = deadline else {
             return attempts.await;
         };
-        let outcome = timeout_at(deadline.into(), attempts).await;
-        outcome.unwrap_or_else(|_| Err(self.failed(route, &SendError::Timeout)))
+        if let Ok(outcome) = timeout_at(deadline.into(), attempts).await {
+            return outcome;
+        }
+        self.trace_outcome(&Err(SendError::Timeout));
+        Err(self.failed(route, &SendError::Timeout))
     }
 
     async fn attempts(

@@ -14,50 +14,52 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// What speaks of one connection only (RFC 9110, section 7.6.1), beside what `Connection` itself names.
-static HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HTTP2_SETTINGS,
-];
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
 
 /// With which a caller could tell frameworks that the request is for another path than the one whose policies
 /// it was held to. Only a proxy that rewrites paths may say this.
-static DISGUISES: [HeaderName; 2] = [
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-];
+fn is_disguise(name: &str) -> bool {
+    matches!(name, "x-original-url" | "x-rewrite-url")
+}
 
 /// In which a proxy in front of us could say whose certificate it has verified, or where a request came from and how
 /// (RFC 9440, RFC 7239, and what nginx, Envoy, Traefik and Amazon's load balancers write). From anybody else these are
 /// made up.
-pub(crate) static VOUCHES: [HeaderName; 16] = [
-    HeaderName::from_static("x-forwarded-client-cert"),
-    HeaderName::from_static("client-cert"),
-    HeaderName::from_static("client-cert-chain"),
-    HeaderName::from_static("x-client-cert"),
-    HeaderName::from_static("ssl-client-cert"),
-    HeaderName::from_static("ssl-client-verify"),
-    HeaderName::from_static("x-ssl-client-cert"),
-    HeaderName::from_static("x-ssl-client-verify"),
-    HeaderName::from_static("x-forwarded-tls-client-cert"),
-    HeaderName::from_static("x-forwarded-tls-client-cert-info"),
-    HeaderName::from_static("x-amzn-mtls-clientcert"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-scheme"),
-    HeaderName::from_static("x-forwarded-ssl"),
-    header::FORWARDED,
-];
+pub(crate) fn is_vouch(name: &str) -> bool {
+    matches!(
+        name,
+        "x-forwarded-client-cert"
+            | "client-cert"
+            | "client-cert-chain"
+            | "x-client-cert"
+            | "ssl-client-cert"
+            | "ssl-client-verify"
+            | "x-ssl-client-cert"
+            | "x-ssl-client-verify"
+            | "x-forwarded-tls-client-cert"
+            | "x-forwarded-tls-client-cert-info"
+            | "x-amzn-mtls-clientcert"
+            | "x-forwarded-port"
+            | "x-forwarded-prefix"
+            | "x-forwarded-scheme"
+            | "x-forwarded-ssl"
+            | "forwarded"
+    )
+}
 
 /// The host a request is for. Takes the `Host` header out of the head: the upstream gets another one.
 pub(crate) fn take_host(parts: &mut request::Parts) -> Result<HeaderValue, Problem> {
@@ -122,7 +124,8 @@ fn names(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // Whatever else the message says of it.
     let chunked = headers.contains_key(header::TRANSFER_ENCODING);
-    if headers.contains_key(header::CONNECTION) {
+    let says_more = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"keep-alive");
+    if headers.get_all(header::CONNECTION).iter().any(says_more) {
         let nominated: Vec<HeaderName> = names(headers).filter_map(|name| name.parse().ok()).collect();
         for name in nominated {
             // Framing and routing are ours to say; nobody may have them taken away.
@@ -136,7 +139,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(header::CONTENT_LENGTH);
     }
     let takes_trailers = headers.contains_key(header::TE) && grpc::is_call(headers);
-    remove_all(headers, &HOP_BY_HOP);
+    remove_all(headers, is_hop_by_hop);
     if takes_trailers {
         // Trailers pass through here, and gRPC servers insist on this.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -155,22 +158,17 @@ pub(crate) fn frame(parts: &mut request::Parts, body: &impl Body) {
 
 /// Takes away what names another path.
 pub(crate) fn strip_disguises(headers: &mut HeaderMap) {
-    remove_all(headers, &DISGUISES);
+    remove_all(headers, is_disguise);
 }
 
 /// Takes away what only a trusted proxy may say of a caller.
 pub(crate) fn strip_vouches(headers: &mut HeaderMap) {
-    remove_all(headers, &VOUCHES);
+    remove_all(headers, is_vouch);
 }
 
 /// Goes through the headers that are there, which are few and mostly none of these.
-fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {
-    let found: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| names.contains(name))
-        .cloned()
-        .collect();
-    for name in found {
+fn remove_all(headers: &mut HeaderMap, is_one: impl Fn(&str) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_one(name.as_str())).cloned() {
         headers.remove(name);
     }
 }

@@ -176,10 +176,16 @@ impl<'a> Exchange<'a> {
             route
         };
         let has_body = !body.is_end_stream();
-        self.admit(&route.chain, &parts, &path, uri.query(), &host, has_body)
+        self.admit(&route, &parts, &path, uri.query(), &host, has_body)
             .await?;
         let body = self.limit(&route.chain, body)?;
-        let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
+        let body = admit::checked(
+            &route.chain,
+            &parts.headers,
+            body,
+            &self.client.worker.shared.bodies,
+        )
+        .await?;
         if let Some(respond) = &route.chain.respond {
             let location = self.location(&route, respond, &host, &path, uri.query())?;
             return Ok(self.fixed_answer(&route, respond, location));

@@ -11,7 +11,7 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     kind: &'static Kind,
     pub(crate) detail: Cow<'static, str>,
-    /// What is wrong where in the request's body, if more can be said than in a sentence.
+    /// What is wrong where in the request, if more can be said than in a sentence.
     violations: Vec<Violation>,
     /// Headers beyond those that every problem has.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
@@ -28,13 +28,59 @@ struct Kind {
     title: &'static str,
 }
 
-/// One thing that is wrong with a request's body.
+/// One thing that is wrong with a request.
 #[derive(Debug)]
 pub(crate) struct Violation {
-    /// Where, as a JSON Pointer (RFC 6901); empty for the whole body.
-    pub(crate) pointer: String,
+    /// Where, in the request: `/query/limit`, `/body/items/0`.
+    location: String,
+    /// Whether that is in the body.
+    in_body: bool,
     /// What is wrong, without the value that is.
     pub(crate) detail: String,
+}
+
+/// What the locations of bodies begin with.
+const BODY: &str = "/body";
+
+impl Violation {
+    /// Something is wrong outside of the body.
+    pub(crate) fn at(location: String, detail: impl Into<String>) -> Self {
+        Self {
+            location,
+            in_body: false,
+            detail: detail.into(),
+        }
+    }
+
+    /// Something is wrong at a JSON Pointer (RFC 6901) into the body; empty for all of it.
+    pub(crate) fn in_body(pointer: String, detail: impl Into<String>) -> Self {
+        Self {
+            location: format!("{BODY}{pointer}"),
+            in_body: true,
+            detail: detail.into(),
+        }
+    }
+
+    /// Where, as a sentence says it: in the body, from its own root.
+    pub(crate) fn place(&self) -> &str {
+        match self.in_body {
+            true => self.pointer(),
+            false => &self.location,
+        }
+    }
+
+    fn pointer(&self) -> &str {
+        self.location.strip_prefix(BODY).unwrap_or_default()
+    }
+
+    fn document(&self) -> serde_json::Value {
+        let mut document = serde_json::json!({"location": self.location, "detail": self.detail});
+        if self.in_body {
+            // In a document, a pointer is a fragment (RFC 6901, section 6).
+            document["pointer"] = format!("#{}", self.pointer()).into();
+        }
+        document
+    }
 }
 
 macro_rules! problems {
@@ -126,7 +172,7 @@ impl Problem {
         self
     }
 
-    /// Says in full what is wrong with the body, as `errors` (RFC 9457, section 3).
+    /// Says in full what is wrong with the request, as `errors` (RFC 9457, section 3).
     pub(crate) fn listing(mut self, violations: Vec<Violation>) -> Self {
         self.violations = violations;
         self
@@ -151,11 +197,7 @@ impl Problem {
             "requestId": request_id,
         });
         if !self.violations.is_empty() {
-            let error = |Violation { pointer, detail }: &Violation| {
-                // In a document, a pointer is a fragment (RFC 6901, section 6).
-                serde_json::json!({"pointer": format!("#{pointer}"), "detail": detail})
-            };
-            document["errors"] = self.violations.iter().map(error).collect();
+            document["errors"] = self.violations.iter().map(Violation::document).collect();
         }
         Bytes::from(document.to_string())
     }

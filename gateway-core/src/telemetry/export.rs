@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use self::receiver::{Delivery, Receiver};
+use self::receiver::{Clients, Delivery, Receiver};
 use super::{
     Telemetry,
     counts::{Counts, Lost},
@@ -66,7 +66,13 @@ type Stopping = watch::Receiver<bool>;
 impl Export {
     /// Reads what options say; nothing is connected yet. The reason if they cannot be followed.
     pub(super) fn new(options: &TelemetryOptions) -> Result<Self, String> {
-        let receiver = |options: &Option<_>| options.as_ref().map(Receiver::new).transpose();
+        let mut clients = Clients::default();
+        let receiver = |options: &Option<_>| {
+            let made = options
+                .as_ref()
+                .map(|options| Receiver::new(options, &mut clients));
+            made.transpose()
+        };
         let receivers = [&options.traces, &options.metrics, &options.logs].map(receiver);
         let [traces, metrics, logs] = receivers;
         Ok(Self {

@@ -125,6 +125,11 @@ impl Line {
         });
     }
 
+    /// Whether it is known to have ended. Whether it has is found out by looking.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Whether the upstream has not closed it, as far as is known without waiting.
     pub(crate) fn is_open(&mut self) -> bool {
         let _: Poll<()> = self.look(&mut Context::from_waker(Waker::noop()), |_, _| Poll::Pending);

@@ -46,8 +46,8 @@ impl Pool {
     }
 
     /// Keeps a connection whose answer has been read to its end, until then at most.
-    pub(crate) fn put(&self, endpoint: u64, mut line: Line, until: Instant) {
-        if !line.is_open() {
+    pub(crate) fn put(&self, endpoint: u64, line: Line, until: Instant) {
+        if line.has_ended() {
             return;
         }
         let mut idle = self.idle.borrow_mut();

@@ -80,7 +80,8 @@ pub(crate) struct Worker {
     pub(crate) number: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Rc<Pool>,
-    request_prefix: u64,
+    /// The first half of its requests' names, in digits.
+    request_prefix: [u8; 16],
     requests: Cell<u64>,
     connections: Cell<usize>,
     tunnels: Cell<usize>,
@@ -95,7 +96,7 @@ impl Worker {
             number,
             shared,
             pool: Rc::default(),
-            request_prefix: uuid::Uuid::new_v4().as_u64_pair().0,
+            request_prefix: digits(uuid::Uuid::new_v4().as_u64_pair().0),
             requests: Cell::new(0),
             connections: Cell::new(0),
             tunnels: Cell::new(0),
@@ -112,22 +113,23 @@ impl Worker {
 
     /// A name no other request has: random per worker, counted within.
     pub(crate) fn next_request_id(&self) -> HeaderValue {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let count = self.requests.get();
         self.requests.set(count.wrapping_add(1));
         let mut id = [0; 32];
-        let words = self
-            .request_prefix
-            .to_be_bytes()
-            .into_iter()
-            .chain(count.to_be_bytes());
-        for (pair, byte) in id.chunks_exact_mut(2).zip(words) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
+        id[..16].copy_from_slice(&self.request_prefix);
+        id[16..].copy_from_slice(&digits(count));
         // Hexadecimal digits are always a header value.
         HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
+}
+
+/// A number in hexadecimal digits.
+fn digits(number: u64) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    std::array::from_fn(|place| {
+        let digit = number >> (60 - 4 * place) & 15;
+        DIGITS[digit as usize]
+    })
 }
 
 impl std::fmt::Debug for Workers {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use gatehouse_gateway_core::{Gateway, GatewayOptions};
+use gatehouse_gateway_core::{Gateway, GatewayOptions, OtlpReceiver, TelemetryOptions};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -150,6 +150,51 @@ async fn a_log_policy_decides_for_its_routes_what_is_written_and_of_how_many() {
     assert_eq!(events[0]["response.headers"], r#"{"etag":"\"7\""}"#);
     assert_eq!(events[1]["http.status"], 401);
     assert_eq!(events[1]["response.headers"], "{}");
+}
+
+/// Without traces the log can name the caller's; with them it names the gateway's own span, recorded or not.
+#[tokio::test]
+async fn an_event_names_the_trace_it_belongs_to() {
+    let collected = collect();
+    let traced = GatewayOptions {
+        worker_threads: Some(1),
+        access_log: true,
+        telemetry: Some(TelemetryOptions {
+            traces: Some(OtlpReceiver::new("http://127.0.0.1:9/v1/traces")),
+            ..TelemetryOptions::default()
+        }),
+        ..GatewayOptions::default()
+    };
+    let traced = Gateway::start(traced).await.expect("the gateway starts");
+    let plain = start(true).await;
+    let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+    for gateway in [&plain, &traced] {
+        for context in [format!("traceparent: 00-{trace}-{span}-00\r\n"), String::new()] {
+            raw(
+                gateway,
+                &format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{context}\r\n"),
+            )
+            .await;
+        }
+    }
+    plain.shutdown(std::time::Duration::from_secs(5)).await;
+    let events = collected.events(traced).await;
+    let events: Vec<_> = events.iter().filter(|event| event["http.path"] == "/").collect();
+    assert_eq!(events.len(), 4, "{events:?}");
+    assert_eq!(
+        (&events[0]["trace.id"], &events[0]["span.id"]),
+        (&json!(trace), &Value::Null)
+    );
+    assert_eq!(
+        (&events[1]["trace.id"], &events[1]["span.id"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(events[2]["trace.id"], trace);
+    assert_ne!(events[2]["span.id"], span);
+    for event in &events[2..] {
+        assert_eq!(event["trace.id"].as_str().map(str::len), Some(32), "{event}");
+        assert_eq!(event["span.id"].as_str().map(str::len), Some(16), "{event}");
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod cache;
 mod certificates;
 mod changes;
 mod collector;
+mod definition;
 mod draining;
 mod enforcement;
 mod external;

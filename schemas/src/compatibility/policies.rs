@@ -13,7 +13,10 @@ pub(super) fn compare(place: &str, before: &[Policy], after: &[Policy], changes:
         let place = at(place, kind);
         match after.get(key) {
             None => changes.add(removed(kind), &place, "it does not hold any more"),
-            Some(now) if now != policy => changes.add(changed(policy, now), &place, "its parameters changed"),
+            // What the definition says is compared for itself.
+            Some(now) if now.as_written() != policy.as_written() => {
+                changes.add(changed(policy, now), &place, "its parameters changed");
+            }
             Some(_) => {}
         }
     }

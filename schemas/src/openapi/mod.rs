@@ -3,14 +3,18 @@
 //! All three are read through [`Value`]: documents in the wild break the letter of the specification in
 //! places that do not matter here, and a typed reader of one version would refuse them.
 
+pub(crate) mod expand;
 mod operations;
 mod paths;
 pub(crate) mod references;
 mod servers;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::{
+    api::OperationMatch,
     issue::Issue,
     parse::{self, SyntaxError},
     revision::{DefinitionFormat, Operation},
@@ -33,6 +37,8 @@ pub struct Definition {
     pub warnings: Vec<String>,
     /// The whole document in canonical form.
     pub canonical: Value,
+    /// The path under which the document has each operation, by the operation's match in its normal spelling.
+    pub(crate) templates: BTreeMap<OperationMatch, String>,
 }
 
 /// Reads the text of a definition: JSON or YAML.
@@ -58,7 +64,11 @@ pub fn read(document: &Value) -> Result<Definition, Vec<Issue>> {
         )]);
     }
     let info = |field: &str| text(document.pointer(&format!("/info/{field}")));
-    let (operations, warnings) = operations::read(document);
+    let operations::Operations {
+        operations,
+        templates,
+        warnings,
+    } = operations::read(document);
     Ok(Definition {
         format,
         title: info("title"),
@@ -67,6 +77,7 @@ pub fn read(document: &Value) -> Result<Definition, Vec<Issue>> {
         operations,
         warnings,
         canonical: canonical(document),
+        templates,
     })
 }
 

@@ -15,8 +15,18 @@ const METHODS: [&str; 8] = [
     "delete", "get", "head", "options", "patch", "post", "put", "trace",
 ];
 
-/// The operations, sorted by path and method, and what was read differently from how it is written.
-pub(super) fn read(document: &Value) -> (Vec<Operation>, Vec<String>) {
+/// What was read.
+pub(super) struct Operations {
+    /// Sorted by path and method.
+    pub(super) operations: Vec<Operation>,
+    /// The path of each in the document, by its match in the normal spelling.
+    pub(super) templates: BTreeMap<OperationMatch, String>,
+    /// What was read differently from how it is written.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The operations of a document.
+pub(super) fn read(document: &Value) -> Operations {
     let mut found = Found::default();
     let paths = document.get("paths").and_then(Value::as_object);
     for (template, item) in paths.into_iter().flatten() {
@@ -81,7 +91,7 @@ fn is_constant(parameter: &Value, name: &str, value: &str) -> bool {
 }
 
 /// The fields of a path item. What stands beside a `$ref` goes before what it leads to.
-fn path_item(document: &Value, item: &Value) -> Option<Map<String, Value>> {
+pub(super) fn path_item(document: &Value, item: &Value) -> Option<Map<String, Value>> {
     let fields = item.as_object()?;
     if !fields.contains_key("$ref") {
         return Some(fields.clone());
@@ -119,8 +129,15 @@ const EXAMPLES: usize = 3;
 
 #[derive(Default)]
 struct Found {
-    operations: BTreeMap<OperationMatch, (Vec<Departure>, Operation)>,
+    operations: BTreeMap<OperationMatch, Candidate>,
     warnings: BTreeMap<Warning, Vec<String>>,
+}
+
+/// An operation of a place, unless a better one is found.
+struct Candidate {
+    departures: Vec<Departure>,
+    template: String,
+    operation: Operation,
 }
 
 impl Found {
@@ -136,34 +153,39 @@ impl Found {
             path: normalise(&route.path),
             ..operation.r#match.clone()
         };
-        let Some((departures, _)) = self.operations.get(&place) else {
-            self.operations
-                .insert(place, (route.departures.clone(), operation));
+        let candidate = Candidate {
+            departures: route.departures.clone(),
+            template: template.to_owned(),
+            operation,
+        };
+        let Some(other) = self.operations.get(&place) else {
+            self.operations.insert(place, candidate);
             return;
         };
-        let better = route.departures.len() < departures.len();
+        let better = route.departures.len() < other.departures.len();
         self.warn(
             Warning::Merged,
             &format!("{} {template}", method.to_ascii_uppercase()),
         );
         if better {
-            self.operations
-                .insert(place, (route.departures.clone(), operation));
+            self.operations.insert(place, candidate);
         }
     }
 
-    fn settle(self) -> (Vec<Operation>, Vec<String>) {
-        let mut operations: Vec<Operation> = self
-            .operations
-            .into_values()
-            .map(|(_, operation)| operation)
-            .collect();
+    fn settle(self) -> Operations {
+        let mut operations = Vec::with_capacity(self.operations.len());
+        let mut templates = BTreeMap::new();
+        for (place, candidate) in self.operations {
+            operations.push(candidate.operation);
+            templates.insert(place, candidate.template);
+        }
         operations.sort_by(|a, b| a.order().cmp(&b.order()));
         let warnings = self.warnings.into_iter();
-        (
+        Operations {
             operations,
-            warnings.map(|(warning, places)| told(warning, &places)).collect(),
-        )
+            templates,
+            warnings: warnings.map(|(warning, places)| told(warning, &places)).collect(),
+        }
     }
 }
 

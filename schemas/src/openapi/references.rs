@@ -19,9 +19,19 @@ pub(crate) fn resolve<'a>(document: &'a Value, mut value: &'a Value) -> Option<&
     None
 }
 
-fn target<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
+/// What one `$ref` leads to.
+pub(crate) fn target<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
     let fragment = reference.strip_prefix('#')?;
     document
         .pointer(fragment)
         .or_else(|| document.pointer(&percent_decode_str(fragment).decode_utf8().ok()?))
+}
+
+/// Where one `$ref` leads, as a pointer into the document.
+pub(crate) fn pointer(document: &Value, reference: &str) -> String {
+    let fragment = reference.trim_start_matches('#');
+    match document.pointer(fragment) {
+        Some(_) => fragment.to_owned(),
+        None => percent_decode_str(fragment).decode_utf8_lossy().into_owned(),
+    }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    ApiKeyPolicy, BasicPolicy, CachePolicy, ConditionsPolicy, CorsPolicy, CredentialLocation, ExtAuthzPolicy,
-    HeaderChanges, HeadersPolicy, IpFilterPolicy, JwtPolicy, LogPolicy, MtlsPolicy, NativePolicy, Network,
-    OAuth2Policy, Policy, QueryChanges, QuotaPolicy, RateLimitKey, RateLimitPolicy, RequestValidatePolicy,
-    RespondPolicy, RetryPolicy, RewritePolicy,
+    ApiKeyPolicy, BasicPolicy, CachePolicy, ConditionsPolicy, CorsPolicy, CredentialLocation, DefinitionPart,
+    ExtAuthzPolicy, HeaderChanges, HeadersPolicy, IpFilterPolicy, JwtPolicy, LogPolicy, MtlsPolicy,
+    NativePolicy, Network, OAuth2Policy, Policy, QueryChanges, QuotaPolicy, RateLimitKey, RateLimitPolicy,
+    RequestValidatePolicy, RespondPolicy, RetryPolicy, RewritePolicy,
 };
 use crate::canonical;
 
@@ -150,7 +150,20 @@ fn request_validate(policy: &RequestValidatePolicy) -> RequestValidatePolicy {
         required_query: set(&policy.required_query),
         content_types: set(&lower(&policy.content_types)),
         body_schema: policy.body_schema.as_ref().map(object),
+        definition: parts(&policy.definition),
+        expanded: policy.expanded.clone(),
     }
+}
+
+/// What looks into a body looks at its type, too.
+fn parts(written: &[DefinitionPart]) -> Vec<DefinitionPart> {
+    let mut parts = written.to_vec();
+    parts.sort_unstable();
+    parts.dedup();
+    if parts.contains(&DefinitionPart::Body) {
+        parts.retain(|part| *part != DefinitionPart::ContentType);
+    }
+    parts
 }
 
 fn rate_limit(policy: &RateLimitPolicy) -> RateLimitPolicy {

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::{DefinitionPart, ExpandedRequests};
+
 /// Parameters of `ip.filter`. Requests from other addresses are answered 403. The address is that of the connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -35,4 +37,13 @@ pub struct RequestValidatePolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
     pub body_schema: Option<Map<String, Value>>,
+    /// What of requests is held against the API's definition, operation by operation. Only in policies of an API that
+    /// has one. Parameters and fields that the definition does not name are let through, unless it says otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["parameters", "body"]))]
+    pub definition: Vec<DefinitionPart>,
+    /// What the definition says of them. Revisions have it; it is never written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(read_only)]
+    pub expanded: Option<Box<ExpandedRequests>>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DefinitionSummary, Operation, RevisionContent};
+use super::{DefinitionSummary, Operation, RevisionContent, expand};
 use crate::{
     api::{
         ApiSpec, DefinitionSource, DocumentSource, HashKey, LoadBalancing, OperationMatch, OperationSpec,
@@ -12,7 +12,7 @@ use crate::{
     identity::ResourceName,
     issue::Issue,
     openapi::Definition,
-    policy::certificates,
+    policy::{Policy, certificates},
     route::normalise,
     validate,
 };
@@ -33,7 +33,14 @@ pub fn build(
             "the definition was not found; give it in place (`inline`)",
         ));
     }
-    let operations = operations(spec, definition.map(|(_, definition)| definition), &mut issues);
+    let mut operations = operations(spec, definition.map(|(_, definition)| definition), &mut issues);
+    let mut policies: Vec<_> = spec.policies.iter().map(|policy| policy.canonical()).collect();
+    match definition {
+        Some((_, definition)) => {
+            expand::expand(spec, definition, &mut policies, &mut operations, &mut issues);
+        }
+        None => expand::without_definition(spec, &mut issues),
+    }
     if !issues.is_empty() {
         return Err(issues);
     }
@@ -56,7 +63,7 @@ pub fn build(
             .iter()
             .map(|(name, it)| (name.clone(), upstream(it)))
             .collect(),
-        policies: spec.policies.iter().map(|policy| policy.canonical()).collect(),
+        policies,
         operations,
     })
 }
@@ -141,7 +148,10 @@ fn operations(spec: &ApiSpec, definition: Option<&Definition>, issues: &mut Vec<
 fn written(spec: &OperationSpec) -> Operation {
     Operation {
         id: None,
-        r#match: matching(&spec.r#match),
+        r#match: OperationMatch {
+            path: spec.r#match.path.clone(),
+            ..spec.r#match.normalised()
+        },
         summary: None,
         deprecated: false,
         policies: spec.policies.iter().map(|policy| policy.canonical()).collect(),
@@ -151,20 +161,6 @@ fn written(spec: &OperationSpec) -> Operation {
             .clone()
             .filter(|traffic| *traffic != Traffic::default()),
     }
-}
-
-/// Header names are the same in any case.
-fn matching(matched: &OperationMatch) -> OperationMatch {
-    OperationMatch {
-        headers: lower_names(&matched.headers),
-        header_regex: lower_names(&matched.header_regex),
-        ..matched.clone()
-    }
-}
-
-fn lower_names(headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let lower = |(name, value): (&String, &String)| (name.to_ascii_lowercase(), value.clone());
-    headers.iter().map(lower).collect()
 }
 
 /// The definition's operations, with what the spec says of some of them.
@@ -205,14 +201,16 @@ impl Operations {
     fn of(definition: &Definition) -> Self {
         let operations = definition.operations.iter();
         Self {
-            found: operations.map(|it| (key(&it.r#match), it.clone())).collect(),
+            found: operations
+                .map(|it| (it.r#match.normalised(), it.clone()))
+                .collect(),
         }
     }
 
     /// Adds policies and upstream to the operation that an entry of the spec names. With method `*`, to
     /// every operation of the path; with headers or query of its own, to a new and more specific one.
     fn overlay(&mut self, entry: &Operation) -> Result<(), String> {
-        let wanted = key(&entry.r#match);
+        let wanted = entry.r#match.normalised();
         let named: Vec<OperationMatch> = self
             .found
             .keys()
@@ -274,13 +272,6 @@ impl Operations {
     }
 }
 
-fn key(matched: &OperationMatch) -> OperationMatch {
-    OperationMatch {
-        path: normalise(&matched.path),
-        ..matching(matched)
-    }
-}
-
 fn names(wanted: &OperationMatch, operation: &OperationMatch) -> bool {
     let method = wanted.method == "*" || wanted.method == operation.method;
     method
@@ -324,7 +315,7 @@ pub fn to_spec(content: &RevisionContent) -> ApiSpec {
         hostnames: content.hostnames.clone(),
         base_path: content.base_path.clone(),
         upstreams: content.upstreams.clone(),
-        policies: content.policies.clone(),
+        policies: content.policies.iter().map(Policy::as_written).collect(),
         operations: content
             .operations
             .iter()
@@ -337,7 +328,7 @@ pub fn to_spec(content: &RevisionContent) -> ApiSpec {
 fn operation_spec(operation: &Operation) -> OperationSpec {
     OperationSpec {
         r#match: operation.r#match.clone(),
-        policies: operation.policies.clone(),
+        policies: operation.policies.iter().map(Policy::as_written).collect(),
         upstream: operation.upstream.clone(),
         traffic: operation.traffic.clone(),
     }

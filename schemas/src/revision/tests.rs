@@ -3,7 +3,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{api::ApiSpec, identity::ResourceName, issue::Issue, openapi};
+use crate::{
+    api::{ApiSpec, OperationMatch},
+    identity::ResourceName,
+    issue::Issue,
+    openapi,
+};
 
 fn orders() -> ResourceName {
     "orders".parse().expect("a name")
@@ -266,4 +271,75 @@ proptest! {
             prop_assert_eq!(build(&orders(), &to_spec(&content), None), Ok(content));
         }
     }
+}
+
+fn validating(document: &Value, policies: Value, operations: Value) -> Result<RevisionContent, Vec<Issue>> {
+    let definition = openapi::read(document).expect("a definition");
+    let fingerprint = Fingerprint::of_value(&definition.canonical);
+    let spec = spec(json!({
+        "basePath": "/",
+        "definition": {"openapi": {"inline": document}},
+        "upstreams": {"main": {"url": "http://a"}},
+        "policies": policies,
+        "operations": operations,
+    }));
+    build(&orders(), &spec, Some((&fingerprint, &definition)))
+}
+
+fn of_definition() -> Value {
+    json!([{"type": "request.validate", "with": {"definition": ["body", "contentType", "parameters"]}}])
+}
+
+#[test]
+fn what_policies_need_of_the_definition_is_in_the_revision_and_not_in_the_spec() {
+    let document = json!({
+        "openapi": "3.0.3", "info": {"title": "T", "version": "1"},
+        "paths": {"/a/{id}": {"put": {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}}, "/b": {"get": {}}},
+    });
+    let special = json!([{"match": {"method": "PUT", "path": "/a/{id}", "headers": {"X-Kind": "b"}}}]);
+    let content = validating(&document, of_definition(), special).expect("content");
+    let Policy::RequestValidate(validate) = &content.policies[0] else {
+        unreachable!("there is one policy");
+    };
+    let expanded = validate.expanded.as_ref().expect("it is expanded");
+    let held: Vec<&OperationMatch> = expanded.operations.iter().map(|it| &it.r#match).collect();
+    let served: Vec<&OperationMatch> = content.operations.iter().map(|it| &it.r#match).collect();
+    assert_eq!(held, served);
+    assert_eq!(
+        expanded.operations.iter().filter(|it| it.body.is_some()).count(),
+        2
+    );
+    let spec = to_spec(&content);
+    assert_eq!(
+        serde_json::to_value(&spec.policies).expect("JSON"),
+        json!([{"type": "request.validate", "with": {"definition": ["parameters", "body"]}}])
+    );
+}
+
+#[test]
+fn a_definition_that_cannot_be_expanded_is_an_issue_with_the_place() {
+    let document = json!({
+        "openapi": "3.0.3", "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"get": {"parameters": [{"$ref": "#/components/parameters/gone"}]}}},
+    });
+    let told = |issues: Vec<Issue>| {
+        issues
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let issues = validating(&document, of_definition(), json!([])).expect_err("it is not whole");
+    expect!["/definition/openapi/inline/paths/~1a/get/parameters/0: the definition cannot be taken into a revision: at `/paths/~1a/get/parameters/0`: `$ref` to `#/components/parameters/gone` leads nowhere in this document"]
+        .assert_eq(&told(issues));
+    validating(&document, json!([]), json!([])).expect("nothing needs it");
+    let spec = spec(json!({
+        "basePath": "/", "upstreams": {"main": {"url": "http://a"}}, "policies": of_definition(),
+        "operations": [{"match": {"method": "GET", "path": "/"}, "policies": [{"type": "request.validate", "with": {"definition": ["body"], "expanded": {"operations": []}}}]}],
+    }));
+    expect![[r#"
+        /operations/0/policies/0/with/expanded: is taken from the definition and never written; leave it out
+        /policies/0/with/definition: the API has no definition to hold requests against; give it one with `definition`
+        /operations/0/policies/0/with/definition: the API has no definition to hold requests against; give it one with `definition`"#]]
+    .assert_eq(&told(build(&orders(), &spec, None).expect_err("there is no definition")));
 }

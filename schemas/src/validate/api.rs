@@ -7,7 +7,6 @@ use crate::{
     api::{ApiSpec, OperationMatch, OperationSpec},
     issue::Issue,
     pointer,
-    route::normalise,
 };
 
 /// Everything that is wrong with an API, as far as it can be told without its definition.
@@ -46,7 +45,7 @@ fn operations(spec: &ApiSpec, at: &str, issues: &mut Vec<Issue>) {
         ));
         upstreams_exist(operation, spec, &place, issues);
         issues.extend(traffic::traffic(operation, &place));
-        if let Some(first) = first_at.insert(same(&operation.r#match), index) {
+        if let Some(first) = first_at.insert(operation.r#match.normalised(), index) {
             issues.push(Issue::new(
                 format!("{place}/match"),
                 format!(
@@ -116,21 +115,5 @@ fn upstreams_exist(operation: &OperationSpec, spec: &ApiSpec, at: &str, issues: 
             known.join(", ")
         );
         issues.push(Issue::new(place, detail));
-    }
-}
-
-/// A match without what makes no difference: parameter names, the case of header names.
-fn same(matched: &OperationMatch) -> OperationMatch {
-    let lower = |headers: &BTreeMap<String, String>| {
-        let headers = headers.iter();
-        headers
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
-            .collect()
-    };
-    OperationMatch {
-        path: normalise(&matched.path),
-        headers: lower(&matched.headers),
-        header_regex: lower(&matched.header_regex),
-        ..matched.clone()
     }
 }

@@ -32,6 +32,14 @@ pub(crate) fn policy_set(spec: &PolicySpec, at: &str) -> Vec<Issue> {
             "needs at least one policy, or something to `lock`",
         ));
     }
+    for (index, policy) in spec.policies.iter().enumerate() {
+        if policy.needs_definition() {
+            issues.push(Issue::new(
+                format!("{at}/policies/{index}/with/definition"),
+                "a set of policies belongs to no definition; write this policy at each API",
+            ));
+        }
+    }
     for (index, kind) in spec.lock.iter().enumerate() {
         if spec.lock[..index].contains(kind) {
             issues.push(Issue::new(format!("{at}/lock/{index}"), "is there twice"));

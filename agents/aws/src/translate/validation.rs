@@ -105,6 +105,12 @@ pub(super) fn of_requests(
     if let Err(unsupported) = only_rest(scene, "check no requests") {
         return unsupported;
     }
+    if !validate.definition.is_empty() {
+        return unsupported(
+            "API Gateway is not given what the definition says of requests; write `requiredHeaders`, `requiredQuery` and \
+             `bodySchema`",
+        );
+    }
     let has_body =
         |policy: &&&Policy| matches!(policy, Policy::RequestValidate(other) if other.body_schema.is_some());
     if let Some(schema) = &validate.body_schema {

@@ -3,6 +3,7 @@
 use std::{
     fmt, fs,
     io::Write as _,
+    path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -18,6 +19,9 @@ use tracing::warn;
 
 use crate::{error::chain, telemetry::options::OtlpReceiver};
 
+/// How many connections to one receiver are kept: each signal uses one at a time.
+const SIGNALS: usize = 3;
+
 /// The largest answer that is read.
 const ANSWER_MAX: usize = 64 * 1024;
 
@@ -29,9 +33,47 @@ pub(super) struct Receiver {
     client: Client,
     url: Url,
     headers: HeaderMap,
+    timeout: Duration,
     gzip: bool,
     /// When its trouble was told last.
     told: Mutex<Option<Instant>>,
+}
+
+/// The clients that there are, by the authorities they trust: reading those of the system takes a while.
+#[derive(Default)]
+pub(super) struct Clients(Vec<(Option<PathBuf>, Client)>);
+
+impl Clients {
+    /// A client that trusts the authorities in a file, or those of the system.
+    fn trusting(&mut self, authorities: Option<&Path>) -> Result<Client, String> {
+        let known = self.0.iter().find(|(file, _)| file.as_deref() == authorities);
+        if let Some((_, client)) = known {
+            return Ok(client.clone());
+        }
+        let mut builder = Client::builder()
+            // A token is for this receiver, not for whom it names.
+            .redirect(redirect::Policy::none())
+            .pool_max_idle_per_host(SIGNALS);
+        if let Some(file) = authorities {
+            builder = builder.tls_certs_only(read(file)?);
+        }
+        let client = builder
+            .build()
+            .map_err(|error| format!("TLS cannot be used: {}", chain(&error)))?;
+        self.0.push((authorities.map(Path::to_path_buf), client.clone()));
+        Ok(client)
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<Certificate>, String> {
+    let unusable =
+        |reason: String| format!("the authorities in `{}` cannot be used: {reason}", file.display());
+    let pem = fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(chain(&error)))?;
+    match authorities.is_empty() {
+        true => Err(unusable("there is no certificate in PEM in it".to_owned())),
+        false => Ok(authorities),
+    }
 }
 
 /// What became of a batch.
@@ -60,30 +102,12 @@ impl fmt::Debug for Receiver {
 
 impl Receiver {
     /// The reason if options cannot be followed.
-    pub(super) fn new(options: &OtlpReceiver) -> Result<Self, String> {
-        let url = address(&options.url)?;
-        let mut client = Client::builder()
-            // A token is for this receiver, not for whom it names.
-            .redirect(redirect::Policy::none())
-            .timeout(options.timeout)
-            .connect_timeout(options.timeout)
-            .pool_max_idle_per_host(1);
-        if let Some(file) = &options.authorities_file {
-            let unusable =
-                |reason: String| format!("the authorities in `{}` cannot be used: {reason}", file.display());
-            let pem = fs::read(file).map_err(|error| unusable(error.to_string()))?;
-            let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(chain(&error)))?;
-            if authorities.is_empty() {
-                return Err(unusable("there is no certificate in PEM in it".to_owned()));
-            }
-            client = client.tls_certs_only(authorities);
-        }
+    pub(super) fn new(options: &OtlpReceiver, clients: &mut Clients) -> Result<Self, String> {
         Ok(Self {
-            client: client
-                .build()
-                .map_err(|error| format!("TLS cannot be used: {}", chain(&error)))?,
-            url,
+            url: address(&options.url)?,
             headers: headers(options)?,
+            client: clients.trusting(options.authorities_file.as_deref())?,
+            timeout: options.timeout,
             gzip: options.gzip,
             told: Mutex::default(),
         })
@@ -103,7 +127,7 @@ impl Receiver {
     /// Sends a packed body once.
     pub(super) async fn send(&self, body: Bytes) -> Delivery {
         let request = self.client.post(self.url.clone()).headers(self.headers.clone());
-        let sent = request.body(body).send().await;
+        let sent = request.timeout(self.timeout).body(body).send().await;
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) => {
@@ -208,11 +232,15 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    fn made(options: &OtlpReceiver) -> Result<Receiver, String> {
+        Receiver::new(options, &mut Clients::default())
+    }
+
     #[test]
     fn an_endpoint_is_named_without_what_may_be_secret() {
         let mut options = OtlpReceiver::new("https://collector.example.com/s3cret/v1/traces?key=s3cret");
         options.headers = vec![("authorization".to_owned(), "Bearer s3cret".to_owned().into())];
-        let receiver = Receiver::new(&options).unwrap();
+        let receiver = made(&options).unwrap();
         assert_eq!(receiver.to_string(), "https://collector.example.com");
         assert!(!format!("{receiver:?} {:?} {options:?}", receiver.headers).contains("Bearer"));
         assert!(!format!("{receiver:?}").contains("s3cret"));
@@ -226,15 +254,42 @@ mod tests {
             ("unix:/run/s3cret.sock", "http://"),
             ("https://user:s3cret@collector", "OTEL_EXPORTER_OTLP_HEADERS"),
         ] {
-            let refused = Receiver::new(&OtlpReceiver::new(url)).unwrap_err();
+            let refused = made(&OtlpReceiver::new(url)).unwrap_err();
             assert!(refused.contains(part) && !refused.contains("s3cret"), "{refused}");
         }
         let mut options = OtlpReceiver::new("http://collector");
         options.headers = vec![("a b".to_owned(), "s3cret".to_owned().into())];
-        let refused = Receiver::new(&options).unwrap_err();
+        let refused = made(&options).unwrap_err();
         assert!(
             refused.contains("`a b`") && !refused.contains("s3cret"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn authorities_have_to_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.pem");
+        fs::write(&empty, "").unwrap();
+        for (file, part) in [
+            (folder.path().join("gone.pem"), "gone.pem"),
+            (empty, "no certificate"),
+        ] {
+            let mut options = OtlpReceiver::new("https://collector");
+            options.authorities_file = Some(file);
+            let refused = made(&options).unwrap_err();
+            assert!(refused.contains(part), "{refused}");
+        }
+        let key = rcgen::KeyPair::generate().unwrap();
+        let authority = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let good = folder.path().join("good.pem");
+        fs::write(&good, authority.pem()).unwrap();
+        let mut options = OtlpReceiver::new("https://collector");
+        options.authorities_file = Some(good);
+        let mut clients = Clients::default();
+        for _ in 0..2 {
+            Receiver::new(&options, &mut clients).unwrap();
+        }
+        assert_eq!(clients.0.len(), 1);
     }
 }

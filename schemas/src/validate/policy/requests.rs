@@ -21,9 +21,15 @@ pub(super) fn ip_filter(policy: &IpFilterPolicy, at: &str, issues: &mut Vec<Issu
 
 pub(super) fn request_validate(policy: &RequestValidatePolicy, at: &str, issues: &mut Vec<Issue>) {
     if *policy == RequestValidatePolicy::default() {
-        let detail =
-            "needs at least one of `requiredHeaders`, `requiredQuery`, `contentTypes` and `bodySchema`";
+        let detail = "needs at least one of `requiredHeaders`, `requiredQuery`, `contentTypes`, `bodySchema` and \
+                      `definition`";
         issues.push(Issue::new(at, detail));
+    }
+    if policy.expanded.is_some() {
+        issues.push(Issue::new(
+            format!("{at}/expanded"),
+            "is taken from the definition and never written; leave it out",
+        ));
     }
     for (index, text) in policy.required_headers.iter().enumerate() {
         note(

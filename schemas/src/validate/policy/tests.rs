@@ -123,7 +123,9 @@ fn requests() {
     check(
         "request.validate",
         json!({}),
-        &[": needs at least one of `requiredHeaders`, `requiredQuery`, `contentTypes` and `bodySchema`"],
+        &[
+            ": needs at least one of `requiredHeaders`, `requiredQuery`, `contentTypes`, `bodySchema` and `definition`",
+        ],
     );
     check(
         "request.validate",

@@ -4,7 +4,7 @@ use crate::router::path;
 
 /// A template, by segments.
 #[derive(Debug)]
-pub(super) struct Template(Vec<Segment>);
+pub(crate) struct Template(Vec<Segment>);
 
 /// Literals (decoded) around parameters; there is one literal more than parameters.
 #[derive(Debug)]
@@ -16,25 +16,25 @@ struct Segment {
 }
 
 impl Template {
-    pub(super) fn parse(template: &str) -> Result<Self, String> {
+    pub(crate) fn parse(template: &str) -> Result<Self, String> {
         let segments = template.split('/').filter(|text| !text.is_empty());
         segments.map(Segment::parse).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0
             .iter()
             .flat_map(|segment| &segment.names)
             .any(|known| known == name)
     }
 
-    pub(super) fn is_rest(&self, name: &str) -> bool {
+    pub(crate) fn is_rest(&self, name: &str) -> bool {
         let last = self.0.last().filter(|segment| segment.rest);
         last.is_some_and(|segment| segment.names.iter().any(|known| known == name))
     }
 
     /// Parameters by name, decoded, from the match key of a path that the template matches.
-    pub(super) fn find(&self, key: &[u8], base_segments: usize) -> Vec<(&str, Vec<u8>)> {
+    pub(crate) fn find(&self, key: &[u8], base_segments: usize) -> Vec<(&str, Vec<u8>)> {
         let segments = key
             .split(|byte| *byte == b'/')
             .filter(|segment| !segment.is_empty());
