@@ -112,8 +112,11 @@ impl Drop for Exchange<'_> {
         if self.answered || self.in_background {
             return;
         }
+        let nothing = HeaderMap::new();
+        // Its span says so by having no status.
+        drop(self.end_trace(&nothing));
         if let Ok(gone) = StatusCode::from_u16(499) {
-            drop(self.completion(gone, &HeaderMap::new()));
+            drop(self.completion(gone, &nothing));
         }
     }
 }

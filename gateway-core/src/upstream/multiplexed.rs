@@ -34,8 +34,9 @@ const STREAMS: usize = 100;
 /// How often an upstream is asked whether it is still there while requests wait for it.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
-/// So long, and no longer than its own limit, a request waits before a connection on which nothing comes is taken for one
-/// that may be dead. Callers who wait for less must not be able to close connections.
+/// After so long, or a request's own limit if that is shorter, a connection on which requests wait and nothing comes is
+/// taken for one that may be dead. Several that wait for less, one after the other, find that out as well, but callers
+/// who wait for a moment only cannot close connections as they like.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often a request is sent that upstreams say they have not looked at.
@@ -69,6 +70,8 @@ struct Usage {
     until: Cell<Instant>,
     /// How often something came.
     heard: Cell<u64>,
+    /// When a request first waited after something came for the so-manyth time.
+    quiet: Cell<(u64, Instant)>,
     /// Nothing at all came while a request waited: it may be dead, and gets no others.
     silent: Cell<bool>,
 }
@@ -104,6 +107,7 @@ impl Usage {
             streams: Cell::new(0),
             until: Cell::new(Instant::now() + idle_timeout),
             heard: Cell::new(0),
+            quiet: Cell::new((u64::MAX, Instant::now())),
             silent: Cell::new(false),
         })
     }
@@ -113,16 +117,19 @@ impl Usage {
 struct Waiting<'a> {
     usage: &'a Usage,
     heard: u64,
-    since: Instant,
     patience: Duration,
 }
 
 impl<'a> Waiting<'a> {
     fn on(stream: &'a Stream, limit: Duration) -> Self {
+        let usage = &*stream.usage;
+        let heard = usage.heard.get();
+        if usage.quiet.get().0 != heard {
+            usage.quiet.set((heard, Instant::now()));
+        }
         Self {
-            usage: &stream.usage,
-            heard: stream.usage.heard.get(),
-            since: Instant::now(),
+            usage,
+            heard,
             patience: limit.min(PATIENCE),
         }
     }
@@ -130,7 +137,8 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.usage.heard.get() == self.heard && self.since.elapsed() >= self.patience {
+        let (_, since) = self.usage.quiet.get();
+        if self.usage.heard.get() == self.heard && since.elapsed() >= self.patience {
             self.usage.silent.set(true);
         }
     }
@@ -531,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_request_that_waits_long_enough_while_nothing_comes_finds_a_connection_silent() {
+    fn a_connection_is_silent_if_nothing_comes_for_long_enough_while_requests_wait() {
         let (short, long) = (Duration::ZERO, Duration::from_secs(60));
         for (limit, comes, silent) in [(short, false, true), (short, true, false), (long, false, false)] {
             let stream = Stream::on(&Usage::new(long), long);
@@ -541,6 +549,24 @@ mod tests {
             }
             drop(waiting);
             assert_eq!(stream.usage.silent.get(), silent, "{limit:?} {comes}");
+        }
+    }
+
+    #[test]
+    fn short_waits_one_after_the_other_find_out_that_a_connection_is_silent() {
+        let long = Duration::from_secs(60);
+        for (comes, silent) in [(false, true), (true, false)] {
+            let stream = Stream::on(&Usage::new(long), long);
+            let usage = &stream.usage;
+            drop(Waiting::on(&stream, long));
+            assert!(!usage.silent.get(), "a moment is not enough");
+            // That was a while ago.
+            let (heard, since) = usage.quiet.get();
+            let earlier = since.checked_sub(PATIENCE).expect("the clock runs");
+            usage.quiet.set((heard, earlier));
+            usage.heard.update(|times| times + u64::from(comes));
+            drop(Waiting::on(&stream, long));
+            assert_eq!(usage.silent.get(), silent, "{comes}");
         }
     }
 }
