@@ -1,15 +1,15 @@
 //! Holding a request to the policies of its route.
 
-use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc, time::Duration};
+use std::{borrow::Cow, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
 
 use super::{
     Exchange,
-    body::{BodyError, RequestBody},
+    body::{BodyError, Cut, CutFlag, Patient, RequestBody},
     budget::{BodyBudget, NoRoom},
     problem::Problem,
     text,
@@ -205,16 +205,39 @@ impl Exchange<'_> {
             Some(length) if length <= max => Ok(RequestBody::Streaming(body)),
             Some(_) => Err(too_large(max)),
             None => {
-                let exceeded = Rc::new(Cell::new(None));
-                self.exceeded = Some(Rc::clone(&exceeded));
+                let cut = self.cut_flag();
                 Ok(RequestBody::Limited {
                     incoming: body,
                     max,
                     left: max,
-                    exceeded,
+                    cut,
                 })
             }
         }
+    }
+
+    /// Has a body cut off that stands still. On HTTP/1.1 the connection would stand still with it, which is watched.
+    pub(super) fn watched(&mut self, body: RequestBody, version: Version) -> RequestBody {
+        // A gRPC call may be silent for as long as it likes: its two directions are one conversation.
+        if version != Version::HTTP_2 || self.grpc || body.is_end_stream() {
+            return body;
+        }
+        let time = self.client.worker.shared.stall_timeout;
+        RequestBody::Patient(Box::new(Patient::new(body, time, self.cut_flag())))
+    }
+
+    /// Where it is told that the request's body was cut off.
+    fn cut_flag(&mut self) -> CutFlag {
+        Rc::clone(self.cut.get_or_insert_default())
+    }
+
+    /// The answer to a request whose body was cut off, if it was.
+    pub(super) fn cut_off(&self) -> Option<Problem> {
+        let cut = self.cut.as_ref().and_then(|cut| cut.get())?;
+        Some(match cut {
+            Cut::TooLarge(max) => too_large(max),
+            Cut::TooSlow(time) => too_slow(time),
+        })
     }
 }
 
@@ -223,6 +246,7 @@ pub(super) async fn checked(
     chain: &Chain,
     mut body: RequestBody,
     budget: &Arc<BodyBudget>,
+    stall_timeout: Duration,
 ) -> Result<RequestBody, Problem> {
     let mut checks = chain.body_checks().peekable();
     if checks.peek().is_none() {
@@ -231,10 +255,11 @@ pub(super) async fn checked(
     let mut whole = budget.body();
     while let Some(frame) = timeout(CHECKED_IDLE_TIME, body.frame())
         .await
-        .map_err(|_| too_slow())?
+        .map_err(|_| too_slow(CHECKED_IDLE_TIME))?
     {
         let frame = frame.map_err(|error| match error {
             BodyError::TooLarge => too_large(chain.max_body.unwrap_or(MAX_CHECKED_BYTES)),
+            BodyError::TooSlow => too_slow(stall_timeout),
             BodyError::Broken(_) | BodyError::Superseded => {
                 Problem::bad_request("The request's body broke off.").closing()
             }
@@ -261,8 +286,8 @@ fn overloaded() -> Problem {
 }
 
 /// The answer to a body that stopped coming.
-fn too_slow() -> Problem {
-    let seconds = CHECKED_IDLE_TIME.as_secs();
+pub(super) fn too_slow(time: Duration) -> Problem {
+    let seconds = time.as_secs_f32();
     Problem::too_slow(format!("Nothing of the request's body came for {seconds} s.")).closing()
 }
 

@@ -14,7 +14,13 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 
 use super::{cached::Recorder, completion::Completion, replay::Player};
-use crate::upstream::{load::Lease, multiplexed::Stream, pool::Pool};
+use crate::{
+    guard::{
+        patience::Patience,
+        progress::{self, Progress},
+    },
+    upstream::{load::Lease, multiplexed::Stream, pool::Pool},
+};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +29,23 @@ pub(crate) enum BodyError {
     Broken(#[source] hyper::Error),
     #[error("the request body is larger than allowed")]
     TooLarge,
+    #[error("nothing of the body came for too long")]
+    TooSlow,
     #[error("the body is being sent once more")]
     Superseded,
 }
+
+/// Why the gateway itself cut a request's body off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// It is larger than this, in bytes.
+    TooLarge(u64),
+    /// Nothing of it came for so long.
+    TooSlow(Duration),
+}
+
+/// Is told when a body is cut off.
+pub(crate) type CutFlag = Rc<Cell<Option<Cut>>>;
 
 /// A request's body on its way to the upstream.
 #[derive(Debug)]
@@ -41,9 +61,44 @@ pub(crate) enum RequestBody {
         incoming: Incoming,
         max: u64,
         left: u64,
-        /// Is told the limit when the body goes beyond it.
-        exceeded: Rc<Cell<Option<u64>>>,
+        /// Is told when the body goes beyond it.
+        cut: CutFlag,
     },
+    /// A body that is cut off when it stands still.
+    Patient(Box<Patient>),
+}
+
+/// A body on a connection that goes on when the body stands still.
+#[derive(Debug)]
+pub(crate) struct Patient {
+    body: RequestBody,
+    time: Duration,
+    patience: Patience,
+    cut: CutFlag,
+}
+
+impl Patient {
+    /// A body of which a part must come within each such time.
+    pub(crate) fn new(body: RequestBody, time: Duration, cut: CutFlag) -> Self {
+        Self {
+            body,
+            time,
+            patience: Patience::new(time),
+            cut,
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_ready() {
+            self.patience.rest();
+            return polled;
+        }
+        self.patience.wait(context).map(|_: std::io::Result<()>| {
+            self.cut.set(Some(Cut::TooSlow(self.time)));
+            Some(Err(BodyError::TooSlow))
+        })
+    }
 }
 
 impl Body for RequestBody {
@@ -60,17 +115,18 @@ impl Body for RequestBody {
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streaming(incoming) => poll_incoming(incoming, context),
             Self::Played(player) => player.poll(context),
+            Self::Patient(patient) => patient.poll(context),
             Self::Limited {
                 incoming,
                 max,
                 left,
-                exceeded,
+                cut,
             } => {
                 let polled = poll_incoming(incoming, context);
                 if let Poll::Ready(Some(Ok(frame))) = &polled {
                     let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                     let Some(rest) = left.checked_sub(length) else {
-                        exceeded.set(Some(*max));
+                        cut.set(Some(Cut::TooLarge(*max)));
                         return Poll::Ready(Some(Err(BodyError::TooLarge)));
                     };
                     *left = rest;
@@ -85,6 +141,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Played(player) => player.is_end_stream(),
+            Self::Patient(patient) => patient.body.is_end_stream(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.is_end_stream(),
         }
     }
@@ -94,6 +151,7 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Played(player) => player.size_hint(),
+            Self::Patient(patient) => patient.body.size_hint(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.size_hint(),
         }
     }
@@ -242,7 +300,9 @@ impl Body for ResponseBody {
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.completion.sent(frame.data_ref().map_or(0, Bytes::len));
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                progress::tell(Progress::Given(length));
+                this.completion.sent(length);
                 this.record(Some(frame));
                 // Then nobody asks for more.
                 if this.is_end_stream() {
@@ -254,7 +314,7 @@ impl Body for ResponseBody {
                 this.completion.ended();
                 this.finish_record();
             }
-            Poll::Pending => {}
+            Poll::Pending => progress::tell(Progress::Owed),
         }
         polled
     }

@@ -12,12 +12,13 @@ mod forward;
 mod grpc;
 pub(crate) mod head;
 mod mirror;
+pub(crate) mod misdirected;
 pub(crate) mod origin;
 pub(crate) mod problem;
 mod replay;
 mod upgrade;
 
-use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -26,7 +27,7 @@ use http::{
 use hyper::body::{Body as _, Incoming};
 
 use self::{
-    body::ResponseBody,
+    body::{CutFlag, ResponseBody},
     cached::Expected,
     client::Client,
     completion::{AccessEntry, Completion},
@@ -84,8 +85,8 @@ struct Exchange<'a> {
     token: Option<Arc<Token>>,
     /// What the answer says of limits.
     limits: Option<Told>,
-    /// Says the limit that a body of unannounced length went beyond.
-    exceeded: Option<Rc<Cell<Option<u64>>>>,
+    /// Says why the request's body was cut off, if that may happen.
+    cut: Option<CutFlag>,
     entry: Option<Box<AccessEntry>>,
     /// The caller's side of a WebSocket that is asked for.
     websocket: Option<Pending>,
@@ -113,7 +114,7 @@ impl<'a> Exchange<'a> {
             vouched: Vec::new(),
             token: None,
             limits: None,
-            exceeded: None,
+            cut: None,
             entry: None,
             websocket: None,
             expected: None,
@@ -149,13 +150,16 @@ impl<'a> Exchange<'a> {
             let route = self.route(&table, &parts, &host, &path, uri.query())?;
             self.follow_log(&route, &parts, &host, uri.path());
             admit::refuse_disguise(&table, &parts, &host, &path, uri.query(), &route)?;
+            self.refuse_misdirected(&host, &route)?;
             route
         };
         let has_body = !body.is_end_stream();
         self.admit(&route.chain, &parts, &path, uri.query(), &host, has_body)
             .await?;
         let body = self.limit(&route.chain, body)?;
-        let body = admit::checked(&route.chain, body, &self.client.worker.shared.bodies).await?;
+        let body = self.watched(body, parts.version);
+        let shared = &self.client.worker.shared;
+        let body = admit::checked(&route.chain, body, &shared.bodies, shared.stall_timeout).await?;
         if let Some(respond) = &route.chain.respond {
             let location = self.location(&route, respond, &host, &path, uri.query())?;
             return Ok(self.fixed_answer(&route, respond, location));
