@@ -1,7 +1,10 @@
 //! Copies of requests for other upstreams. Nobody waits for their answers, and there is a limit to all of it: to
 //! how many are under way, to how large they are, to how long they take.
 
-use std::{cell::Cell, rc::Rc, sync::Arc,
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 

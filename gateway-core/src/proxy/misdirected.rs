@@ -20,23 +20,36 @@ pub(crate) struct Handshake {
 }
 
 impl Exchange<'_> {
-    /// Refuses a request whose host needs another connection. Trusted proxies say for themselves whom they speak for.
-    pub(super) fn refuse_misdirected(&self, host: &HeaderValue, route: &Route) -> Result<(), Problem> {
-        let Some(handshake) = self.client.handshake.as_ref().filter(|_| !self.client.trusted) else {
-            return Ok(());
-        };
-        let host = canonical_host(text(host));
-        let host = host.trim_matches(['[', ']']);
-        if host == handshake.server_name {
-            return Ok(());
+    /// Refuses a request for a host that has another certificate than the connection was made with.
+    pub(super) fn refuse_misdirected(&self, host: &HeaderValue) -> Result<(), Problem> {
+        match self.elsewhere(host) {
+            Some((handshake, host)) if !handshake.tls.is_same_certificate(&handshake.server_name, &host) => {
+                Err(misdirected())
+            }
+            _ => Ok(()),
         }
-        let unasked =
-            self.client.certificates.is_empty() && route.chain.certificate_checks().next().is_some();
-        match unasked || !handshake.tls.is_same_certificate(&handshake.server_name, host) {
-            true => Err(Problem::misdirected(
-                "This connection was made for another host; use one that is made for this host.",
-            )),
+    }
+
+    /// Refuses a request whose API wants the caller's certificate, on a connection for another host that came without:
+    /// for this host, the caller may have one.
+    pub(super) fn refuse_uncertified(&self, host: &HeaderValue, route: &Route) -> Result<(), Problem> {
+        let wanted = self.client.certificates.is_empty() && route.chain.certificate_checks().next().is_some();
+        match wanted && self.elsewhere(host).is_some() {
+            true => Err(misdirected()),
             false => Ok(()),
         }
     }
+
+    /// The host of a request, if the connection was made for another one. Trusted proxies say for themselves whom they
+    /// speak for.
+    fn elsewhere(&self, host: &HeaderValue) -> Option<(&Handshake, String)> {
+        let handshake = self.client.handshake.as_ref().filter(|_| !self.client.trusted)?;
+        let host = canonical_host(text(host));
+        let host = host.trim_matches(['[', ']']);
+        (host != handshake.server_name).then(|| (handshake, host.to_owned()))
+    }
+}
+
+fn misdirected() -> Problem {
+    Problem::misdirected("This connection was made for another host; use one that is made for this host.")
 }

@@ -135,6 +135,7 @@ impl<'a> Exchange<'a> {
         if parts.method == Method::CONNECT {
             return Err(Problem::method_not_allowed("This gateway opens no tunnels.").closing());
         }
+        self.refuse_misdirected(&host)?;
         let uri = std::mem::take(&mut parts.uri);
         let path = NormalPath::parse(uri.path())
             .map_err(|error| Problem::bad_request(format!("The request cannot be routed: {error}.")))?;
@@ -150,7 +151,7 @@ impl<'a> Exchange<'a> {
             let route = self.route(&table, &parts, &host, &path, uri.query())?;
             self.follow_log(&route, &parts, &host, uri.path());
             admit::refuse_disguise(&table, &parts, &host, &path, uri.query(), &route)?;
-            self.refuse_misdirected(&host, &route)?;
+            self.refuse_uncertified(&host, &route)?;
             route
         };
         let has_body = !body.is_end_stream();

@@ -104,7 +104,11 @@ impl Ejection {
         if until == 0 {
             return Standing::In;
         }
-        let more = if harmless { 0 } else { self.harmful_after.load(Relaxed) };
+        let more = if harmless {
+            0
+        } else {
+            self.harmful_after.load(Relaxed)
+        };
         match milliseconds(now) < until.saturating_add(more) {
             true => Standing::Out,
             false => Standing::Due,

@@ -65,11 +65,7 @@ pub(crate) async fn json(endpoint: &Endpoint, uri: &Uri) -> Result<Value, FetchE
 }
 
 /// Asks once, on a connection of its own, and says with which status that is answered. The caller sets the time limit.
-pub(crate) async fn status(
-    endpoint: &Endpoint,
-    method: Method,
-    uri: &Uri,
-) -> Result<StatusCode, FetchError> {
+pub(crate) async fn status(endpoint: &Endpoint, method: Method, uri: &Uri) -> Result<StatusCode, FetchError> {
     let (mut sender, connection) = open(endpoint).await?;
     let exchange = async {
         let mut request = request(endpoint, uri, "*/*");

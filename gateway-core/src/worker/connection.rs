@@ -180,10 +180,10 @@ where
     let connection = http2::Builder::new(Streams {
         stall_timeout: client.worker.shared.stall_timeout,
     })
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_EVERY)
-        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .serve_connection(TokioIo::new(stream), service);
+    .timer(TokioTimer::new())
+    .keep_alive_interval(PING_EVERY)
+    .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+    .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let going = async {
         let asked = async {

@@ -207,7 +207,12 @@ impl Flipping {
 async fn an_endpoint_that_was_out_for_long_is_used_again_within_two_seconds() {
     let gateway = Arc::new(gateway().await);
     let flipping = Flipping::start().await;
-    let all = [flipping.address, named("b").await, named("c").await, named("d").await];
+    let all = [
+        flipping.address,
+        named("b").await,
+        named("c").await,
+        named("d").await,
+    ];
     gateway
         .put_api(api("a", flipping.address, upstreams(&all, json!({}))))
         .await
@@ -241,7 +246,9 @@ async fn an_endpoint_that_was_out_for_long_is_used_again_within_two_seconds() {
         caller.abort();
     }
     let errors = errors.lock().unwrap();
-    let last = errors.last().map_or(Duration::ZERO, |last| last.saturating_sub(bad));
+    let last = errors
+        .last()
+        .map_or(Duration::ZERO, |last| last.saturating_sub(bad));
     println!(
         "{} errors, the last {last:?} after it began to reset; used again {back:?} after it was well",
         errors.len()
@@ -268,7 +275,12 @@ async fn requests_that_must_not_be_sent_twice_do_not_find_out_whether_an_endpoin
     }
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(4) {
-        assert_eq!(status(&raw(&gateway, post).await), 200, "after {:?}", began.elapsed());
+        assert_eq!(
+            status(&raw(&gateway, post).await),
+            200,
+            "after {:?}",
+            began.elapsed()
+        );
     }
     flipping.resets.send_replace(false);
     let limit = Duration::from_secs(30);

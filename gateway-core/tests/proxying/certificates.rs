@@ -299,7 +299,8 @@ async fn a_host_with_another_certificate_is_not_served_on_the_same_connection() 
         (None, "b.example.com", "c.example.com", "/open", 200),
         (None, "b.example.com", "elsewhere.test", "/open", 421),
         (None, "elsewhere.test", "default.test", "/open", 200),
-        (None, "a.example.com", "b.example.com", "/nothing", 404),
+        (None, "a.example.com", "b.example.com", "/nothing", 421),
+        (None, "b.example.com", "c.example.com", "/nothing", 404),
         (None, "127.0.0.1", "a.example.com", "/open", 200),
         (None, "b.example.com", "guarded.example.com", "/guarded", 421),
         (
@@ -313,7 +314,10 @@ async fn a_host_with_another_certificate_is_not_served_on_the_same_connection() 
         (shows, "a.example.com", "guarded.example.com", "/guarded", 421),
     ] {
         let found = status_on(&gateway, identity, (connection, host, path)).await;
-        assert_eq!(found, expected, "{path} of {host} on a connection for {connection}");
+        assert_eq!(
+            found, expected,
+            "{path} of {host} on a connection for {connection}"
+        );
     }
 }
 

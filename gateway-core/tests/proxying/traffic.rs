@@ -229,7 +229,7 @@ async fn copies_are_spread_over_the_endpoints_that_work_and_connections_are_kept
         });
         shadows.push(shadow.await);
     }
-    let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
     let fields = json!({
         "upstreams": {
             "main": {"url": format!("http://{main}")},
