@@ -112,7 +112,7 @@ async fn new_certificates_are_served_and_bad_ones_are_not() {
     assert_eq!(shown(&gateway, "b.test").await, *second.certificate.der());
 
     // A connection from before goes on.
-    let request = b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let request = b"GET /a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     connected.write_all(request).await.expect("sent");
     let mut answer = String::new();
     let _ = connected.read_to_string(&mut answer).await;
