@@ -154,8 +154,11 @@ impl Test {
     }
 }
 
-/// By the host that a connection was made for: the hosts that are asked for on it, with what they are answered.
-const MISDIRECTED: [(&str, &[(&str, u64, &str)]); 5] = [
+/// A host that is asked for, the status, and who answers.
+type Asked = (&'static str, u64, &'static str);
+
+/// What is asked for on a connection, by the host that it was made for.
+const MISDIRECTED: [(&str, &[Asked]); 5] = [
     (
         "example.org",
         &[
@@ -199,7 +202,7 @@ const MISDIRECTED: [(&str, &[(&str, u64, &str)]); 5] = [
 ];
 
 fn misdirected(written: &Case) -> Vec<Case> {
-    let one = |name: &'static str, &(host, status, backend): &(&str, u64, &str)| {
+    let one = |name: &'static str, &(host, status, backend): &Asked| {
         let mut case = written.clone();
         case.server_name = Some(name);
         case.request.host = host.into();
