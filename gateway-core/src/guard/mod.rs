@@ -2,7 +2,8 @@
 //! who stops in the middle.
 
 mod framing;
-mod patience;
+pub(crate) mod patience;
+pub(crate) mod progress;
 
 use std::{
     io,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 /// A timer that runs while there is something to wait for. It is made when it is first needed, which for most
 /// connections is never, and kept from then on.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// For ever, if it is not given.
     timeout: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -20,20 +20,26 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(timeout: Duration) -> Self {
+    pub(crate) fn new(timeout: Duration) -> Self {
         Self {
             timeout: Some(timeout),
             ..Self::default()
         }
     }
 
+    /// Waits from now on, for so long.
+    pub(crate) fn begin(&mut self, timeout: Duration) {
+        self.timeout = Some(timeout);
+        self.waiting = false;
+    }
+
     /// There is nothing to wait for now.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.waiting = false;
     }
 
     /// Pending, until there has been nothing but waiting for too long.
-    pub(super) fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    pub(crate) fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         let Some(timeout) = self.timeout else {
             return Poll::Pending;
         };

@@ -1,15 +1,16 @@
 //! Holding a request to the policies of its route.
 
-use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc, time::Duration};
+use std::{borrow::Cow, rc::Rc, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
 
 use super::{
     Exchange,
-    body::{BodyError, RequestBody},
+    body::{BodyError, Cut, CutFlag, Patient, RequestBody},
     budget::{BodyBudget, NoRoom},
     problem::Problem,
     text,
@@ -252,16 +253,39 @@ impl Exchange<'_> {
             Some(length) if length <= max => Ok(RequestBody::Streaming(body)),
             Some(_) => Err(too_large(max)),
             None => {
-                let exceeded = Rc::new(Cell::new(None));
-                self.exceeded = Some(Rc::clone(&exceeded));
+                let cut = self.cut_flag();
                 Ok(RequestBody::Limited {
                     incoming: body,
                     max,
                     left: max,
-                    exceeded,
+                    cut,
                 })
             }
         }
+    }
+
+    /// Has a body cut off that stands still. On HTTP/1.1 the connection would stand still with it, which is watched.
+    pub(super) fn watched(&mut self, body: RequestBody, version: Version) -> RequestBody {
+        // A gRPC call may be silent for as long as it likes: its two directions are one conversation.
+        if version != Version::HTTP_2 || self.grpc || body.is_end_stream() {
+            return body;
+        }
+        let time = self.client.worker.shared.stall_timeout;
+        RequestBody::Patient(Box::new(Patient::new(body, time, self.cut_flag())))
+    }
+
+    /// Where it is told that the request's body was cut off.
+    fn cut_flag(&mut self) -> CutFlag {
+        Rc::clone(self.cut.get_or_insert_default())
+    }
+
+    /// The answer to a request whose body was cut off, if it was.
+    pub(super) fn cut_off(&self) -> Option<Problem> {
+        let cut = self.cut.as_ref().and_then(|cut| cut.get())?;
+        Some(match cut {
+            Cut::TooLarge(max) => too_large(max),
+            Cut::TooSlow(time) => too_slow(time),
+        })
     }
 }
 
@@ -269,8 +293,9 @@ impl Exchange<'_> {
 pub(super) async fn checked(
     chain: &Chain,
     headers: &HeaderMap,
-    mut body: RequestBody,
+    body: RequestBody,
     budget: &Arc<BodyBudget>,
+    stall_timeout: Duration,
 ) -> Result<RequestBody, Problem> {
     if body.is_end_stream() {
         // What must have a body was refused before.
@@ -280,29 +305,43 @@ pub(super) async fn checked(
     if checks.peek().is_none() {
         return Ok(body);
     }
+    let max = chain.max_body.unwrap_or(MAX_CHECKED_BYTES).min(MAX_CHECKED_BYTES);
+    let whole = take_in(body, max, budget, stall_timeout).await?;
+    for check in checks {
+        check.check_body(headers, &whole)?;
+    }
+    Ok(RequestBody::Whole(whole))
+}
+
+/// Takes in a whole body, up to so many bytes, as long as there is memory for it.
+pub(super) async fn take_in(
+    mut body: RequestBody,
+    max: u64,
+    budget: &Arc<BodyBudget>,
+    stall_timeout: Duration,
+) -> Result<Bytes, Problem> {
+    if let RequestBody::Whole(whole) = body {
+        return Ok(whole);
+    }
     let mut whole = budget.body();
     while let Some(frame) = timeout(CHECKED_IDLE_TIME, body.frame())
         .await
-        .map_err(|_| too_slow())?
+        .map_err(|_| too_slow(CHECKED_IDLE_TIME))?
     {
         let frame = frame.map_err(|error| match error {
-            BodyError::TooLarge => too_large(chain.max_body.unwrap_or(MAX_CHECKED_BYTES)),
+            BodyError::TooLarge => too_large(max),
+            BodyError::TooSlow => too_slow(stall_timeout),
             BodyError::Broken(_) | BodyError::Superseded => {
                 Problem::bad_request("The request's body broke off.").closing()
             }
         })?;
         let data = frame.into_data().unwrap_or_default();
-        let max = chain.max_body.unwrap_or(MAX_CHECKED_BYTES).min(MAX_CHECKED_BYTES);
         if whole.len() as u64 + data.len() as u64 > max {
             return Err(too_large(max));
         }
         whole.push(&data).map_err(|NoRoom| overloaded())?;
     }
-    let whole = whole.freeze();
-    for check in checks {
-        check.check_body(headers, &whole)?;
-    }
-    Ok(RequestBody::Whole(whole))
+    Ok(whole.freeze())
 }
 
 /// The answer to a body that there is no memory for. What is left of it is not read, so the connection ends.
@@ -313,8 +352,8 @@ fn overloaded() -> Problem {
 }
 
 /// The answer to a body that stopped coming.
-fn too_slow() -> Problem {
-    let seconds = CHECKED_IDLE_TIME.as_secs();
+pub(super) fn too_slow(time: Duration) -> Problem {
+    let seconds = time.as_secs_f32();
     Problem::too_slow(format!("Nothing of the request's body came for {seconds} s.")).closing()
 }
 

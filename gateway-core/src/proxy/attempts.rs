@@ -253,23 +253,14 @@ impl Exchange<'_> {
         outcome: &Result<Answer, SendError>,
         took: Duration,
     ) {
-        let exceeded = self.exceeded.as_ref().and_then(|exceeded| exceeded.get());
-        if exceeded.is_some() {
+        if self.cut.as_ref().and_then(|cut| cut.get()).is_some() {
             return;
         }
-        let upstream = &route.upstream;
-        match failed(outcome) {
-            false => upstream.succeeded(choice, uptime(), took),
-            true => {
-                if upstream.failed(choice, uptime()) {
-                    route.metrics.ejection(self.client.worker.number);
-                }
-            }
-        }
+        learn(route, self.client.worker.number, choice, outcome, took);
     }
 
     /// A number for what requests have in common that go to the same endpoint; 0 where that does not matter.
-    fn hash_key(&self, upstream: &Upstream, headers: &HeaderMap) -> u64 {
+    pub(super) fn hash_key(&self, upstream: &Upstream, headers: &HeaderMap) -> u64 {
         let Balancer::Owner(key) = &upstream.balancer else {
             return 0;
         };
@@ -279,6 +270,25 @@ impl Exchange<'_> {
             Key::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
         };
         named.map_or_else(|| of_address(self.address), hashed)
+    }
+}
+
+/// Draws conclusions about an endpoint from how a request to it went.
+pub(super) fn learn(
+    route: &Route,
+    worker: usize,
+    choice: &mut Choice<'_>,
+    outcome: &Result<Answer, SendError>,
+    took: Duration,
+) {
+    let upstream = &route.upstream;
+    match failed(outcome) {
+        false => upstream.succeeded(choice, uptime(), took),
+        true => {
+            if upstream.failed(choice, uptime()) {
+                route.metrics.ejection(worker);
+            }
+        }
     }
 }
 

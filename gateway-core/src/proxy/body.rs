@@ -18,6 +18,10 @@ use super::{
     replay::Player,
 };
 use crate::{
+    guard::{
+        patience::Patience,
+        progress::{self, Progress},
+    },
     telemetry::Recording,
     upstream::{line::Received, load::Lease, multiplexed::Stream, pool::Pool},
 };
@@ -29,9 +33,23 @@ pub(crate) enum BodyError {
     Broken(#[source] hyper::Error),
     #[error("the request body is larger than allowed")]
     TooLarge,
+    #[error("nothing of the body came for too long")]
+    TooSlow,
     #[error("the body is being sent once more")]
     Superseded,
 }
+
+/// Why the gateway itself cut a request's body off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// It is larger than this, in bytes.
+    TooLarge(u64),
+    /// Nothing of it came for so long.
+    TooSlow(Duration),
+}
+
+/// Is told when a body is cut off.
+pub(crate) type CutFlag = Rc<Cell<Option<Cut>>>;
 
 /// A request's body on its way to the upstream.
 #[derive(Debug)]
@@ -47,9 +65,44 @@ pub(crate) enum RequestBody {
         incoming: Incoming,
         max: u64,
         left: u64,
-        /// Is told the limit when the body goes beyond it.
-        exceeded: Rc<Cell<Option<u64>>>,
+        /// Is told when the body goes beyond it.
+        cut: CutFlag,
     },
+    /// A body that is cut off when it stands still.
+    Patient(Box<Patient>),
+}
+
+/// A body on a connection that goes on when the body stands still.
+#[derive(Debug)]
+pub(crate) struct Patient {
+    body: RequestBody,
+    time: Duration,
+    patience: Patience,
+    cut: CutFlag,
+}
+
+impl Patient {
+    /// A body of which a part must come within each such time.
+    pub(crate) fn new(body: RequestBody, time: Duration, cut: CutFlag) -> Self {
+        Self {
+            body,
+            time,
+            patience: Patience::new(time),
+            cut,
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_ready() {
+            self.patience.rest();
+            return polled;
+        }
+        self.patience.wait(context).map(|_: std::io::Result<()>| {
+            self.cut.set(Some(Cut::TooSlow(self.time)));
+            Some(Err(BodyError::TooSlow))
+        })
+    }
 }
 
 impl Body for RequestBody {
@@ -66,17 +119,18 @@ impl Body for RequestBody {
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streaming(incoming) => poll_incoming(incoming, context),
             Self::Played(player) => player.poll(context),
+            Self::Patient(patient) => patient.poll(context),
             Self::Limited {
                 incoming,
                 max,
                 left,
-                exceeded,
+                cut,
             } => {
                 let polled = poll_incoming(incoming, context);
                 if let Poll::Ready(Some(Ok(frame))) = &polled {
                     let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                     let Some(rest) = left.checked_sub(length) else {
-                        exceeded.set(Some(*max));
+                        cut.set(Some(Cut::TooLarge(*max)));
                         return Poll::Ready(Some(Err(BodyError::TooLarge)));
                     };
                     *left = rest;
@@ -91,6 +145,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Played(player) => player.is_end_stream(),
+            Self::Patient(patient) => patient.body.is_end_stream(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.is_end_stream(),
         }
     }
@@ -100,6 +155,7 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Played(player) => player.size_hint(),
+            Self::Patient(patient) => patient.body.size_hint(),
             Self::Streaming(incoming) | Self::Limited { incoming, .. } => incoming.size_hint(),
         }
     }
@@ -254,7 +310,11 @@ impl Body for ResponseBody {
             Poll::Ready(Some(Ok(frame))) => {
                 match frame.trailers_ref() {
                     Some(trailers) => this.completion.trailers(trailers),
-                    None => this.completion.sent(frame.data_ref().map_or(0, Bytes::len)),
+                    None => {
+                        let length = frame.data_ref().map_or(0, Bytes::len);
+                        progress::tell(Progress::Given(length));
+                        this.completion.sent(length);
+                    }
                 }
                 this.record(Some(frame));
                 // Then nobody asks for more.
@@ -270,7 +330,7 @@ impl Body for ResponseBody {
                 this.completion.ended();
                 this.finish_record();
             }
-            Poll::Pending => {}
+            Poll::Pending => progress::tell(Progress::Owed),
         }
         polled
     }

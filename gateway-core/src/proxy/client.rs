@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 
+use super::misdirected::Handshake;
 use crate::worker::Worker;
 
 /// The most policies whose judgement of a certificate is kept with its connection.
@@ -31,6 +32,8 @@ pub(crate) struct Client {
     pub(crate) secure: bool,
     /// What the caller showed in the handshake, its own first. Nobody has verified them yet.
     pub(crate) certificates: Vec<CertificateDer<'static>>,
+    /// The host that the connection was made for, if it is TLS and the caller said so.
+    pub(crate) handshake: Option<Handshake>,
     judged: RefCell<Vec<Judged>>,
     /// Whether a request has come.
     pub(crate) began: Cell<bool>,
@@ -62,6 +65,7 @@ impl Client {
             worker,
             secure: certificates.is_some(),
             certificates: certificates.unwrap_or_default(),
+            handshake: None,
             judged: RefCell::default(),
             began: Cell::new(false),
             closing: Cell::new(false),
@@ -78,6 +82,7 @@ impl Client {
             trusted: self.trusted,
             secure: self.secure,
             certificates: Vec::new(),
+            handshake: None,
             judged: RefCell::default(),
             began: Cell::new(true),
             closing: Cell::new(false),

@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version, header, request,
 use tracing::warn;
 
 use super::{
-    Exchange, admit,
+    Exchange,
     body::{RequestBody, ResponseBody, UpstreamBody},
     head::{self, Origin},
     problem::Problem,
@@ -164,8 +164,8 @@ impl Exchange<'_> {
     }
 
     pub(super) fn failed(&self, route: &Route, error: &SendError) -> Problem {
-        if let Some(max) = self.exceeded.as_ref().and_then(|exceeded| exceeded.get()) {
-            return admit::too_large(max);
+        if let Some(problem) = self.cut_off() {
+            return problem;
         }
         if error.is_ours() {
             // The caller's doing; nobody is to look for a fault of the upstream.

@@ -12,6 +12,7 @@ mod forward;
 mod grpc;
 pub(crate) mod head;
 mod mirror;
+pub(crate) mod misdirected;
 mod modules;
 pub(crate) mod origin;
 pub(crate) mod problem;
@@ -19,7 +20,7 @@ mod replay;
 mod trace;
 mod upgrade;
 
-use std::{cell::Cell, convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -28,7 +29,7 @@ use http::{
 use hyper::body::{Body as _, Incoming};
 
 use self::{
-    body::ResponseBody,
+    body::{CutFlag, ResponseBody},
     cached::Expected,
     client::Client,
     completion::{AccessEntry, Completion},
@@ -91,8 +92,8 @@ struct Exchange<'a> {
     token: Option<Arc<Token>>,
     /// What the answer says of limits.
     limits: Option<Told>,
-    /// Says the limit that a body of unannounced length went beyond.
-    exceeded: Option<Rc<Cell<Option<u64>>>>,
+    /// Says why the request's body was cut off, if that may happen.
+    cut: Option<CutFlag>,
     entry: Option<Box<AccessEntry>>,
     /// Only if requests are traced.
     trace: Option<Trace>,
@@ -141,7 +142,7 @@ impl<'a> Exchange<'a> {
             notes: Vec::new(),
             token: None,
             limits: None,
-            exceeded: None,
+            cut: None,
             entry: None,
             trace: None,
             websocket: None,
@@ -165,6 +166,7 @@ impl<'a> Exchange<'a> {
         if parts.method == Method::CONNECT {
             return Err(Problem::method_not_allowed("This gateway opens no tunnels.").closing());
         }
+        self.refuse_misdirected(&host)?;
         let uri = std::mem::take(&mut parts.uri);
         let path = NormalPath::parse(uri.path())
             .map_err(|error| Problem::bad_request(format!("The request cannot be routed: {error}.")))?;
@@ -180,6 +182,7 @@ impl<'a> Exchange<'a> {
             let route = self.route(&table, &parts, &host, &path, uri.query())?;
             self.follow_log(&route, &parts, &host, uri.path());
             admit::refuse_disguise(&table, &parts, &host, &path, uri.query(), &route)?;
+            self.refuse_uncertified(&host, &route)?;
             route
         };
         let has_body = !body.is_end_stream();
@@ -189,11 +192,14 @@ impl<'a> Exchange<'a> {
             parts.headers.remove(name);
         }
         let body = self.limit(&route.chain, body)?;
+        let body = self.watched(body, parts.version);
+        let shared = &self.client.worker.shared;
         let body = admit::checked(
             &route.chain,
             &parts.headers,
             body,
-            &self.client.worker.shared.bodies,
+            &shared.bodies,
+            shared.stall_timeout,
         )
         .await?;
         if let Some(respond) = &route.chain.respond {

@@ -105,6 +105,8 @@ impl Problem {
         bad_request = BAD_REQUEST, "bad-request", "Bad request";
         /// No API answers here.
         no_route = NOT_FOUND, "no-route", "No route";
+        /// The connection is for another host.
+        misdirected = MISDIRECTED_REQUEST, "misdirected", "Misdirected request";
         /// The path is served, for other methods.
         method_not_allowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
         /// No or no valid credential.

@@ -207,7 +207,8 @@ fn remove_all<T>(tree: &mut Arc<Node<T>>, routes: &[Placed<T>], api: &ExternalRe
 }
 
 /// A host as it is compared: without port and final dot, in lowercase.
-fn canonical_host(host: &str) -> Cow<'_, str> {
+/// A host as routes know it: in lower case, without port and dot at the end.
+pub(crate) fn canonical_host(host: &str) -> Cow<'_, str> {
     let name = match host.strip_prefix('[') {
         // An IPv6 address has colons of its own.
         Some(inner) => inner.find(']').map_or(host, |end| &host[..end + 2]),

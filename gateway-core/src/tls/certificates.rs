@@ -73,6 +73,16 @@ impl Resolver {
         Self(ArcSwap::from_pointee(certificates))
     }
 
+    /// Whether both names have the same certificate.
+    pub(crate) fn is_same(&self, one: &str, other: &str) -> bool {
+        let certificates = self.0.load();
+        match (certificates.find(Some(one)), certificates.find(Some(other))) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// Holds for handshakes that begin from now on.
     pub(crate) fn replace(&self, certificates: Certificates) {
         self.0.store(Arc::new(certificates));

@@ -54,6 +54,11 @@ impl Tls {
         TlsAcceptor::from(self.config.load_full())
     }
 
+    /// Whether callers get the same certificate for both names.
+    pub(crate) fn is_same_certificate(&self, one: &str, other: &str) -> bool {
+        self.resolver.is_same(one, other)
+    }
+
     /// Reads those files again that have changed. What is wrong with one is told once, and what it held before stays
     /// in use.
     pub(crate) fn reload(&self) -> Vec<CertificateError> {

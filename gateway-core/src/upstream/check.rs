@@ -43,10 +43,7 @@ impl Check {
         endpoint: &Arc<Endpoint>,
         settings: &ActiveCheck,
     ) -> Result<Self, String> {
-        let uri = settings
-            .path
-            .parse::<Uri>()
-            .map_err(|error| format!("path `{}` of the health check: {error}", settings.path))?;
+        let uri = path(settings)?;
         let healthy = Arc::new(AtomicBool::new(true));
         let asking = Asking {
             healthy: Arc::clone(&healthy),
@@ -62,6 +59,12 @@ impl Check {
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Relaxed)
     }
+}
+
+/// What is asked for.
+pub(super) fn path(settings: &ActiveCheck) -> Result<Uri, String> {
+    let path = settings.path.parse();
+    path.map_err(|error| format!("path `{}` of the health check: {error}", settings.path))
 }
 
 /// One endpoint being asked.

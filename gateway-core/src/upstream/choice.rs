@@ -14,6 +14,7 @@ use super::{
     balance::{self, Candidates},
     ejection::{Standing, Trial},
     load::{Full, Lease},
+    probe::Probe,
 };
 
 /// Where an endpoint cannot be ejected, a request that failed is taken for one that took so long, lest failing fast
@@ -82,6 +83,8 @@ pub(crate) struct Outlier {
     pub(crate) first: Duration,
     /// The most that may be out at the same time.
     pub(crate) most_out: usize,
+    /// How those that are out are looked at.
+    pub(crate) probe: Probe,
 }
 
 /// What is chosen by.
@@ -306,6 +309,7 @@ impl Upstream {
         }
         let seconds = endpoint.ejection.go_out(now, outlier.first).as_secs();
         drop(ejecting);
+        outlier.probe.watch(endpoint);
         warn!(
             upstream.endpoint = name,
             "Endpoint `{name}` failed {} times in a row and gets no requests for {seconds} s",

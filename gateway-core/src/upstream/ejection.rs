@@ -1,7 +1,8 @@
 //! Leaving out an endpoint that fails, and finding out when it works again.
 //!
 //! So many failures in a row eject it. When its time is over, one request tries it: if that works it is back, else it
-//! stays out for longer. Whether it may be ejected at all, given how many others are, is decided in
+//! stays out for longer. While it is out it is looked at, too ([`super::probe`]); when it begins to work between two
+//! looks, its time is over at once. Whether it may be ejected at all, given how many others are, is decided in
 //! [`super::choice`]. The state belongs to the endpoint and is shared by everybody who sends to it.
 
 use std::{
@@ -35,8 +36,8 @@ pub(crate) struct Ejection {
     failures: AtomicU32,
     /// Until when it is out, in milliseconds; 0 if it is not. Changes only while `rest` is locked.
     until: AtomicU64,
-    /// How long it is out this time, in milliseconds.
-    length: AtomicU64,
+    /// How much longer requests stay away that would do harm if they were sent twice, in milliseconds.
+    harmful_after: AtomicU64,
     rest: Mutex<Rest>,
 }
 
@@ -44,8 +45,14 @@ pub(crate) struct Ejection {
 struct Rest {
     /// A request is trying it.
     trying: bool,
+    /// Somebody looks at it.
+    watched: bool,
+    /// A look found it not working since it went out.
+    looked_bad: bool,
     /// How often in a row it was ejected.
     times: u32,
+    /// How long it was out the first time.
+    first: Duration,
     /// When it came back.
     back: Duration,
 }
@@ -90,13 +97,18 @@ impl Drop for Trial {
 }
 
 impl Ejection {
-    /// Where it stands. A request that would do harm if it were sent twice waits twice as long before it tries.
+    /// Where it stands. A request that would do harm if it were sent twice tries it later: after so long again if it
+    /// looks well, and else after the longest time there is.
     pub(crate) fn standing(&self, now: Duration, harmless: bool) -> Standing {
         let until = self.until.load(Relaxed);
         if until == 0 {
             return Standing::In;
         }
-        let more = if harmless { 0 } else { self.length.load(Relaxed) };
+        let more = if harmless {
+            0
+        } else {
+            self.harmful_after.load(Relaxed)
+        };
         match milliseconds(now) < until.saturating_add(more) {
             true => Standing::Out,
             false => Standing::Due,
@@ -121,17 +133,62 @@ impl Ejection {
         most > 0 && failures >= most && !self.is_out()
     }
 
-    /// Goes out, for longer each time in a row; says for how long.
+    /// Goes out, for twice as long each time in a row; says for how long.
     pub(crate) fn go_out(&self, now: Duration, first: Duration) -> Duration {
         let mut rest = self.lock();
-        rest.trying = false;
         let stayed = now.saturating_sub(rest.back);
         let long_ago = !self.is_out() && stayed > first * LONGEST;
         rest.times = if long_ago { 1 } else { rest.times.saturating_add(1) };
-        let length = first * rest.times.min(LONGEST);
-        self.length.store(milliseconds(length), Relaxed);
+        rest.trying = false;
+        rest.looked_bad = false;
+        rest.first = first;
+        let longest = first * LONGEST;
+        let doubled = 2_u32.saturating_pow(rest.times.saturating_sub(1));
+        let length = first.saturating_mul(doubled).min(longest);
+        self.harmful_after.store(milliseconds(longest), Relaxed);
         self.until.store(milliseconds(now + length).max(1), Relaxed);
         length
+    }
+
+    /// The right to look at it, if it is out and nobody else does.
+    pub(crate) fn begin_watch(&self) -> bool {
+        let mut rest = self.lock();
+        let begins = self.is_out() && !rest.watched;
+        rest.watched |= begins;
+        begins
+    }
+
+    /// Whether it is back, so that nobody needs to look any more. The right is given back then.
+    pub(crate) fn has_ended_watch(&self) -> bool {
+        let mut rest = self.lock();
+        rest.watched = self.is_out();
+        !rest.watched
+    }
+
+    /// A look found it working, or not. If it begins to work while it is out, its time is over.
+    pub(crate) fn probed(&self, now: Duration, works: bool) {
+        let mut rest = self.lock();
+        if !self.is_out() {
+            return;
+        }
+        let (now, first) = (milliseconds(now), milliseconds(rest.first));
+        match works {
+            true if rest.looked_bad => {
+                rest.looked_bad = false;
+                let until = self.until.load(Relaxed);
+                self.until.store(until.min(now).max(1), Relaxed);
+                self.harmful_after.store(first, Relaxed);
+            }
+            true => {
+                let after = self.harmful_after.load(Relaxed);
+                self.harmful_after.store(after.min(first), Relaxed);
+            }
+            false => {
+                rest.looked_bad = true;
+                self.harmful_after
+                    .store(milliseconds(rest.first * LONGEST), Relaxed);
+            }
+        }
     }
 
     fn come_back(&self, now: Duration) {
@@ -187,7 +244,7 @@ mod tests {
         let trial = Trial::claim(&endpoint, at(131), true).expect("the last one had no outcome");
         trial.succeeded(at(131));
         assert_eq!(ejection.standing(at(131), true), Standing::In);
-        assert_eq!(ejection.go_out(at(140), FIRST), at(30), "soon after it came back");
+        assert_eq!(ejection.go_out(at(140), FIRST), at(40), "soon after it came back");
         Trial::claim(&endpoint, at(200), true)
             .expect("due")
             .succeeded(at(200));
@@ -199,8 +256,56 @@ mod tests {
         let ejection = Ejection::default();
         ejection.go_out(at(100), FIRST);
         assert_eq!(ejection.standing(at(115), true), Standing::Due);
-        assert_eq!(ejection.standing(at(115), false), Standing::Out);
-        assert_eq!(ejection.standing(at(120), false), Standing::Due);
+        assert_eq!(ejection.standing(at(209), false), Standing::Out);
+        assert_eq!(ejection.standing(at(210), false), Standing::Due);
+        ejection.probed(at(111), true);
+        assert_eq!(ejection.standing(at(119), false), Standing::Out);
+        assert_eq!(ejection.standing(at(120), false), Standing::Due, "it looks well");
+        ejection.probed(at(112), false);
+        assert_eq!(ejection.standing(at(120), false), Standing::Out, "it does not");
+    }
+
+    #[test]
+    fn its_time_is_over_when_it_begins_to_work() {
+        let ejection = Ejection::default();
+        let longest = (0..8).map(|_| ejection.go_out(at(100), FIRST)).last();
+        assert_eq!(longest, Some(at(100)));
+        ejection.probed(at(101), true);
+        assert_eq!(
+            ejection.standing(at(102), true),
+            Standing::Out,
+            "it looked well while it failed requests"
+        );
+        ejection.probed(at(102), false);
+        ejection.probed(at(103), true);
+        assert_eq!(ejection.standing(at(103), true), Standing::Due);
+        assert_eq!(ejection.standing(at(112), false), Standing::Out);
+        assert_eq!(ejection.standing(at(113), false), Standing::Due);
+        ejection.go_out(at(104), FIRST);
+        ejection.probed(at(105), true);
+        assert_eq!(
+            ejection.standing(at(105), true),
+            Standing::Out,
+            "a request found it failing"
+        );
+    }
+
+    #[test]
+    fn one_looks_at_it_while_it_is_out() {
+        let endpoint = Endpoint::for_tests("http://127.0.0.1:9");
+        let ejection = &endpoint.ejection;
+        assert!(!ejection.begin_watch(), "it is not out");
+        ejection.go_out(at(100), FIRST);
+        assert!(ejection.begin_watch() && !ejection.begin_watch());
+        assert!(!ejection.has_ended_watch());
+        Trial::claim(&endpoint, at(110), true)
+            .expect("due")
+            .succeeded(at(110));
+        ejection.probed(at(110), false);
+        assert_eq!(ejection.standing(at(110), false), Standing::In);
+        assert!(ejection.has_ended_watch());
+        ejection.go_out(at(111), FIRST);
+        assert!(ejection.begin_watch());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Empty, Full, LengthLimitError, Limited};
 use hyper::{
     body::Incoming,
@@ -60,6 +60,17 @@ pub(crate) async fn json(endpoint: &Endpoint, uri: &Uri) -> Result<Value, FetchE
             return Err(FetchError::Status(response.status()));
         }
         serde_json::from_slice(&read(response).await?).map_err(FetchError::Json)
+    };
+    carry(connection, exchange).await
+}
+
+/// Asks once, on a connection of its own, and says with which status that is answered. The caller sets the time limit.
+pub(crate) async fn status(endpoint: &Endpoint, method: Method, uri: &Uri) -> Result<StatusCode, FetchError> {
+    let (mut sender, connection) = open(endpoint).await?;
+    let exchange = async {
+        let mut request = request(endpoint, uri, "*/*");
+        *request.method_mut() = method;
+        send(&mut sender, request).await.map(|response| response.status())
     };
     carry(connection, exchange).await
 }

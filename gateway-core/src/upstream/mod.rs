@@ -15,6 +15,7 @@ pub(crate) mod line;
 pub(crate) mod load;
 pub(crate) mod multiplexed;
 pub(crate) mod pool;
+mod probe;
 mod resolve;
 pub(crate) mod send;
 pub(crate) mod tls;
@@ -36,6 +37,7 @@ use self::{
     check::Check,
     choice::{Balancer, Outlier},
     endpoint::TlsTerms,
+    probe::{Look, Probe},
 };
 use crate::config::Secret;
 
@@ -123,7 +125,7 @@ impl Upstream {
             max_pending: described.max_pending.unwrap_or_default(),
             protocol: described.protocol.into(),
             balancer: Balancer::new(balancing.algorithm, balancing.key.as_ref(), members.len())?,
-            outlier: outlier(described, members.len()),
+            outlier: outlier(described, members.len(), endpoints)?,
             members: members.into(),
         })
     }
@@ -169,13 +171,29 @@ fn members(
 }
 
 /// Where there are several endpoints, those that fail are ejected unless that is turned off.
-fn outlier(described: &api::Upstream, count: usize) -> Option<Outlier> {
+fn outlier(
+    described: &api::Upstream,
+    count: usize,
+    endpoints: &Endpoints,
+) -> Result<Option<Outlier>, String> {
     let settings = described.outlier.clone().unwrap_or_default();
-    (count > 1 && settings.consecutive_errors > 0).then(|| Outlier {
+    if count < 2 || settings.consecutive_errors == 0 {
+        return Ok(None);
+    }
+    let look = match (&described.health_check, Protocol::from(described.protocol)) {
+        (_, Protocol::Http2) => Look::Connect,
+        (None, _) => Look::Ask,
+        (Some(check), _) => Look::Check(check::path(&check.active)?),
+    };
+    Ok(Some(Outlier {
         consecutive_errors: settings.consecutive_errors,
         first: Duration::from_secs(settings.ejection_seconds.into()),
         most_out: count * usize::from(settings.max_ejected_percent.min(100)) / 100,
-    })
+        probe: Probe {
+            look,
+            runtime: endpoints.runtime.clone(),
+        },
+    }))
 }
 
 /// Time since the first time this was asked for: a clock that fits into a word.

@@ -1,6 +1,6 @@
 //! One caller's connection: TLS, the protocol, and its requests until it closes.
 
-use std::{future::Future, io, net::IpAddr, pin::pin, rc::Rc, time::Duration};
+use std::{future::Future, io, net::IpAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::{
@@ -20,8 +20,8 @@ use tracing::debug;
 
 use super::{Terms, Worker, proxy_protocol};
 use crate::{
-    guard::Guarded,
-    proxy::{self, client::Client},
+    guard::{Guarded, progress::while_taken},
+    proxy::{self, client::Client, misdirected::Handshake},
 };
 
 /// How often an HTTP/2 caller is asked whether it is still there.
@@ -88,7 +88,12 @@ async fn serve_stream(worker: Rc<Worker>, stream: TcpStream, address: IpAddr, te
             let http2 = session.alpn_protocol() == Some(b"h2");
             let certificates = session.peer_certificates().unwrap_or_default();
             let certificates = certificates.iter().map(|der| der.clone().into_owned());
-            let client = Rc::new(Client::new(worker, address, Some(certificates.collect())));
+            let mut client = Client::new(worker, address, Some(certificates.collect()));
+            client.handshake = session.server_name().map(|name| Handshake {
+                server_name: name.to_ascii_lowercase(),
+                tls: Arc::clone(&tls),
+            });
+            let client = Rc::new(client);
             match http2 {
                 true => serve_http2(client, Guarded::unwatched(stream, Vec::new()), closing).await,
                 false => serve_http1(client, Guarded::watched(stream, Vec::new()), closing).await,
@@ -172,11 +177,13 @@ where
     let stream = stream.with_stall_timeout(client.worker.shared.stall_timeout);
     let answering = Rc::clone(&client);
     let service = service_fn(move |request: Request<Incoming>| proxy::answer(Rc::clone(&answering), request));
-    let connection = http2::Builder::new(Local)
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_EVERY)
-        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .serve_connection(TokioIo::new(stream), service);
+    let connection = http2::Builder::new(Streams {
+        stall_timeout: client.worker.shared.stall_timeout,
+    })
+    .timer(TokioTimer::new())
+    .keep_alive_interval(PING_EVERY)
+    .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+    .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let going = async {
         let asked = async {
@@ -214,16 +221,18 @@ async fn asked_to_go(closing: &mut Closing, after: Duration) {
     }
 }
 
-/// Runs the streams of an HTTP/2 connection on the connection's own thread.
+/// Runs the streams of an HTTP/2 connection on the connection's own thread, as long as their caller takes what it
+/// asked for.
 #[derive(Debug, Clone, Copy)]
-struct Local;
+struct Streams {
+    stall_timeout: Duration,
+}
 
-impl<F> Executor<F> for Local
+impl<F> Executor<F> for Streams
 where
-    F: Future + 'static,
-    F::Output: 'static,
+    F: Future<Output = ()> + 'static,
 {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+    fn execute(&self, stream: F) {
+        tokio::task::spawn_local(while_taken(stream, self.stall_timeout));
     }
 }

@@ -12,8 +12,12 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::Full;
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_tungstenite::accept_async;
@@ -41,9 +45,19 @@ impl Backend {
                     let (identity, seen) = (Arc::clone(&identity), Arc::clone(&seen));
                     async move { Ok::<_, Infallible>(answer(&identity, &seen, request).await) }
                 });
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
+                tokio::spawn(async move {
+                    let mut start = [0; 3];
+                    let http2 = stream.peek(&mut start).await.is_ok() && start == *b"PRI";
+                    let io = TokioIo::new(stream);
+                    // Whoever breaks off is of no interest.
+                    let _ = match http2 {
+                        true => {
+                            let server = http2::Builder::new(TokioExecutor::new());
+                            server.serve_connection(io, service).await
+                        }
+                        false => http1::Builder::new().serve_connection(io, service).await,
+                    };
+                });
             }
         });
         Self { address, asked }
@@ -83,13 +97,22 @@ async fn answer(
     seen: &Mutex<Vec<String>>,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    let target = request.uri().to_string();
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let target = target.to_owned();
     seen.lock().expect("nobody panicked").push(target.clone());
     if let Some((_, delay)) = target.split_once("delay=") {
         tokio::time::sleep(duration(delay)).await;
     }
     let headers = request.headers();
-    let host = headers.get(header::HOST).map(text).unwrap_or_default();
+    let authority = request.uri().authority().map(ToString::to_string);
+    let host = headers
+        .get(header::HOST)
+        .map(text)
+        .or(authority)
+        .unwrap_or_default();
     let document = json!({
         "path": target,
         "host": host,

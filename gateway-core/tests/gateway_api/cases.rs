@@ -40,6 +40,9 @@ pub(crate) struct Case {
     pub(crate) backend_set_response_headers: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) mirrored_to: Vec<Value>,
+    /// The host that the connection is made for, if it is not the request's.
+    #[serde(skip)]
+    pub(crate) server_name: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -48,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) host: Value,
     pub(crate) path: Value,
     pub(crate) method: Option<String>,
+    /// How clients speak, as the suite calls it.
+    pub(crate) protocol: Value,
     pub(crate) headers: Option<BTreeMap<String, String>>,
 }
 
@@ -76,6 +81,18 @@ pub(crate) struct Redirect {
     pub(crate) host: Option<String>,
     pub(crate) port: Option<String>,
     pub(crate) path: Option<String>,
+}
+
+impl Request {
+    /// Whether it is sent over HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        let named = self.protocol["$expr"].as_str().unwrap_or_default();
+        [
+            "roundtripper.H2CPriorKnowledgeProtocol",
+            "roundtripper.H2Protocol",
+        ]
+        .contains(&named)
+    }
 }
 
 impl Response {
@@ -131,9 +148,72 @@ impl Test {
                 case
             })
             .into(),
+            "HTTPRouteHTTPSListenerDetectMisdirectedRequests" => misdirected(&written[0]),
             _ => written,
         }
     }
+}
+
+/// A host that is asked for, the status, and who answers.
+type Asked = (&'static str, u64, &'static str);
+
+/// What is asked for on a connection, by the host that it was made for.
+const MISDIRECTED: [(&str, &[Asked]); 5] = [
+    (
+        "example.org",
+        &[
+            ("example.org", 200, "infra-backend-v1"),
+            ("second-example.org", 421, ""),
+            ("unknown-example.org", 404, ""),
+        ],
+    ),
+    (
+        "second-example.org",
+        &[
+            ("second-example.org", 200, "infra-backend-v2"),
+            ("example.org", 421, ""),
+            ("unknown-example.org", 421, ""),
+        ],
+    ),
+    (
+        "third-example.wildcard.org",
+        &[
+            ("third-example.wildcard.org", 200, "infra-backend-v3"),
+            ("fith-example.wildcard.org", 200, "infra-backend-v3"),
+            ("fourth-example.wildcard.org", 421, ""),
+            ("second-example.org", 421, ""),
+            ("unknown-example.org", 421, ""),
+        ],
+    ),
+    (
+        "fourth-example.wildcard.org",
+        &[
+            ("fourth-example.wildcard.org", 200, "infra-backend-v1"),
+            ("fith-example.wildcard.org", 421, ""),
+        ],
+    ),
+    (
+        "unknown-example.org",
+        &[
+            ("example.org", 200, "infra-backend-v1"),
+            ("unknown-example.org", 404, ""),
+        ],
+    ),
+];
+
+fn misdirected(written: &Case) -> Vec<Case> {
+    let one = |name: &'static str, &(host, status, backend): &Asked| {
+        let mut case = written.clone();
+        case.server_name = Some(name);
+        case.request.host = host.into();
+        case.backend = backend.into();
+        case.response.status_code = Some(status.into());
+        case.response.status_codes = Vec::new();
+        case
+    };
+    let all = MISDIRECTED.into_iter();
+    all.flat_map(|(name, asked)| asked.iter().map(move |asked| one(name, asked)))
+        .collect()
 }
 
 /// All tests, for HTTP or not.
@@ -178,11 +258,7 @@ pub(crate) fn not_served(test: &Test) -> Option<&'static str> {
         return Some("callers' certificates are not translated");
     }
     Some(match test.short_name.as_str() {
-        "HTTPRouteBackendProtocolH2C" => "upstreams are not asked in HTTP/2 without TLS",
         "HTTPRouteRetry" => "retries by status are not translated",
-        "HTTPRouteHTTPSListenerDetectMisdirectedRequests" => {
-            "a connection may be used for all hosts, whatever name was asked for in its handshake"
-        }
         _ => return None,
     })
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::{
@@ -24,6 +24,9 @@ pub(crate) struct Ask {
     pub(crate) host: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
+    /// The host that the connection is made for.
+    pub(crate) server_name: String,
+    pub(crate) http2: bool,
 }
 
 /// What came back.
@@ -49,9 +52,11 @@ pub(crate) async fn send(door: &Door, ask: &Ask) -> Answer {
     match &door.tls {
         None => exchange(stream, ask).await,
         Some(trust) => {
-            let name = ask.host.split(':').next().unwrap_or_default().to_owned();
-            let name = ServerName::try_from(name).expect("a server name");
-            let connector = TlsConnector::from(Arc::clone(trust));
+            let name = ServerName::try_from(ask.server_name.clone()).expect("a server name");
+            let mut trust = rustls::ClientConfig::clone(trust);
+            let protocol: &[u8] = if ask.http2 { b"h2" } else { b"http/1.1" };
+            trust.alpn_protocols = vec![protocol.to_vec()];
+            let connector = TlsConnector::from(Arc::new(trust));
             let stream = connector.connect(name, stream).await.expect("TLS");
             exchange(stream, ask).await
         }
@@ -59,17 +64,27 @@ pub(crate) async fn send(door: &Door, ask: &Ask) -> Answer {
 }
 
 async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ask: &Ask) -> Answer {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
-    tokio::spawn(connection);
-    let mut request = Request::builder()
-        .method(ask.method.as_str())
-        .uri(&ask.path)
-        .header("host", &ask.host);
+    let mut request = Request::builder().method(ask.method.as_str());
+    request = match ask.http2 {
+        true => request.uri(format!("http://{}{}", ask.host, ask.path)),
+        false => request.uri(&ask.path).header("host", &ask.host),
+    };
     for (name, value) in &ask.headers {
         request = request.header(name, value);
     }
     let request = request.body(Empty::<Bytes>::new()).expect("a request");
-    let response = sender.send_request(request).await.expect("an answer");
+    let io = TokioIo::new(stream);
+    let response = if ask.http2 {
+        let handshake = http2::handshake(TokioExecutor::new(), io).await;
+        let (mut sender, connection) = handshake.expect("HTTP/2");
+        tokio::spawn(connection);
+        sender.send_request(request).await
+    } else {
+        let (mut sender, connection) = http1::handshake(io).await.expect("HTTP/1.1");
+        tokio::spawn(connection);
+        sender.send_request(request).await
+    };
+    let response = response.expect("an answer");
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a whole answer").to_bytes();
     let seen: Value = serde_json::from_slice(&body).unwrap_or_default();

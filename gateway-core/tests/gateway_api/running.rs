@@ -1,6 +1,6 @@
 //! Running a test: its gateways, its requests, what must have come of them.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 
@@ -13,7 +13,8 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::{
     cases::{Case, Expected, Redirect, Request, Test},
     client::{Answer, Ask, Door, send},
-    listeners, translate,
+    listeners::{self, Listener},
+    translate,
     world::World,
 };
 
@@ -81,7 +82,8 @@ fn places(test: &Test, number: usize, case: &Case, world: &World) -> Vec<Place> 
             at("httproute-listener-port-matching", port.parse().expect("a port"))
         }
         ("HTTPRouteRedirectPortAndScheme", 6..=8) => at("same-namespace-with-http-listener-on-8080", 8080),
-        ("HTTPRouteRedirectPortAndScheme", 9..) | ("HTTPRouteHTTPSListener", _) => at(https, 443),
+        ("HTTPRouteHTTPSListener" | "HTTPRouteHTTPSListenerDetectMisdirectedRequests", _)
+        | ("HTTPRouteRedirectPortAndScheme", 9..) => at(https, 443),
         ("HTTPRouteReferenceGrant", 1) => {
             let mut places = at("same-namespace", 80);
             places[0].without_grants = true;
@@ -124,7 +126,10 @@ impl<'a> Gateways<'a> {
 
     async fn start(&mut self, place: &Place) -> Running {
         let secure = place.port == 443;
-        let (tls, trust, folder) = if secure { certificate() } else { (None, None, None) };
+        let (tls, trust, folder) = match secure {
+            true => certificates(&listeners::of_gateway(self.world, &place.gateway)),
+            false => (None, None, None),
+        };
         let options = GatewayOptions {
             worker_threads: Some(1),
             tls,
@@ -168,26 +173,38 @@ type Certificate = (
     Option<TempDir>,
 );
 
-fn certificate() -> Certificate {
-    let names = [
-        "example.org",
-        "unknown-example.org",
-        "second-example.org",
-        "gateway.test",
-    ];
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(names.map(str::to_owned)).expect("a certificate");
+/// What a listener is on one port with others, is a certificate here: one for each that has a host of its own, and one
+/// for all other names.
+fn certificates(listeners: &[Listener]) -> Certificate {
     let folder = tempfile::tempdir().expect("a folder");
+    let more = folder.path().join("more");
+    std::fs::create_dir(&more).expect("a folder");
     let options = TlsOptions {
         listen: "127.0.0.1:0".parse().expect("an address"),
         certificate_file: folder.path().join("cert.pem"),
-        key_file: folder.path().join("key.pem"),
-        certificate_dir: None,
+        key_file: folder.path().join("cert.key"),
+        certificate_dir: Some(more.clone()),
     };
-    std::fs::write(&options.certificate_file, cert.pem()).expect("written");
-    std::fs::write(&options.key_file, signing_key.serialize_pem()).expect("written");
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(cert.der().clone()).expect("a root");
+    let mut write = |folder: &Path, file: &str, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned());
+        let generated = generate_simple_self_signed(names.collect::<Vec<_>>());
+        let CertifiedKey { cert, signing_key } = generated.expect("a certificate");
+        std::fs::write(folder.join(format!("{file}.pem")), cert.pem()).expect("written");
+        std::fs::write(folder.join(format!("{file}.key")), signing_key.serialize_pem()).expect("written");
+        roots.add(cert.der().clone()).expect("a root");
+    };
+    write(
+        folder.path(),
+        "cert",
+        &["example.org", "unknown-example.org", "gateway.test"],
+    );
+    let hosts = listeners
+        .iter()
+        .filter_map(|listener| listener.hostname.as_deref());
+    for (number, host) in hosts.enumerate() {
+        write(&more, &format!("listener-{number}"), &[host]);
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let trust = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -227,7 +244,10 @@ fn asked(case: &Case, port: u64) -> Ask {
         let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}:{value}")).collect();
         headers.push(("X-Echo-Set-Header".to_owned(), pairs.join(",")));
     }
+    let own_name = host.split(':').next().unwrap_or_default();
     Ask {
+        server_name: case.server_name.unwrap_or(own_name).to_owned(),
+        http2: case.request.is_http2(),
         method: case.request.method.clone().unwrap_or_else(|| "GET".to_owned()),
         host,
         path: case.request.path.as_str().expect("a path").to_owned(),
@@ -312,6 +332,7 @@ fn forwarded(case: &Case, ask: &Ask, seen: &Value) -> Result<(), String> {
         path,
         method,
         headers,
+        ..
     } = &expected.request;
     let given = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let same = |field: &str, wanted: String| match seen[field] == wanted.as_str() {

@@ -53,6 +53,9 @@ fn api(reference: &str, hosts: &[Option<String>], world: &World, operations: &[V
     for ((namespace, name), backend) in &world.backends {
         let url = json!({"url": format!("http://{}", backend.address)});
         upstreams.insert(format!("{namespace}.{name}"), url.clone());
+        let mut http2 = url.clone();
+        http2["protocol"] = json!("http2");
+        upstreams.insert(format!("{namespace}.{name}.http2"), http2);
         upstreams.insert("main".to_owned(), url);
     }
     let content = json!({
@@ -100,8 +103,10 @@ fn operation(world: &World, route: &Value, rule: &Value, wanted: &Value) -> Valu
             "method": wanted["method"].as_str().unwrap_or("*"),
             "path": template,
             "exactSlash": exact,
-            "headers": pairs(&wanted["headers"]),
-            "query": pairs(&wanted["queryParams"]),
+            "headers": pairs(&of_type(&wanted["headers"], "Exact")),
+            "headerRegex": pairs(&of_type(&wanted["headers"], "RegularExpression")),
+            "query": pairs(&of_type(&wanted["queryParams"], "Exact")),
+            "queryRegex": pairs(&of_type(&wanted["queryParams"], "RegularExpression")),
         },
         "policies": policies(world, route, rule),
     });
@@ -109,6 +114,11 @@ fn operation(world: &World, route: &Value, rule: &Value, wanted: &Value) -> Valu
         operation["traffic"] = traffic;
     }
     operation
+}
+
+fn of_type(matches: &Value, kind: &str) -> Value {
+    let of_kind = |it: &&Value| it["type"].as_str().unwrap_or("Exact") == kind;
+    list(matches).filter(of_kind).cloned().collect()
 }
 
 /// Names and values; of a name that is there twice, the first counts.
@@ -238,7 +248,9 @@ fn upstream(world: &World, route: &Value, reference: &Value) -> Option<String> {
             .of_kind("ReferenceGrant")
             .any(|grant| grants(grant, own, target, name));
     world.backend(target, name)?;
-    (is_service && granted).then(|| format!("{target}.{name}"))
+    let http2 = world.speaks_http2(target, name, &reference["port"]);
+    let suffix = if http2 { ".http2" } else { "" };
+    (is_service && granted).then(|| format!("{target}.{name}{suffix}"))
 }
 
 fn grants(grant: &Value, own: &str, target: &str, service: &str) -> bool {

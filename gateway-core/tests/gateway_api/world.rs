@@ -55,6 +55,14 @@ impl World {
         self.backends.get(&(namespace.to_owned(), name.to_owned()))
     }
 
+    /// Whether HTTP/2 is spoken at a port of a service.
+    pub(crate) fn speaks_http2(&self, target: &str, service: &str, port: &Value) -> bool {
+        let mut services = self.of_kind("Service");
+        let found = services.find(|object| namespace(object) == target && name(object) == service);
+        let ports = found.map_or(&Value::Null, |service| &service["spec"]["ports"]);
+        list(ports).any(|it| it["port"] == *port && it["appProtocol"] == "kubernetes.io/h2c")
+    }
+
     /// The labels of a namespace.
     pub(crate) fn labels(&self, namespace: &str) -> Value {
         let found = self.of_kind("Namespace").find(|object| name(object) == namespace);

@@ -25,7 +25,8 @@ async fn named(name: &'static str) -> SocketAddr {
     upstream(move |_| Response::new(json!({"name": name}).to_string())).await
 }
 
-/// An upstream that takes requests and closes without an answer, and how often it did.
+/// An upstream that takes requests and closes without an answer, and how often it did so to others than those who only
+/// look whether it is well.
 pub(crate) async fn resetting() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -37,7 +38,7 @@ pub(crate) async fn resetting() -> (SocketAddr, Arc<AtomicUsize>) {
             tokio::spawn(async move {
                 let mut buffer = [0; 4096];
                 let read = stream.read(&mut buffer).await;
-                if read.is_ok_and(|length| length > 0) {
+                if read.is_ok_and(|length| length > 0 && !buffer.starts_with(b"OPTIONS * ")) {
                     count.fetch_add(1, SeqCst);
                 }
             });
@@ -154,6 +155,141 @@ async fn wait_until(limit: Duration, condition: impl Fn() -> bool) {
         }
     });
     waiting.await.expect("it comes true in time");
+}
+
+/// Answers, or resets connections, as it is told; counts the requests that it answered.
+struct Flipping {
+    address: SocketAddr,
+    resets: tokio::sync::watch::Sender<bool>,
+    answered: Arc<AtomicUsize>,
+}
+
+impl Flipping {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (resets, told) = tokio::sync::watch::channel(false);
+        let flipping = Self {
+            address: listener.local_addr().expect("an address"),
+            resets,
+            answered: Arc::default(),
+        };
+        let answered = Arc::clone(&flipping.answered);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(Self::serve(stream, told.clone(), Arc::clone(&answered)));
+            }
+        });
+        flipping
+    }
+
+    async fn serve(
+        mut stream: TcpStream,
+        told: tokio::sync::watch::Receiver<bool>,
+        answered: Arc<AtomicUsize>,
+    ) {
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {
+            if *told.borrow() {
+                return stream.set_zero_linger().expect("a socket");
+            }
+            if !buffer.starts_with(b"OPTIONS") {
+                answered.fetch_add(1, SeqCst);
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            if stream.write_all(answer).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_was_out_for_long_is_used_again_within_two_seconds() {
+    let gateway = Arc::new(gateway().await);
+    let flipping = Flipping::start().await;
+    let all = [
+        flipping.address,
+        named("b").await,
+        named("c").await,
+        named("d").await,
+    ];
+    gateway
+        .put_api(api("a", flipping.address, upstreams(&all, json!({}))))
+        .await
+        .expect("applied");
+    let errors = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let began = Instant::now();
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let (gateway, errors) = (Arc::clone(&gateway), Arc::clone(&errors));
+            tokio::spawn(async move {
+                loop {
+                    if status(&get(&gateway, "/a").await) != 200 {
+                        errors.lock().unwrap().push(began.elapsed());
+                    }
+                }
+            })
+        })
+        .collect();
+    let limit = Duration::from_secs(60);
+    wait_until(limit, || flipping.answered.load(SeqCst) > 0).await;
+    flipping.resets.send_replace(true);
+    let bad = began.elapsed();
+    // By then it has been tried several times, and would be left alone for longer each time.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let answered = flipping.answered.load(SeqCst);
+    flipping.resets.send_replace(false);
+    let well = Instant::now();
+    wait_until(limit, || flipping.answered.load(SeqCst) > answered).await;
+    let back = well.elapsed();
+    for caller in callers {
+        caller.abort();
+    }
+    let errors = errors.lock().unwrap();
+    let last = errors
+        .last()
+        .map_or(Duration::ZERO, |last| last.saturating_sub(bad));
+    println!(
+        "{} errors, the last {last:?} after it began to reset; used again {back:?} after it was well",
+        errors.len()
+    );
+    assert!(last < Duration::from_secs(1), "{errors:?} after {bad:?}");
+    assert!(back < Duration::from_secs(2), "{back:?}");
+}
+
+#[tokio::test]
+async fn requests_that_must_not_be_sent_twice_do_not_find_out_whether_an_endpoint_works() {
+    let gateway = gateway().await;
+    let flipping = Flipping::start().await;
+    let all = [flipping.address, named("b").await];
+    flipping.resets.send_replace(true);
+    let fields = json!({"loadBalancing": {"algorithm": "round-robin"}, "outlier": {"consecutiveErrors": 1}});
+    gateway
+        .put_api(api("a", flipping.address, upstreams(&all, fields)))
+        .await
+        .expect("applied");
+    let post = "POST /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx";
+    let ejected = "upstream_endpoints{api=\"a\",state=\"ejected\"} 1";
+    while !gateway.metrics_text().contains(ejected) {
+        raw(&gateway, post).await;
+    }
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        assert_eq!(
+            status(&raw(&gateway, post).await),
+            200,
+            "after {:?}",
+            began.elapsed()
+        );
+    }
+    flipping.resets.send_replace(false);
+    let limit = Duration::from_secs(30);
+    let back = timeout(limit, async {
+        while flipping.answered.load(SeqCst) == 0 {
+            assert_eq!(status(&raw(&gateway, post).await), 200);
+        }
+    });
+    back.await.expect("it is used again");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     authority::{Authority, Identity, authority, client_config, connect, identity},
-    support::{api, echo},
+    support::{api, echo, status},
 };
 
 fn options(folder: &Path) -> GatewayOptions {
@@ -112,7 +112,7 @@ async fn new_certificates_are_served_and_bad_ones_are_not() {
     assert_eq!(shown(&gateway, "b.test").await, *second.certificate.der());
 
     // A connection from before goes on.
-    let request = b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let request = b"GET /a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     connected.write_all(request).await.expect("sent");
     let mut answer = String::new();
     let _ = connected.read_to_string(&mut answer).await;
@@ -252,4 +252,89 @@ async fn thousands_of_certificates_take_little_memory() {
     assert!(each < 20_000, "{each} bytes per certificate");
     let last = shown(&gateway, "host-2499.example.com").await;
     assert_ne!(last, shown(&gateway, "elsewhere.test").await);
+}
+
+/// The status of a request for a host on a connection that was made for another one.
+async fn status_on(
+    gateway: &Gateway,
+    identity: Option<&Identity>,
+    (connection, host, path): (&str, &str, &str),
+) -> u16 {
+    let address = gateway.tls_address().expect("an HTTPS listener");
+    let config = client_config(identity, &["http/1.1"]);
+    let mut stream = connect(&config, address, connection).await.expect("a handshake");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    status(&String::from_utf8_lossy(&answer))
+}
+
+#[tokio::test]
+async fn a_host_with_another_certificate_is_not_served_on_the_same_connection() {
+    let authority = authority("us");
+    let (folder, _) = folder(&authority);
+    let more = folder.path().join("more");
+    identity(&authority, &["a.example.com"], false).write(&more, "exact");
+    identity(&authority, &["*.example.com"], false).write(&more, "wildcard");
+    let gateway = Gateway::start(options(folder.path())).await.expect("started");
+    let upstream = echo().await;
+    let guarded = json!({
+        "hostnames": ["guarded.example.com"],
+        "policies": [{"type": "auth.mtls", "with": {"authorities": [authority.pem()]}}],
+    });
+    for config in [
+        api("open", upstream, json!({})),
+        api("guarded", upstream, guarded),
+    ] {
+        gateway.put_api(config).await.expect("applied");
+    }
+    let caller = identity(&authority, &["caller.test"], false);
+    let shows = Some(&caller);
+    for (identity, connection, host, path, expected) in [
+        (None, "a.example.com", "a.example.com", "/open", 200),
+        (None, "A.example.com", "a.Example.com.:443", "/open", 200),
+        (None, "a.example.com", "b.example.com", "/open", 421),
+        (None, "b.example.com", "a.example.com", "/open", 421),
+        (None, "b.example.com", "c.example.com", "/open", 200),
+        (None, "b.example.com", "elsewhere.test", "/open", 421),
+        (None, "elsewhere.test", "default.test", "/open", 200),
+        (None, "a.example.com", "b.example.com", "/nothing", 421),
+        (None, "b.example.com", "c.example.com", "/nothing", 404),
+        (None, "127.0.0.1", "a.example.com", "/open", 200),
+        (None, "b.example.com", "guarded.example.com", "/guarded", 421),
+        (
+            None,
+            "guarded.example.com",
+            "guarded.example.com",
+            "/guarded",
+            403,
+        ),
+        (shows, "b.example.com", "guarded.example.com", "/guarded", 200),
+        (shows, "a.example.com", "guarded.example.com", "/guarded", 421),
+    ] {
+        let found = status_on(&gateway, identity, (connection, host, path)).await;
+        assert_eq!(
+            found, expected,
+            "{path} of {host} on a connection for {connection}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_speaks_for_all_hosts_on_one_connection() {
+    let authority = authority("us");
+    let (folder, _) = folder(&authority);
+    identity(&authority, &["a.example.com"], false).write(&folder.path().join("more"), "exact");
+    let options = GatewayOptions {
+        trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
+        ..options(folder.path())
+    };
+    let gateway = Gateway::start(options).await.expect("started");
+    gateway
+        .put_api(api("open", echo().await, json!({})))
+        .await
+        .expect("applied");
+    let place = ("default.test", "a.example.com", "/open");
+    assert_eq!(status_on(&gateway, None, place).await, 200);
 }

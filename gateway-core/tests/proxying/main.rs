@@ -35,6 +35,7 @@ mod routing;
 mod secure_upstream;
 mod shared_connections;
 mod shared_limits;
+mod stalled_streams;
 mod streaming;
 mod support;
 mod telemetry;

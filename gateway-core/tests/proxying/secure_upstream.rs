@@ -14,7 +14,6 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -27,8 +26,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-/// Whom certificates come from.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+use crate::authority::{Authority, identity};
 
 /// A certificate and its key, in PEM.
 pub(crate) struct Certified {
@@ -36,28 +34,12 @@ pub(crate) struct Certified {
     pub(crate) key: String,
 }
 
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
-    }
-
-    pub(crate) fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// A certificate for a DNS name or address, which is its common name, too.
-    pub(crate) fn certify(&self, name: &str) -> Certified {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        Certified {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        }
+/// A certificate for a DNS name.
+pub(crate) fn certify(authority: &Authority, name: &str) -> Certified {
+    let identity = identity(authority, &[name], false);
+    Certified {
+        certificate: identity.certificate.pem(),
+        key: identity.key.serialize_pem(),
     }
 }
 
@@ -148,7 +130,7 @@ async fn serve(stream: TlsStream<TcpStream>, seen: Arc<Mutex<Vec<(String, String
     let http2 = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_owned);
     let caller = session.peer_certificates().and_then(<[_]>::first);
-    let caller = caller.map(common_name).unwrap_or_default();
+    let caller = caller.map(dns_name).unwrap_or_default();
     let service = service_fn(move |request: Request<Incoming>| {
         let path = request.uri().path().to_owned();
         seen.lock().unwrap().push((path, caller.clone()));
@@ -177,13 +159,14 @@ async fn serve(stream: TlsStream<TcpStream>, seen: Arc<Mutex<Vec<(String, String
     };
 }
 
-fn common_name(certificate: &CertificateDer<'_>) -> String {
-    use x509_parser::prelude::{FromDer as _, X509Certificate};
+fn dns_name(certificate: &CertificateDer<'_>) -> String {
+    use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
     let (_, certificate) = X509Certificate::from_der(certificate).expect("a certificate");
-    let name = certificate.subject().iter_common_name().next();
-    name.and_then(|name| name.as_str().ok())
-        .unwrap_or_default()
-        .to_owned()
+    let names = certificate.subject_alternative_name().expect("readable");
+    match names.expect("names").value.general_names.first() {
+        Some(GeneralName::DNSName(name)) => (*name).to_owned(),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Gives an API the values of secrets.

@@ -213,3 +213,50 @@ async fn a_redirect_says_where_and_the_upstream_sees_the_host_that_it_is_told() 
     assert_eq!(fixed["headers"]["host"], json!(["b.test:81"]));
     assert_eq!(fixed["headers"]["x-forwarded-host"], json!(["example.com"]));
 }
+
+#[tokio::test]
+async fn copies_are_spread_over_the_endpoints_that_work_and_connections_are_kept() {
+    let gateway = gateway().await;
+    let main = echo().await;
+    let hits: [Arc<AtomicUsize>; 2] = Default::default();
+    let mut shadows = Vec::new();
+    for hit in &hits {
+        let hit = Arc::clone(hit);
+        let shadow = upstream(move |seen| {
+            assert_eq!(seen.head.uri.path(), "/shadow/x");
+            hit.fetch_add(1, Ordering::SeqCst);
+            Response::new("nobody reads this".to_owned())
+        });
+        shadows.push(shadow.await);
+    }
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    let fields = json!({
+        "upstreams": {
+            "main": {"url": format!("http://{main}")},
+            "shadow": {
+                "url": format!("http://{nobody}/shadow"),
+                "endpoints": [
+                    {"url": format!("http://{}", shadows[0])},
+                    {"url": format!("http://{}", shadows[1])},
+                ],
+                "loadBalancing": {"algorithm": "round-robin"},
+                "outlier": {"consecutiveErrors": 1, "ejectionSeconds": 3600},
+            },
+        },
+        "operations": [{
+            "match": {"method": "*", "path": "/{rest...}"},
+            "traffic": {"mirror": [{"upstream": "shadow"}]},
+        }],
+    });
+    gateway.put_api(api("a", main, fields)).await.expect("applied");
+    let all = || hits[0].load(Ordering::SeqCst) + hits[1].load(Ordering::SeqCst);
+    for sent in 1..=30 {
+        assert_eq!(status(&get(&gateway, "/a/x").await), 200);
+        // All but the one that found out that nobody listens at one of them.
+        until("the copy", || all() + 1 >= sent).await;
+    }
+    until("the copies", || all() == 29).await;
+    for hit in &hits {
+        assert!((13..=16).contains(&hit.load(Ordering::SeqCst)), "{hits:?}");
+    }
+}

@@ -6,7 +6,8 @@ use gatehouse_gateway_core::{ApiConfig, Gateway, GatewayOptions};
 use serde_json::{Value, json};
 
 use crate::{
-    secure_upstream::{Authority, Certified, Secure, Terms, secure, with_secrets},
+    authority::{Authority, authority as an_authority},
+    secure_upstream::{Certified, Secure, Terms, certify, secure, with_secrets},
     support::{api, document, gateway, get, status},
 };
 
@@ -36,7 +37,7 @@ fn as_client(name: &str, upstream: &Secure, authority: &Authority, client: &Cert
 /// An upstream that wants to see certificates of its own authority.
 async fn demanding(authority: &Authority) -> Secure {
     secure(&Terms {
-        certified: authority.certify("localhost"),
+        certified: certify(authority, "localhost"),
         callers: Some(authority.pem()),
         protocols: HTTP1,
     })
@@ -52,9 +53,9 @@ async fn caller_seen(gateway: &Gateway, path: &str) -> String {
 #[tokio::test]
 async fn an_upstream_is_held_to_its_own_authority_and_name() {
     let gateway = gateway().await;
-    let (own, other) = (Authority::new(), Authority::new());
+    let (own, other) = (an_authority("ours"), an_authority("theirs"));
     let named = |name: &str| Terms {
-        certified: own.certify(name),
+        certified: certify(&own, name),
         callers: None,
         protocols: HTTP1,
     };
@@ -99,10 +100,10 @@ async fn an_upstream_is_held_to_its_own_authority_and_name() {
 #[tokio::test]
 async fn the_gateway_shows_its_certificate_and_shares_no_connection_between_identities() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let upstream = demanding(&authority).await;
     for name in ["billing", "shop"] {
-        let client = authority.certify(name);
+        let client = certify(&authority, name);
         gateway
             .put_api(as_client(name, &upstream, &authority, &client))
             .await
@@ -114,7 +115,7 @@ async fn the_gateway_shows_its_certificate_and_shares_no_connection_between_iden
         "stranger",
         &upstream,
         &authority,
-        &Authority::new().certify("shop"),
+        &certify(&an_authority("theirs"), "shop"),
     );
     gateway.put_api(stranger).await.expect("applied");
     for _ in 0..3 {
@@ -133,10 +134,10 @@ async fn the_gateway_shows_its_certificate_and_shares_no_connection_between_iden
 #[tokio::test]
 async fn a_new_certificate_is_shown_from_the_next_request_on() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let upstream = demanding(&authority).await;
     for name in ["before", "after"] {
-        let client = authority.certify(name);
+        let client = certify(&authority, name);
         gateway
             .put_api(as_client("a", &upstream, &authority, &client))
             .await
@@ -148,9 +149,9 @@ async fn a_new_certificate_is_shown_from_the_next_request_on() {
 #[tokio::test]
 async fn what_cannot_be_used_is_refused_with_its_place_and_leaves_all_else_as_it_was() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let upstream = demanding(&authority).await;
-    let client = authority.certify("shop");
+    let client = certify(&authority, "shop");
     for name in ["a", "sibling"] {
         gateway
             .put_api(as_client(name, &upstream, &authority, &client))
@@ -158,7 +159,7 @@ async fn what_cannot_be_used_is_refused_with_its_place_and_leaves_all_else_as_it
             .expect("applied");
     }
     let foreign = Certified {
-        key: authority.certify("shop").key,
+        key: certify(&authority, "shop").key,
         certificate: client.certificate.clone(),
     };
     let garbage = Certified {
@@ -189,9 +190,9 @@ async fn what_cannot_be_used_is_refused_with_its_place_and_leaves_all_else_as_it
 #[tokio::test]
 async fn checks_of_health_come_as_the_same() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let upstreams = [demanding(&authority).await, demanding(&authority).await];
-    let mut config = as_client("a", &upstreams[0], &authority, &authority.certify("shop"));
+    let mut config = as_client("a", &upstreams[0], &authority, &certify(&authority, "shop"));
     let main = config.content.upstreams.get_mut("main").expect("an upstream");
     main.endpoints = serde_json::from_value(json!([
         {"url": format!("https://localhost:{}", upstreams[1].address.port())},
@@ -220,9 +221,9 @@ async fn checks_of_health_come_as_the_same() {
 #[tokio::test]
 async fn a_restart_without_anybody_to_ask_has_the_certificate() {
     let folder = tempfile::tempdir().expect("a folder");
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let upstream = demanding(&authority).await;
-    let client = authority.certify("shop");
+    let client = certify(&authority, "shop");
     let options = || GatewayOptions {
         state_dir: Some(folder.path().to_owned()),
         worker_threads: Some(1),

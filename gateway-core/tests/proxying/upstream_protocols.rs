@@ -1,12 +1,17 @@
 //! What is spoken to upstreams over TLS: what is asked for, or what they agree to.
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::{net::SocketAddr, sync::atomic::Ordering::SeqCst};
 
 use gatehouse_gateway_core::Gateway;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use crate::{
-    secure_upstream::{Authority, Secure, Terms, secure},
+    authority::{Authority, authority as an_authority},
+    secure_upstream::{Secure, Terms, certify, secure},
     support::{api, document, echo, gateway, get, status},
 };
 
@@ -17,7 +22,7 @@ const NO_ALPN: &[&[u8]] = &[];
 
 fn terms(authority: &Authority, protocols: &'static [&'static [u8]]) -> Terms {
     Terms {
-        certified: authority.certify("localhost"),
+        certified: certify(authority, "localhost"),
         callers: None,
         protocols,
     }
@@ -48,7 +53,7 @@ async fn version(gateway: &Gateway) -> String {
 #[tokio::test]
 async fn http2_is_spoken_over_tls_on_one_connection() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let secure = secure(&terms(&authority, BOTH)).await;
     let fields = upstream(&authority, &[&secure], "http2");
     gateway
@@ -65,7 +70,7 @@ async fn http2_is_spoken_over_tls_on_one_connection() {
 #[tokio::test]
 async fn an_upstream_that_speaks_http1_only_is_said_not_to_speak_http2() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     for protocols in [HTTP1, NO_ALPN] {
         let secure = secure(&terms(&authority, protocols)).await;
         let fields = upstream(&authority, &[&secure], "http2");
@@ -75,10 +80,24 @@ async fn an_upstream_that_speaks_http1_only_is_said_not_to_speak_http2() {
             .expect("applied");
         refused(&get(&gateway, "/a").await);
     }
-    let plain = echo().await;
+    let plain = puzzled().await;
     let fields = json!({"upstreams": {"main": {"url": format!("http://{plain}"), "protocol": "http2"}}});
     gateway.put_api(api("a", plain, fields)).await.expect("applied");
     refused(&get(&gateway, "/a").await);
+}
+
+/// An upstream that answers what it does not understand, as most servers for HTTP/1.1 do.
+async fn puzzled() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(answer).await;
+        }
+    });
+    address
 }
 
 fn refused(answer: &str) {
@@ -97,7 +116,7 @@ fn refused(answer: &str) {
 #[tokio::test]
 async fn auto_speaks_what_each_endpoint_agrees_to_and_keeps_connections() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let endpoints = [
         secure(&terms(&authority, BOTH)).await,
         secure(&terms(&authority, HTTP1)).await,
@@ -129,7 +148,7 @@ async fn auto_speaks_what_each_endpoint_agrees_to_and_keeps_connections() {
 #[tokio::test]
 async fn requests_that_come_together_share_the_connection_that_auto_settles_on() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let secure = secure(&terms(&authority, BOTH)).await;
     let fields = upstream(&authority, &[&secure], "auto");
     gateway
@@ -146,7 +165,7 @@ async fn requests_that_come_together_share_the_connection_that_auto_settles_on()
 #[tokio::test]
 async fn auto_follows_an_endpoint_that_agrees_to_something_else() {
     let gateway = gateway().await;
-    let authority = Authority::new();
+    let authority = an_authority("ours");
     let secure = secure(&terms(&authority, BOTH)).await;
     let fields = upstream(&authority, &[&secure], "auto");
     gateway
@@ -156,8 +175,27 @@ async fn auto_follows_an_endpoint_that_agrees_to_something_else() {
     assert_eq!(version(&gateway).await, "HTTP/2.0");
     for (protocols, expected) in [(HTTP1, "HTTP/1.1"), (BOTH, "HTTP/2.0")] {
         secure.change(&terms(&authority, protocols));
+        // One request may be lost with the connection that it is on.
+        while status(&get(&gateway, "/a").await) != 200 {}
         assert_eq!(version(&gateway).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_request_that_may_be_repeated_survives_a_kept_connection_that_breaks() {
+    let gateway = gateway().await;
+    let authority = an_authority("ours");
+    let secure = secure(&terms(&authority, HTTP2)).await;
+    let fields = upstream(&authority, &[&secure], "http2");
+    gateway
+        .put_api(api("a", secure.address, fields))
+        .await
+        .expect("applied");
+    for _ in 0..20 {
+        assert_eq!(version(&gateway).await, "HTTP/2.0");
+        secure.change(&terms(&authority, HTTP2));
+    }
+    assert_eq!(secure.connections.load(SeqCst), 20);
 }
 
 #[tokio::test]

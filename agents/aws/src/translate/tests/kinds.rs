@@ -131,6 +131,10 @@ fn what_an_operation_says_beyond_one_upstream_is_refused_by_name() {
             "operations by regular expression (`GET /pets`)",
         ),
         (
+            json!({"match": {"method": "GET", "path": "/pets", "queryRegex": {"page": "[0-9]+"}}}),
+            "headers or query parameters by regular expression (`GET /pets`)",
+        ),
+        (
             json!({"match": {"method": "GET", "path": "/pets", "exactSlash": true}}),
             "operations for which a slash at the end makes a difference (`GET /pets`)",
         ),

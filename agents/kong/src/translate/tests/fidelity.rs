@@ -87,3 +87,12 @@ fn one_place_has_one_kind_of_credential_and_one_key_of_limits() {
     assert_eq!(letters(&json!([key, basic])), "eu");
     assert_eq!(letters(&json!([rate, quota])), "au");
 }
+
+#[test]
+fn the_time_of_an_attempt_is_said_to_be_left_out() {
+    let with = json!({"attempts": 1, "on": ["timeout"], "perTryTimeoutMs": 500});
+    let policies = json!([{"type": "retry", "with": with}]);
+    let report = crate::translate::fidelity(&api(&policies, &[("GET", "/items/{id}", json!([]))]));
+    let told = format!("{:?}", report[0].fidelity);
+    assert!(told.contains("not `perTryTimeoutMs`"), "{told}");
+}
