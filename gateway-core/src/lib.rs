@@ -33,6 +33,6 @@ pub use gateway::Gateway;
 pub use options::{
     ClientAddressHeader, GatewayOptions, ListenerOptions, ListenerProtocol, RedisOptions, TlsOptions,
 };
-pub use policy::support::policy_support;
+pub use policy::{support::policy_support, validate::unusable_schema};
 pub use prepared::Prepared;
 pub use tls::CertificateError;

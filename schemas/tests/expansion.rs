@@ -2,7 +2,6 @@
 //! takes it.
 
 #![expect(
-    clippy::expect_used,
     clippy::print_stdout,
     reason = "a test stops where something is wrong, and says what it leaves out"
 )]

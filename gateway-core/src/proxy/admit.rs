@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -223,7 +224,7 @@ impl Exchange<'_> {
 pub(super) async fn checked(
     chain: &Chain,
     headers: &HeaderMap,
-    mut body: RequestBody,
+    body: RequestBody,
     budget: &Arc<BodyBudget>,
 ) -> Result<RequestBody, Problem> {
     if body.is_end_stream() {
@@ -233,6 +234,22 @@ pub(super) async fn checked(
     let mut checks = chain.body_checks(headers).peekable();
     if checks.peek().is_none() {
         return Ok(body);
+    }
+    let whole = whole(chain, body, budget).await?;
+    for check in checks {
+        check.check_body(headers, &whole)?;
+    }
+    Ok(RequestBody::Whole(whole))
+}
+
+/// Takes in a body, as long as it is no larger than those that are looked into may be.
+pub(super) async fn whole(
+    chain: &Chain,
+    mut body: RequestBody,
+    budget: &Arc<BodyBudget>,
+) -> Result<Bytes, Problem> {
+    if let RequestBody::Whole(whole) = body {
+        return Ok(whole);
     }
     let mut whole = budget.body();
     while let Some(frame) = timeout(CHECKED_IDLE_TIME, body.frame())
@@ -252,15 +269,11 @@ pub(super) async fn checked(
         }
         whole.push(&data).map_err(|NoRoom| overloaded())?;
     }
-    let whole = whole.freeze();
-    for check in checks {
-        check.check_body(headers, &whole)?;
-    }
-    Ok(RequestBody::Whole(whole))
+    Ok(whole.freeze())
 }
 
 /// The answer to a body that there is no memory for. What is left of it is not read, so the connection ends.
-fn overloaded() -> Problem {
+pub(super) fn overloaded() -> Problem {
     Problem::overloaded("The gateway holds as many bodies as it can; try again later.")
         .with(header::RETRY_AFTER, HeaderValue::from_static("1"))
         .closing()

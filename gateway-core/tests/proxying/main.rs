@@ -36,6 +36,7 @@ mod streaming;
 mod support;
 mod tls;
 mod traffic;
+mod transform;
 mod upstream_tls;
 mod upstreams;
 mod websocket;

@@ -39,7 +39,7 @@ const KINDS: [(&str, &str, Option<&str>); 11] = [
 ];
 
 /// The types that the vendor cannot express, and why.
-const UNSUPPORTED: [(&str, &str); 10] = [
+const UNSUPPORTED: [(&str, &str); 11] = [
     (
         "auth.mtls",
         "the vendor ends TLS before its gateway and never asks for client certificates",
@@ -52,6 +52,7 @@ const UNSUPPORTED: [(&str, &str); 10] = [
     ("ext.authz", "the vendor asks nobody about requests"),
     ("request.validate", "the vendor does not look into requests"),
     ("rewrite", "the vendor passes paths on as they are"),
+    ("transform", "the vendor passes bodies on as they are"),
     ("respond", "the vendor has no answers of its own"),
     ("retry", "the vendor sends each request once"),
     ("cache", "the vendor keeps no answers"),

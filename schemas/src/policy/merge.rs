@@ -32,6 +32,7 @@ pub enum Lockable {
     Cors,
     Headers,
     Rewrite,
+    Transform,
     Respond,
     Retry,
     Cache,
@@ -58,6 +59,7 @@ impl Policy {
             Self::RequestSize(_) | Self::Timeout(_) => MergeRule::Smallest,
             Self::Cors(_)
             | Self::Rewrite(_)
+            | Self::Transform(_)
             | Self::Respond(_)
             | Self::Retry(_)
             | Self::Cache(_)
@@ -72,6 +74,7 @@ impl Policy {
             Self::Cors(_) => Lockable::Cors,
             Self::Headers(_) => Lockable::Headers,
             Self::Rewrite(_) => Lockable::Rewrite,
+            Self::Transform(_) => Lockable::Transform,
             Self::Respond(_) => Lockable::Respond,
             Self::Retry(_) => Lockable::Retry,
             Self::Cache(_) => Lockable::Cache,

@@ -1,7 +1,7 @@
 //! Working examples: one for each kind and each policy. A test reads every one of them.
 
 /// Examples by the kind or policy type they show.
-pub const EXAMPLES: [(&str, &str); 26] = [
+pub const EXAMPLES: [(&str, &str); 27] = [
     ("Project", include_str!("examples/project.yaml")),
     ("Environment", include_str!("examples/environment.yaml")),
     ("Api", include_str!("examples/api.yaml")),
@@ -22,6 +22,7 @@ pub const EXAMPLES: [(&str, &str); 26] = [
     ("cors", include_str!("examples/cors.yaml")),
     ("headers", include_str!("examples/headers.yaml")),
     ("rewrite", include_str!("examples/rewrite.yaml")),
+    ("transform", include_str!("examples/transform.yaml")),
     ("respond", include_str!("examples/respond.yaml")),
     ("timeout", include_str!("examples/timeout.yaml")),
     ("retry", include_str!("examples/retry.yaml")),

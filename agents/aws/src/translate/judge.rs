@@ -33,6 +33,7 @@ pub(super) fn judge(
         Policy::Quota(quota) => usage::of_quota(scene, quota, operation, before),
         Policy::Cors(cors) => cors::of_cors(scene, cors, operation),
         Policy::Headers(changes) => headers::of_headers(scene, changes),
+        Policy::Transform(_) => unsupported(TRANSFORM),
         Policy::Rewrite(rewrite) => integration::of_rewrite(scene, rewrite),
         Policy::Respond(respond) => integration::of_respond(scene, respond),
         Policy::Timeout(timeout) => integration::of_timeout(scene, timeout, operation),
@@ -47,6 +48,8 @@ const BASIC: &str = "API Gateway checks no passwords; use `auth.apiKey` or `auth
 const CONDITIONS: &str =
     "API Gateway evaluates no conditions; have a Lambda authorizer decide, as a `native` policy";
 const EXTERNAL: &str = "API Gateway asks Lambda functions only; write an authorizer as a `native` policy";
+const TRANSFORM: &str =
+    "API Gateway changes bodies with templates of its own, which are not compared; have the upstream do it";
 const RETRY: &str = "API Gateway sends no request again";
 
 fn of_log(scene: Scene<'_>, log: &LogPolicy, operation: Option<&Operation>) -> Fidelity {
