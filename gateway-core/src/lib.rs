@@ -34,7 +34,7 @@ pub use gateway::Gateway;
 pub use options::{
     ClientAddressHeader, GatewayOptions, ListenerOptions, ListenerProtocol, RedisOptions, TlsOptions,
 };
-pub use policy::support::policy_support;
+pub use policy::{support::policy_support, validate::unusable_schema};
 pub use prepared::Prepared;
 pub use telemetry::{OtlpReceiver, Sampler, TelemetryOptions, TraceContextFrom, VariableError};
 pub use tls::CertificateError;

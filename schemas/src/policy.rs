@@ -19,6 +19,7 @@ mod requests;
 mod responses;
 mod secrets;
 mod tokens;
+mod transform;
 mod wasm;
 
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,8 @@ pub(crate) use self::canonical::certificates;
 pub use self::{
     conditions::{ConditionsPolicy, condition, mentioned},
     expanded::{
-        DefinitionPart, ExpandedBody, ExpandedParameter, ExpandedRequest, ExpandedRequests,
-        ParameterLocation, ParameterStyle,
+        DefinitionPart, ExpandedAnswer, ExpandedAnswers, ExpandedBody, ExpandedExample, ExpandedParameter,
+        ExpandedRequest, ExpandedRequests, ParameterLocation, ParameterStyle,
     },
     explain::{ExplainedPolicy, Explanation, OverriddenPolicy, explain},
     external::ExtAuthzPolicy,
@@ -40,8 +41,8 @@ pub use self::{
     },
     merge::{Layer, Lockable, MergeRule, Origin, merge},
     messages::{
-        CALLERS_HOST, CorsPolicy, HeaderChanges, HeadersPolicy, QueryChanges, Redirect, RedirectScheme,
-        RespondPolicy, RewritePolicy,
+        CALLERS_HOST, CorsPolicy, ExampleChoice, HeaderChanges, HeadersPolicy, QueryChanges, Redirect,
+        RedirectScheme, RespondPolicy, RewritePolicy,
     },
     native::NativePolicy,
     network::Network,
@@ -49,6 +50,7 @@ pub use self::{
     responses::{CachePolicy, LogPolicy},
     secrets::{SecretReference, SecretVersion},
     tokens::{JwtAlgorithm, JwtPolicy, MtlsPolicy, OAuth2Policy, TrustedIssuer},
+    transform::{BodyFormat, BodyTransform, TransformPolicy, placeholders},
     wasm::{ExtWasmPolicy, OnFailure},
 };
 
@@ -104,6 +106,9 @@ pub enum Policy {
     /// Another path or query at the upstream.
     #[serde(rename = "rewrite")]
     Rewrite(RewritePolicy),
+    /// Another body than was sent, of requests or responses.
+    #[serde(rename = "transform")]
+    Transform(TransformPolicy),
     /// A fixed answer of the gateway itself.
     #[serde(rename = "respond")]
     Respond(RespondPolicy),
@@ -126,7 +131,7 @@ pub enum Policy {
 
 impl Policy {
     /// Every canonical policy type there is.
-    pub const TYPES: [&'static str; 22] = [
+    pub const TYPES: [&'static str; 23] = [
         "auth.apiKey",
         "auth.jwt",
         "auth.basic",
@@ -143,6 +148,7 @@ impl Policy {
         "cors",
         "headers",
         "rewrite",
+        "transform",
         "respond",
         "timeout",
         "retry",
@@ -170,6 +176,7 @@ impl Policy {
             Self::Cors(_) => "cors",
             Self::Headers(_) => "headers",
             Self::Rewrite(_) => "rewrite",
+            Self::Transform(_) => "transform",
             Self::Respond(_) => "respond",
             Self::Timeout(_) => "timeout",
             Self::Retry(_) => "retry",
@@ -179,17 +186,23 @@ impl Policy {
         }
     }
 
-    /// Whether it refers to the definition of its API.
-    pub fn needs_definition(&self) -> bool {
-        matches!(self, Self::RequestValidate(policy) if !policy.definition.is_empty())
+    /// The parameter by which it refers to the definition of its API, if it does.
+    pub fn definition_field(&self) -> Option<&'static str> {
+        match self {
+            Self::RequestValidate(policy) if !policy.definition.is_empty() => Some("definition"),
+            Self::Respond(policy) if policy.example.is_some() => Some("example"),
+            _ => None,
+        }
     }
 
     /// The policy as people wrote it: without what a revision took out of the definition for it.
     #[must_use]
     pub fn as_written(&self) -> Self {
         let mut written = self.clone();
-        if let Self::RequestValidate(policy) = &mut written {
-            policy.expanded = None;
+        match &mut written {
+            Self::RequestValidate(policy) => policy.expanded = None,
+            Self::Respond(policy) => policy.expanded = None,
+            _ => {}
         }
         written
     }

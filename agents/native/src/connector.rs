@@ -13,7 +13,7 @@ use gatehouse_connector_sdk::{
     error::{Error, ErrorKind, Result},
     fidelity, settings,
 };
-use gatehouse_gateway_core::{ApiConfig, Gateway, policy_support};
+use gatehouse_gateway_core::{ApiConfig, Gateway, policy_support, unusable_schema};
 use gatehouse_schemas::{
     descriptor::{Capabilities, Descriptor},
     desired::{DesiredApi, Mark},
@@ -175,8 +175,15 @@ impl Connector for NativeConnector {
         }
     }
 
-    fn refusal(&self, _environment: &EnvironmentContext, _desired: &DesiredApi) -> Option<Error> {
-        None
+    fn refusal(&self, _environment: &EnvironmentContext, desired: &DesiredApi) -> Option<Error> {
+        let reason = unusable_schema(&desired.content)?;
+        Some(Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "requests to `{}` cannot be validated: {reason}",
+                desired.mark.api_name
+            ),
+        ))
     }
 
     fn remarks(

@@ -25,10 +25,12 @@ pub(crate) mod retry;
 pub(crate) mod rewrite;
 pub(crate) mod support;
 mod template;
+pub(crate) mod transform;
 pub(crate) mod validate;
 pub(crate) mod wasm;
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     net::IpAddr,
     path::Path,
@@ -62,7 +64,8 @@ use self::{
     respond::Respond,
     retry::Retry,
     rewrite::Rewrite,
-    validate::Validation,
+    transform::Transform,
+    validate::{Validation, Validators},
     wasm::{Modules, Wasm},
 };
 use crate::{config::ApiConfig, error::ApplyError, proxy::problem::Problem, upstream::Endpoints};
@@ -84,6 +87,7 @@ pub(crate) struct Chain {
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) retry: Option<Arc<Retry>>,
     pub(crate) rewrite: Option<Arc<Rewrite>>,
+    pub(crate) transform: Option<Arc<Transform>>,
     pub(crate) cache: Option<Arc<Caching>>,
     /// Credentials that the upstream does not see.
     pub(crate) hidden_headers: Vec<HeaderName>,
@@ -167,6 +171,7 @@ impl Compiler {
             config,
             endpoints,
             common: Vec::new(),
+            validators: RefCell::default(),
         };
         let own = &config.content.policies;
         let compiled = own
@@ -235,6 +240,8 @@ pub(crate) struct ApiPolicies<'a> {
     config: &'a ApiConfig,
     endpoints: &'a Endpoints,
     common: Vec<Compiled<'a>>,
+    /// What the API's policies have of its definition, by the place of the policy in the list.
+    validators: RefCell<HashMap<usize, Validators>>,
 }
 
 /// One policy, ready to be put into chains.
@@ -247,6 +254,7 @@ enum Compiled<'a> {
     Respond(Arc<Respond>),
     Retry(Arc<Retry>),
     Rewrite(Arc<Rewrite>),
+    Transform(Arc<Transform>),
     /// Nothing is prepared beyond what the chain itself holds.
     Plain(&'a Policy),
     /// What it means is another thing for each operation.
@@ -383,10 +391,10 @@ impl<'a> ApiPolicies<'a> {
             Policy::IpFilter(filter) => {
                 Compiled::Check(Check::Addresses(Arc::new(Addresses::compile(filter)?)))
             }
-            policy if policy.needs_definition() => Compiled::ByOperation,
-            Policy::RequestValidate(validate) => {
-                Compiled::Check(Check::Validation(Arc::new(Validation::compile(validate, None)?)))
-            }
+            policy if policy.definition_field().is_some() => Compiled::ByOperation,
+            Policy::RequestValidate(validate) => Compiled::Check(Check::Validation(Arc::new(
+                Validation::compile(validate, None, &mut Validators::default())?,
+            ))),
             Policy::Cache(cache) => {
                 let answers = Arc::clone(&self.compiler.answers);
                 Compiled::Cache(Arc::new(Caching::compile(
@@ -400,6 +408,7 @@ impl<'a> ApiPolicies<'a> {
                 Compiled::Respond(Arc::new(Respond::compile(respond, place.template())?))
             }
             Policy::Retry(retry) => Compiled::Retry(Arc::new(Retry::compile(retry)?)),
+            Policy::Transform(transform) => Compiled::Transform(Arc::new(Transform::compile(transform)?)),
             Policy::Rewrite(rewrite) => {
                 Compiled::Rewrite(Arc::new(Rewrite::compile(rewrite, place.template())?))
             }
@@ -414,12 +423,24 @@ impl<'a> ApiPolicies<'a> {
         })
     }
 
-    /// A policy that holds requests against what the definition says of their operation.
+    /// A policy that means for each operation what the definition says of it.
     fn by_operation(&self, policy: &Policy, place: &Place<'_>) -> Result<Compiled<'a>, String> {
         match policy {
             Policy::RequestValidate(validate) => {
-                let validation = Validation::compile(validate, place.matched())?;
+                let common = &self.config.content.policies;
+                let index = common.iter().position(|other| std::ptr::eq(other, policy));
+                let mut shared = self.validators.borrow_mut();
+                let mut own = Validators::default();
+                let validators = match index {
+                    Some(index) => shared.entry(index).or_default(),
+                    None => &mut own,
+                };
+                let validation = Validation::compile(validate, place.matched(), validators)?;
                 Ok(Compiled::Check(Check::Validation(Arc::new(validation))))
+            }
+            Policy::Respond(respond) => {
+                let respond = Respond::of_examples(respond, place.matched())?;
+                Ok(Compiled::Respond(Arc::new(respond)))
             }
             policy => Err(format!("`{}` knows no definition", policy.type_name())),
         }
@@ -471,6 +492,7 @@ impl Chain {
             Compiled::Respond(respond) => self.respond = Some(respond),
             Compiled::Retry(retry) => self.retry = Some(retry),
             Compiled::Rewrite(rewrite) => self.rewrite = Some(rewrite),
+            Compiled::Transform(transform) => self.transform = Some(transform),
             Compiled::Plain(Policy::RequestSize(size)) => {
                 let smallest = self
                     .max_body

@@ -42,7 +42,8 @@ pub(crate) fn lack(policy: &str) -> Option<&'static str> {
     Some(match policy {
         "auth.apiKey" | "auth.jwt" | "auth.oauth2" | "auth.basic" | "auth.mtls" | "auth.conditions"
         | "ext.authz" | "ext.wasm" | "ip.filter" | "request.validate" | "request.size" | "ratelimit"
-        | "quota" | "cors" | "headers" | "rewrite" | "respond" | "timeout" | "retry" | "log" | "cache" => {
+        | "quota" | "cors" | "headers" | "rewrite" | "transform" | "respond" | "timeout" | "retry"
+        | "log" | "cache" => {
             return None;
         }
         "native" => "the gateway has no language of its own beside the canonical policies",

@@ -4,9 +4,16 @@ mod expected;
 mod parameters;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use gatehouse_schemas::{api::OperationMatch, policy::RequestValidatePolicy};
+use gatehouse_schemas::{
+    api::OperationMatch,
+    policy::{Policy, RequestValidatePolicy},
+    revision::RevisionContent,
+};
 use http::{HeaderMap, HeaderName, header};
 use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
@@ -42,6 +49,7 @@ impl Validation {
     pub(crate) fn compile(
         policy: &RequestValidatePolicy,
         operation: Option<&OperationMatch>,
+        validators: &mut Validators,
     ) -> Result<Self, String> {
         let name = |text: &String| {
             HeaderName::try_from(text.as_str()).map_err(|_| format!("`{text}` is not a header name"))
@@ -52,7 +60,10 @@ impl Validation {
         });
         let expected = match (policy.definition.is_empty(), operation) {
             (true, _) => None,
-            (false, Some(operation)) => Some(Expected::compile(policy.expanded.as_deref(), operation)?),
+            (false, Some(operation)) => {
+                let expanded = policy.expanded.as_deref();
+                Some(Expected::compile(expanded, operation, validators)?)
+            }
             (false, None) => return Err("`definition` needs an API with operations".to_owned()),
         };
         Ok(Self {
@@ -154,6 +165,36 @@ impl Validation {
     }
 }
 
+/// Why the gateway would not take an API: a schema of a `request.validate` that no validator takes, such as one with an
+/// expression that is none. None if it would.
+pub fn unusable_schema(content: &RevisionContent) -> Option<String> {
+    let compiled = |policy: &Policy, operations: &[&OperationMatch]| {
+        let Policy::RequestValidate(validate) = policy else {
+            return Ok(());
+        };
+        let mut validators = Validators::default();
+        if validate.definition.is_empty() {
+            return Validation::compile(validate, None, &mut validators).map(drop);
+        }
+        let mut operations = operations.iter();
+        operations.try_for_each(|operation| {
+            Validation::compile(validate, Some(operation), &mut validators).map(drop)
+        })
+    };
+    let all: Vec<&OperationMatch> = content.operations.iter().map(|it| &it.r#match).collect();
+    let of_api = content
+        .policies
+        .iter()
+        .try_for_each(|policy| compiled(policy, &all));
+    let of_operations = || {
+        content.operations.iter().try_for_each(|operation| {
+            let mut policies = operation.policies.iter();
+            policies.try_for_each(|policy| compiled(policy, &[&operation.r#match]))
+        })
+    };
+    of_api.and_then(|()| of_operations()).err()
+}
+
 /// The one media type of a body, in lower case and without parameters.
 fn media_type(headers: &HeaderMap) -> Option<String> {
     let mut given = headers.get_all(header::CONTENT_TYPE).iter();
@@ -173,14 +214,29 @@ fn build(schema: &Value) -> Result<Validator, ValidationError<'static>> {
     options.build(schema)
 }
 
-/// The validator of a schema of the definition; none if it refuses nothing.
-fn validator(schema: &Value, schemas: &BTreeMap<String, Value>) -> Result<Option<Validator>, String> {
-    if *schema == Value::Bool(true) {
-        return Ok(None);
+/// The validators of one definition. Large ones say the same of many operations, so each schema has one validator.
+#[derive(Default)]
+pub(crate) struct Validators(HashMap<String, Arc<Validator>>);
+
+impl Validators {
+    /// The validator of a schema, with those it refers to; none if it refuses nothing.
+    fn get(
+        &mut self,
+        schema: &Value,
+        schemas: &BTreeMap<String, Value>,
+    ) -> Result<Option<Arc<Validator>>, String> {
+        if *schema == Value::Bool(true) {
+            return Ok(None);
+        }
+        let text = schema.to_string();
+        if let Some(known) = self.0.get(&text) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let built = build(&whole(schema, schemas)).map_err(|error| format!("not a JSON Schema: {error}"))?;
+        let built = Arc::new(built);
+        self.0.insert(text, Arc::clone(&built));
+        Ok(Some(built))
     }
-    build(&whole(schema, schemas))
-        .map(Some)
-        .map_err(|error| format!("not a JSON Schema: {error}"))
 }
 
 /// A schema with all that it refers to, and nothing else.
@@ -247,7 +303,11 @@ mod tests {
     use super::*;
 
     fn compiled(policy: Value) -> Result<Validation, String> {
-        Validation::compile(&serde_json::from_value(policy).expect("a policy"), None)
+        Validation::compile(
+            &serde_json::from_value(policy).expect("a policy"),
+            None,
+            &mut Validators::default(),
+        )
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -305,12 +305,17 @@ pub(super) async fn checked(
     if checks.peek().is_none() {
         return Ok(body);
     }
-    let max = chain.max_body.unwrap_or(MAX_CHECKED_BYTES).min(MAX_CHECKED_BYTES);
+    let max = largest(chain);
     let whole = take_in(body, max, budget, stall_timeout).await?;
     for check in checks {
         check.check_body(headers, &whole)?;
     }
     Ok(RequestBody::Whole(whole))
+}
+
+/// The largest body that is looked into on a route.
+pub(super) fn largest(chain: &Chain) -> u64 {
+    chain.max_body.unwrap_or(MAX_CHECKED_BYTES).min(MAX_CHECKED_BYTES)
 }
 
 /// Takes in a whole body, up to so many bytes, as long as there is memory for it.
@@ -345,7 +350,7 @@ pub(super) async fn take_in(
 }
 
 /// The answer to a body that there is no memory for. What is left of it is not read, so the connection ends.
-fn overloaded() -> Problem {
+pub(super) fn overloaded() -> Problem {
     Problem::overloaded("The gateway holds as many bodies as it can; try again later.")
         .with(header::RETRY_AFTER, HeaderValue::from_static("1"))
         .closing()

@@ -219,7 +219,10 @@ impl Exchange<'_> {
                 endpoint: endpoint.id,
                 lease: Some(lease),
             };
-            return self.pass_back(route, passed, websocket);
+            return match &route.chain.transform {
+                None => self.pass_back(route, passed, websocket),
+                Some(transform) => self.transform_answer(route, transform, passed, websocket).await,
+            };
         }
     }
 

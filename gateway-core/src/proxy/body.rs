@@ -264,6 +264,19 @@ impl ResponseBody {
 }
 
 impl UpstreamBody {
+    /// The next part; the connection goes back with the last one.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = poll_incoming(&mut self.incoming, context);
+        // A body of known length is not polled again after its last byte.
+        if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
+            self.give_back();
+        }
+        polled
+    }
+
     /// Returns the connection for the next request.
     fn give_back(&mut self) {
         let Some(mut line) = self.incoming.take_line() else {
@@ -297,14 +310,7 @@ impl Body for ResponseBody {
         let this = self.get_mut();
         let polled = match &mut this.source {
             Source::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Source::Upstream(body) => {
-                let polled = poll_incoming(&mut body.incoming, context);
-                // A body of known length is not polled again after its last byte.
-                if matches!(polled, Poll::Ready(None)) || body.incoming.is_end_stream() {
-                    body.give_back();
-                }
-                polled
-            }
+            Source::Upstream(body) => body.poll(context),
         };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {

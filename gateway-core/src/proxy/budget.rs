@@ -1,4 +1,4 @@
-//! The memory that bodies may take up in this process while they are held: to be checked, or to be kept in the cache.
+//! The memory that bodies may take up in this process while they are held: to be checked or changed, or to be kept in the cache.
 
 use std::{
     fmt,

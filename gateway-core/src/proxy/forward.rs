@@ -68,7 +68,15 @@ impl Exchange<'_> {
         let sent = send::send(pool, upstream, endpoint, self.started, route.timeout(), request).await;
         self.trace_outcome(&sent);
         match sent {
-            Ok(answer) => self.pass_back(route, Passed::plain(answer, endpoint.id), websocket),
+            Ok(answer) => {
+                let passed = Passed::plain(answer, endpoint.id);
+                match &route.chain.transform {
+                    None => self.pass_back(route, passed, websocket),
+                    Some(transform) => {
+                        Box::pin(self.transform_answer(route, transform, passed, websocket)).await
+                    }
+                }
+            }
             Err(error) => Err(self.failed(route, &error)),
         }
     }
@@ -85,6 +93,11 @@ impl Exchange<'_> {
         headers.remove(header::EXPECT);
         for credential in &route.chain.hidden_headers {
             headers.remove(credential);
+        }
+        if let Some(transform) = &route.chain.transform
+            && transform.response.is_some()
+        {
+            Self::ask_for_plain(headers);
         }
         for (name, value) in &self.vouched {
             headers.append(name.clone(), value.clone());
@@ -145,7 +158,7 @@ impl Exchange<'_> {
         Response::from_parts(parts, ResponseBody::upstream(body, completion).recorded(recorder))
     }
 
-    fn rewrite_answer(&mut self, route: &Route, parts: &mut response::Parts) {
+    pub(super) fn rewrite_answer(&mut self, route: &Route, parts: &mut response::Parts) {
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         head::strip_hop_by_hop(&mut parts.headers);

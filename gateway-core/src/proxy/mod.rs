@@ -18,6 +18,7 @@ pub(crate) mod origin;
 pub(crate) mod problem;
 mod replay;
 mod trace;
+mod transformed;
 mod upgrade;
 
 use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
@@ -39,7 +40,13 @@ use self::{
 };
 use crate::{
     api::Route,
-    policy::{jwt::Token, limits::Told, redirect::Asked, respond::Respond, wasm::Wasm},
+    policy::{
+        jwt::Token,
+        limits::Told,
+        redirect::Asked,
+        respond::{Given, Respond},
+        wasm::Wasm,
+    },
     router::{Lookup, path::NormalPath, rule::RequestView},
     table::Table,
     telemetry::Trace,
@@ -204,8 +211,14 @@ impl<'a> Exchange<'a> {
         .await?;
         if let Some(respond) = &route.chain.respond {
             let location = self.location(&route, respond, &host, &path, uri.query())?;
-            return Ok(self.fixed_answer(&route, respond, location));
+            let given = respond.give(&parts.headers)?;
+            return Ok(self.fixed_answer(&route, given, location));
         }
+        let transform = route.chain.transform.as_ref();
+        let body = match transform.and_then(|transform| transform.request.as_ref()) {
+            None => body,
+            Some(change) => Box::pin(self.transform_request(&route, change, &mut parts, body)).await?,
+        };
         let body = match &route.mirrors[..] {
             [] => body,
             mirrors => {
@@ -384,17 +397,17 @@ impl<'a> Exchange<'a> {
     fn fixed_answer(
         &mut self,
         route: &Route,
-        respond: &Respond,
+        given: Given,
         location: Option<HeaderValue>,
     ) -> Response<ResponseBody> {
-        let mut headers = respond.headers.clone();
+        let mut headers = given.headers;
         headers.extend(location.map(|location| (header::LOCATION, location)));
         if let Some(cors) = &route.chain.cors {
             cors.mark(self.origin.as_ref(), &mut headers);
         }
         self.tell_limits(&mut headers);
         route.chain.response.apply(&mut headers);
-        self.own_answer(respond.status, headers, respond.body.clone())
+        self.own_answer(given.status, headers, given.body)
     }
 
     fn completion(&mut self, status: StatusCode, headers: &HeaderMap) -> Completion {

@@ -150,3 +150,47 @@ async fn a_description_of_a_thousand_operations_is_served() {
     let refused = get(&gateway, "/a/dcim/sites/?limit=ten").await;
     assert_eq!(document(&refused)["errors"][0]["location"], "/query/limit");
 }
+
+#[tokio::test]
+async fn callers_get_the_examples_of_the_definition() {
+    let gateway = gateway().await;
+    let document = json!({
+        "openapi": "3.1.0", "info": {"title": "Orders", "version": "1"},
+        "paths": {
+            "/orders/{id}": {"get": {"responses": {
+                "200": {"content": {"application/json": {"examples": {"small": {"value": {"id": 1}}, "large": {"value": {"id": 2}}}}}},
+                "404": {"content": {"application/problem+json": {"example": {"title": "Gone"}}}},
+            }}},
+            "/orders": {"post": {"responses": {"204": {"description": "Done."}}}},
+        },
+    });
+    let fields =
+        json!({"policies": [{"type": "respond", "with": {"example": {}, "headers": {"X-Mock": "yes"}}}]});
+    gateway
+        .put_api(of_definition(document, fields).await)
+        .await
+        .expect("applied");
+    let usual = get(&gateway, "/a/orders/7").await;
+    assert_eq!(status(&usual), 200);
+    assert!(
+        usual.contains("x-mock: yes") && usual.contains("vary: accept, prefer"),
+        "{usual}"
+    );
+    // The first one by name.
+    assert_eq!(self::document(&usual), json!({"id": 2}));
+    let prefer = async |prefer: &str| {
+        let request =
+            format!("GET /a/orders/7 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nPrefer: {prefer}\r\n\r\n");
+        raw(&gateway, &request).await
+    };
+    assert_eq!(self::document(&prefer("example=small").await), json!({"id": 1}));
+    let gone = prefer("code=404").await;
+    assert_eq!(status(&gone), 404);
+    assert!(gone.contains("content-type: application/problem+json"), "{gone}");
+    assert_eq!(status(&prefer("code=418").await), 400);
+    let posted = raw(
+        &gateway,
+        "POST /a/orders HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    );
+    assert_eq!(status(&posted.await), 204);
+}

@@ -41,6 +41,7 @@ mod support;
 mod telemetry;
 mod tls;
 mod traffic;
+mod transform;
 mod upstream_identity;
 mod upstream_protocols;
 mod upstream_tls;

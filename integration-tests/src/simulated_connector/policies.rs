@@ -53,6 +53,7 @@ const UNSUPPORTED: [(&str, &str); 11] = [
     ("ext.wasm", "the vendor runs no modules"),
     ("request.validate", "the vendor does not look into requests"),
     ("rewrite", "the vendor passes paths on as they are"),
+    ("transform", "the vendor passes bodies on as they are"),
     ("respond", "the vendor has no answers of its own"),
     ("retry", "the vendor sends each request once"),
     ("cache", "the vendor keeps no answers"),

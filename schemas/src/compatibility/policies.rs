@@ -49,7 +49,7 @@ fn refuses(kind: &str) -> bool {
     Policy::is_security_type(kind)
         || matches!(
             kind,
-            "ratelimit" | "quota" | "request.size" | "request.validate" | "respond" | "native"
+            "ratelimit" | "quota" | "request.size" | "request.validate" | "transform" | "respond" | "native"
         )
 }
 
@@ -64,7 +64,7 @@ fn added(kind: &str) -> ChangeClass {
 fn removed(kind: &str) -> ChangeClass {
     match kind {
         // Browsers were let in by it, callers were answered by it, or nobody knows what it did.
-        "cors" | "respond" | "native" => ChangeClass::Breaking,
+        "cors" | "transform" | "respond" | "native" => ChangeClass::Breaking,
         "log" => ChangeClass::Cosmetic,
         _ => ChangeClass::Compatible,
     }

@@ -2,14 +2,16 @@
 //!
 //! Gateways are fed with this, so that none of them reads definitions.
 
+mod answers;
 mod bodies;
 mod parameters;
 mod schemas;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::schemas::Schemas;
@@ -18,7 +20,7 @@ use crate::{
     api::OperationMatch,
     issue::Issue,
     pointer,
-    policy::{DefinitionPart, ExpandedRequest, ExpandedRequests},
+    policy::{DefinitionPart, ExpandedAnswers, ExpandedRequest, ExpandedRequests},
     revision::{DefinitionFormat, Operation},
 };
 
@@ -55,12 +57,36 @@ pub(crate) fn requests<'a>(
     }
 }
 
-fn too_large(expanded: &ExpandedRequests) -> Option<Issue> {
+/// The examples of these operations' responses, of this status or of what is usual.
+///
+/// Issues point into the definition.
+pub(crate) fn answers<'a>(
+    definition: &Definition,
+    operations: impl Iterator<Item = &'a Operation>,
+    status: Option<u16>,
+) -> Result<ExpandedAnswers, Vec<Issue>> {
+    let mut reading = Reading::new(definition);
+    let mut found = Vec::new();
+    for operation in operations {
+        found.extend(reading.answer(&operation.r#match, status));
+    }
+    let expanded = ExpandedAnswers { operations: found };
+    let mut issues = reading.schemas.issues;
+    if issues.is_empty() {
+        issues.extend(too_large(&expanded));
+    }
+    match issues.is_empty() {
+        true => Ok(expanded),
+        false => Err(issues),
+    }
+}
+
+fn too_large(expanded: &impl Serialize) -> Option<Issue> {
     let bytes = serde_json::to_vec(expanded).map_or(usize::MAX, |text| text.len());
     (bytes > BYTES_MAX).then(|| {
         let detail = format!(
-            "what it says of requests takes {bytes} bytes, and a revision holds {BYTES_MAX} at most; write the policy at \
-             the operations that need it most"
+            "what the policy takes out of it has {bytes} bytes, and a revision holds {BYTES_MAX} at most; write the policy \
+             at the operations that need it most"
         );
         Issue::new("", detail)
     })
@@ -79,10 +105,35 @@ struct Written<'a> {
     template: &'a str,
     /// A JSON Pointer to its path item.
     item_at: String,
-    item: Map<String, Value>,
+    item: Cow<'a, Map<String, Value>>,
     /// A JSON Pointer to it.
     at: String,
-    fields: Map<String, Value>,
+    /// Its method, as documents write it.
+    method: String,
+}
+
+impl Written<'_> {
+    fn field(&self, name: &str) -> Option<&Value> {
+        self.item.get(&self.method)?.get(name)
+    }
+
+    /// Its parameters: those of the path, then those of the operation, each list with a JSON Pointer to it.
+    fn parameters(&self) -> [(&[Value], String); 2] {
+        [
+            (
+                list(self.item.get("parameters")),
+                pointer::join(&self.item_at, "parameters"),
+            ),
+            (
+                list(self.field("parameters")),
+                pointer::join(&self.at, "parameters"),
+            ),
+        ]
+    }
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 impl<'a> Reading<'a> {
@@ -96,8 +147,7 @@ impl<'a> Reading<'a> {
 
     fn request(&mut self, matched: &OperationMatch, parts: &[DefinitionPart]) -> Option<ExpandedRequest> {
         let Some(written) = self.written(matched) else {
-            let detail = format!("there is no operation `{} {}`", matched.method, matched.path);
-            self.schemas.issue("", detail);
+            self.schemas.issue("", unknown(matched));
             return None;
         };
         let wants = |part| parts.contains(&part);
@@ -129,12 +179,13 @@ impl<'a> Reading<'a> {
         let item_at = pointer::join("/paths", template);
         let item = path_item(self.document, self.document.pointer(&item_at)?)?;
         let method = matched.method.to_ascii_lowercase();
+        item.get(&method)?.as_object()?;
         Some(Written {
-            fields: item.get(&method)?.as_object()?.clone(),
             at: pointer::join(&item_at, &method),
             template,
             item_at,
             item,
+            method,
         })
     }
 
@@ -158,6 +209,10 @@ impl<'a> Reading<'a> {
     fn is_swagger(&self) -> bool {
         self.definition.format == DefinitionFormat::Swagger20
     }
+}
+
+fn unknown(matched: &OperationMatch) -> String {
+    format!("there is no operation `{} {}`", matched.method, matched.path)
 }
 
 fn nowhere(reference: &str) -> String {

@@ -1,6 +1,6 @@
 //! The operations of a definition.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value};
 
@@ -91,15 +91,15 @@ fn is_constant(parameter: &Value, name: &str, value: &str) -> bool {
 }
 
 /// The fields of a path item. What stands beside a `$ref` goes before what it leads to.
-pub(super) fn path_item(document: &Value, item: &Value) -> Option<Map<String, Value>> {
+pub(super) fn path_item<'a>(document: &'a Value, item: &'a Value) -> Option<Cow<'a, Map<String, Value>>> {
     let fields = item.as_object()?;
     if !fields.contains_key("$ref") {
-        return Some(fields.clone());
+        return Some(Cow::Borrowed(fields));
     }
     let mut merged = references::resolve(document, item)?.as_object()?.clone();
     let beside = fields.iter().filter(|(key, _)| *key != "$ref");
     merged.extend(beside.map(|(key, value)| (key.clone(), value.clone())));
-    Some(merged)
+    Some(Cow::Owned(merged))
 }
 
 /// What to tell people, by kind, so that a thousand paths of one kind make one sentence.

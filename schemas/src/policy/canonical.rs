@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    ApiKeyPolicy, BasicPolicy, CachePolicy, ConditionsPolicy, CorsPolicy, CredentialLocation, DefinitionPart,
-    ExtAuthzPolicy, ExtWasmPolicy, HeaderChanges, HeadersPolicy, IpFilterPolicy, JwtPolicy, LogPolicy,
-    MtlsPolicy, NativePolicy, Network, OAuth2Policy, Policy, QueryChanges, QuotaPolicy, RateLimitKey,
-    RateLimitPolicy, RequestValidatePolicy, RespondPolicy, RetryPolicy, RewritePolicy,
+    ApiKeyPolicy, BasicPolicy, BodyTransform, CachePolicy, ConditionsPolicy, CorsPolicy, CredentialLocation,
+    DefinitionPart, ExtAuthzPolicy, ExtWasmPolicy, HeaderChanges, HeadersPolicy, IpFilterPolicy, JwtPolicy,
+    LogPolicy, MtlsPolicy, NativePolicy, Network, OAuth2Policy, Policy, QueryChanges, QuotaPolicy,
+    RateLimitKey, RateLimitPolicy, RequestValidatePolicy, RespondPolicy, RetryPolicy, RewritePolicy,
+    TransformPolicy,
 };
 use crate::canonical;
 
@@ -42,6 +43,10 @@ impl Policy {
                 response: changes(&policy.response),
             }),
             Self::Rewrite(policy) => Self::Rewrite(rewrite(policy)),
+            Self::Transform(policy) => Self::Transform(TransformPolicy {
+                request: policy.request.as_ref().map(body_transform),
+                response: policy.response.as_ref().map(body_transform),
+            }),
             Self::Respond(policy) => Self::Respond(RespondPolicy {
                 headers: names(&policy.headers),
                 ..policy.clone()
@@ -209,6 +214,19 @@ fn rewrite(policy: &RewritePolicy) -> RewritePolicy {
             set: policy.query.set.clone(),
         },
         ..policy.clone()
+    }
+}
+
+/// What is removed one after the other stays in its order.
+fn body_transform(change: &BodyTransform) -> BodyTransform {
+    BodyTransform {
+        set: change
+            .set
+            .iter()
+            .map(|(place, value)| (place.clone(), canonical::canonical(value)))
+            .collect(),
+        template: change.template.as_ref().map(canonical::canonical),
+        ..change.clone()
     }
 }
 

@@ -127,6 +127,48 @@ pub struct ExpandedBody {
     pub content: BTreeMap<String, Value>,
 }
 
+/// What the definition's examples answer, for the operations that a policy holds for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExpandedAnswers {
+    /// By operation, in the revision's order.
+    pub operations: Vec<ExpandedAnswer>,
+}
+
+impl ExpandedAnswers {
+    /// The examples of one operation of the revision.
+    pub fn of(&self, operation: &OperationMatch) -> Option<&ExpandedAnswer> {
+        self.operations.iter().find(|it| it.r#match == *operation)
+    }
+}
+
+/// The examples of one operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExpandedAnswer {
+    /// The operation, as the revision has it.
+    pub r#match: OperationMatch,
+    /// Its examples; the first one says which status is usual.
+    pub examples: Vec<ExpandedExample>,
+}
+
+/// One example of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExpandedExample {
+    /// Its status.
+    pub status: u16,
+    /// Its type; absent means that it has no body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// What the definition calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its body as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
 fn is_false(truth: &bool) -> bool {
     !truth
 }

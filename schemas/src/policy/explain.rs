@@ -46,7 +46,7 @@ pub fn explain(layers: &[Layer<'_>], gateway_type: Option<&GatewayType>) -> Expl
     let written = settle(layers, gateway_type);
     let mut explanation = Explanation::default();
     for (position, own) in written.iter().enumerate() {
-        let policy = own.policy.clone();
+        let policy = own.policy.as_written();
         match own.fate {
             Fate::InForce => explanation.effective.push(ExplainedPolicy {
                 origins: origins(layers, &written, position),

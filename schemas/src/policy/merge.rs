@@ -32,6 +32,7 @@ pub enum Lockable {
     Cors,
     Headers,
     Rewrite,
+    Transform,
     Respond,
     Retry,
     Cache,
@@ -59,6 +60,7 @@ impl Policy {
             Self::RequestSize(_) | Self::Timeout(_) => MergeRule::Smallest,
             Self::Cors(_)
             | Self::Rewrite(_)
+            | Self::Transform(_)
             | Self::Respond(_)
             | Self::Retry(_)
             | Self::Cache(_)
@@ -73,6 +75,7 @@ impl Policy {
             Self::Cors(_) => Lockable::Cors,
             Self::Headers(_) => Lockable::Headers,
             Self::Rewrite(_) => Lockable::Rewrite,
+            Self::Transform(_) => Lockable::Transform,
             Self::Respond(_) => Lockable::Respond,
             Self::Retry(_) => Lockable::Retry,
             Self::Cache(_) => Lockable::Cache,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ExpandedAnswers;
+
 /// Parameters of `cors`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -129,6 +131,7 @@ impl QueryChanges {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RespondPolicy {
     /// The status code.
+    #[serde(default = "default_status")]
     #[schema(minimum = 200, maximum = 599)]
     pub status: u16,
     /// The headers, `content-type` among them.
@@ -140,6 +143,28 @@ pub struct RespondPolicy {
     /// Sends the caller elsewhere, with a status of 301, 302, 303, 307 or 308.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Redirect>,
+    /// Answers with the examples of the API's definition, in place of a `status` and `body` written here. Only in policies
+    /// of an API that has one. Callers choose with `Accept`, and with `Prefer: code=404` or `Prefer: example=NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<ExampleChoice>,
+    /// The examples. Revisions have them; they are never written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(read_only)]
+    pub expanded: Option<Box<ExpandedAnswers>>,
+}
+
+fn default_status() -> u16 {
+    200
+}
+
+/// Which example is the usual one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExampleChoice {
+    /// The status whose example is given; absent means the lowest one that is a success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 200, maximum = 599)]
+    pub status: Option<u16>,
 }
 
 /// Where callers are sent: the URL that they asked for, with other parts. The query stays.

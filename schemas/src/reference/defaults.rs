@@ -11,7 +11,7 @@ use crate::{
     environment::EnvironmentSpec,
     policy::{
         ApiKeyPolicy, BasicPolicy, CachePolicy, CorsPolicy, JwtPolicy, LogPolicy, OAuth2Policy, QuotaPolicy,
-        RateLimitPolicy, RetryPolicy,
+        RateLimitPolicy, RespondPolicy, RetryPolicy,
     },
     resource::Metadata,
 };
@@ -48,6 +48,7 @@ fn of(name: &str) -> Map<String, Value> {
         "OutlierEjection" => read::<OutlierEjection>(json!({})),
         "QuotaPolicy" => read::<QuotaPolicy>(json!({"requests": 1, "per": "day"})),
         "RateLimitPolicy" => read::<RateLimitPolicy>(json!({"limits": []})),
+        "RespondPolicy" => read::<RespondPolicy>(json!({})),
         "RetryPolicy" => read::<RetryPolicy>(json!({"attempts": 1})),
         "Upstream" => read::<Upstream>(json!({"url": ""})),
         "UpstreamEndpoint" => read::<UpstreamEndpoint>(json!({"url": ""})),

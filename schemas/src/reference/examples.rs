@@ -23,6 +23,7 @@ pub const EXAMPLES: [(&str, &str); 27] = [
     ("cors", include_str!("examples/cors.yaml")),
     ("headers", include_str!("examples/headers.yaml")),
     ("rewrite", include_str!("examples/rewrite.yaml")),
+    ("transform", include_str!("examples/transform.yaml")),
     ("respond", include_str!("examples/respond.yaml")),
     ("timeout", include_str!("examples/timeout.yaml")),
     ("retry", include_str!("examples/retry.yaml")),

@@ -24,10 +24,10 @@ pub(super) fn without_definition(spec: &ApiSpec, issues: &mut Vec<Issue>) {
             policies.map(move |(index, policy)| (format!("/operations/{number}/policies/{index}"), policy))
         });
     for (place, policy) in own.chain(of_operations) {
-        if policy.needs_definition() {
+        if let Some(field) = policy.definition_field() {
             issues.push(Issue::new(
-                format!("{place}/with/definition"),
-                "the API has no definition to hold requests against; give it one with `definition`",
+                format!("{place}/with/{field}"),
+                "the API has no definition; give it one with `definition`",
             ));
         }
     }
@@ -64,6 +64,16 @@ fn expanded(policy: &mut Policy, definition: &Definition, operations: &[Operatio
         Policy::RequestValidate(validate) if !validate.definition.is_empty() => {
             requests(validate, definition, operations)
         }
+        Policy::Respond(respond) => match &respond.example {
+            Some(example) => match expand::answers(definition, operations.iter(), example.status) {
+                Ok(expanded) => {
+                    respond.expanded = Some(Box::new(expanded));
+                    Vec::new()
+                }
+                Err(issues) => issues,
+            },
+            None => Vec::new(),
+        },
         _ => Vec::new(),
     }
 }

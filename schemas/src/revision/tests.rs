@@ -339,7 +339,9 @@ fn a_definition_that_cannot_be_expanded_is_an_issue_with_the_place() {
     }));
     expect![[r#"
         /operations/0/policies/0/with/expanded: is taken from the definition and never written; leave it out
-        /policies/0/with/definition: the API has no definition to hold requests against; give it one with `definition`
-        /operations/0/policies/0/with/definition: the API has no definition to hold requests against; give it one with `definition`"#]]
-    .assert_eq(&told(build(&orders(), &spec, None).expect_err("there is no definition")));
+        /policies/0/with/definition: the API has no definition; give it one with `definition`
+        /operations/0/policies/0/with/definition: the API has no definition; give it one with `definition`"#]]
+    .assert_eq(&told(
+        build(&orders(), &spec, None).expect_err("there is no definition"),
+    ));
 }

@@ -7,6 +7,7 @@ mod modules;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod transform;
 
 use super::{headers, metadata, note, path, url};
 use crate::{
@@ -34,9 +35,9 @@ pub(crate) fn policy_set(spec: &PolicySpec, at: &str) -> Vec<Issue> {
         ));
     }
     for (index, policy) in spec.policies.iter().enumerate() {
-        if policy.needs_definition() {
+        if let Some(field) = policy.definition_field() {
             issues.push(Issue::new(
-                format!("{at}/policies/{index}/with/definition"),
+                format!("{at}/policies/{index}/with/{field}"),
                 "a set of policies belongs to no definition; write this policy at each API",
             ));
         }
@@ -96,6 +97,7 @@ fn one(policy: &Policy, path: Option<&str>, at: &str, issues: &mut Vec<Issue>) {
             headers::changes(&policy.response, &format!("{at}/response"), issues);
         }
         Policy::Rewrite(policy) => messages::rewrite(policy, path, at, issues),
+        Policy::Transform(policy) => transform::transform(policy, at, issues),
         Policy::Respond(policy) => messages::respond(policy, path, at, issues),
         Policy::Timeout(policy) => limits::timeout(policy, at, issues),
         Policy::Retry(policy) => limits::retry(policy, at, issues),

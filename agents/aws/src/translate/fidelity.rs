@@ -46,6 +46,9 @@ fn at_best(policy: &str) -> Fidelity {
         "auth.conditions" => unsupported("API Gateway evaluates no conditions"),
         "ext.authz" => unsupported("API Gateway asks Lambda functions only"),
         "ext.wasm" => unsupported("API Gateway runs no modules"),
+        "transform" => {
+            unsupported("API Gateway changes bodies with templates of its own, which are not compared")
+        }
         "retry" => unsupported("API Gateway sends no request again"),
         _ => unsupported("the connector does not know it"),
     }

@@ -226,6 +226,9 @@ pub(super) fn of_respond(scene: Scene<'_>, respond: &RespondPolicy) -> Fidelity 
     if let Err(unsupported) = only_rest(scene, "give no answers of their own") {
         return unsupported;
     }
+    if respond.example.is_some() {
+        return unsupported("API Gateway does not know the definition's examples; write `status` and `body`");
+    }
     if respond.redirect.is_some() {
         return unsupported("API Gateway's own answers are the same for all paths");
     }

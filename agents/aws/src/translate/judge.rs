@@ -34,6 +34,7 @@ pub(super) fn judge(
         Policy::Quota(quota) => usage::of_quota(scene, quota, operation, before),
         Policy::Cors(cors) => cors::of_cors(scene, cors, operation),
         Policy::Headers(changes) => headers::of_headers(scene, changes),
+        Policy::Transform(_) => unsupported(TRANSFORM),
         Policy::Rewrite(rewrite) => integration::of_rewrite(scene, rewrite),
         Policy::Respond(respond) => integration::of_respond(scene, respond),
         Policy::Timeout(timeout) => integration::of_timeout(scene, timeout, operation),
@@ -49,6 +50,8 @@ const CONDITIONS: &str =
     "API Gateway evaluates no conditions; have a Lambda authorizer decide, as a `native` policy";
 const EXTERNAL: &str = "API Gateway asks Lambda functions only; write an authorizer as a `native` policy";
 const MODULE: &str = "API Gateway runs no modules; write an authorizer as a `native` policy";
+const TRANSFORM: &str =
+    "API Gateway changes bodies with templates of its own, which are not compared; have the upstream do it";
 const RETRY: &str = "API Gateway sends no request again";
 
 fn of_log(scene: Scene<'_>, log: &LogPolicy, operation: Option<&Operation>) -> Fidelity {

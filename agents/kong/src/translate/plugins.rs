@@ -99,7 +99,7 @@ pub(super) fn chain(policies: &[&Policy], place: Place<'_>) -> Chain {
             Policy::Retry(policy) => chain.retries = policy.attempts,
             Policy::Cache(policy) => chain.add("proxy-cache", cache(policy)),
             Policy::Native(policy) => chain.with_fragments(policy),
-            Policy::AuthMtls(_) | Policy::AuthConditions(_) | Policy::ExtAuthz(_) | Policy::ExtWasm(_) | Policy::RequestValidate(_) | Policy::Log(_) => {}
+            Policy::AuthMtls(_) | Policy::AuthConditions(_) | Policy::ExtAuthz(_) | Policy::ExtWasm(_) | Policy::RequestValidate(_) | Policy::Transform(_) | Policy::Log(_) => {}
         }
     }
     chain.add_some("ip-restriction", limits::addresses(&filters));

@@ -119,6 +119,10 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
         Policy::Cors(cors) => of_cors(cors),
         Policy::Headers(headers) => of_values(&[&headers.request, &headers.response]),
         Policy::Rewrite(rewrite) => of_rewrite(rewrite),
+        Policy::Transform(_) => unsupported(
+            "open-source Kong changes bodies with a plugin of its own for JSON only; write `request-transformer` as a `native` \
+             policy",
+        ),
         Policy::Respond(respond) => of_respond(respond),
         Policy::Timeout(_) => {
             approximated("Kong measures between two reads from the upstream, not up to the response's head")
@@ -203,6 +207,9 @@ fn is_template(value: &str) -> bool {
 }
 
 fn of_respond(respond: &RespondPolicy) -> Fidelity {
+    if respond.example.is_some() {
+        return unsupported("Kong does not know the definition's examples; write `status` and `body`");
+    }
     if respond.redirect.is_some() {
         return unsupported(
             "Kong's own answers are the same for all paths; write its `redirect` plugin as a `native` policy",

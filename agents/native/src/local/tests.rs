@@ -113,3 +113,52 @@ async fn what_the_control_plane_deployed_is_not_pushed_aside() {
     assert_eq!(served.len(), 1);
     assert_eq!(*served[0], deployed);
 }
+
+/// From the file to the answer: what the definition beside an API says is what its callers are held to.
+#[tokio::test]
+async fn callers_are_held_to_the_definition_beside_an_api() {
+    let folder = tempfile::tempdir().unwrap();
+    let definition = json!({
+        "openapi": "3.1.0", "info": {"title": "Orders", "version": "1"},
+        "paths": {"/orders": {"get": {"parameters": [
+            {"name": "limit", "in": "query", "required": true, "schema": {"$ref": "#/components/schemas/Limit"}}]}}},
+        "components": {"schemas": {"Limit": {"type": "integer", "maximum": 10}}},
+    });
+    let apis = |policy: &str| {
+        format!(
+            "kind: Api\nmetadata: {{name: shop}}\nspec:\n  basePath: /shop\n  definition: {{openapi: {{file: orders.json}}}}\n  \
+             upstreams: {{main: {{url: \"http://127.0.0.1:9\"}}}}\n  policies:\n    - {policy}\n"
+        )
+    };
+    let file = folder.path().join("apis.yaml");
+    let validate = "{type: request.validate, with: {definition: [parameters]}}";
+    std::fs::write(folder.path().join("orders.json"), definition.to_string()).unwrap();
+    std::fs::write(&file, apis(validate)).unwrap();
+    let gateway = Gateway::start(Default::default()).await.unwrap();
+    for config in read(&file).await.unwrap() {
+        gateway.put_api(config).await.unwrap();
+    }
+    let answer = async |query: &str| {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}/shop/orders{query}", gateway.address());
+        let answer = http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    // Nobody listens at the upstream.
+    assert_eq!(answer("?limit=10").await.0, 502);
+    let (status, problem) = answer("?limit=11").await;
+    assert_eq!(status, 400);
+    assert!(problem.contains("/query/limit"), "{problem}");
+    assert_eq!(answer("").await.0, 400);
+
+    std::fs::write(
+        folder.path().join("orders.json"),
+        definition.to_string().replace("/schemas/Limit", "/schemas/Gone"),
+    )
+    .unwrap();
+    let refused = read(&file).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("/components/schemas/Gone") && refused.contains("/paths/~1orders/get"),
+        "{refused}"
+    );
+}

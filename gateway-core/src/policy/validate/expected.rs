@@ -1,6 +1,6 @@
 //! What the definition says of an operation's requests.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use gatehouse_schemas::{
     api::OperationMatch,
@@ -11,7 +11,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::{
-    MAX_VIOLATIONS, media_type,
+    MAX_VIOLATIONS, Validators, media_type,
     parameters::{self, Given, Parameter},
 };
 use crate::{
@@ -33,7 +33,7 @@ pub(crate) struct Expected {
 struct Body {
     required: bool,
     /// The narrowest first.
-    content: Vec<(Range, Option<Validator>)>,
+    content: Vec<(Range, Option<Arc<Validator>>)>,
     /// The types, for people.
     types: String,
 }
@@ -52,6 +52,7 @@ impl Expected {
     pub(super) fn compile(
         expanded: Option<&ExpandedRequests>,
         operation: &OperationMatch,
+        validators: &mut Validators,
     ) -> Result<Self, String> {
         let said = expanded.and_then(|expanded| Some((expanded.of(operation)?, &expanded.schemas)));
         let Some((request, schemas)) = said else {
@@ -62,10 +63,13 @@ impl Expected {
         };
         let parameters = request.parameters.iter();
         let parameters: Vec<Parameter> = parameters
-            .map(|parameter| Parameter::compile(parameter, schemas))
+            .map(|parameter| Parameter::compile(parameter, schemas, validators))
             .collect::<Result<_, _>>()?;
         let in_path = parameters.iter().any(Parameter::is_in_path);
-        let body = request.body.as_ref().map(|body| Body::compile(body, schemas));
+        let body = request
+            .body
+            .as_ref()
+            .map(|body| Body::compile(body, schemas, validators));
         Ok(Self {
             template: in_path.then(|| Template::parse(&operation.path)).transpose()?,
             parameters,
@@ -116,7 +120,11 @@ impl Expected {
 }
 
 impl Body {
-    fn compile(body: &ExpandedBody, schemas: &BTreeMap<String, Value>) -> Result<Self, String> {
+    fn compile(
+        body: &ExpandedBody,
+        schemas: &BTreeMap<String, Value>,
+        validators: &mut Validators,
+    ) -> Result<Self, String> {
         let mut content = Vec::new();
         for (written, schema) in &body.content {
             let range = match written.strip_suffix('*') {
@@ -124,7 +132,8 @@ impl Body {
                 Some(kind) => Range::Kind(kind.to_owned()),
                 None => Range::One(written.clone()),
             };
-            let schema = super::validator(schema, schemas)
+            let schema = validators
+                .get(schema, schemas)
                 .map_err(|error| format!("the definition's body of type `{written}`: {error}"))?;
             content.push((range, schema));
         }
@@ -153,9 +162,9 @@ impl Body {
             )));
         };
         let schema = match range {
-            Range::One(_) => schema.as_ref(),
+            Range::One(_) => schema.as_deref(),
             // Of several types, some are no JSON.
-            _ => schema.as_ref().filter(|_| given.as_deref().is_none_or(is_json)),
+            _ => schema.as_deref().filter(|_| given.as_deref().is_none_or(is_json)),
         };
         if schema.is_some() && headers.contains_key(header::CONTENT_ENCODING) {
             return Err(super::compressed());

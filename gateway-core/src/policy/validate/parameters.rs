@@ -1,6 +1,6 @@
 //! Parameters of the definition: where they are in a request, and whether they are as it says.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use gatehouse_schemas::{
     pointer,
@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{
-    told,
+    Validators, told,
     values::{Nested, Shape},
 };
 use crate::{proxy::problem::Violation, router::rule};
@@ -31,7 +31,7 @@ pub(super) struct Parameter {
     style: ParameterStyle,
     explode: bool,
     shape: Shape,
-    schema: Option<Validator>,
+    schema: Option<Arc<Validator>>,
     /// Where it is, for people: `/query/limit`.
     place: String,
 }
@@ -78,6 +78,7 @@ impl Parameter {
     pub(super) fn compile(
         parameter: &ExpandedParameter,
         schemas: &BTreeMap<String, Value>,
+        validators: &mut Validators,
     ) -> Result<Self, String> {
         let location = parameter.r#in;
         let place = pointer::join(&format!("/{}", location.as_str()), &parameter.name);
@@ -95,7 +96,8 @@ impl Parameter {
             style: parameter.style,
             explode: parameter.explode,
             shape: Shape::of(&parameter.schema, schemas),
-            schema: super::validator(&parameter.schema, schemas)
+            schema: validators
+                .get(&parameter.schema, schemas)
                 .map_err(|error| format!("the definition's `{place}`: {error}"))?,
             name: parameter.name.clone(),
             location,

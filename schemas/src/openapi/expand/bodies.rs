@@ -23,7 +23,7 @@ impl Reading<'_> {
 
     fn request_body(&mut self, written: &Written<'_>, looks_into: bool) -> Option<ExpandedBody> {
         let place = pointer::join(&written.at, "requestBody");
-        let (body, at) = self.resolve(written.fields.get("requestBody")?, place)?;
+        let (body, at) = self.resolve(written.field("requestBody")?, place)?;
         let at = pointer::join(&at, "content");
         let mut content = BTreeMap::new();
         let written = body.get("content").and_then(Value::as_object);
@@ -47,10 +47,8 @@ impl Reading<'_> {
         let mut kinds = self.consumes(written);
         let (mut is_form, mut required) = (false, false);
         let mut schema = None;
-        for (fields, at) in [(&written.item, &written.item_at), (&written.fields, &written.at)] {
-            let at = pointer::join(at, "parameters");
-            let list = fields.get("parameters").and_then(Value::as_array);
-            for (index, parameter) in list.into_iter().flatten().enumerate() {
+        for (list, at) in written.parameters() {
+            for (index, parameter) in list.iter().enumerate() {
                 let Some((parameter, place)) = self.resolve(parameter, format!("{at}/{index}")) else {
                     continue;
                 };
@@ -90,7 +88,7 @@ impl Reading<'_> {
     }
 
     fn consumes(&self, written: &Written<'_>) -> Vec<String> {
-        let own = written.fields.get("consumes");
+        let own = written.field("consumes");
         let kinds = own.or_else(|| self.document.get("consumes"));
         let kinds = kinds.and_then(Value::as_array).into_iter().flatten();
         kinds.filter_map(Value::as_str).map(media_type).collect()

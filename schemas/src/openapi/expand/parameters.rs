@@ -15,10 +15,8 @@ impl Reading<'_> {
     /// Those of the path, and over them those of the operation; without those that anything is right for.
     pub(super) fn parameters(&mut self, written: &Written<'_>, path: &str) -> Vec<ExpandedParameter> {
         let mut found: Named<ExpandedParameter> = Named::new();
-        for (fields, at) in [(&written.item, &written.item_at), (&written.fields, &written.at)] {
-            let at = pointer::join(at, "parameters");
-            let list = fields.get("parameters").and_then(Value::as_array);
-            for (index, parameter) in list.into_iter().flatten().enumerate() {
+        for (list, at) in written.parameters() {
+            for (index, parameter) in list.iter().enumerate() {
                 let Some((parameter, place)) = self.resolve(parameter, format!("{at}/{index}")) else {
                     continue;
                 };

@@ -229,3 +229,100 @@ proptest! {
         }
     }
 }
+
+/// The examples of one response, as status, type and body.
+fn check_answers(version: &str, responses: Value, status: Option<u16>, expected: Expect) {
+    let document = json!({
+        "openapi": version, "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"get": {"responses": responses}}},
+        "components": {
+            "examples": {"Shared": {"value": {"shared": true}}},
+            "schemas": {"Node": {"type": "object", "required": ["id"], "properties": {
+                "id": {"type": "integer", "example": 7}, "next": {"$ref": "#/components/schemas/Node"},
+                "secret": {"type": "string", "example": "s", "writeOnly": true}}}},
+        },
+    });
+    let definition = read(&document).expect("OpenAPI");
+    let text = match answers(&definition, definition.operations.iter(), status) {
+        Ok(expanded) => expanded.operations[0]
+            .examples
+            .iter()
+            .map(|example| {
+                format!(
+                    "{} {} {} {}",
+                    example.status,
+                    example.content_type.as_deref().unwrap_or("-"),
+                    example.name.as_deref().unwrap_or("-"),
+                    example.body.as_deref().unwrap_or("-")
+                )
+            })
+            .collect::<Vec<_>>()
+            .join("\n"),
+        Err(issues) => issues
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n"),
+    };
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn the_examples_of_the_lowest_success_come_first_and_json_before_others() {
+    check_answers(
+        "3.0.3",
+        json!({
+            "201": {"content": {"application/json": {"example": 1}}},
+            "200": {"content": {
+                "text/csv": {"example": "a;b"},
+                "application/json": {"examples": {"one": {"value": {"n": 1}}, "two": {"$ref": "#/components/examples/Shared"}}},
+            }},
+            "404": {"content": {"application/problem+json": {"schema": {"example": "{\"title\": \"gone\"}"}}}},
+            "500": {"content": {"application/json": {}}},
+        }),
+        None,
+        expect![[r#"
+            200 application/json one {"n":1}
+            200 application/json two {"shared":true}
+            200 text/csv - a;b
+            201 application/json - 1
+            404 application/problem+json - {"title": "gone"}"#]],
+    );
+    check_answers(
+        "3.0.3",
+        json!({"200": {"content": {"application/json": {"example": 1}}}, "404": {"description": "gone"}}),
+        Some(404),
+        expect![[r#"
+            404 - - -
+            200 application/json - 1"#]],
+    );
+}
+
+#[test]
+fn an_example_is_made_of_those_of_the_parts_of_a_schema() {
+    check_answers(
+        "3.1.0",
+        json!({"default": {"content": {"application/json": {"schema": {
+            "type": "array", "items": {"allOf": [{"$ref": "#/components/schemas/Node"}, {"properties": {"state": {"enum": ["open"]}, "at": {"examples": [1, 2]}}}]}}}}}}),
+        None,
+        expect![[r#"200 application/json - [{"at":1,"id":7,"state":"open"}]"#]],
+    );
+}
+
+#[test]
+fn an_operation_without_an_example_is_told_by_its_name() {
+    check_answers(
+        "3.0.3",
+        json!({"200": {"content": {"application/json": {"schema": {"required": ["a"], "properties": {"a": {"type": "string"}}}}}}}),
+        None,
+        expect![[
+            r#"/paths/~1a/get/responses/200: `GET /a` has no example of status 200 to answer with; write an `example` at its content or schema, or name another status in the policy"#
+        ]],
+    );
+    check_answers(
+        "3.0.3",
+        json!({}),
+        Some(404),
+        expect!["/paths/~1a/get/responses: `GET /a` has no response of status 404"],
+    );
+}

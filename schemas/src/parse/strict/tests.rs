@@ -72,7 +72,7 @@ fn an_unknown_policy_type_names_the_nearest() {
     check_api(
         json!({"basePath": "/", "upstreams": {}, "policies": [{"type": "frobnicate", "with": {}}]}),
         expect![
-            "/spec/policies/0/type: unknown value `frobnicate`; known values: `auth.apiKey`, `auth.jwt`, `auth.basic`, `auth.oauth2`, `auth.mtls`, `auth.conditions`, `ext.authz`, `ext.wasm`, `ip.filter`, `request.validate`, `request.size`, `ratelimit`, `quota`, `cors`, `headers`, `rewrite`, `respond`, `timeout`, `retry`, `cache`, `log`, `native`"
+            "/spec/policies/0/type: unknown value `frobnicate`; known values: `auth.apiKey`, `auth.jwt`, `auth.basic`, `auth.oauth2`, `auth.mtls`, `auth.conditions`, `ext.authz`, `ext.wasm`, `ip.filter`, `request.validate`, `request.size`, `ratelimit`, `quota`, `cors`, `headers`, `rewrite`, `transform`, `respond`, `timeout`, `retry`, `cache`, `log`, `native`"
         ],
     );
 }

@@ -166,6 +166,25 @@ pub(super) fn respond(policy: &RespondPolicy, operation: Option<&str>, at: &str,
     if let Some(redirect) = &policy.redirect {
         self::redirect(policy, redirect, operation, at, issues);
     }
+    if let Some(example) = &policy.example {
+        let written = policy.status != 200 || policy.body.is_some() || policy.redirect.is_some();
+        if written {
+            issues.push(Issue::new(
+                format!("{at}/example"),
+                "the example says status and body; leave out `status`, `body` and `redirect`, and write \
+                 `example: {status: …}` for another status",
+            ));
+        }
+        if let Some(status) = example.status {
+            within(issues, format!("{at}/example/status"), status.into(), (200, 599));
+        }
+    }
+    if policy.expanded.is_some() {
+        issues.push(Issue::new(
+            format!("{at}/expanded"),
+            "is taken from the definition and never written; leave it out",
+        ));
+    }
     within(issues, format!("{at}/status"), policy.status.into(), (200, 599));
     if policy.body.is_some() && matches!(policy.status, 204 | 205 | 304) {
         issues.push(Issue::new(

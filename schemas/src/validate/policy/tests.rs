@@ -153,6 +153,33 @@ fn requests() {
 }
 
 #[test]
+fn changed_bodies() {
+    check("transform", json!({}), &[": needs a `request` or a `response`"]);
+    check(
+        "transform",
+        json!({"request": {"root": "x"}, "response": {"to": "xml", "root": "a b", "remove": ["", "a"], "set": {"/a~2": 1}, "template": {"x": ["{/a~}", "{/b}"]}}}),
+        &[
+            "/request: changes nothing; it needs another format, `remove`, `set` or a `template`",
+            "/request/root: names an XML element, so it goes with `to: xml` only",
+            "/response/remove/0: cannot take away the whole body",
+            "/response/remove/1: `a` is not a JSON Pointer; write for example `/order/items/0`",
+            "/response/set/~1a~02: `/a~2` is not a JSON Pointer; write for example `/order/items/0`",
+            "/response/template/x/0: `/a~` is not a JSON Pointer; write for example `/order/items/0`",
+            "/response/root: `a b` is not the name of an XML element",
+        ],
+    );
+    check(
+        "respond",
+        json!({"status": 201, "example": {"status": 99}, "expanded": {"operations": []}}),
+        &[
+            "/example: the example says status and body; leave out `status`, `body` and `redirect`, and write `example: {status: …}` for another status",
+            "/example/status: expected a whole number from 200 to 599",
+            "/expanded: is taken from the definition and never written; leave it out",
+        ],
+    );
+}
+
+#[test]
 fn limits() {
     check(
         "timeout",
@@ -325,7 +352,7 @@ fn a_set_of_policies_locks_or_says_something() {
     assert_eq!(
         unknown,
         [
-            "/spec/lock/0: unknown value `auth.jwt`; known values: `cors`, `headers`, `rewrite`, `respond`, `retry`, `cache`, `log`, `native`"
+            "/spec/lock/0: unknown value `auth.jwt`; known values: `cors`, `headers`, `rewrite`, `transform`, `respond`, `retry`, `cache`, `log`, `native`"
         ]
     );
 }

@@ -142,6 +142,8 @@ pub(in crate::read) fn respond(method: &Method<'_>) -> Result<Policy, String> {
         headers: answer.headers,
         body: answer.body.filter(|_| !bodiless),
         redirect: None,
+        example: None,
+        expanded: None,
     }))
 }
 

@@ -51,6 +51,11 @@ fn each_kind_expresses_what_it_can() {
             "u",
         ),
         (
+            policy("request.validate", json!({"definition": ["body"]})),
+            "u",
+            "u",
+        ),
+        (
             policy("request.validate", json!({"contentTypes": ["text/plain"]})),
             "u",
             "u",
@@ -289,6 +294,13 @@ fn the_descriptor_promises_no_less_than_a_report_says() {
         .collect();
     assert_eq!(
         unsupported,
-        ["auth.basic", "auth.conditions", "ext.authz", "ext.wasm", "retry"]
+        [
+            "auth.basic",
+            "auth.conditions",
+            "ext.authz",
+            "ext.wasm",
+            "transform",
+            "retry"
+        ]
     );
 }

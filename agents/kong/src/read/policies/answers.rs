@@ -40,6 +40,8 @@ pub(super) fn respond(plugin: &Entity) -> Result<Policy, String> {
         headers,
         body,
         redirect: None,
+        example: None,
+        expanded: None,
     }))
 }
 

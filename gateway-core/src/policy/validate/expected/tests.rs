@@ -1,14 +1,21 @@
 use gatehouse_schemas::{
     canonical::Fingerprint,
     openapi,
-    policy::Policy,
+    policy::{Policy, RequestValidatePolicy},
     revision::{self, RevisionContent},
 };
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::*;
-use crate::policy::validate::Validation;
+use crate::policy::validate::{Validation, unusable_schema};
+
+fn compiled(
+    validate: &RequestValidatePolicy,
+    operation: Option<&OperationMatch>,
+) -> Result<Validation, String> {
+    Validation::compile(validate, operation, &mut Validators::default())
+}
 
 fn content(document: &Value) -> RevisionContent {
     let definition = openapi::read(document).expect("OpenAPI");
@@ -30,7 +37,7 @@ fn validation(document: &Value) -> Validation {
     let Policy::RequestValidate(validate) = &content.policies[0] else {
         unreachable!("there is one policy");
     };
-    Validation::compile(validate, Some(&content.operations[0].r#match)).expect("it compiles")
+    compiled(validate, Some(&content.operations[0].r#match)).expect("it compiles")
 }
 
 fn of_parameters(path: &str, parameters: Value) -> Validation {
@@ -322,9 +329,32 @@ fn an_operation_that_nothing_is_said_of_is_an_error() {
         path: "/b".to_owned(),
         ..content.operations[0].r#match.clone()
     };
-    Validation::compile(validate, Some(&other)).expect_err("nothing is said of it");
-    Validation::compile(validate, None).expect_err("it is for no operation");
+    compiled(validate, Some(&other)).expect_err("nothing is said of it");
+    compiled(validate, None).expect_err("it is for no operation");
     let mut unexpanded = validate.clone();
     unexpanded.expanded = None;
-    Validation::compile(&unexpanded, Some(&content.operations[0].r#match)).expect_err("it was not expanded");
+    compiled(&unexpanded, Some(&content.operations[0].r#match)).expect_err("it was not expanded");
+}
+
+#[test]
+fn a_pattern_that_is_none_is_told_before_the_api_is_put_in() {
+    let document = |pattern: &str| {
+        json!({
+            "openapi": "3.1.0", "info": {"title": "T", "version": "1"},
+            "paths": {"/a": {"get": {"parameters": [{"name": "p", "in": "query", "schema": {"type": "string", "pattern": pattern}}]}}},
+        })
+    };
+    assert_eq!(unusable_schema(&content(&document("^(?!x)\\d+$"))), None);
+    let told = unusable_schema(&content(&document("("))).expect("no expression");
+    assert!(told.contains("/query/p"), "{told}");
+}
+
+#[test]
+fn an_expression_that_takes_too_long_refuses_the_request() {
+    let pattern = json!({"type": "string", "pattern": "^(?=(a+)+$)(a|aa)+$"});
+    let validation = of_parameters("/a", json!([{"name": "p", "in": "query", "schema": pattern}]));
+    let target = format!("/v1/a?p={}b", "a".repeat(5_000));
+    let began = std::time::Instant::now();
+    assert_eq!(places(&validation, &target), ["/query/p"]);
+    assert!(began.elapsed() < std::time::Duration::from_secs(5));
 }
