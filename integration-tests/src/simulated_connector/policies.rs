@@ -39,7 +39,7 @@ const KINDS: [(&str, &str, Option<&str>); 11] = [
 ];
 
 /// The types that the vendor cannot express, and why.
-const UNSUPPORTED: [(&str, &str); 11] = [
+const UNSUPPORTED: [(&str, &str); 12] = [
     (
         "auth.mtls",
         "the vendor ends TLS before its gateway and never asks for client certificates",

@@ -10,8 +10,8 @@ use crate::{
     api::{ActiveCheck, ApiSpec, LoadBalancing, OutlierEjection, Upstream, UpstreamEndpoint},
     environment::EnvironmentSpec,
     policy::{
-        ApiKeyPolicy, BasicPolicy, CachePolicy, CorsPolicy, JwtPolicy, LogPolicy, OAuth2Policy, QuotaPolicy,
-        RateLimitPolicy, RespondPolicy, RetryPolicy,
+        ApiKeyPolicy, BasicPolicy, CachePolicy, CorsPolicy, ExtWasmPolicy, JwtPolicy, LogPolicy,
+        OAuth2Policy, QuotaPolicy, RateLimitPolicy, RespondPolicy, RetryPolicy,
     },
     resource::Metadata,
 };
@@ -38,6 +38,7 @@ fn of(name: &str) -> Map<String, Value> {
         "CachePolicy" => read::<CachePolicy>(json!({"ttlSeconds": 1})),
         "CorsPolicy" => read::<CorsPolicy>(json!({"allowOrigins": []})),
         "EnvironmentSpec" => read::<EnvironmentSpec>(json!({"gatewayType": "x"})),
+        "ExtWasmPolicy" => read::<ExtWasmPolicy>(json!({"module": "", "sha256": ""})),
         "JwtPolicy" => read::<JwtPolicy>(json!({"issuer": "", "audiences": [], "jwksUri": ""})),
         "LoadBalancing" => read::<LoadBalancing>(json!({})),
         "LogPolicy" => read::<LogPolicy>(json!({})),

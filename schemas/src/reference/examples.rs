@@ -1,7 +1,7 @@
 //! Working examples: one for each kind and each policy. A test reads every one of them.
 
 /// Examples by the kind or policy type they show.
-pub const EXAMPLES: [(&str, &str); 27] = [
+pub const EXAMPLES: [(&str, &str); 28] = [
     ("Project", include_str!("examples/project.yaml")),
     ("Environment", include_str!("examples/environment.yaml")),
     ("Api", include_str!("examples/api.yaml")),

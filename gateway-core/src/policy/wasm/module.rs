@@ -170,19 +170,26 @@ impl Modules {
         if sums.is_empty() {
             return text;
         }
-        let kinds: [(&str, &str, fn(&(u64, u64)) -> u64); 2] = [
-            ("calls", "Calls of policy modules.", |sums| sums.0),
-            ("failures", "Calls of policy modules that failed.", |sums| sums.1),
-        ];
-        for (kind, help, value) in kinds {
-            let name = format!("gatehouse_gateway_policy_module_{kind}_total");
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
-            for (module, sums) in &sums {
-                let _ = writeln!(text, "{name}{{module=\"{module}\"}} {}", value(sums));
-            }
-        }
+        let calls = sums.iter().map(|(module, (calls, _))| (&**module, *calls));
+        counter(&mut text, "calls", "Calls of policy modules.", calls);
+        let failures = sums.iter().map(|(module, (_, failures))| (&**module, *failures));
+        counter(
+            &mut text,
+            "failures",
+            "Calls of policy modules that failed.",
+            failures,
+        );
         text
+    }
+}
+
+/// One count of each module, in Prometheus' text format.
+fn counter<'m>(text: &mut String, counted: &str, help: &str, counts: impl Iterator<Item = (&'m str, u64)>) {
+    let name = format!("gatehouse_gateway_policy_module_{counted}_total");
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+    for (module, count) in counts {
+        let _ = writeln!(text, "{name}{{module=\"{module}\"}} {count}");
     }
 }
 
