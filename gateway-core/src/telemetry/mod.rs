@@ -31,7 +31,7 @@ pub(crate) use self::{
     served::{Asked, Outcome, Recording, Served},
 };
 use self::{
-    context::{Context, TRACESTATE, TraceId},
+    context::{Context, TRACEPARENT, TRACESTATE, TraceId},
     counts::Counts,
     export::Export,
     queue::Queue,
@@ -139,7 +139,10 @@ impl Tracing {
         let parent = said.filter(|_| believed);
         match parent {
             Some(_) => context::keep_state(headers),
-            None => drop(headers.remove(TRACESTATE)),
+            None => {
+                headers.remove(TRACEPARENT);
+                headers.remove(TRACESTATE);
+            }
         }
         let trace = parent.map_or_else(TraceId::random, |parent| parent.trace);
         let sampled = self.sampler.samples(trace, parent);
@@ -186,7 +189,6 @@ mod tests {
     use http::{HeaderValue, Method, Uri, Version};
 
     use super::*;
-    use crate::telemetry::context::TRACEPARENT;
 
     const PARENT: &str = "00-12345678901234567890123456789012-1234567890123456-01";
 

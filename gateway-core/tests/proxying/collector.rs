@@ -27,6 +27,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use tokio::{net::TcpListener, sync::watch};
+use tokio_rustls::TlsAcceptor;
 
 /// A collector, and all requests it got.
 pub(crate) struct Collector {
@@ -54,6 +55,18 @@ impl Collector {
     pub(crate) async fn answering(
         answer: impl Fn(usize) -> Option<Response<Full<Bytes>>> + Send + Sync + 'static,
     ) -> Self {
+        Self::listening(answer, None).await
+    }
+
+    /// One that speaks TLS.
+    pub(crate) async fn secure(acceptor: TlsAcceptor) -> Self {
+        Self::listening(|_| Some(Response::default()), Some(acceptor)).await
+    }
+
+    async fn listening(
+        answer: impl Fn(usize) -> Option<Response<Full<Bytes>>> + Send + Sync + 'static,
+        acceptor: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let got = Arc::new(watch::Sender::new(Vec::new()));
@@ -63,9 +76,17 @@ impl Collector {
             while let Ok((stream, _)) = listener.accept().await {
                 let (got, answer) = (Arc::clone(&keeping), Arc::clone(&answer));
                 let service = service_fn(move |request| take(Arc::clone(&got), Arc::clone(&answer), request));
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
+                let http = hyper::server::conn::http1::Builder::new();
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    match acceptor {
+                        None => http.serve_connection(TokioIo::new(stream), service).await,
+                        Some(acceptor) => match acceptor.accept(stream).await {
+                            Ok(stream) => http.serve_connection(TokioIo::new(stream), service).await,
+                            Err(_) => Ok(()),
+                        },
+                    }
+                });
             }
         });
         Self { address, got }

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::StreamExt as _;
 use gatehouse_gateway_core::{
-    ApiConfig, Gateway, GatewayOptions, Sampler, TelemetryOptions, TraceContextFrom,
+    ApiConfig, Gateway, GatewayOptions, OtlpReceiver, Sampler, TelemetryOptions, TraceContextFrom,
 };
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -31,6 +31,7 @@ use crate::{
     grpc,
     policies::with_key,
     support::{api, echo, get, raw, status, upstream},
+    upstream_tls::{acceptor, an_authority},
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -713,6 +714,32 @@ async fn a_collector_gets_its_token_and_compressed_bodies() {
     assert_eq!(header(&got[0].headers, "content-type"), "application/x-protobuf");
     assert_eq!(collector.spans(2).await.len(), 2);
     assert!(!gateway.metrics_text().contains("t0ken"));
+}
+
+#[tokio::test]
+async fn a_collector_proves_who_it_is() {
+    let authority = an_authority();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("authority.pem");
+    std::fs::write(&file, authority.pem()).expect("written");
+    let collector = Collector::secure(acceptor(&authority)).await;
+    let url = format!("https://localhost:{}/v1/traces", collector.address.port());
+    let to = |authorities_file| TelemetryOptions {
+        traces: Some(OtlpReceiver {
+            authorities_file,
+            ..OtlpReceiver::new(&*url)
+        }),
+        metrics: None,
+        logs: None,
+        ..collector.options()
+    };
+    for trusted in [Some(file), None] {
+        let gateway = serving(to(trusted), api("a", echo().await, json!({}))).await;
+        get(&gateway, "/a").await;
+        gateway.shutdown(Duration::from_secs(5)).await;
+        // Nothing more comes from the one that does not trust it.
+        assert_eq!(collector.spans(2).await.len(), 2);
+    }
 }
 
 /// The OpenTelemetry project's own reading of what is sent, in another language.

@@ -20,14 +20,14 @@ use crate::support::{api, document, gateway, get, status};
 
 const UPSTREAM: &str = "GATEWAY_TEST_UPSTREAM";
 
-fn an_authority() -> CertifiedIssuer<'static, KeyPair> {
+pub(crate) fn an_authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).expect("parameters");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
     CertifiedIssuer::self_signed(params, key).expect("an authority")
 }
 
-fn acceptor(authority: &CertifiedIssuer<'static, KeyPair>) -> TlsAcceptor {
+pub(crate) fn acceptor(authority: &CertifiedIssuer<'static, KeyPair>) -> TlsAcceptor {
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
     let certificate = params.signed_by(&key, authority).expect("a certificate");
