@@ -163,6 +163,12 @@ impl Jwt {
         issuer: usize,
         keys: &KeySet,
     ) -> Result<Arc<Token>, Problem> {
+        // RFC 7800: whoever cannot prove to have the key has stolen the token.
+        if claims.get("cnf").is_some_and(|bound| !bound.is_null()) {
+            return Err(invalid(
+                "it is bound to a key of its holder, which is not checked here",
+            ));
+        }
         if let Some(missing) = self
             .required_scopes
             .iter()

@@ -74,6 +74,8 @@ struct Usage {
     quiet: Cell<(u64, Instant)>,
     /// Nothing at all came while a request waited: it may be dead, and gets no others.
     silent: Cell<bool>,
+    /// It has brought an answer.
+    served: Cell<bool>,
 }
 
 /// One request's place on a connection; it is free again when this goes.
@@ -109,6 +111,7 @@ impl Usage {
             heard: Cell::new(0),
             quiet: Cell::new((u64::MAX, Instant::now())),
             silent: Cell::new(false),
+            served: Cell::new(false),
         })
     }
 }
@@ -227,7 +230,8 @@ impl Multiplexed {
     /// Sends a request in a stream of its own and waits for the head of the response, so long at most.
     ///
     /// A connection may be told to go away while the request is on its way. If the upstream has not taken it, it is
-    /// sent on another connection as long as it can be: when it was handed back, or has no body.
+    /// sent on another connection as long as it can be: when it was handed back, or has no body. So is one without a body
+    /// that may be repeated, when a connection breaks that had brought answers before.
     ///
     /// An endpoint that may choose can have agreed to something else by then; the request is given back if so.
     pub(super) async fn send(
@@ -252,14 +256,20 @@ impl Multiplexed {
             let sent = timeout(limit, sender.try_send_request(request)).await;
             drop(waiting);
             match sent {
-                Ok(Ok(response)) => return Ok(Sent::Answered(response, stream)),
+                Ok(Ok(response)) => {
+                    stream.usage.served.set(true);
+                    return Ok(Sent::Answered(response, stream));
+                }
                 Err(_) => return Err(SendError::Timeout),
                 Ok(Err(mut error)) => {
                     let returned = error.take_message();
                     let error = error.into_error();
                     let again = returned.or_else(|| {
                         let untouched = is_unprocessed(&error);
-                        spare.filter(|_| untouched).map(Spare::into_request)
+                        // As over HTTP/1.1: what is kept may be closed at any time.
+                        let kept = stream.usage.served.get();
+                        let spare = spare.filter(|spare| untouched || kept && spare.is_idempotent());
+                        spare.map(Spare::into_request)
                     });
                     match again {
                         Some(again) if sendings < SENDINGS => request = again,
@@ -438,6 +448,10 @@ impl Spare {
             *spare.headers_mut() = request.headers().clone();
             Self(spare)
         })
+    }
+
+    fn is_idempotent(&self) -> bool {
+        self.0.method().is_idempotent()
     }
 
     fn into_request(self) -> Request<RequestBody> {

@@ -122,6 +122,8 @@ async fn valid_tokens_come_through_and_others_do_not() {
         (key.token(json!({"iss": null})), 401),
         (key.token(json!({"aud": "other"})), 401),
         (key.token(json!({"aud": null})), 401),
+        (key.token(json!({"cnf": {"jkt": "k"}})), 401),
+        (key.token(json!({"cnf": null})), 200),
         (stranger.token(json!({})), 401),
         ("nonsense".to_owned(), 401),
         ("eyJhbGciOiJub25lIn0.e30.".to_owned(), 401),

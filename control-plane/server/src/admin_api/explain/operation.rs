@@ -299,7 +299,12 @@ mod tests {
             told(5),
             Err("api `orders` has 5 operations, counted from 0; there is none at 5".to_owned())
         );
-        assert!(Wanted::of(Some(1), Some("GET".to_owned()), None).is_err());
+        let both = Wanted::of(Some(1), Some("GET".to_owned()), None);
+        let refused = both.expect_err("one or the other");
+        assert_eq!(
+            refused.problem().detail,
+            "`operation` says which operation it is already; leave `method` and `path` out"
+        );
     }
 
     #[test]
