@@ -30,7 +30,7 @@ impl Agreed {
 }
 
 /// Whether the next request to an endpoint goes over HTTP/2. There is a kept connection for it then, unless another
-/// request takes it first.
+/// request takes it first. It takes no longer than connecting may.
 pub(super) async fn on_http2(
     pool: &Pool,
     upstream: &Upstream,
@@ -40,20 +40,24 @@ pub(super) async fn on_http2(
     if endpoint.tls.is_none() {
         return Ok(false);
     }
+    let settled = match endpoint.agreed.is(HTTP1) {
+        true => pool.has(endpoint.id, now).then_some(false),
+        false => pool.multiplexed.has_place(endpoint.id).then_some(true),
+    };
+    if let Some(settled) = settled {
+        return Ok(settled);
+    }
+    let settling = timeout(upstream.connect_timeout, settle(pool, upstream, endpoint));
+    settling.await.map_err(|_| SendError::ConnectTimeout)?
+}
+
+async fn settle(pool: &Pool, upstream: &Upstream, endpoint: &Endpoint) -> Result<bool, SendError> {
     if endpoint.agreed.is(HTTP1) {
-        return match pool.has(endpoint.id, now) {
-            true => Ok(false),
-            false => open(pool, upstream, endpoint).await,
-        };
+        return open(pool, upstream, endpoint).await;
     }
-    if pool.multiplexed.has_place(endpoint.id) {
-        return Ok(true);
-    }
-    // One opens; the others then share its connection.
+    // One opens; the others then share its connection, or open their own if it carries one request at a time.
     let shared = pool.multiplexed.to(endpoint.id);
-    let limit = upstream.connect_timeout;
-    let opening = timeout(limit, shared.opening()).await;
-    let opening = opening.map_err(|_| SendError::ConnectTimeout)?;
+    let opening = shared.opening().await;
     if pool.multiplexed.has_place(endpoint.id) {
         return Ok(true);
     }
@@ -65,23 +69,18 @@ pub(super) async fn on_http2(
 
 /// Opens a connection for what the endpoint agrees to, and keeps it.
 async fn open(pool: &Pool, upstream: &Upstream, endpoint: &Endpoint) -> Result<bool, SendError> {
-    let opening = async {
-        let stream = connect::connect_either(endpoint)
-            .await
-            .map_err(SendError::Connect)?;
-        if stream.agreed_to_http2() {
-            let idle_timeout = upstream.idle_timeout;
-            let connection = multiplexed::handshake(stream, idle_timeout).await?;
-            drop(pool.multiplexed.to(endpoint.id).add(connection, idle_timeout));
-            endpoint.agreed.set(HTTP2);
-            return Ok(true);
-        }
-        let line = Line::over(stream).await.map_err(SendError::Handshake)?;
-        pool.put(endpoint.id, line, Instant::now() + upstream.idle_timeout);
-        endpoint.agreed.set(HTTP1);
-        Ok(false)
-    };
-    timeout(upstream.connect_timeout, opening)
+    let stream = connect::connect_either(endpoint)
         .await
-        .map_err(|_| SendError::ConnectTimeout)?
+        .map_err(SendError::Connect)?;
+    let idle_timeout = upstream.idle_timeout;
+    if stream.agreed_to_http2() {
+        let connection = multiplexed::handshake(stream, idle_timeout).await?;
+        drop(pool.multiplexed.to(endpoint.id).add(connection, idle_timeout));
+        endpoint.agreed.set(HTTP2);
+        return Ok(true);
+    }
+    let line = Line::over(stream).await.map_err(SendError::Handshake)?;
+    pool.put(endpoint.id, line, Instant::now() + idle_timeout);
+    endpoint.agreed.set(HTTP1);
+    Ok(false)
 }
