@@ -42,12 +42,18 @@ impl Origin {
             let number = count.fetch_add(1, Ordering::SeqCst) + 1;
             let (status, lines) = told.lock().expect("not poisoned").clone();
             let known = request.head.headers.get("if-none-match").cloned();
+            let since = request.head.headers.get("if-modified-since").cloned();
             *seen.lock().expect("not poisoned") = Some(request);
             let mut response = Response::new(number.to_string());
             *response.status_mut() = status;
             for (name, value) in lines {
                 let value = HeaderValue::try_from(value).expect("a value");
-                if name == "etag" && known.as_ref() == Some(&value) {
+                let known = match name {
+                    "etag" => known.as_ref(),
+                    "last-modified" => since.as_ref(),
+                    _ => None,
+                };
+                if known == Some(&value) {
                     *response.status_mut() = StatusCode::NOT_MODIFIED;
                     response.body_mut().clear();
                 }

@@ -167,6 +167,36 @@ async fn a_caller_who_has_the_answer_already_keeps_it_fresh_for_all() {
 }
 
 #[tokio::test]
+async fn an_answer_that_was_changed_has_no_tag_of_the_upstreams_even_after_it_was_asked_for_anew() {
+    let lines = [
+        ("content-type", "application/json"),
+        ("etag", "\"7\""),
+        ("last-modified", "Sun, 22 Nov 2026 10:00:00 GMT"),
+        ("cache-control", "max-age=1, stale-if-error=60"),
+        ("age", "1"),
+    ];
+    let (gateway, origin) = (gateway().await, Origin::start(&lines).await);
+    let transform = json!({"type": "transform", "with": {"response": {"to": "xml", "root": "number"}}});
+    gateway
+        .put_api(origin.api(json!({}), &[transform]))
+        .await
+        .expect("applied");
+    let first = get(&gateway, "/a").await;
+    assert!(body(&first).contains("<number>1</number>"), "{first}");
+    assert_eq!(header(&first, "etag"), None);
+    let again = get(&gateway, "/a").await;
+    assert_eq!(
+        (
+            header(&again, "cache-status"),
+            header(&again, "etag"),
+            body(&again)
+        ),
+        (Some("gatehouse; hit; detail=revalidated"), None, body(&first)),
+        "{again}"
+    );
+}
+
+#[tokio::test]
 async fn who_wants_nothing_but_the_cache_gets_nothing_else() {
     let (gateway, origin) = (gateway().await, Origin::start(&[]).await);
     gateway
