@@ -1,16 +1,18 @@
 //! HTTP/2 towards upstreams: requests share connections, each in a stream of its own.
 
+mod message;
+mod usage;
+
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::HashMap,
-    error::Error as _,
     io,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Request, Response, Uri, Version, header, uri::Scheme};
+use http::{Request, Response};
 use hyper::{
     body::Incoming,
     client::conn::http2::{self, SendRequest},
@@ -25,6 +27,11 @@ use tokio::{
 use tokio_util::io::InspectReader;
 use tracing::debug;
 
+pub(crate) use self::usage::Stream;
+use self::{
+    message::{Spare, addressed, is_unprocessed, readdressed},
+    usage::{Usage, Waiting},
+};
 use super::{Endpoint, Protocol, Upstream, agree, connect, pool::Pool, send::SendError};
 use crate::proxy::body::RequestBody;
 
@@ -33,11 +40,6 @@ const STREAMS: usize = 100;
 
 /// How often an upstream is asked whether it is still there while requests wait for it.
 const PING_EVERY: Duration = Duration::from_secs(30);
-
-/// After so long, or a request's own limit if that is shorter, a connection on which requests wait and nothing comes is
-/// taken for one that may be dead. Several that wait for less, one after the other, find that out as well, but callers
-/// who wait for a moment only cannot close connections as they like.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often a request is sent that upstreams say they have not looked at.
 const SENDINGS: usize = 3;
@@ -60,91 +62,6 @@ pub(super) struct Shared {
 pub(super) struct Connection {
     sender: SendRequest<RequestBody>,
     usage: Rc<Usage>,
-}
-
-/// What is known of a connection by all who use it.
-#[derive(Debug)]
-struct Usage {
-    streams: Cell<usize>,
-    /// Until when it is kept if nobody uses it.
-    until: Cell<Instant>,
-    /// How often something came.
-    heard: Cell<u64>,
-    /// When a request first waited after something came for the so-manyth time.
-    quiet: Cell<(u64, Instant)>,
-    /// Nothing at all came while a request waited: it may be dead, and gets no others.
-    silent: Cell<bool>,
-    /// It has brought an answer.
-    served: Cell<bool>,
-}
-
-/// One request's place on a connection; it is free again when this goes.
-#[derive(Debug)]
-pub(crate) struct Stream {
-    usage: Rc<Usage>,
-    idle_timeout: Duration,
-}
-
-impl Stream {
-    fn on(usage: &Rc<Usage>, idle_timeout: Duration) -> Self {
-        usage.streams.update(|streams| streams + 1);
-        Self {
-            usage: Rc::clone(usage),
-            idle_timeout,
-        }
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.usage.streams.update(|streams| streams.saturating_sub(1));
-        self.usage.until.set(Instant::now() + self.idle_timeout);
-    }
-}
-
-impl Usage {
-    /// Of a connection that nobody has used.
-    fn new(idle_timeout: Duration) -> Rc<Self> {
-        Rc::new(Self {
-            streams: Cell::new(0),
-            until: Cell::new(Instant::now() + idle_timeout),
-            heard: Cell::new(0),
-            quiet: Cell::new((u64::MAX, Instant::now())),
-            silent: Cell::new(false),
-            served: Cell::new(false),
-        })
-    }
-}
-
-/// A request that waits for the head of its answer, in vain if this goes away and nothing has come.
-struct Waiting<'a> {
-    usage: &'a Usage,
-    heard: u64,
-    patience: Duration,
-}
-
-impl<'a> Waiting<'a> {
-    fn on(stream: &'a Stream, limit: Duration) -> Self {
-        let usage = &*stream.usage;
-        let heard = usage.heard.get();
-        if usage.quiet.get().0 != heard {
-            usage.quiet.set((heard, Instant::now()));
-        }
-        Self {
-            usage,
-            heard,
-            patience: limit.min(PATIENCE),
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let (_, since) = self.usage.quiet.get();
-        if self.usage.heard.get() == self.heard && since.elapsed() >= self.patience {
-            self.usage.silent.set(true);
-        }
-    }
 }
 
 impl Connection {
@@ -386,79 +303,6 @@ fn is_http1(first: &[u8]) -> bool {
     first.iter().zip(BEGINNING).all(|(one, other)| one == other)
 }
 
-/// Whether the upstream says that it has not looked at the request: it refused the stream, or went away before it.
-fn is_unprocessed(error: &hyper::Error) -> bool {
-    let Some(error) = error
-        .source()
-        .and_then(|source| source.downcast_ref::<h2::Error>())
-    else {
-        return false;
-    };
-    error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
-}
-
-/// Writes a request as HTTP/2 wants it: with scheme and authority, and without what is said of one connection.
-fn addressed(
-    mut request: Request<RequestBody>,
-    endpoint: &Endpoint,
-) -> Result<Request<RequestBody>, SendError> {
-    let host = request.headers_mut().remove(header::HOST);
-    let authority = host.as_ref().unwrap_or(&endpoint.authority);
-    let scheme = if endpoint.tls.is_some() {
-        Scheme::HTTPS
-    } else {
-        Scheme::HTTP
-    };
-    let target = std::mem::take(request.uri_mut());
-    let uri = Uri::builder()
-        .scheme(scheme)
-        .authority(authority.as_bytes())
-        .path_and_query(target.path_and_query().map_or("/", |target| target.as_str()))
-        .build();
-    *request.uri_mut() = uri.map_err(|error| SendError::Connect(io::Error::other(error)))?;
-    *request.version_mut() = Version::HTTP_2;
-    request.headers_mut().remove(header::CONNECTION);
-    Ok(request)
-}
-
-/// Writes it as HTTP/1.1 wants it, again.
-fn readdressed(mut request: Request<RequestBody>) -> Request<RequestBody> {
-    let uri = std::mem::take(request.uri_mut()).into_parts();
-    let host = uri
-        .authority
-        .and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-    if let Some(host) = host {
-        request.headers_mut().insert(header::HOST, host);
-    }
-    *request.uri_mut() = uri.path_and_query.map_or_else(Uri::default, Uri::from);
-    *request.version_mut() = Version::HTTP_11;
-    request
-}
-
-/// The head of a request without a body.
-struct Spare(Request<()>);
-
-impl Spare {
-    fn of(request: &Request<RequestBody>) -> Option<Self> {
-        hyper::body::Body::is_end_stream(request.body()).then(|| {
-            let mut spare = Request::new(());
-            *spare.method_mut() = request.method().clone();
-            *spare.uri_mut() = request.uri().clone();
-            *spare.version_mut() = request.version();
-            *spare.headers_mut() = request.headers().clone();
-            Self(spare)
-        })
-    }
-
-    fn is_idempotent(&self) -> bool {
-        self.0.method().is_idempotent()
-    }
-
-    fn into_request(self) -> Request<RequestBody> {
-        self.0.map(|()| RequestBody::Empty)
-    }
-}
-
 /// Runs a connection's tasks on its worker's thread.
 #[derive(Debug, Clone, Copy)]
 struct Local;
@@ -538,49 +382,5 @@ mod tests {
             assert_eq!(place.stream.usage.streams.get(), 1, "the first one's is free");
             drop(accepted);
         });
-    }
-
-    #[test]
-    fn a_connection_is_kept_for_its_time_from_the_end_of_its_last_request_on() {
-        let idle_timeout = Duration::from_secs(50);
-        let usage = Usage::new(idle_timeout);
-        let stream = Stream::on(&usage, idle_timeout);
-        // The request takes longer than that.
-        usage.until.set(Instant::now());
-        drop(stream);
-        assert!(usage.until.get() > Instant::now());
-        assert_eq!(usage.streams.get(), 0);
-    }
-
-    #[test]
-    fn a_connection_is_silent_if_nothing_comes_for_long_enough_while_requests_wait() {
-        let (short, long) = (Duration::ZERO, Duration::from_secs(60));
-        for (limit, comes, silent) in [(short, false, true), (short, true, false), (long, false, false)] {
-            let stream = Stream::on(&Usage::new(long), long);
-            let waiting = Waiting::on(&stream, limit);
-            if comes {
-                stream.usage.heard.set(1);
-            }
-            drop(waiting);
-            assert_eq!(stream.usage.silent.get(), silent, "{limit:?} {comes}");
-        }
-    }
-
-    #[test]
-    fn short_waits_one_after_the_other_find_out_that_a_connection_is_silent() {
-        let long = Duration::from_secs(60);
-        for (comes, silent) in [(false, true), (true, false)] {
-            let stream = Stream::on(&Usage::new(long), long);
-            let usage = &stream.usage;
-            drop(Waiting::on(&stream, long));
-            assert!(!usage.silent.get(), "a moment is not enough");
-            // That was a while ago.
-            let (heard, since) = usage.quiet.get();
-            let earlier = since.checked_sub(PATIENCE).expect("the clock runs");
-            usage.quiet.set((heard, earlier));
-            usage.heard.update(|times| times + u64::from(comes));
-            drop(Waiting::on(&stream, long));
-            assert_eq!(usage.silent.get(), silent, "{comes}");
-        }
     }
 }
