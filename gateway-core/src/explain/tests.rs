@@ -1,3 +1,5 @@
+use gatehouse_schemas::{identity::ExternalRef, revision::RevisionContent};
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::*;
