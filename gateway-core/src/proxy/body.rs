@@ -23,14 +23,19 @@ use crate::{
         progress::{self, Progress},
     },
     telemetry::Recording,
-    upstream::{line::Received, load::Lease, multiplexed::Stream, pool::Pool},
+    upstream::{
+        line::{Broken, Received},
+        load::Lease,
+        multiplexed::Stream,
+        pool::Pool,
+    },
 };
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     #[error("the body broke off")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] Broken),
     #[error("the request body is larger than allowed")]
     TooLarge,
     #[error("nothing of the body came for too long")]
@@ -162,12 +167,12 @@ impl Body for RequestBody {
 }
 
 fn poll_incoming(
-    incoming: &mut (impl Body<Data = Bytes, Error = hyper::Error> + Unpin),
+    incoming: &mut (impl Body<Data = Bytes, Error: Into<Broken>> + Unpin),
     context: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
     Pin::new(incoming)
         .poll_frame(context)
-        .map(|frame| frame.map(|result| result.map_err(BodyError::Broken)))
+        .map(|frame| frame.map(|result| result.map_err(|error| BodyError::Broken(error.into()))))
 }
 
 /// A response's body on its way to the caller. When it goes away, the request is complete.

@@ -79,8 +79,7 @@ async fn open(pool: &Pool, upstream: &Upstream, endpoint: &Endpoint) -> Result<b
         endpoint.agreed.set(HTTP2);
         return Ok(true);
     }
-    let line = Line::over(stream).await.map_err(SendError::Handshake)?;
-    pool.put(endpoint.id, line, Instant::now() + idle_timeout);
+    pool.put(endpoint.id, Line::over(stream), Instant::now() + idle_timeout);
     endpoint.agreed.set(HTTP1);
     Ok(false)
 }

@@ -10,6 +10,7 @@ mod ejection;
 mod endpoint;
 pub(crate) mod fetch;
 pub(crate) mod gauges;
+pub(crate) mod http1;
 mod latency;
 pub(crate) mod line;
 pub(crate) mod load;

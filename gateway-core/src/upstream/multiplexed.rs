@@ -191,7 +191,7 @@ impl Multiplexed {
                     match again {
                         Some(again) if sendings < SENDINGS => request = again,
                         _ if is_unprocessed(&error) => return Err(SendError::Unprocessed(error)),
-                        _ => return Err(SendError::Broken(error)),
+                        _ => return Err(SendError::Broken(error.into())),
                     }
                     debug!("An upstream did not take a request; sending it once more");
                 }

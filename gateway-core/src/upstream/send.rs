@@ -6,13 +6,14 @@ use std::{
 };
 
 use http::{HeaderMap, Method, Request, Response, Uri, header};
-use hyper::body::{Body as _, Incoming};
+use hyper::{body::Body as _, client::conn::http1::SendRequest};
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::{
     Endpoint, Protocol, Upstream, agree, connect,
-    line::{Line, Received},
+    http1::connection::{Connection, Stage},
+    line::{Broken, Line, Received},
     multiplexed::{Multiplexed, Sent, Stream},
     pool::Pool,
 };
@@ -41,15 +42,26 @@ pub(crate) enum SendError {
     #[error("no response in time")]
     Timeout,
     #[error("the connection broke before a response came")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] Broken),
     #[error("the upstream did not take the request")]
     Unprocessed(#[source] hyper::Error),
+}
+
+impl Answer {
+    /// Over a connection that nobody else uses.
+    fn alone(response: Response<Received>, may_upload: bool) -> Self {
+        Self {
+            response,
+            stream: None,
+            may_upload,
+        }
+    }
 }
 
 impl SendError {
     /// Whether the request's own body was to blame, which says nothing of the upstream.
     pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Self::Broken(error) if error.is_user())
+        matches!(self, Self::Broken(error) if error.is_of_request())
     }
 }
 
@@ -66,19 +78,17 @@ pub(crate) async fn send(
     mut request: Request<RequestBody>,
 ) -> Result<Answer, SendError> {
     let may_upload = !request.body().is_end_stream();
-    let both_ways = may_upload || request.headers().contains_key(header::UPGRADE);
-    let answer = |response: Response<Incoming>, line| Answer {
-        response: response.map(|incoming| Received::over(line, incoming)),
-        stream: None,
-        may_upload,
-    };
     // What was agreed on may be over when a kept connection is; then it is settled anew, once.
     for _ in 0..2 {
         if is_multiplexed(pool, upstream, endpoint, now, &request).await? {
             match Multiplexed::send(pool, upstream, endpoint, limit, request).await? {
                 Sent::Answered(response, stream) => {
+                    let received = |incoming| Received::ByTask {
+                        incoming,
+                        sender: None,
+                    };
                     return Ok(Answer {
-                        response: response.map(Received::shared),
+                        response: response.map(received),
                         stream: Some(stream),
                         may_upload,
                     });
@@ -86,37 +96,28 @@ pub(crate) async fn send(
                 Sent::Not(again) => request = *again,
             }
         }
-        let Some(mut line) = kept(pool, endpoint, now).await else {
+        let Some(line) = kept(pool, endpoint, now).await else {
             break;
         };
-        if both_ways {
-            line.in_background();
-        }
-        let spare = Spare::of(&request);
-        match exchange(&mut line, limit, request).await {
-            Ok(response) => return Ok(answer(response, line)),
-            Err(Failed::Timeout) => return Err(SendError::Timeout),
-            Err(Failed::Broken(error, returned)) => {
-                let again = returned
-                    .map(|request| *request)
-                    .or_else(|| spare.map(Spare::into_request));
-                request = again.ok_or(SendError::Broken(error))?;
+        match exchange(line, limit, request).await {
+            Ok(response) => return Ok(Answer::alone(response, may_upload)),
+            Err(Failed {
+                again: Some(again), ..
+            }) => {
                 debug!("A kept connection was closed; sending the request once more");
+                request = *again;
             }
+            Err(Failed { error, .. }) => return Err(error),
         }
         if upstream.protocol != Protocol::Auto {
             break;
         }
     }
-    let mut line = open(upstream, endpoint).await?;
-    if both_ways {
-        line.in_background();
-    }
-    match exchange(&mut line, limit, request).await {
-        Ok(response) => Ok(answer(response, line)),
-        Err(Failed::Timeout) => Err(SendError::Timeout),
-        Err(Failed::Broken(error, _)) => Err(SendError::Broken(error)),
-    }
+    let line = open(upstream, endpoint).await?;
+    let answered = exchange(line, limit, request).await;
+    answered
+        .map(|response| Answer::alone(response, may_upload))
+        .map_err(|failed| failed.error)
 }
 
 /// Whether a request goes over HTTP/2.
@@ -151,26 +152,84 @@ async fn open(upstream: &Upstream, endpoint: &Endpoint) -> Result<Line, SendErro
         .await
         .map_err(|_| SendError::ConnectTimeout)?
         .map_err(SendError::Connect)?;
-    Line::over(stream).await.map_err(SendError::Handshake)
+    Ok(Line::over(stream))
 }
 
-enum Failed {
-    Timeout,
-    Broken(hyper::Error, Option<Box<Request<RequestBody>>>),
+/// Why there is no answer, and the request, if it may be sent again on another connection.
+struct Failed {
+    error: SendError,
+    again: Option<Box<Request<RequestBody>>>,
+}
+
+impl From<SendError> for Failed {
+    fn from(error: SendError) -> Self {
+        Self { error, again: None }
+    }
 }
 
 async fn exchange(
-    line: &mut Line,
+    line: Line,
     limit: Duration,
     request: Request<RequestBody>,
-) -> Result<Response<Incoming>, Failed> {
-    match timeout(limit, line.send(request)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(mut error)) => {
-            let returned = error.take_message().map(Box::new);
-            Err(Failed::Broken(error.into_error(), returned))
+) -> Result<Response<Received>, Failed> {
+    match line {
+        Line::ByUser(connection) if !goes_both_ways(&request) => by_turns(connection, limit, request).await,
+        // Apart, so that other requests do not carry its state around.
+        line => {
+            Box::pin(async move {
+                let sender = line.both_ways().await.map_err(SendError::Handshake)?;
+                both_ways(sender, limit, request).await
+            })
+            .await
         }
-        Err(_) => Err(Failed::Timeout),
+    }
+}
+
+/// Whether a request may go on while its answer comes.
+fn goes_both_ways(request: &Request<RequestBody>) -> bool {
+    !request.body().is_end_stream() || request.headers().contains_key(header::UPGRADE)
+}
+
+async fn by_turns(
+    connection: Connection,
+    limit: Duration,
+    request: Request<RequestBody>,
+) -> Result<Response<Received>, Failed> {
+    let failed = match timeout(limit, connection.send(&request)).await {
+        Ok(Ok(response)) => return Ok(response.map(Received::ByUser)),
+        Ok(Err(failed)) => failed,
+        Err(_) => return Err(SendError::Timeout.into()),
+    };
+    let may_repeat = match failed.stage {
+        Stage::Unsent => true,
+        Stage::Unanswered => request.method().is_idempotent(),
+        Stage::Answered => false,
+    };
+    Err(Failed {
+        error: SendError::Broken(failed.fault.into()),
+        again: may_repeat.then(|| Box::new(request)),
+    })
+}
+
+async fn both_ways(
+    mut sender: SendRequest<RequestBody>,
+    limit: Duration,
+    request: Request<RequestBody>,
+) -> Result<Response<Received>, Failed> {
+    let spare = Spare::of(&request);
+    match timeout(limit, sender.try_send_request(request)).await {
+        Ok(Ok(response)) => Ok(response.map(|incoming| Received::ByTask {
+            incoming,
+            sender: Some(sender),
+        })),
+        Ok(Err(mut error)) => {
+            let again = error.take_message().or_else(|| spare.map(Spare::into_request));
+            Err(Failed {
+                error: SendError::Broken(error.into_error().into()),
+                again: again.map(Box::new),
+            })
+        }
+        Err(_) => Err(SendError::Timeout.into()),
     }
 }
 
