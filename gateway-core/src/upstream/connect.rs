@@ -77,14 +77,6 @@ impl Stream {
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
-
-    /// Whether there may be something to read, so that a buffer is worth it. Over TLS that is known only by reading.
-    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => stream.poll_read_ready(context),
-            Self::Tls(_) => Poll::Ready(Ok(())),
-        }
-    }
 }
 
 /// Connects to the first address that takes it.

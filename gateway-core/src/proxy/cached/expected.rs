@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, response};
 use hyper::body::Body;
 
 use super::{CACHE_STATUS, Recorder};
@@ -144,7 +144,7 @@ impl Expected {
         self.revalidates = true;
     }
 
-    fn question(&self) -> Option<(HeaderName, http::HeaderValue)> {
+    fn question(&self) -> Option<(HeaderName, HeaderValue)> {
         let old = self.old.as_ref()?;
         let known = [header::ETAG, header::LAST_MODIFIED].map(|name| old.headers.get(name));
         let mut questions = QUESTIONS.into_iter().zip(known);
@@ -225,6 +225,7 @@ impl Expected {
         });
         let mut headers = parts.headers.clone();
         clean(&mut headers);
+        let headers = unattached(headers);
         self.caching.add_tags(&headers, &mut self.names);
         Some(Box::new(Recorder {
             most: self.caching.store.max_body(),
@@ -261,5 +262,35 @@ fn clean(headers: &mut HeaderMap) {
     head::strip_hop_by_hop(headers);
     for name in [header::AGE, head::REQUEST_ID, CACHE_STATUS] {
         headers.remove(name);
+    }
+}
+
+/// The same headers in memory of their own: those of an answer are parts of the buffer in which it came, which may be much
+/// larger than what is counted.
+fn unattached(mut headers: HeaderMap) -> HeaderMap {
+    for value in headers.values_mut() {
+        if let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn headers_that_are_kept_hold_on_to_nothing_else() {
+        let buffer = Bytes::from(vec![b'x'; 32 * 1024]);
+        let value = HeaderValue::from_maybe_shared(buffer.slice(..10)).expect("a value");
+        let headers = HeaderMap::from_iter([(header::ETAG, value)]);
+        let kept = unattached(headers.clone());
+        assert_eq!(kept, headers);
+        drop(headers);
+        assert!(buffer.is_unique());
     }
 }

@@ -7,29 +7,22 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Method, Request, Response, Version};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
-use tokio_util::io::poll_read_buf;
 
 use super::{
-    Fault, MAX_HEAD_BYTES,
+    Fault, MAX_HEAD_BYTES, buffer,
     framing::{Framing, Part},
     head::{self, Head},
 };
 use crate::upstream::connect::Stream;
 
-/// How much is read at a time: as much as the answer before took, within these bounds. There is a buffer only while
-/// something comes.
-const READ: std::ops::RangeInclusive<usize> = 2 * 1024..=64 * 1024;
-
 /// A connection that carries nothing at the moment.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: Stream,
-    /// How much to read at a time.
-    reads: usize,
 }
 
 /// Why a request got no answer.
@@ -58,8 +51,6 @@ pub(crate) struct Answering {
     framing: Framing,
     /// What has come and was not asked for yet.
     come: Bytes,
-    /// How much has come of this answer.
-    read: usize,
     /// Whether the connection may be used again.
     keeps: bool,
 }
@@ -67,10 +58,7 @@ pub(crate) struct Answering {
 impl Connection {
     /// Nothing has been sent over this stream.
     pub(crate) fn new(stream: Stream) -> Self {
-        Self {
-            stream,
-            reads: *READ.start(),
-        }
+        Self { stream }
     }
 
     /// The stream, for something else.
@@ -102,7 +90,7 @@ impl Connection {
         let mut read = 0;
         let mut come = Bytes::new();
         match self.read_head(method, &mut come, &mut read).await {
-            Ok(head) => Ok(self.answering(head, come, read)),
+            Ok(head) => Ok(self.answering(head, come)),
             Err(fault) => Err(Failed {
                 fault,
                 stage: match read {
@@ -155,12 +143,11 @@ impl Connection {
         }
     }
 
-    fn answering(self, head: Head, come: Bytes, read: usize) -> Response<Answering> {
+    fn answering(self, head: Head, come: Bytes) -> Response<Answering> {
         let mut answering = Answering {
             connection: Some(self),
             framing: head.framing,
             come,
-            read,
             keeps: head.keeps,
         };
         answering.drop_if_useless();
@@ -171,36 +158,18 @@ impl Connection {
         response
     }
 
-    /// Reads more to what has come; zero bytes are the end.
     fn poll_read(&mut self, come: &mut Bytes, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        ready!(self.stream.poll_readable(context))?;
-        let mut buffer = match come.is_empty() {
-            true => BytesMut::new(),
-            false => BytesMut::from(std::mem::take(come)),
-        };
-        buffer.reserve(self.reads);
-        let read = poll_read_buf(Pin::new(&mut self.stream), context, &mut buffer);
-        *come = buffer.freeze();
-        if let Poll::Ready(Ok(length)) = &read
-            && *length >= self.reads
-        {
-            // There is more than was thought.
-            self.reads = self.reads.saturating_mul(2).min(*READ.end());
-        }
-        read
+        buffer::poll_read(Pin::new(&mut self.stream), come, context)
     }
 }
 
 impl Answering {
     /// The connection, if it can be used for something else already.
     pub(crate) fn take_connection(&mut self) -> Option<Connection> {
-        if !self.framing.is_over() {
-            return None;
+        match self.framing.is_over() {
+            true => self.connection.take(),
+            false => None,
         }
-        let mut connection = self.connection.take()?;
-        let next = self.read.saturating_add(1).next_power_of_two();
-        connection.reads = next.clamp(*READ.start(), *READ.end());
-        Some(connection)
     }
 
     /// Closes the connection as soon as nothing comes over it that anybody may have.
@@ -220,12 +189,9 @@ impl Answering {
                 self.drop_if_useless();
                 return Poll::Ready(Ok(part));
             }
-            match ready!(connection.poll_read(&mut self.come, context))? {
-                0 => {
-                    self.connection = None;
-                    self.framing.end()?;
-                }
-                length => self.read = self.read.saturating_add(length),
+            if ready!(connection.poll_read(&mut self.come, context))? == 0 {
+                self.connection = None;
+                self.framing.end()?;
             }
         }
     }

@@ -1,9 +1,10 @@
 //! HTTP/1.1 towards upstreams for requests without a body, which are most.
 //!
 //! Such a request and its answer take turns, so whoever waits for the answer does all of it: one write, and as many reads
-//! as the answer needs, into buffers that are there only while something comes. The head is read by `httparse`; here is
+//! as the answer needs, into buffers ([`buffer`]) that are there only while something comes. The head is read by `httparse`; here is
 //! where an answer ends ([`framing`]) and what is done to get it ([`connection`]).
 
+mod buffer;
 pub(crate) mod connection;
 mod framing;
 mod head;
