@@ -13,7 +13,7 @@ use tracing::debug;
 use super::{
     Endpoint, Protocol, Upstream, agree, connect,
     line::{Line, Received},
-    multiplexed::{Multiplexed, Sent, Stream},
+    multiplexed::{self, Multiplexed, Sent, Stream},
     pool::Pool,
 };
 use crate::proxy::body::RequestBody;
@@ -119,7 +119,8 @@ pub(crate) async fn send(
     }
 }
 
-/// Whether a request goes over HTTP/2.
+/// Whether a request goes over HTTP/2. One for a WebSocket does if it can be asked for there; whether the upstream takes
+/// it is seen then.
 async fn is_multiplexed(
     pool: &Pool,
     upstream: &Upstream,
@@ -127,7 +128,7 @@ async fn is_multiplexed(
     now: Instant,
     request: &Request<RequestBody>,
 ) -> Result<bool, SendError> {
-    if upstream.protocol == Protocol::Http1 || request.headers().contains_key(header::UPGRADE) {
+    if upstream.protocol == Protocol::Http1 || !multiplexed::can_carry(request) {
         return Ok(false);
     }
     // Apart, so that other requests do not carry its state around.
