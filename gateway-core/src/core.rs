@@ -54,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) listeners: Arc<Listeners>,
     /// Whose certificates callers are asked for at HTTPS listeners.
     authorities: Mutex<Authorities>,
+    /// Of which authorities all callers there must bring one, if any.
+    client_authorities_file: Option<PathBuf>,
     endpoints: Endpoints,
     compiler: Compiler,
     answers: Arc<cache::store::Store>,
@@ -95,6 +97,7 @@ impl Core {
             shared,
             listeners: Arc::default(),
             authorities: Mutex::default(),
+            client_authorities_file: options.client_authorities_file.clone(),
             endpoints: Endpoints::new(runtime.clone()),
             compiler: Compiler::new(runtime, Arc::clone(&answers), stores, modules),
             answers,
@@ -189,7 +192,10 @@ impl Core {
         let authorities = self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
         let tls = match &listener.protocol {
             ListenerProtocol::Http(_) => None,
-            ListenerProtocol::Https(options) => Some(Arc::new(Tls::open(options, authorities.clone())?)),
+            ListenerProtocol::Https(options) => {
+                let required = self.client_authorities_file.as_deref();
+                Some(Arc::new(Tls::open(options, authorities.clone(), required)?))
+            }
         };
         let address = listener.protocol.address();
         self.listeners

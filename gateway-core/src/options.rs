@@ -15,6 +15,9 @@ pub struct GatewayOptions {
     pub listen: SocketAddr,
     /// Where HTTPS is served, if at all.
     pub tls: Option<TlsOptions>,
+    /// The authorities in PEM of which every caller of an HTTPS listener must bring a certificate: who does not is refused
+    /// in the handshake. Read when a listener starts. Without it, only APIs with `auth.mtls` want certificates.
+    pub client_authorities_file: Option<PathBuf>,
     /// Whether connections begin with a PROXY protocol header (version 1 or 2), at the listeners of these options.
     /// Only those from `trusted_proxies` are then taken.
     pub proxy_protocol: bool,
@@ -69,6 +72,7 @@ impl Default for GatewayOptions {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: None,
+            client_authorities_file: None,
             proxy_protocol: false,
             trusted_proxies: Vec::new(),
             client_address_header: ClientAddressHeader::default(),

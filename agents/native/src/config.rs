@@ -25,6 +25,8 @@ pub struct NativeOptions {
     pub listen: SocketAddr,
     /// Where HTTPS is served, if at all.
     pub tls: Option<TlsOptions>,
+    /// The authorities in PEM of which every caller over HTTPS must bring a certificate, if any.
+    pub client_authorities_file: Option<PathBuf>,
     /// Whether connections begin with a PROXY protocol header; only those from trusted proxies are then taken.
     pub proxy_protocol: bool,
     /// Whose word about callers' addresses is believed.
@@ -69,6 +71,7 @@ impl NativeOptions {
         Self {
             listen,
             tls: None,
+            client_authorities_file: None,
             proxy_protocol: false,
             trusted_proxies: Vec::new(),
             client_address_header: ClientAddressHeader::default(),
@@ -94,6 +97,7 @@ impl NativeOptions {
         GatewayOptions {
             listen: self.listen,
             tls: self.tls.clone(),
+            client_authorities_file: self.client_authorities_file.clone(),
             proxy_protocol: self.proxy_protocol,
             trusted_proxies: self.trusted_proxies.clone(),
             client_address_header: self.client_address_header,

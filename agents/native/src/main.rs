@@ -58,6 +58,9 @@ struct Arguments {
     /// they name. Files may change at any time; SIGHUP has them read at once.
     #[arg(long, value_name = "FOLDER", requires = "tls_listen")]
     tls_certificates: Option<PathBuf>,
+    /// Authorities in PEM of which every caller over HTTPS must bring a certificate; others are refused in the handshake.
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    tls_client_authorities: Option<PathBuf>,
     /// Networks of proxies whose word about callers' addresses is believed, separated by commas [default: nobody's].
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',')]
     trusted_proxies: Vec<Network>,
@@ -290,6 +293,7 @@ impl Arguments {
             });
         Ok(NativeOptions {
             tls,
+            client_authorities_file: self.tls_client_authorities.clone(),
             proxy_protocol: self.proxy_protocol,
             trusted_proxies: self.trusted_proxies.clone(),
             client_address_header: self.client_address_header.into(),

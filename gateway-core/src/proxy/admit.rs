@@ -129,7 +129,10 @@ impl Exchange<'_> {
         for check in &route.chain.checks {
             match check {
                 Check::Addresses(addresses) => addresses.check(self.address)?,
-                Check::Certificate(certificates) => self.consumer = Some(certificates.check(self.client)?),
+                Check::Certificate(certificates) => {
+                    let found = certificates.check(self.client);
+                    self.consumer = Some(found.map_err(|problem| self.unless_misdirected(host, problem))?);
+                }
                 Check::Basic(basic) => self.consumer = Some(basic.check(&parts.headers)?),
                 Check::Validation(validation) => {
                     let path = (path, route.base_segments);

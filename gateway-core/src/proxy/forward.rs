@@ -12,7 +12,7 @@ use super::{
     head::{self, Origin},
     problem::Problem,
     text,
-    upgrade::{self, Pending},
+    upgrade::Pending,
 };
 use crate::{
     api::Route,
@@ -52,8 +52,8 @@ impl Exchange<'_> {
     ) -> Result<Response<ResponseBody>, Problem> {
         let websocket = self.websocket.take();
         self.rewrite(route, &mut parts, host);
-        if websocket.is_some() {
-            upgrade::ask(&mut parts.headers);
+        if let Some(websocket) = &websocket {
+            websocket.ask(&mut parts.headers);
         }
         head::frame(&mut parts, &body);
         let upstream = &*route.upstream;
@@ -129,7 +129,7 @@ impl Exchange<'_> {
     ) -> Result<Response<ResponseBody>, Problem> {
         let switched = passed.answer.response.status() == StatusCode::SWITCHING_PROTOCOLS;
         match (switched, websocket) {
-            (true, Some(pending)) => Ok(self.switch(passed, pending)),
+            (true, Some(pending)) => self.switch(passed, pending),
             (true, None) => Err(Problem::upstream_failed(
                 "The upstream switched protocols without being asked to.",
             )),
@@ -169,11 +169,11 @@ impl Exchange<'_> {
         route.chain.response.apply(&mut parts.headers);
     }
 
-    fn switch(&mut self, passed: Passed, pending: Pending) -> Response<ResponseBody> {
-        let response = passed.answer.response;
-        let headers = upgrade::accepted(response.headers());
-        pending.tunnel(&self.client.worker, response, passed.lease);
-        self.own_answer(StatusCode::SWITCHING_PROTOCOLS, headers, Bytes::new())
+    fn switch(&mut self, passed: Passed, pending: Pending) -> Result<Response<ResponseBody>, Problem> {
+        let (status, headers) = pending.accepted(passed.answer.response.headers())?;
+        pending.tunnel(&self.client.worker, passed.answer, passed.lease);
+        self.switched = true;
+        Ok(self.own_answer(status, headers, Bytes::new()))
     }
 
     pub(super) fn failed(&self, route: &Route, error: &SendError) -> Problem {

@@ -1,8 +1,9 @@
 //! Requests on a connection that was made for somebody else (RFC 9110, section 15.5.20).
 //!
 //! Callers reuse a connection for other hosts that its certificate covers. One that asks for a host with a
-//! certificate of its own, or with an API that wants to see the caller's certificate where the connection brought
-//! none, is told to come on another connection, as the Kubernetes Gateway API asks.
+//! certificate of its own is told to come on another connection, as the Kubernetes Gateway API asks. So is one whose own
+//! certificate, or none, was for the connection's host and does not do for this one: callers choose it by the host that
+//! they connect to, and may have another one. Nothing is let through that would not be let through there.
 
 use std::sync::Arc;
 
@@ -37,6 +38,14 @@ impl Exchange<'_> {
         match wanted && self.elsewhere(host).is_some() {
             true => Err(misdirected()),
             false => Ok(()),
+        }
+    }
+
+    /// What a request is answered whose certificate its API does not take.
+    pub(super) fn unless_misdirected(&self, host: &HeaderValue, problem: Problem) -> Problem {
+        match self.elsewhere(host) {
+            Some(_) => misdirected(),
+            None => problem,
         }
     }
 

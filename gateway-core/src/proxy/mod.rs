@@ -19,7 +19,7 @@ pub(crate) mod problem;
 mod replay;
 mod trace;
 mod transformed;
-mod upgrade;
+pub(crate) mod upgrade;
 
 use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
@@ -65,6 +65,9 @@ pub(crate) async fn answer(
         Ok(response) => exchange.past_modules(response).await,
         Err(problem) => exchange.refuse(problem),
     };
+    if exchange.extended && !exchange.switched && response.status().is_success() {
+        response = exchange.without_websocket(response);
+    }
     // If the caller asked to switch, how requests are framed on this connection is no longer watched.
     let ends = asks_to_switch || (client.closing.get() && !http2);
     if ends && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -106,6 +109,10 @@ struct Exchange<'a> {
     trace: Option<Trace>,
     /// The caller's side of a WebSocket that is asked for.
     websocket: Option<Pending>,
+    /// Whether it is asked for over HTTP/2, where any success says that there is one.
+    extended: bool,
+    /// Whether there is one now.
+    switched: bool,
     /// What the cache does with the upstream's answer.
     expected: Option<Box<Expected>>,
     /// Whether no caller waits for the answer.
@@ -153,6 +160,8 @@ impl<'a> Exchange<'a> {
             entry: None,
             trace: None,
             websocket: None,
+            extended: false,
+            switched: false,
             expected: None,
             in_background: false,
             answered: false,
@@ -161,17 +170,22 @@ impl<'a> Exchange<'a> {
 
     async fn serve(&mut self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Problem> {
         let (mut parts, body) = request.into_parts();
+        // First of all, so that everything else sees the GET that it is over HTTP/1.1.
+        self.websocket = Pending::take_extended(&mut parts);
+        self.extended = self.websocket.is_some();
         self.begin_trace(&mut parts);
         self.identify(&parts);
         let host = head::take_host(&mut parts)?;
-        self.websocket = head::wants_websocket(&parts).then(|| Pending::take(&mut parts));
+        if head::wants_websocket(&parts) {
+            self.websocket = Some(Pending::take(&mut parts));
+        }
         // Before anything is decided on, so that all checks see what the upstream will.
         head::strip_hop_by_hop(&mut parts.headers);
         if parts.version == Version::HTTP_2 {
             head::join_cookies(&mut parts.headers);
         }
         if parts.method == Method::CONNECT {
-            return Err(Problem::method_not_allowed("This gateway opens no tunnels.").closing());
+            return Err(upgrade::refused(&parts));
         }
         self.refuse_misdirected(&host)?;
         let uri = std::mem::take(&mut parts.uri);
@@ -353,6 +367,24 @@ impl<'a> Exchange<'a> {
             *response.status_mut() = StatusCode::OK;
         }
         response
+    }
+
+    /// The answer to somebody who asked for a WebSocket over HTTP/2, in place of a success that would say there is one.
+    fn without_websocket(&mut self, answer: Response<ResponseBody>) -> Response<ResponseBody> {
+        let problem = upgrade::not_opened(answer.status());
+        self.take_back(answer);
+        self.refuse(problem)
+    }
+
+    /// Forgets an answer, in place of which another one is given. The request is counted once, with the answer that the
+    /// caller gets.
+    fn take_back(&mut self, answer: Response<ResponseBody>) {
+        let (entry, recording) = answer.into_body().discard();
+        self.entry = entry;
+        if let Some(trace) = &mut self.trace {
+            trace.recording = recording;
+        }
+        self.consumer = self.entry.as_mut().and_then(|entry| entry.consumer.take());
     }
 
     /// Puts in what is known of limits. What changes responses comes after it and may take it away.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Response, StatusCode};
+use http::Response;
 
 use super::{Exchange, body::ResponseBody, text};
 use crate::policy::wasm::Wasm;
@@ -15,7 +15,7 @@ impl Exchange<'_> {
             _ => return answer,
         };
         // Once protocols are switched, there is no other answer to give.
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if self.switched {
             return answer;
         }
         let modules = modules.clone();
@@ -33,13 +33,7 @@ impl Exchange<'_> {
             let noted = self.notes.iter().position(|(of, _)| Arc::ptr_eq(of, &module));
             let note = noted.map(|at| self.notes.swap_remove(at).1);
             if let Err(problem) = module.response(&id, note, status, answer.headers_mut()).await {
-                // The request is counted once, with the answer that the caller gets.
-                let (entry, recording) = answer.into_body().discard();
-                self.entry = entry;
-                if let Some(trace) = &mut self.trace {
-                    trace.recording = recording;
-                }
-                self.consumer = self.entry.as_mut().and_then(|entry| entry.consumer.take());
+                self.take_back(answer);
                 return self.refuse(problem);
             }
         }

@@ -109,6 +109,8 @@ impl Problem {
         misdirected = MISDIRECTED_REQUEST, "misdirected", "Misdirected request";
         /// The path is served, for other methods.
         method_not_allowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
+        /// The protocol that is to be switched to is not spoken here.
+        unsupported_protocol = NOT_IMPLEMENTED, "unsupported-protocol", "Unsupported protocol";
         /// No or no valid credential.
         unauthenticated = UNAUTHORIZED, "unauthenticated", "Not authenticated";
         /// A valid credential that does not suffice.

@@ -1,13 +1,41 @@
 //! Asking callers for certificates. Which are good is for each API to say, so here only the proof counts that the
-//! caller holds the key of the certificate it shows.
+//! caller holds the key of the certificate it shows; unless the listener is for callers of certain authorities only.
+
+use std::{path::Path, sync::Arc};
 
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, UnixTime},
-    server::danger::{ClientCertVerified, ClientCertVerifier},
+    pki_types::{CertificateDer, UnixTime, pem::PemObject as _},
+    server::{
+        WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
 };
+
+use super::{files::CertificateError, provider};
+
+/// Refuses, in the handshake, whoever brings no certificate of the authorities in this file.
+pub(crate) fn only_of(file: &Path) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
+    let refused = |reason: String| CertificateError {
+        file: file.to_owned(),
+        reason,
+    };
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| refused(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots
+            .add(certificate)
+            .map_err(|error| refused(error.to_string()))?;
+    }
+    // Without any, this is an error.
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| refused(error.to_string()))
+}
 
 /// More names than this would make handshakes long; then callers are not told whose certificates are wanted.
 const MAX_HINT_BYTES: usize = 8 * 1024;

@@ -5,10 +5,13 @@ mod clients;
 mod files;
 pub(crate) mod names;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
-use rustls::{DistinguishedName, ServerConfig, crypto::CryptoProvider};
+use rustls::{DistinguishedName, ServerConfig, crypto::CryptoProvider, server::danger::ClientCertVerifier};
 use tokio_rustls::TlsAcceptor;
 
 pub use self::files::CertificateError;
@@ -29,15 +32,23 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 pub(crate) struct Tls {
     files: Mutex<Files>,
     resolver: Arc<Resolver>,
+    /// Verifies every caller's certificate, if that is asked for.
+    required: Option<Arc<dyn ClientCertVerifier>>,
     config: ArcSwap<ServerConfig>,
 }
 
 impl Tls {
-    /// Reads the certificates; all of them must be good.
-    pub(crate) fn open(options: &TlsOptions, authorities: Authorities) -> Result<Self, CertificateError> {
+    /// Reads the certificates; all of them must be good. With a file of authorities, callers must bring a certificate of
+    /// theirs.
+    pub(crate) fn open(
+        options: &TlsOptions,
+        authorities: Authorities,
+        required: Option<&Path>,
+    ) -> Result<Self, CertificateError> {
         let (files, certificates) = Files::open(options)?;
         let resolver = Arc::new(Resolver::new(certificates));
-        let config = config(Arc::clone(&resolver), authorities);
+        let required = required.map(clients::only_of).transpose()?;
+        let config = config(Arc::clone(&resolver), authorities, required.as_ref());
         let config = config.map_err(|error| CertificateError {
             file: options.certificate_file.clone(),
             reason: error.to_string(),
@@ -45,6 +56,7 @@ impl Tls {
         Ok(Self {
             files: Mutex::new(files),
             resolver,
+            required,
             config: ArcSwap::from(config),
         })
     }
@@ -73,20 +85,26 @@ impl Tls {
     /// Asks new callers for certificates of these authorities. No session begun before is resumed: callers that have
     /// not been asked would never be.
     pub(crate) fn ask_for(&self, authorities: Authorities) -> Result<(), rustls::Error> {
+        let resolver = Arc::clone(&self.resolver);
         self.config
-            .store(config(Arc::clone(&self.resolver), authorities)?);
+            .store(config(resolver, authorities, self.required.as_ref())?);
         Ok(())
     }
 }
 
 /// TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1.
-fn config(resolver: Arc<Resolver>, authorities: Authorities) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn config(
+    resolver: Arc<Resolver>,
+    authorities: Authorities,
+    required: Option<&Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = provider();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-    let builder = match authorities.is_empty() {
-        true => builder.with_no_client_auth(),
-        false => builder.with_client_cert_verifier(Arc::new(AnyCertificate::new(authorities, &provider))),
+    let builder = match required {
+        Some(required) => builder.with_client_cert_verifier(Arc::clone(required)),
+        None if authorities.is_empty() => builder.with_no_client_auth(),
+        None => builder.with_client_cert_verifier(Arc::new(AnyCertificate::new(authorities, &provider))),
     };
     let mut config = builder.with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -6,7 +6,10 @@ mod usage;
 use std::{
     cell::RefCell,
     collections::HashMap,
+    fmt,
+    future::poll_fn,
     io,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,9 +30,10 @@ use tokio::{
 use tokio_util::io::InspectReader;
 use tracing::debug;
 
+pub(super) use self::message::can_carry;
 pub(crate) use self::usage::Stream;
 use self::{
-    message::{Spare, addressed, is_unprocessed, readdressed},
+    message::{Spare, addressed, is_unprocessed, readdressed, switched},
     usage::{Usage, Waiting},
 };
 use super::{Endpoint, Protocol, Upstream, agree, connect, pool::Pool, send::SendError};
@@ -58,10 +62,20 @@ pub(super) struct Shared {
     opening: Arc<Mutex<()>>,
 }
 
-#[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<RequestBody>,
     usage: Rc<Usage>,
+    takes_websockets: TakesWebsockets,
+}
+
+/// What the upstream's settings say of WebSockets, once they have come.
+type TakesWebsockets = Rc<dyn Fn() -> bool>;
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut formatter = formatter.debug_struct("Connection");
+        formatter.field("usage", &self.usage).finish_non_exhaustive()
+    }
 }
 
 impl Connection {
@@ -81,6 +95,7 @@ impl Shared {
         Some(Place {
             sender: free.sender.clone(),
             stream: Stream::on(&free.usage, idle_timeout),
+            takes_websockets: Rc::clone(&free.takes_websockets),
         })
     }
 
@@ -89,6 +104,7 @@ impl Shared {
         let place = Place {
             sender: connection.sender.clone(),
             stream: Stream::on(&connection.usage, idle_timeout),
+            takes_websockets: Rc::clone(&connection.takes_websockets),
         };
         self.connections.borrow_mut().push(connection);
         place
@@ -103,15 +119,24 @@ impl Shared {
 /// What became of a request.
 pub(super) enum Sent {
     Answered(Response<Incoming>, Stream),
-    /// The endpoint does not speak HTTP/2 any more.
+    /// The endpoint does not speak HTTP/2 any more, or no WebSockets over it.
     Not(Box<Request<RequestBody>>),
 }
 
 /// Where a request is sent.
-#[derive(Debug)]
 pub(super) struct Place {
     sender: SendRequest<RequestBody>,
     stream: Stream,
+    takes_websockets: TakesWebsockets,
+}
+
+impl Place {
+    /// Whether the upstream says that WebSockets can be asked for. It does so with the first that it sends, which is
+    /// waited for, so long at most.
+    async fn takes_websockets(&self, limit: Duration) -> bool {
+        let heard = timeout(limit, self.stream.usage.heard_from()).await;
+        heard.is_ok() && (self.takes_websockets)()
+    }
 }
 
 impl Multiplexed {
@@ -150,7 +175,8 @@ impl Multiplexed {
     /// sent on another connection as long as it can be: when it was handed back, or has no body. So is one without a body
     /// that may be repeated, when a connection breaks that had brought answers before.
     ///
-    /// An endpoint that may choose can have agreed to something else by then; the request is given back if so.
+    /// An endpoint that may choose can have agreed to something else by then; the request is given back if so. So is one
+    /// for a WebSocket if the upstream does not say that it takes such (RFC 8441, section 3).
     pub(super) async fn send(
         pool: &Pool,
         upstream: &Upstream,
@@ -158,16 +184,22 @@ impl Multiplexed {
         limit: Duration,
         request: Request<RequestBody>,
     ) -> Result<Sent, SendError> {
-        let mut request = addressed(request, endpoint)?;
+        let (mut request, key) = addressed(request, endpoint)?;
         let shared = pool.multiplexed.to(endpoint.id);
         let mut sendings = 0;
         loop {
             sendings += 1;
             let settled = sendings == 1 || upstream.protocol == Protocol::Http2;
             if !settled && !Box::pin(agree::on_http2(pool, upstream, endpoint, Instant::now())).await? {
-                return Ok(Sent::Not(Box::new(readdressed(request))));
+                return Ok(Sent::Not(Box::new(readdressed(request, key))));
             }
-            let Place { mut sender, stream } = place(&shared, upstream, endpoint).await?;
+            let place = place(&shared, upstream, endpoint).await?;
+            if key.is_some() && !place.takes_websockets(upstream.connect_timeout).await {
+                return Ok(Sent::Not(Box::new(readdressed(request, key))));
+            }
+            let Place {
+                mut sender, stream, ..
+            } = place;
             let spare = Spare::of(&request);
             let waiting = Waiting::on(&stream, limit);
             let sent = timeout(limit, sender.try_send_request(request)).await;
@@ -175,6 +207,10 @@ impl Multiplexed {
             match sent {
                 Ok(Ok(response)) => {
                     stream.usage.served.set(true);
+                    let response = match &key {
+                        Some(key) => switched(response, key),
+                        None => response,
+                    };
                     return Ok(Sent::Answered(response, stream));
                 }
                 Err(_) => return Err(SendError::Timeout),
@@ -270,7 +306,7 @@ pub(super) async fn handshake(
     let mut first = Some(first);
     let stream = InspectReader::new(stream, move |bytes: &[u8]| {
         if !bytes.is_empty() {
-            heard.heard.update(|times| times.wrapping_add(1));
+            heard.hear();
             if let Some(first) = first.take() {
                 // Nobody waits for it if it was agreed to.
                 let _ = first.send(!is_http1(bytes));
@@ -283,8 +319,11 @@ pub(super) async fn handshake(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(SendError::Handshake)?;
+    let connection = Rc::new(RefCell::new(connection));
+    let settings = Rc::clone(&connection);
     spawn_local(async move {
-        if let Err(error) = connection.await {
+        let ended = poll_fn(|context| Pin::new(&mut *connection.borrow_mut()).poll(context));
+        if let Err(error) = ended.await {
             debug!(error = %error, "An upstream connection ended with an error");
         }
     });
@@ -294,7 +333,11 @@ pub(super) async fn handshake(
             return Err(SendError::NotHttp2);
         }
     }
-    Ok(Connection { sender, usage })
+    Ok(Connection {
+        sender,
+        usage,
+        takes_websockets: Rc::new(move || settings.borrow().is_extended_connect_protocol_enabled()),
+    })
 }
 
 /// Whether what came first is the answer of an HTTP/1.1 server to what it could not read.

@@ -14,7 +14,7 @@ use super::{
     Endpoint, Protocol, Upstream, agree, connect,
     http1::connection::{Connection, Stage},
     line::{Broken, Line, Received},
-    multiplexed::{Multiplexed, Sent, Stream},
+    multiplexed::{self, Multiplexed, Sent, Stream},
     pool::Pool,
 };
 use crate::proxy::body::RequestBody;
@@ -120,7 +120,8 @@ pub(crate) async fn send(
         .map_err(|failed| failed.error)
 }
 
-/// Whether a request goes over HTTP/2.
+/// Whether a request goes over HTTP/2. One for a WebSocket does if it can be asked for there; whether the upstream takes
+/// it is seen then.
 async fn is_multiplexed(
     pool: &Pool,
     upstream: &Upstream,
@@ -128,7 +129,7 @@ async fn is_multiplexed(
     now: Instant,
     request: &Request<RequestBody>,
 ) -> Result<bool, SendError> {
-    if upstream.protocol == Protocol::Http1 || request.headers().contains_key(header::UPGRADE) {
+    if upstream.protocol == Protocol::Http1 || !multiplexed::can_carry(request) {
         return Ok(false);
     }
     // Apart, so that other requests do not carry its state around.

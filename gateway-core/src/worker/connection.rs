@@ -183,6 +183,8 @@ where
     .timer(TokioTimer::new())
     .keep_alive_interval(PING_EVERY)
     .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+    // Callers may ask for WebSockets (RFC 8441).
+    .enable_connect_protocol()
     .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let going = async {

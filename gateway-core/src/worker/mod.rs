@@ -40,6 +40,9 @@ use crate::{
 /// How long WebSockets may take to say goodbye when the time of a shutdown is over.
 const GOODBYE: Duration = Duration::from_millis(500);
 
+/// How long connections that carried WebSockets may take to send what these have said.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// What all workers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -259,8 +262,12 @@ async fn serve(
         closed(&worker, |worker| worker.connections.get() + worker.tunnels.get()),
     )
     .await;
-    worker.cutting.send_replace(true);
-    let _ = timeout(GOODBYE, closed(&worker, |worker| worker.tunnels.get())).await;
+    if worker.tunnels.get() > 0 {
+        worker.cutting.send_replace(true);
+        let _ = timeout(GOODBYE, closed(&worker, |worker| worker.tunnels.get())).await;
+        // What was said last over HTTP/2 is sent by the connections, which then end.
+        let _ = timeout(LAST_WORDS, closed(&worker, |worker| worker.connections.get())).await;
+    }
 }
 
 async fn closed(worker: &Worker, count: fn(&Worker) -> usize) {

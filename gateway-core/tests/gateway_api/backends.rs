@@ -18,8 +18,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use serde_json::json;
+use rustls::ServerConnection;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::accept_async;
 
 /// One backend.
@@ -31,8 +33,8 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Starts a backend of this name.
-    pub(crate) async fn start(namespace: &str, app: &str) -> Self {
+    /// Starts a backend of this name, over TLS if it is said how.
+    pub(crate) async fn start(namespace: &str, app: &str, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -41,11 +43,26 @@ impl Backend {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (identity, seen) = (Arc::clone(&identity), Arc::clone(&seen));
-                let service = service_fn(move |request| {
-                    let (identity, seen) = (Arc::clone(&identity), Arc::clone(&seen));
-                    async move { Ok::<_, Infallible>(answer(&identity, &seen, request).await) }
-                });
+                let tls = tls.clone();
+                let service = |handshake: Value| {
+                    service_fn(move |request| {
+                        let (identity, seen) = (Arc::clone(&identity), Arc::clone(&seen));
+                        let handshake = handshake.clone();
+                        async move { Ok::<_, Infallible>(answer(&identity, &seen, handshake, request).await) }
+                    })
+                };
                 tokio::spawn(async move {
+                    if let Some(tls) = tls {
+                        // Whoever does not want this certificate is of no interest either.
+                        let Ok(stream) = tls.accept(stream).await else {
+                            return;
+                        };
+                        let service = service(handshake(stream.get_ref().1));
+                        let server = http1::Builder::new();
+                        let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                        return;
+                    }
+                    let service = service(Value::Null);
                     let mut start = [0; 3];
                     let http2 = stream.peek(&mut start).await.is_ok() && start == *b"PRI";
                     let io = TokioIo::new(stream);
@@ -92,9 +109,19 @@ impl Backend {
     }
 }
 
+/// What a gateway asked for and showed.
+fn handshake(session: &ServerConnection) -> Value {
+    let certificate = session.peer_certificates().and_then(<[_]>::first);
+    json!({
+        "serverName": session.server_name(),
+        "certificate": certificate.map(|der| der.as_ref()),
+    })
+}
+
 async fn answer(
     (namespace, app): &(String, String),
     seen: &Mutex<Vec<String>>,
+    handshake: Value,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let target = request
@@ -120,6 +147,7 @@ async fn answer(
         "namespace": namespace,
         "pod": format!("{app}-0"),
         "headers": joined(headers),
+        "tls": handshake,
     });
     let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
     for asked in headers.get_all("x-echo-set-header") {

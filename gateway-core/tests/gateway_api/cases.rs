@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::world::data;
+use crate::{secured, world::data};
 
 /// One test of the suite.
 #[derive(Debug, Clone, Deserialize)]
@@ -43,6 +43,21 @@ pub(crate) struct Case {
     /// The host that the connection is made for, if it is not the request's.
     #[serde(skip)]
     pub(crate) server_name: Option<&'static str>,
+    /// The port that it is sent to, if the test has several.
+    #[serde(skip)]
+    pub(crate) port: Option<u64>,
+    /// The secret with the certificate that the caller shows.
+    #[serde(skip)]
+    pub(crate) shown: Option<&'static str>,
+    /// There must be no answer at all.
+    #[serde(skip)]
+    pub(crate) unreachable: bool,
+    /// The host that the backend must have been asked for in the TLS handshake.
+    #[serde(skip)]
+    pub(crate) seen_server_name: Option<&'static str>,
+    /// The secret with the certificate that it must have been shown there.
+    #[serde(skip)]
+    pub(crate) seen_certificate: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -115,6 +130,9 @@ impl Test {
 
     /// Its requests; where the suite computes them, as it computes them.
     pub(crate) fn cases(&self) -> Vec<Case> {
+        if let Some(cases) = secured::cases(&self.short_name) {
+            return cases;
+        }
         let written = self.cases.clone().unwrap_or_default();
         match self.short_name.as_str() {
             "HTTPRouteBackendRequestHeaderModifier" => {
@@ -243,22 +261,19 @@ pub(crate) fn not_applicable(test: &Test) -> Option<&'static str> {
         "HTTPRouteBackendRequestHeaderModifier",
         "HTTPRouteRetry",
     ];
-    let tells = test.cases.is_some() || computed.contains(&test.short_name.as_str());
-    let of_traffic = has("BackendTLSPolicy") && !test.short_name.ends_with("Bump");
-    (!tells && !of_traffic).then_some("only conditions of Kubernetes objects, no request")
+    let tells = test.cases.is_some()
+        || computed.contains(&test.short_name.as_str())
+        || secured::cases(&test.short_name).is_some();
+    (!tells).then_some("only conditions of Kubernetes objects, no request")
 }
 
 /// What the gateway, or the translation, does not have.
 pub(crate) fn not_served(test: &Test) -> Option<&'static str> {
-    let has = |feature: &str| test.features.iter().any(|own| own == feature);
-    if has("BackendTLSPolicy") {
-        return Some("upstreams with an authority of their own are not translated");
-    }
-    if has("GatewayFrontendClientCertificateValidation") {
-        return Some("callers' certificates are not translated");
-    }
     Some(match test.short_name.as_str() {
-        "HTTPRouteRetry" => "retries by status are not translated",
+        "BackendTLSPolicySANValidation" => {
+            "an upstream's certificate is held to one DNS name, not to a list of names and URIs"
+        }
+        "HTTPRouteRetry" => "`retry` knows 502, 503 and 504 as one condition, no other statuses",
         _ => return None,
     })
 }

@@ -7,7 +7,11 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::pki_types::ServerName;
+use rustls::{
+    client::ResolvesClientCert,
+    pki_types::ServerName,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -15,7 +19,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::backends::joined;
+use crate::{backends::joined, certificates::Certificates};
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -27,6 +31,8 @@ pub(crate) struct Ask {
     /// The host that the connection is made for.
     pub(crate) server_name: String,
     pub(crate) http2: bool,
+    /// The secret with the certificate that is shown.
+    pub(crate) shown: Option<&'static str>,
 }
 
 /// What came back.
@@ -43,12 +49,14 @@ pub(crate) struct Answer {
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) certificates: Arc<Certificates>,
 }
 
-pub(crate) async fn send(door: &Door, ask: &Ask) -> Answer {
+/// Sends a request; the error says why there is no answer.
+pub(crate) async fn send(door: &Door, ask: &Ask) -> Result<Answer, String> {
     let stream = TcpStream::connect(door.address)
         .await
-        .expect("the gateway listens");
+        .map_err(|error| format!("nobody listens: {error}"))?;
     match &door.tls {
         None => exchange(stream, ask).await,
         Some(trust) => {
@@ -56,14 +64,28 @@ pub(crate) async fn send(door: &Door, ask: &Ask) -> Answer {
             let mut trust = rustls::ClientConfig::clone(trust);
             let protocol: &[u8] = if ask.http2 { b"h2" } else { b"http/1.1" };
             trust.alpn_protocols = vec![protocol.to_vec()];
+            if let Some(shown) = ask.shown {
+                trust.client_auth_cert_resolver = showing(door, shown);
+            }
             let connector = TlsConnector::from(Arc::new(trust));
-            let stream = connector.connect(name, stream).await.expect("TLS");
+            let connected = connector.connect(name, stream).await;
+            let stream = connected.map_err(|error| format!("no handshake: {error}"))?;
             exchange(stream, ask).await
         }
     }
 }
 
-async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ask: &Ask) -> Answer {
+fn showing(door: &Door, secret: &str) -> Arc<dyn ResolvesClientCert> {
+    let own = door.certificates.secret(secret).expect("a secret");
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let certified = CertifiedKey::from_der(vec![own.der.clone()], own.key(), &provider);
+    Arc::new(SingleCertAndKey::from(certified.expect("a key that fits")))
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ask: &Ask,
+) -> Result<Answer, String> {
     let mut request = Request::builder().method(ask.method.as_str());
     request = match ask.http2 {
         true => request.uri(format!("http://{}{}", ask.host, ask.path)),
@@ -84,11 +106,11 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
         tokio::spawn(connection);
         sender.send_request(request).await
     };
-    let response = response.expect("an answer");
+    let response = response.map_err(|error| format!("no answer: {error}"))?;
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a whole answer").to_bytes();
     let seen: Value = serde_json::from_slice(&body).unwrap_or_default();
-    Answer {
+    Ok(Answer {
         status: head.status,
         headers: joined(&head.headers),
         seen: if seen["pod"].is_string() {
@@ -96,5 +118,5 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
         } else {
             Value::Null
         },
-    }
+    })
 }

@@ -14,10 +14,12 @@
 
 mod backends;
 mod cases;
+mod certificates;
 mod client;
 mod listeners;
 mod report;
 mod running;
+mod secured;
 mod translate;
 mod world;
 

@@ -43,7 +43,9 @@ The HTTP cases of the [Kubernetes Gateway API](https://gateway-api.sigs.k8s.io),
 
 There is no Kubernetes here. The project's manifests are translated into what this gateway serves, and its requests
 are sent over real sockets to backends that answer with what they saw. Conditions of Kubernetes objects are not looked
-at. Requests to a listener at another port than 80 or 443 name that port in `Host`, as clients do. This page is written
+at. Requests to a listener at another port than 80 or 443 name that port in `Host`, as clients do. Certificates are made
+for each run, as the suite makes them; where a gateway allows any caller in (`AllowInsecureFallback`), this one asks for no
+certificate, and where what it is to trust cannot be had, its listener is not opened. This page is written
 by `UPDATE_EXPECT=1 cargo test -p gatehouse-gateway-core --test gateway_api`, and a test holds it.
 
 | Test | Level | Passed |

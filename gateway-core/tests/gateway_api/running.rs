@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     cases::{Case, Expected, Redirect, Request, Test},
+    certificates::{Callers, callers},
     client::{Answer, Ask, Door, send},
     listeners::{self, Listener},
     translate,
@@ -69,6 +70,12 @@ fn at(gateway: &str, port: u64) -> Vec<Place> {
 fn places(test: &Test, number: usize, case: &Case, world: &World) -> Vec<Place> {
     let host = case.request.host.as_str().unwrap_or_default();
     let https = "same-namespace-with-https-listener";
+    if let Some(port) = case.port {
+        let gateways = world
+            .of_kind("HTTPRoute")
+            .find_map(|route| route["spec"]["parentRefs"][0]["name"].as_str());
+        return at(gateways.expect("a gateway"), port);
+    }
     match (test.short_name.as_str(), number) {
         ("GatewayHTTPListenerIsolation", _) => [
             at("http-listener-isolation", 80),
@@ -82,6 +89,7 @@ fn places(test: &Test, number: usize, case: &Case, world: &World) -> Vec<Place> 
             at("httproute-listener-port-matching", port.parse().expect("a port"))
         }
         ("HTTPRouteRedirectPortAndScheme", 6..=8) => at("same-namespace-with-http-listener-on-8080", 8080),
+        ("BackendTLSPolicy", 0) => at(https, 443),
         ("HTTPRouteHTTPSListener" | "HTTPRouteHTTPSListenerDetectMisdirectedRequests", _)
         | ("HTTPRouteRedirectPortAndScheme", 9..) => at(https, 443),
         ("HTTPRouteReferenceGrant", 1) => {
@@ -125,14 +133,29 @@ impl<'a> Gateways<'a> {
     }
 
     async fn start(&mut self, place: &Place) -> Running {
-        let secure = place.port == 443;
+        let listeners = listeners::of_gateway(self.world, &place.gateway);
+        let here: Vec<_> = listeners.into_iter().filter(|it| it.port == place.port).collect();
+        let secure = here.iter().any(|it| it.protocol == "HTTPS");
         let (tls, trust, folder) = match secure {
-            true => certificates(&listeners::of_gateway(self.world, &place.gateway)),
+            true => certificates(&here),
             false => (None, None, None),
+        };
+        let callers = match secure {
+            true => callers(self.world, &place.gateway, place.port),
+            false => Callers::Any,
+        };
+        let authorities = match (&callers, &folder) {
+            (Callers::Of(authorities), Some(folder)) => {
+                let file = folder.path().join("authorities.pem");
+                std::fs::write(&file, authorities).expect("written");
+                Some(file)
+            }
+            _ => None,
         };
         let options = GatewayOptions {
             worker_threads: Some(1),
             tls,
+            client_authorities_file: authorities,
             ..GatewayOptions::default()
         };
         let gateway = Gateway::start(options).await.expect("the gateway starts");
@@ -146,6 +169,7 @@ impl<'a> Gateways<'a> {
                         .cloned()
                         .collect(),
                     backends: self.world.backends.clone(),
+                    certificates: Arc::clone(&self.world.certificates),
                 };
                 translate::configurations(&left, &place.gateway, place.port)
             }
@@ -159,8 +183,15 @@ impl<'a> Gateways<'a> {
             true => gateway.tls_address().expect("it listens with TLS"),
             false => gateway.address(),
         };
+        if callers == Callers::Nobody {
+            gateway.remove_listener(address).await;
+        }
         Running {
-            door: Door { address, tls: trust },
+            door: Door {
+                address,
+                tls: trust,
+                certificates: Arc::clone(&self.world.certificates),
+            },
             _gateway: gateway,
             _folder: folder,
         }
@@ -197,7 +228,12 @@ fn certificates(listeners: &[Listener]) -> Certificate {
     write(
         folder.path(),
         "cert",
-        &["example.org", "unknown-example.org", "gateway.test"],
+        &[
+            "example.org",
+            "unknown-example.org",
+            "https-listener.org",
+            "gateway.test",
+        ],
     );
     let hosts = listeners
         .iter()
@@ -223,7 +259,15 @@ async fn checked(test: &Test, case: &Case, place: &Place, door: &Door, world: &W
         _ => {}
     }
     let answer = send(door, &ask).await;
+    if case.unreachable {
+        return match answer {
+            Err(_) => Ok(()),
+            Ok(answer) => Err(format!("there is an answer, {}", answer.status)),
+        };
+    }
+    let answer = answer?;
     answered(case, &ask, &answer)?;
+    handshaken(case, &answer, world)?;
     for mirror in &case.mirrored_to {
         mirrored(mirror, &ask, world).await?;
     }
@@ -235,6 +279,8 @@ fn asked(case: &Case, port: u64) -> Ask {
     let host = case.request.host.as_str().unwrap_or("gateway.test");
     let host = match port {
         80 | 443 => host.to_owned(),
+        // The suite connects to it without naming it.
+        _ if case.port.is_some() => host.to_owned(),
         _ if host.contains(':') => host.to_owned(),
         port => format!("{host}:{port}"),
     };
@@ -248,10 +294,32 @@ fn asked(case: &Case, port: u64) -> Ask {
     Ask {
         server_name: case.server_name.unwrap_or(own_name).to_owned(),
         http2: case.request.is_http2(),
+        shown: case.shown,
         method: case.request.method.clone().unwrap_or_else(|| "GET".to_owned()),
         host,
         path: case.request.path.as_str().expect("a path").to_owned(),
         headers,
+    }
+}
+
+/// What the backend must have been asked for and shown in the TLS handshake.
+fn handshaken(case: &Case, answer: &Answer, world: &World) -> Result<(), String> {
+    let tls = &answer.seen["tls"];
+    if let Some(name) = case.seen_server_name
+        && tls["serverName"] != name
+    {
+        return Err(format!(
+            "the backend was asked for {}, not for `{name}`",
+            tls["serverName"]
+        ));
+    }
+    let Some(secret) = case.seen_certificate else {
+        return Ok(());
+    };
+    let wanted = world.certificates.secret(secret).expect("a secret").der.as_ref();
+    match tls["certificate"] == serde_json::json!(wanted) {
+        true => Ok(()),
+        false => Err("the backend was not shown the gateway's certificate".to_owned()),
     }
 }
 
@@ -385,7 +453,7 @@ async fn websocket(gateway: SocketAddr) -> Result<(), String> {
 async fn shares(door: &Door, ask: &Ask) -> Result<(), String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..MANY {
-        let answer = send(door, ask).await;
+        let answer = send(door, ask).await?;
         let pod = answer.seen["pod"].as_str().unwrap_or_default().to_owned();
         *counts.entry(pod).or_default() += 1;
     }
@@ -411,7 +479,7 @@ fn near(count: usize, share: f64, what: &str) -> Result<(), String> {
 async fn named_by_backend(door: &Door, ask: &Ask) -> Result<(), String> {
     let mut answered = Vec::new();
     for _ in 0..10 {
-        let seen = send(door, ask).await.seen;
+        let seen = send(door, ask).await?.seen;
         let pod = seen["pod"].as_str().unwrap_or_default().to_owned();
         let header = seen["headers"]["backend"].as_str().unwrap_or_default().to_owned();
         if header.is_empty() || !pod.starts_with(&header) {
@@ -442,7 +510,7 @@ async fn mirrored(mirror: &Value, ask: &Ask, world: &World) -> Result<(), String
 
 async fn mirrored_share(case: &Case, door: &Door, ask: &Ask, world: &World) -> Result<(), String> {
     for _ in 0..MANY {
-        answered(case, ask, &send(door, ask).await)?;
+        answered(case, ask, &send(door, ask).await?)?;
     }
     let mirror = &case.mirrored_to[0];
     let percent = mirror["Percent"]["$expr"].as_str().unwrap_or_default();

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_gateway_core::ApiConfig;
+use gatehouse_gateway_core::{ApiConfig, Secret};
 use gatehouse_schemas::{canonical::Fingerprint, identity::ExternalRef};
 use serde_json::{Map, Value, json};
 
 use crate::{
     backends::duration,
+    certificates::{self, Security},
     listeners::{self, Listener},
     world::{World, list, name, namespace},
 };
@@ -25,16 +26,16 @@ pub(crate) fn configurations(world: &World, gateway: &str, port: u64) -> Vec<Api
             let hosts = listener.hosts(route, &listeners);
             if !hosts.is_empty() {
                 let reference = format!("{number}/{}/{}", namespace(route), name(route));
-                configurations.push(api(&reference, &hosts, world, &operations(world, route)));
+                configurations.push(api(&reference, &hosts, world, gateway, &operations(world, route)));
             }
         }
-        configurations.push(closed(number, listener, world));
+        configurations.push(closed(number, listener, world, gateway));
     }
     configurations
 }
 
 /// What no route of a listener takes is not for the listeners of less specific hosts.
-fn closed(number: usize, listener: &Listener, world: &World) -> ApiConfig {
+fn closed(number: usize, listener: &Listener, world: &World, gateway: &str) -> ApiConfig {
     let nothing = json!({
         "match": {"method": "*", "path": "/{rest...}"},
         "policies": [{"type": "respond", "with": {"status": 404}}],
@@ -44,11 +45,19 @@ fn closed(number: usize, listener: &Listener, world: &World) -> ApiConfig {
         &reference,
         std::slice::from_ref(&listener.hostname),
         world,
+        gateway,
         &[nothing],
     )
 }
 
-fn api(reference: &str, hosts: &[Option<String>], world: &World, operations: &[Value]) -> ApiConfig {
+fn api(
+    reference: &str,
+    hosts: &[Option<String>],
+    world: &World,
+    gateway: &str,
+    operations: &[Value],
+) -> ApiConfig {
+    let own = certificates::of_gateway(world, gateway);
     let mut upstreams: BTreeMap<String, Value> = BTreeMap::new();
     for ((namespace, name), backend) in &world.backends {
         let url = json!({"url": format!("http://{}", backend.address)});
@@ -56,6 +65,16 @@ fn api(reference: &str, hosts: &[Option<String>], world: &World, operations: &[V
         let mut http2 = url.clone();
         http2["protocol"] = json!("http2");
         upstreams.insert(format!("{namespace}.{name}.http2"), http2);
+        let service = world.service(namespace, name).expect("its service");
+        for port in list(&service["spec"]["ports"]).map(|port| &port["port"]) {
+            if let Some(tls) = secured(world, service, port, own.is_some()) {
+                let url = format!("https://{}", backend.address);
+                upstreams.insert(
+                    format!("{namespace}.{name}.{port}"),
+                    json!({"url": url, "tls": tls}),
+                );
+            }
+        }
         upstreams.insert("main".to_owned(), url);
     }
     let content = json!({
@@ -68,14 +87,35 @@ fn api(reference: &str, hosts: &[Option<String>], world: &World, operations: &[V
         "upstreams": upstreams,
         "operations": operations,
     });
+    let secrets = own.into_iter().flat_map(|own| {
+        [("own-certificate", &own.pem), ("own-key", &own.key_pem)]
+            .map(|(name, value)| (name.parse().expect("a name"), Secret::from(value.clone())))
+    });
     ApiConfig {
         external_ref: ExternalRef(reference.to_owned()),
         mark: None,
         fingerprint: Fingerprint::of_value(&content),
         content: serde_json::from_value(content).expect("content of a revision"),
         secret_hashes: BTreeMap::new(),
-        secrets: BTreeMap::new(),
+        secrets: secrets.collect(),
     }
+}
+
+/// Whom the gateway trusts at a port of a service, and as whom it comes, if there is TLS.
+fn secured(world: &World, service: &Value, port: &Value, has_own: bool) -> Option<Value> {
+    let Security::Tls {
+        authorities,
+        hostname,
+    } = certificates::security(world, service, port)
+    else {
+        return None;
+    };
+    let mut tls = json!({"authorities": authorities, "serverName": hostname});
+    if has_own {
+        tls["clientCertificate"] = json!({"secretRef": "own-certificate"});
+        tls["clientKey"] = json!({"secretRef": "own-key"});
+    }
+    Some(tls)
 }
 
 fn operations(world: &World, route: &Value) -> Vec<Value> {
@@ -248,8 +288,13 @@ fn upstream(world: &World, route: &Value, reference: &Value) -> Option<String> {
             .of_kind("ReferenceGrant")
             .any(|grant| grants(grant, own, target, name));
     world.backend(target, name)?;
-    let http2 = world.speaks_http2(target, name, &reference["port"]);
-    let suffix = if http2 { ".http2" } else { "" };
+    let port = &reference["port"];
+    let suffix = match certificates::security(world, world.service(target, name)?, port) {
+        Security::Unusable => return None,
+        Security::Tls { .. } => format!(".{port}"),
+        Security::Plain if world.speaks_http2(target, name, port) => ".http2".to_owned(),
+        Security::Plain => String::new(),
+    };
     (is_service && granted).then(|| format!("{target}.{name}{suffix}"))
 }
 

@@ -1,10 +1,10 @@
 //! What a case finds: its manifests and their backends.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use serde_json::Value;
 
-use crate::{backends::Backend, cases::Test};
+use crate::{backends::Backend, cases::Test, certificates::Certificates};
 
 /// The namespace that most objects are in.
 pub(crate) const NAMESPACE: &str = "gateway-conformance-infra";
@@ -14,6 +14,7 @@ pub(crate) struct World {
     pub(crate) objects: Vec<Value>,
     /// By namespace and name of the service.
     pub(crate) backends: BTreeMap<(String, String), Backend>,
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 pub(crate) fn data() -> PathBuf {
@@ -32,18 +33,26 @@ impl World {
         for name in &test.manifests {
             objects.extend(manifest(name));
         }
+        let certificates = Arc::new(Certificates::new());
         let mut backends = BTreeMap::new();
         for service in objects.iter().filter(|object| object["kind"] == "Service") {
             let (namespace, name) = (namespace(service), name(service));
             // Services without a selector have the endpoints of the first backend written out.
             let app = service["spec"]["selector"]["app"].as_str();
+            let app = app.unwrap_or("infra-backend-v1");
+            let tls = app.starts_with("tls-backend");
+            let tls = tls.then(|| certificates.acceptor(app.ends_with("client-cert-validation")));
             let backend = match test.short_name.ends_with("WebSocket") {
                 true => Backend::websocket().await,
-                false => Backend::start(namespace, app.unwrap_or("infra-backend-v1")).await,
+                false => Backend::start(namespace, app, tls).await,
             };
             backends.insert((namespace.to_owned(), name.to_owned()), backend);
         }
-        Self { objects, backends }
+        Self {
+            objects,
+            backends,
+            certificates,
+        }
     }
 
     /// The objects of a kind.
@@ -55,10 +64,15 @@ impl World {
         self.backends.get(&(namespace.to_owned(), name.to_owned()))
     }
 
+    /// A service.
+    pub(crate) fn service(&self, target: &str, service: &str) -> Option<&Value> {
+        self.of_kind("Service")
+            .find(|object| namespace(object) == target && name(object) == service)
+    }
+
     /// Whether HTTP/2 is spoken at a port of a service.
     pub(crate) fn speaks_http2(&self, target: &str, service: &str, port: &Value) -> bool {
-        let mut services = self.of_kind("Service");
-        let found = services.find(|object| namespace(object) == target && name(object) == service);
+        let found = self.service(target, service);
         let ports = found.map_or(&Value::Null, |service| &service["spec"]["ports"]);
         list(ports).any(|it| it["port"] == *port && it["appProtocol"] == "kubernetes.io/h2c")
     }

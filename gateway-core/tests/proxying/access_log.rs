@@ -16,11 +16,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::{
     policies::with_key,
     support::{api, echo, raw, upstream},
+    websocket_http2::Caller,
 };
 
 /// Collects what is logged.
 #[derive(Clone, Default)]
-struct Collected(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Collected(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Collected {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -42,7 +43,7 @@ impl<'a> MakeWriter<'a> for Collected {
 }
 
 /// What is logged from now on, in this process: each test has one of its own.
-fn collect() -> Collected {
+pub(crate) fn collect() -> Collected {
     let collected = Collected::default();
     tracing_subscriber::fmt()
         .json()
@@ -54,7 +55,7 @@ fn collect() -> Collected {
 
 impl Collected {
     /// The fields of all events, once a gateway has written them all.
-    async fn events(&self, gateway: Gateway) -> Vec<Value> {
+    pub(crate) async fn events(&self, gateway: Gateway) -> Vec<Value> {
         gateway.shutdown(std::time::Duration::from_secs(5)).await;
         let log = String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("text");
         assert!(!log.contains("s3cret"), "{log}");
@@ -100,6 +101,40 @@ async fn each_request_leaves_one_event_without_query_or_credentials() {
     assert_eq!(event["api.name"], "orders");
     assert_eq!(event["request.id"], "r-1");
     assert_eq!(events[1]["http.status"], 404);
+}
+
+#[tokio::test]
+async fn a_websocket_over_http_2_is_logged_as_the_get_that_it_is_over_http_1() {
+    let collected = collect();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut socket = tokio_tungstenite::accept_async(stream)
+            .await
+            .expect("a handshake");
+        while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket).await {}
+    });
+    let gateway = start(true).await;
+    gateway
+        .put_api(api("a", address, json!({})))
+        .await
+        .expect("applied");
+    let mut caller = Caller::connect(gateway.address()).await;
+    let (mut socket, _) = caller.open("/a/x").await;
+    socket.close(None).await.expect("closed");
+    drop((socket, caller));
+    let events = collected.events(gateway).await;
+    let event = events.iter().find(|event| event["http.path"] == "/a/x");
+    let event = event.unwrap_or_else(|| panic!("{events:?}"));
+    assert_eq!(
+        (&event["http.method"], &event["http.status"]),
+        (&json!("GET"), &json!(200))
+    );
+    assert_eq!(
+        (&event["api.name"], &event["complete"]),
+        (&json!("a"), &json!(true))
+    );
 }
 
 #[tokio::test]

@@ -291,6 +291,9 @@ async fn a_host_with_another_certificate_is_not_served_on_the_same_connection() 
     }
     let caller = identity(&authority, &["caller.test"], false);
     let shows = Some(&caller);
+    // Good for another host, perhaps.
+    let other = identity(&crate::authority::authority("others"), &["caller.test"], false);
+    let shows_another = Some(&other);
     for (identity, connection, host, path, expected) in [
         (None, "a.example.com", "a.example.com", "/open", 200),
         (None, "A.example.com", "a.Example.com.:443", "/open", 200),
@@ -312,6 +315,20 @@ async fn a_host_with_another_certificate_is_not_served_on_the_same_connection() 
         ),
         (shows, "b.example.com", "guarded.example.com", "/guarded", 200),
         (shows, "a.example.com", "guarded.example.com", "/guarded", 421),
+        (
+            shows_another,
+            "b.example.com",
+            "guarded.example.com",
+            "/guarded",
+            421,
+        ),
+        (
+            shows_another,
+            "guarded.example.com",
+            "guarded.example.com",
+            "/guarded",
+            403,
+        ),
     ] {
         let found = status_on(&gateway, identity, (connection, host, path)).await;
         assert_eq!(
@@ -319,6 +336,50 @@ async fn a_host_with_another_certificate_is_not_served_on_the_same_connection() 
             "{path} of {host} on a connection for {connection}"
         );
     }
+}
+
+/// Browsers share connections of HTTP/2 between hosts. Each caller chooses its certificate by the host it connects to.
+#[tokio::test]
+async fn a_certificate_for_another_host_on_a_shared_connection_is_answered_421_and_the_connection_goes_on() {
+    let (ours, theirs) = (authority("ours"), authority("theirs"));
+    let (folder, _) = folder(&ours);
+    identity(&ours, &["*.example.com"], false).write(&folder.path().join("more"), "wildcard");
+    let gateway = Gateway::start(options(folder.path())).await.expect("started");
+    let upstream = echo().await;
+    for (name, authority) in [("ours", &ours), ("theirs", &theirs)] {
+        let fields = json!({
+            "hostnames": [format!("{name}.example.com")],
+            "policies": [{"type": "auth.mtls", "with": {"authorities": [authority.pem()]}}],
+        });
+        gateway
+            .put_api(api(name, upstream, fields))
+            .await
+            .expect("applied");
+    }
+    let caller = identity(&ours, &["caller.test"], false);
+    let address = gateway.tls_address().expect("an HTTPS listener");
+    let config = client_config(Some(&caller), &["h2"]);
+    let statuses = async |connection: &str, hosts: &[&str]| {
+        let stream = connect(&config, address, connection).await.expect("a handshake");
+        let io = hyper_util::rt::TokioIo::new(stream);
+        let executor = hyper_util::rt::TokioExecutor::new();
+        let handshake = hyper::client::conn::http2::handshake(executor, io).await;
+        let (mut sender, connection) = handshake.expect("HTTP/2");
+        tokio::spawn(connection);
+        let mut statuses = Vec::new();
+        for host in hosts {
+            let (name, _) = host.split_once('.').expect("a name");
+            let request = http::Request::get(format!("https://{host}/{name}"));
+            let request = request.body(http_body_util::Empty::<bytes::Bytes>::new());
+            let answer = sender.send_request(request.expect("a request")).await;
+            statuses.push(answer.expect("an answer").status().as_u16());
+        }
+        statuses
+    };
+    let hosts = ["ours.example.com", "theirs.example.com", "ours.example.com"];
+    assert_eq!(statuses("ours.example.com", &hosts).await, [200, 421, 200]);
+    // On a connection of its own the answer is final.
+    assert_eq!(statuses("theirs.example.com", &hosts[1..2]).await, [403]);
 }
 
 #[tokio::test]

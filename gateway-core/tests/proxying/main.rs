@@ -48,3 +48,4 @@ mod upstream_tls;
 mod upstreams;
 mod wasm;
 mod websocket;
+mod websocket_http2;

@@ -244,6 +244,67 @@ async fn nobody_can_make_up_a_certificate_in_a_header() {
     }
 }
 
+/// Before any API asks, and after.
+#[tokio::test]
+async fn a_listener_for_certain_authorities_refuses_everybody_else_in_the_handshake() {
+    let (ours, theirs) = (authority("ours"), authority("theirs"));
+    let folder = tempfile::tempdir().expect("a folder");
+    identity(&authority("us"), &["localhost"], false).write(folder.path(), "own");
+    let file = folder.path().join("authorities.pem");
+    let start = async |authorities: &str| {
+        std::fs::write(&file, authorities).expect("written");
+        let options = GatewayOptions {
+            tls: Some(TlsOptions {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                certificate_file: folder.path().join("own.crt"),
+                key_file: folder.path().join("own.key"),
+                certificate_dir: None,
+            }),
+            client_authorities_file: Some(file.clone()),
+            worker_threads: Some(1),
+            ..GatewayOptions::default()
+        };
+        Gateway::start(options).await
+    };
+    for unusable in ["", "no PEM"] {
+        let refused = start(unusable).await.expect_err("there is no authority in it");
+        assert!(refused.to_string().contains("authorities.pem"), "{refused}");
+    }
+    let gateway = start(&ours.pem()).await.expect("started");
+    let upstream = echo().await;
+    gateway
+        .put_api(api("open", upstream, json!({})))
+        .await
+        .expect("applied");
+    let good = identity(&ours, &["a.test"], false);
+    let expired = identity(&ours, &["a.test"], true);
+    let other = identity(&theirs, &["a.test"], false);
+    for guard in [None, Some(guarded("a", upstream, &theirs, &[]))] {
+        if let Some(guard) = guard {
+            gateway.put_api(guard).await.expect("applied");
+            assert_eq!(status(&call(&gateway, &as_client(Some(&good)), "/a").await), 403);
+        }
+        assert_eq!(
+            status(&call(&gateway, &as_client(Some(&good)), "/open").await),
+            200
+        );
+        for identity in [None, Some(&expired), Some(&other)] {
+            let address = gateway.tls_address().expect("an HTTPS listener");
+            let answer = match connect(&as_client(identity), address, "localhost").await {
+                // With TLS 1.3, callers hear of it only after they have sent something.
+                Ok(mut stream) => {
+                    let request = "GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n";
+                    let _ = stream.write_all(request.as_bytes()).await;
+                    let mut answer = String::new();
+                    stream.read_to_string(&mut answer).await.map(|_| answer)
+                }
+                Err(error) => Err(error),
+            };
+            assert!(answer.is_err(), "{answer:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_caller_that_was_not_asked_is_sent_to_a_new_connection() {
     let (gateway, _folder) = secure_gateway().await;

@@ -18,6 +18,10 @@ use crate::worker::Lifetimes;
 /// How many bytes of one direction are on their way at a time.
 const BUFFER: usize = 16 * 1024;
 
+/// How long nothing may move once one end is done. A WebSocket is of no use with one end only, and where a caller resets
+/// a stream of HTTP/2 that looks like its orderly end.
+const HALF_OPEN: Duration = Duration::from_secs(30);
+
 /// How long an end may take to be told that it is over.
 const FAREWELL: Duration = Duration::from_millis(250);
 
@@ -70,11 +74,20 @@ where
         let mut stopped = std::pin::pin!(stopped);
         loop {
             let idle_since = tunnel.up.moved.max(tunnel.down.moved);
+            let half_open = tunnel.is_half_open();
+            let limit = match half_open {
+                true => lifetimes.idle.min(HALF_OPEN),
+                false => lifetimes.idle,
+            };
             tokio::select! {
-                done = poll_fn(|context| tunnel.poll(context)) => break done.map(|()| Ended::Whole)?,
+                done = poll_fn(|context| tunnel.poll(context, half_open)) => {
+                    if done? {
+                        break Ended::Whole;
+                    }
+                }
                 () = &mut lifetime => break Ended::Lifetime,
                 () = &mut stopped => break Ended::Stopped,
-                () = idle(idle_since, lifetimes.idle) => {
+                () = idle(idle_since, limit) => {
                     if tunnel.up.moved.max(tunnel.down.moved) == idle_since {
                         break Ended::Idle;
                     }
@@ -108,13 +121,20 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Whether both ends are done; pending as long as there is no more to say than before.
+    fn poll(&mut self, context: &mut Context<'_>, half_open: bool) -> Poll<io::Result<bool>> {
         let up = self.up.poll(&mut self.caller, &mut self.upstream, context)?;
         let down = self.down.poll(&mut self.upstream, &mut self.caller, context)?;
         match (up, down) {
-            (Poll::Ready(()), Poll::Ready(())) => Poll::Ready(Ok(())),
+            (Poll::Ready(()), Poll::Ready(())) => Poll::Ready(Ok(true)),
+            _ if self.is_half_open() && !half_open => Poll::Ready(Ok(false)),
             _ => Poll::Pending,
         }
+    }
+
+    /// Whether one end is done.
+    fn is_half_open(&self) -> bool {
+        self.up.state != State::Open || self.down.state != State::Open
     }
 
     async fn say_goodbye(&mut self) -> io::Result<()> {
@@ -195,9 +215,9 @@ impl Direction {
                         }
                     }
                     (self.start, self.end) = (0, buffer.filled().len());
-                    match self.end {
-                        0 => self.state = State::Ending,
-                        _ => self.moved = Instant::now(),
+                    self.moved = Instant::now();
+                    if self.end == 0 {
+                        self.state = State::Ending;
                     }
                 }
             }
@@ -263,6 +283,25 @@ mod tests {
                 [&[0x81, 0x80, 1, 2, 3, 4][..], &GOING_AWAY_MASKED].concat()
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_alone_is_not_waited_for_as_long_as_both() {
+        let (caller, ours) = duplex(64);
+        let (mut upstream, theirs) = duplex(64);
+        drop(caller);
+        let started = Instant::now();
+        let long = Lifetimes {
+            idle: Duration::from_secs(3600),
+            whole: None,
+        };
+        let (ended, heard) = tokio::join!(run(ours, theirs, long, std::future::pending()), async {
+            let mut heard = Vec::new();
+            upstream.read_to_end(&mut heard).await.unwrap();
+            heard
+        });
+        assert_eq!((ended.unwrap(), started.elapsed()), (Ended::Idle, HALF_OPEN));
+        assert!(heard.is_empty(), "{heard:?}");
     }
 
     #[tokio::test]

@@ -2,10 +2,14 @@
 
 use std::{error::Error as _, io};
 
-use http::{HeaderValue, Request, Uri, Version, header, uri::Scheme};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, uri::Scheme};
+use hyper::{body::Incoming, ext::Protocol};
 
 use crate::{
-    proxy::body::RequestBody,
+    proxy::{
+        body::RequestBody,
+        upgrade::{self, handshake},
+    },
     upstream::{Endpoint, send::SendError},
 };
 
@@ -20,11 +24,24 @@ pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {
     error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
-/// Writes a request as HTTP/2 wants it: with scheme and authority, and without what is said of one connection.
+/// Whether HTTP/2 has a form for a request. What asks to switch protocols has one if it is for a WebSocket, with the key
+/// that its answer depends on and without a body.
+pub(crate) fn can_carry(request: &Request<RequestBody>) -> bool {
+    let headers = request.headers();
+    let Some(wanted) = headers.get(header::UPGRADE) else {
+        return true;
+    };
+    wanted.as_bytes().eq_ignore_ascii_case(b"websocket")
+        && headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        && hyper::body::Body::is_end_stream(request.body())
+}
+
+/// Writes a request as HTTP/2 wants it: with scheme and authority, and without what is said of one connection. One for a
+/// WebSocket becomes a CONNECT that names the protocol (RFC 8441, section 4); gives back its key, which HTTP/2 has no use for.
 pub(super) fn addressed(
     mut request: Request<RequestBody>,
     endpoint: &Endpoint,
-) -> Result<Request<RequestBody>, SendError> {
+) -> Result<(Request<RequestBody>, Option<HeaderValue>), SendError> {
     let host = request.headers_mut().remove(header::HOST);
     let authority = host.as_ref().unwrap_or(&endpoint.authority);
     let scheme = if endpoint.tls.is_some() {
@@ -40,12 +57,32 @@ pub(super) fn addressed(
         .build();
     *request.uri_mut() = uri.map_err(|error| SendError::Connect(io::Error::other(error)))?;
     *request.version_mut() = Version::HTTP_2;
-    request.headers_mut().remove(header::CONNECTION);
-    Ok(request)
+    let headers = request.headers_mut();
+    headers.remove(header::CONNECTION);
+    let key = match headers.remove(header::UPGRADE) {
+        Some(_) => headers.remove(header::SEC_WEBSOCKET_KEY),
+        None => None,
+    };
+    if key.is_some() {
+        *request.method_mut() = Method::CONNECT;
+        request
+            .extensions_mut()
+            .insert(Protocol::from_static("websocket"));
+    }
+    Ok((request, key))
 }
 
 /// Writes it as HTTP/1.1 wants it, again.
-pub(super) fn readdressed(mut request: Request<RequestBody>) -> Request<RequestBody> {
+pub(super) fn readdressed(
+    mut request: Request<RequestBody>,
+    key: Option<HeaderValue>,
+) -> Request<RequestBody> {
+    if let Some(key) = key {
+        *request.method_mut() = Method::GET;
+        request.extensions_mut().remove::<Protocol>();
+        upgrade::switch(request.headers_mut());
+        request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key);
+    }
     let uri = std::mem::take(request.uri_mut()).into_parts();
     let host = uri
         .authority
@@ -56,6 +93,17 @@ pub(super) fn readdressed(mut request: Request<RequestBody>) -> Request<RequestB
     *request.uri_mut() = uri.path_and_query.map_or_else(Uri::default, Uri::from);
     *request.version_mut() = Version::HTTP_11;
     request
+}
+
+/// The answer to a WebSocket's CONNECT as HTTP/1.1 has it, for this key.
+pub(super) fn switched(mut response: Response<Incoming>, key: &HeaderValue) -> Response<Incoming> {
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        upgrade::switch(headers);
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, handshake::accept(key));
+    }
+    response
 }
 
 /// The head of a request without a body.
@@ -69,6 +117,9 @@ impl Spare {
             *spare.uri_mut() = request.uri().clone();
             *spare.version_mut() = request.version();
             *spare.headers_mut() = request.headers().clone();
+            if let Some(protocol) = request.extensions().get::<Protocol>() {
+                spare.extensions_mut().insert(protocol.clone());
+            }
             Self(spare)
         })
     }

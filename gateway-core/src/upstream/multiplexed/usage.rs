@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
+
 /// After so long, or a request's own limit if that is shorter, a connection on which requests wait and nothing comes is
 /// taken for one that may be dead. Several that wait for less, one after the other, find that out as well, but callers
 /// who wait for a moment only cannot close connections as they like.
@@ -19,6 +21,8 @@ pub(super) struct Usage {
     pub(super) until: Cell<Instant>,
     /// How often something came.
     pub(super) heard: Cell<u64>,
+    /// Is told when something came for the first time.
+    first: Notify,
     /// When a request first waited after something came for the so-manyth time.
     quiet: Cell<(u64, Instant)>,
     /// Nothing at all came while a request waited: it may be dead, and gets no others.
@@ -58,10 +62,27 @@ impl Usage {
             streams: Cell::new(0),
             until: Cell::new(Instant::now() + idle_timeout),
             heard: Cell::new(0),
+            first: Notify::new(),
             quiet: Cell::new((u64::MAX, Instant::now())),
             silent: Cell::new(false),
             served: Cell::new(false),
         })
+    }
+
+    /// Something came.
+    pub(super) fn hear(&self) {
+        self.heard.update(|times| times.wrapping_add(1));
+        if self.heard.get() == 1 {
+            self.first.notify_waiters();
+        }
+    }
+
+    /// Waits until anything has come.
+    pub(super) async fn heard_from(&self) {
+        let first = self.first.notified();
+        if self.heard.get() == 0 {
+            first.await;
+        }
     }
 }
 
