@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 
 pub(crate) use self::canonical::certificates;
 pub use self::{
-    conditions::{ConditionsPolicy, condition, mentioned},
+    conditions::{ConditionsPolicy, condition, mentioned, patterns, strange_pattern},
     expanded::{
         DefinitionPart, ExpandedAnswer, ExpandedAnswers, ExpandedBody, ExpandedExample, ExpandedParameter,
         ExpandedRequest, ExpandedRequests, ParameterLocation, ParameterStyle,

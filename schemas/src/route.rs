@@ -95,7 +95,7 @@ pub fn join(base_path: &str, path: &str) -> String {
 }
 
 /// How large the program of a regular expression may become, in bytes.
-const REGEX_PROGRAM_MAX: usize = 256 * 1024;
+pub(crate) const REGEX_PROGRAM_MAX: usize = 256 * 1024;
 
 /// A regular expression of an operation, which whole paths, or whole values of headers and query parameters, must
 /// match. It takes linear time, whatever it is given.
@@ -110,15 +110,18 @@ fn compiled(text: &str) -> Result<Regex, String> {
         .size_limit(REGEX_PROGRAM_MAX)
         .dfa_size_limit(REGEX_PROGRAM_MAX)
         .build();
-    built.map_err(|error| {
-        // The error shows the expression with a mark below it; its last line is the reason.
-        let shown = error.to_string();
-        let reason = shown.lines().last().unwrap_or_default();
-        format!(
-            "not a regular expression: {}",
-            reason.trim_start_matches("error: ")
-        )
-    })
+    built.map_err(|error| regex_reason(&error))
+}
+
+/// Why something is not a regular expression, in one line.
+pub(crate) fn regex_reason(error: &regex::Error) -> String {
+    // The error shows the expression with a mark below it; its last line is the reason.
+    let shown = error.to_string();
+    let reason = shown.lines().last().unwrap_or_default();
+    format!(
+        "not a regular expression: {}",
+        reason.trim_start_matches("error: ")
+    )
 }
 
 /// A path template without the names of its parameters, and in one spelling: `/orders/{id}` and

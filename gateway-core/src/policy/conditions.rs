@@ -1,5 +1,7 @@
 //! `auth.conditions`: expressions in CEL hold of each request.
 
+mod patterns;
+
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
     net::IpAddr,
@@ -13,9 +15,10 @@ use percent_encoding::percent_decode_str;
 use serde_json::Map;
 use tracing::debug;
 
+use self::patterns::{Function, Patterns};
 use crate::{proxy::problem::Problem, router::rule::parameters};
 
-/// CEL's own functions, shared by all requests.
+/// CEL's own functions, shared by all requests; without `matches`, which each policy has of its own.
 static FUNCTIONS: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// A compiled policy.
@@ -28,6 +31,8 @@ pub(crate) struct Conditions {
     is_about_claims: bool,
     /// What they name, among it the headers and query parameters that they are about.
     mentioned: BTreeSet<String>,
+    /// Only if an expression matches anything.
+    patterns: Option<Arc<Patterns>>,
 }
 
 #[derive(Debug)]
@@ -65,6 +70,7 @@ impl Conditions {
         let (is_about_requests, is_about_claims) = (is_about("request"), is_about("claims"));
         let all = require.iter().chain(&deny);
         Ok(Self {
+            patterns: Patterns::of(all.clone().map(|it| &it.program))?,
             mentioned: all.flat_map(|it| mentioned(&it.program)).collect(),
             require,
             deny,
@@ -83,6 +89,11 @@ impl Conditions {
 
     fn described(&self, subject: &Subject<'_>) -> Option<Context<'_, '_>> {
         let mut context = Context::with_env(Arc::clone(&FUNCTIONS));
+        if let Some(patterns) = &self.patterns {
+            context
+                .add_function::<Function, _>("matches", patterns.function())
+                .ok()?;
+        }
         let address = Value::from(subject.address.to_canonical().to_string());
         let source = HashMap::from([("address", address)]);
         let request = match self.is_about_requests {
@@ -243,6 +254,8 @@ mod tests {
         for holds in [
             "request.method == 'GET' && request.host == 'shop.example'",
             "request.path.startsWith('/orders/') && request.path.matches('^/orders/[0-9]+$')",
+            "matches(request.path, 'ord') && !matches(consumer, '^b') && consumer.matches('^' + consumer + '$')",
+            "claims.groups.exists(group, group.matches('^b'))",
             "request.headers['x-tenant'] == 'north'",
             "request.query.page == '2' && request.query.name == 'a b'",
             "source.address == '10.0.0.7' && consumer == 'alice'",
@@ -266,6 +279,11 @@ mod tests {
             "claims.role",
             "claims.level > 'a'",
             "request.headers['none'] == ''",
+            "consumer.matches('(' + consumer)",
+            "claims.level.matches('3')",
+            "consumer.matches(claims.level)",
+            "consumer.matches('a', 'b')",
+            "matches('a')",
         ] {
             assert!(!is_let_in(json!({"require": [unclear]})), "{unclear}");
             assert!(!is_let_in(json!({"deny": [unclear]})), "{unclear}");
@@ -297,5 +315,11 @@ mod tests {
             json!({"require": ["true"], "deny": ["false", "true"]})
         ));
         assert!(Conditions::compile(&serde_json::from_value(json!({})).expect("a policy")).is_err());
+        let bad = json!({"deny": ["consumer.matches('(')"]});
+        let refused = Conditions::compile(&serde_json::from_value(bad).expect("a policy"));
+        assert_eq!(
+            refused.err().as_deref(),
+            Some("`consumer.matches('(')`: line 1, column 18: not a regular expression: unclosed group")
+        );
     }
 }

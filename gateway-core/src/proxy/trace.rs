@@ -2,7 +2,7 @@
 //!
 //! All of this does nothing where requests are not traced.
 
-use http::{HeaderMap, Request, header, request};
+use http::{HeaderMap, Request, request};
 
 use super::{Exchange, body::RequestBody, problem::Problem};
 use crate::{
@@ -28,8 +28,8 @@ impl Exchange<'_> {
         let (method, uri, version) = (&parts.method, &parts.uri, parts.version);
         let asked = |headers: &HeaderMap| Asked {
             method: method.clone(),
-            uri: uri.clone(),
-            host: headers.get(header::HOST).cloned(),
+            path: uri.path().into(),
+            host: Asked::host(uri, headers),
             version,
             secure: self.client.secure,
             address: self.address,
@@ -40,9 +40,8 @@ impl Exchange<'_> {
 
     /// Notes how the request is called.
     pub(super) fn name_trace(&mut self) {
-        let id = &self.request_id;
-        if let Some(recording) = recording(&mut self.trace) {
-            recording.note(|served| served.request_id = id.clone());
+        if let (Some(recording), Some(id)) = (recording(&mut self.trace), &self.request_id) {
+            recording.named(id);
         }
     }
 

@@ -34,8 +34,11 @@ const RETRIES: u32 = 4;
 /// How long the first pause is before that; each further one is twice as long.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest pause, also if a receiver asks for a longer one.
+/// The longest pause that grows like this.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The longest pause that a receiver can ask for. What comes meanwhile waits, or is dropped and counted.
+const ASKED_PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// How often losses are told at most.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -136,7 +139,8 @@ impl Exporting {
         self.stop.send_replace(true);
         let left = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(self.telemetry.export.flush, left).await.is_err() {
-            self.tasks.abort_all();
+            // When they have ended, what they were sending is counted.
+            self.tasks.shutdown().await;
         }
         self.telemetry.give_up();
         let lost = self.telemetry.all_lost();
@@ -307,8 +311,7 @@ async fn deliver(receiver: &Receiver, body: Vec<u8>, unsent: &mut Unsent<'_>, st
                 if again == RETRIES || *stopping.borrow() {
                     return;
                 }
-                let jitter = 0.5 + fastrand::f64() / 2.0;
-                let wait = after.unwrap_or(pause.mul_f64(jitter)).min(PAUSE_MAX);
+                let wait = wait(after, pause);
                 tokio::select! {
                     () = sleep(wait) => {}
                     // One last time.
@@ -317,5 +320,25 @@ async fn deliver(receiver: &Receiver, body: Vec<u8>, unsent: &mut Unsent<'_>, st
                 pause = (pause * 2).min(PAUSE_MAX);
             }
         }
+    }
+}
+
+/// How long to wait: as long as the receiver asks, or about as long as it is time for.
+fn wait(asked: Option<Duration>, pause: Duration) -> Duration {
+    let jitter = 0.5 + fastrand::f64() / 2.0;
+    asked.map_or(pause.mul_f64(jitter), |asked| asked.min(ASKED_PAUSE_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_is_left_alone_for_as_long_as_it_asks() {
+        let seconds = Duration::from_secs;
+        assert_eq!(wait(Some(seconds(120)), seconds(1)), seconds(120));
+        assert_eq!(wait(Some(Duration::ZERO), seconds(1)), Duration::ZERO);
+        assert_eq!(wait(Some(seconds(86_400)), seconds(1)), ASKED_PAUSE_MAX);
+        assert!((seconds(4)..=seconds(8)).contains(&wait(None, seconds(8))));
     }
 }

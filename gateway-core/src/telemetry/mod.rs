@@ -154,7 +154,9 @@ impl Tracing {
             context,
             parent: parent.map(|parent| parent.span),
             link: said.filter(|_| !believed),
-            state: headers.get(TRACESTATE).cloned(),
+            state: headers
+                .get(TRACESTATE)
+                .and_then(|state| Some(state.to_str().ok()?.into())),
             began: SystemTime::now(),
             started,
             took: None,
@@ -186,7 +188,8 @@ impl Served {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use http::{HeaderValue, Method, Uri, Version};
+    use bytes::Bytes;
+    use http::{HeaderValue, Method, Version};
 
     use super::*;
 
@@ -205,7 +208,7 @@ mod tests {
         let telemetry = Telemetry::new(&options).unwrap();
         let asked = |_: &HeaderMap| Asked {
             method: Method::GET,
-            uri: Uri::from_static("/"),
+            path: "/".into(),
             host: None,
             version: Version::HTTP_11,
             secure: false,
@@ -252,6 +255,26 @@ mod tests {
                 assert_eq!(served.link, (!taken_on).then_some(parent));
             });
         }
+    }
+
+    /// Heads may be large, and thousands of requests wait while a receiver is away.
+    #[test]
+    fn nothing_keeps_the_memory_of_a_whole_head() {
+        let head = Bytes::from(format!("{PARENT}a=1r-7{}", "x".repeat(60_000)).into_bytes());
+        let part = |from: usize, to: usize| HeaderValue::from_maybe_shared(head.slice(from..to)).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, part(0, 55));
+        headers.insert(TRACESTATE, part(55, 58));
+        let mut trace = begin(TraceContextFrom::Everybody, false, 1.0, &mut headers);
+        let recording = trace.recording.as_mut().unwrap();
+        recording.named(&part(58, 61));
+        recording.note(|served| {
+            assert_eq!(served.state.as_deref(), Some("a=1"));
+            assert_eq!(served.request_id.as_deref(), Some("r-7"));
+        });
+        assert!(!head.is_unique());
+        drop(headers);
+        assert!(head.is_unique());
     }
 
     #[test]

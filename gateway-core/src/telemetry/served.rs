@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, uri::Authority};
 
 use super::{
     Tracing,
@@ -28,13 +28,13 @@ pub(crate) struct Served {
     pub(super) parent: Option<SpanId>,
     /// The trace that the caller named, if it was not taken on.
     pub(super) link: Option<Context>,
-    pub(super) state: Option<HeaderValue>,
+    pub(super) state: Option<Box<str>>,
     pub(super) began: SystemTime,
     pub(super) started: Instant,
     /// How long it took; none if the caller left before it was answered.
     pub(super) took: Option<Duration>,
     pub(super) request: Asked,
-    pub(crate) request_id: Option<HeaderValue>,
+    pub(crate) request_id: Option<Box<str>>,
     pub(crate) route: Option<Arc<Route>>,
     pub(super) status: Option<StatusCode>,
     /// Why the gateway itself refused it.
@@ -47,16 +47,26 @@ pub(crate) struct Served {
     pub(super) attempts: Vec<Attempt>,
 }
 
-/// The request as it came.
+/// The request as it came. Its texts are copies: what is read of a head shares the memory of the whole head, which would stay
+/// for as long as this waits to be exported.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) host: Option<HeaderValue>,
+    pub(crate) path: Box<str>,
+    pub(crate) host: Option<Box<str>>,
     pub(crate) version: Version,
     pub(crate) secure: bool,
     pub(crate) address: IpAddr,
     pub(crate) grpc: bool,
+}
+
+impl Asked {
+    /// The host that a request names: in its target, or in its header.
+    pub(crate) fn host(uri: &Uri, headers: &HeaderMap) -> Option<Box<str>> {
+        let header = || headers.get(header::HOST)?.to_str().ok();
+        let host = uri.authority().map(Authority::as_str).or_else(header)?;
+        Some(host.into())
+    }
 }
 
 /// One time that it was sent to an upstream.
@@ -108,6 +118,11 @@ impl Recording {
         if let Some(notes) = &mut self.notes {
             change(notes);
         }
+    }
+
+    /// The request is called this.
+    pub(crate) fn named(&mut self, id: &HeaderValue) {
+        self.note(|notes| notes.request_id = id.to_str().ok().map(Box::from));
     }
 
     /// The request is sent to an upstream. The span that this is from now on.
@@ -187,16 +202,17 @@ impl Record for Box<Served> {
     }
 
     fn bytes(&self) -> usize {
-        let header = |value: &Option<HeaderValue>| value.as_ref().map_or(0, HeaderValue::len);
+        let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         let uri = |uri: &Uri| uri.path().len() + uri.query().map_or(0, str::len);
         let attempts = self.attempts.iter();
         let attempts =
             attempts.map(|attempt| size_of::<Attempt>() + attempt.authority.len() + uri(&attempt.uri));
         size_of::<Served>()
-            + uri(&self.request.uri)
-            + header(&self.request.host)
-            + header(&self.state)
-            + header(&self.request_id)
+            + self.request.method.as_str().len()
+            + self.request.path.len()
+            + text(&self.request.host)
+            + text(&self.state)
+            + text(&self.request_id)
             + attempts.sum::<usize>()
     }
 }

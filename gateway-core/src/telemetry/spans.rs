@@ -92,11 +92,9 @@ fn server(served: &Served) -> Span {
     let error = server_error(served);
     let mut attributes = Attributes::default();
     let method = method(&asked.method, &mut attributes);
-    attributes.text("url.path", asked.uri.path());
+    attributes.text("url.path", &*asked.path);
     attributes.text("url.scheme", scheme(asked.secure));
-    let authority = asked.uri.authority().map(|authority| authority.as_str());
-    let host = asked.host.as_ref().and_then(|host| host.to_str().ok());
-    if let Some(host) = authority.or(host) {
+    if let Some(host) = asked.host.as_deref() {
         address(host, None, &mut attributes);
     }
     attributes.text("client.address", asked.address.to_canonical().to_string());
@@ -114,8 +112,7 @@ fn server(served: &Served) -> Span {
             attributes.text("gatehouse.revision", mark.revision.to_string());
         }
     }
-    let id = served.request_id.as_ref().and_then(|id| id.to_str().ok());
-    attributes.text_if_any("gatehouse.request_id", id);
+    attributes.text_if_any("gatehouse.request_id", served.request_id.as_deref());
     attributes.text_if_any("gatehouse.problem", served.problem);
     grpc(served, &mut attributes);
     attributes.text_if_any("error.type", error.as_deref());
@@ -193,11 +190,10 @@ fn span(
     attributes: Attributes,
     failed: bool,
 ) -> Span {
-    let state = served.state.as_ref().map(text);
     Span {
         trace_id: context.trace.0.to_vec(),
         span_id: context.span.0.to_vec(),
-        trace_state: state.unwrap_or_default().to_owned(),
+        trace_state: served.state.as_deref().unwrap_or_default().to_owned(),
         name,
         kind: kind.into(),
         attributes: attributes.0,
@@ -263,7 +259,7 @@ fn grpc(served: &Served, attributes: &mut Attributes) {
     }
     attributes.text("rpc.system.name", "grpc");
     // The last two segments, whatever base path the API has.
-    let mut segments = served.request.uri.path().rsplit('/');
+    let mut segments = served.request.path.rsplit('/');
     if let (Some(name), Some(service)) = (segments.next(), segments.next())
         && served.route.is_some()
     {
@@ -287,11 +283,11 @@ fn method(method: &Method, attributes: &mut Attributes) -> &'static str {
     }
 }
 
-/// Host and port of an authority.
+/// Host and port of an authority. Of what is none nothing is said: who writes it wrong may have written a password.
 fn address(authority: &str, standard_port: Option<u16>, attributes: &mut Attributes) {
     let parsed: Result<http::uri::Authority, _> = authority.parse();
     let Ok(parsed) = parsed else {
-        return attributes.text("server.address", authority);
+        return;
     };
     let host = parsed.host().trim_start_matches('[').trim_end_matches(']');
     attributes.text("server.address", host);

@@ -1,5 +1,7 @@
 //! What must hold of a request, in a language of expressions.
 
+mod patterns;
+
 use std::collections::BTreeSet;
 
 use cel::{
@@ -8,6 +10,8 @@ use cel::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use self::patterns::{patterns, strange_pattern};
 
 /// Parameters of `auth.conditions`: expressions in CEL (the Common Expression Language, <https://cel.dev>) about each request.
 /// One of which a condition does not hold, or cannot be evaluated, is answered 403.
@@ -62,7 +66,7 @@ const LONGEST: usize = 4096;
 ///
 /// # Errors
 ///
-/// One sentence, with the line and the column of a mistake in the syntax.
+/// One sentence, with the line and the column of a mistake in the syntax, of the expression or of a regular expression in it.
 pub fn condition(text: &str) -> Result<Program, String> {
     if text.len() > LONGEST {
         return Err(format!("an expression has at most {LONGEST} bytes"));
@@ -74,6 +78,7 @@ pub fn condition(text: &str) -> Result<Program, String> {
         format!("line {line}, column {column}: {message}")
     })?;
     refuse_strangers(&program)?;
+    patterns(&program)?;
     Ok(program)
 }
 
@@ -100,29 +105,37 @@ fn refuse_strangers(program: &Program) -> Result<(), String> {
 
 /// The names that macros such as `exists` bind, anywhere in an expression.
 fn bound(expression: &IdedExpr) -> BTreeSet<&str> {
-    let (mut names, mut open) = (BTreeSet::new(), vec![expression]);
-    while let Some(expression) = open.pop() {
-        if let Expr::Comprehension(comprehension) = &expression.expr {
+    let mut names = BTreeSet::new();
+    for node in nodes(expression) {
+        if let Expr::Comprehension(comprehension) = &node.expr {
             names.insert(comprehension.iter_var.as_str());
             names.extend(comprehension.iter_var2.as_deref());
         }
-        open.extend(parts(&expression.expr));
     }
     names
 }
 
 /// The fields and texts that an expression names, among them the headers and query parameters that it is about.
 pub fn mentioned(program: &Program) -> BTreeSet<String> {
-    let (mut names, mut open) = (BTreeSet::new(), vec![program.expression()]);
-    while let Some(expression) = open.pop() {
-        match &expression.expr {
+    let mut names = BTreeSet::new();
+    for node in nodes(program.expression()) {
+        match &node.expr {
             Expr::Select(select) => drop(names.insert(select.field.clone())),
             Expr::Literal(LiteralValue::String(text)) => drop(names.insert(text.inner().to_owned())),
             _ => {}
         }
-        open.extend(parts(&expression.expr));
     }
     names
+}
+
+/// An expression and everything in it.
+fn nodes(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    let (mut nodes, mut open) = (Vec::new(), vec![expression]);
+    while let Some(node) = open.pop() {
+        nodes.push(node);
+        open.extend(parts(&node.expr));
+    }
+    nodes
 }
 
 /// What an expression is made of.

@@ -3,7 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::bindings::requests::gatehouse::policy::types::{Header, HeaderChanges};
-use crate::policy::headers::frames_messages;
+use crate::{policy::headers::frames_messages, proxy::head::is_hop_by_hop};
+
+/// How many headers a module may change at once, or put into an answer.
+const MAX_HEADERS: usize = 256;
 
 /// Changes of one head.
 #[derive(Debug, Default)]
@@ -17,6 +20,10 @@ pub(crate) struct Changes {
 impl Changes {
     /// Reads what a module says. An error says what is wrong with it.
     pub(super) fn read(changes: HeaderChanges) -> Result<Self, String> {
+        let count = changes.remove.len() + changes.set.len() + changes.add.len();
+        if count > MAX_HEADERS {
+            return Err(format!("it changes {count} headers, more than {MAX_HEADERS}"));
+        }
         let mut remove = Vec::with_capacity(changes.remove.len() + changes.set.len());
         for written in &changes.remove {
             remove.push(name(written)?);
@@ -40,6 +47,9 @@ impl Changes {
 
 /// Headers with their values.
 pub(super) fn pairs(headers: Vec<Header>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    if headers.len() > MAX_HEADERS {
+        return Err(format!("{} headers are more than {MAX_HEADERS}", headers.len()));
+    }
     let pair = |header: Header| {
         let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(header.value));
         let value = value.map_err(|_| format!("the value of `{}` is not a header value", header.name))?;
@@ -50,7 +60,8 @@ pub(super) fn pairs(headers: Vec<Header>) -> Result<Vec<(HeaderName, HeaderValue
 
 fn name(written: &str) -> Result<HeaderName, String> {
     let name = HeaderName::try_from(written).map_err(|_| format!("{written:?} is not a header name"))?;
-    match name == header::HOST || name == header::EXPECT || frames_messages(&name) {
+    let of_connection = frames_messages(&name) || is_hop_by_hop(name.as_str());
+    match name == header::HOST || name == header::EXPECT || of_connection {
         true => Err(format!(
             "`{name}` belongs to the connection and cannot be changed"
         )),
@@ -112,10 +123,22 @@ mod tests {
             ("host", b"a"),
             ("a b", b""),
             ("x", b"a\r\nb: c"),
+            (":path", b"/"),
+            ("Proxy-Connection", b"close"),
+            ("http2-settings", b""),
             ("", b""),
         ] {
             pairs(vec![header(name, value)]).expect_err(name);
         }
+        let many = |count: usize| (0..count).map(|number| header(&format!("x-{number}"), b"1"));
+        assert_eq!(pairs(many(256).collect()).map(|pairs| pairs.len()), Ok(256));
+        pairs(many(257).collect()).expect_err("too many");
+        let changes = HeaderChanges {
+            remove: vec!["x".to_owned()],
+            set: many(128).collect(),
+            add: many(128).collect(),
+        };
+        Changes::read(changes).expect_err("too many together");
         for name in ["connection", "Host", "a\nb"] {
             let changes = HeaderChanges {
                 remove: vec![name.to_owned()],

@@ -11,6 +11,9 @@ const TURN: Duration = Duration::from_millis(2);
 /// How many calls may be under way at the same time, whatever memory they take.
 pub(super) const CALLS: u32 = 256;
 
+/// Beside those, a module is tried out when its policy is compiled.
+const PLACES: u32 = CALLS + 1;
+
 /// How many core modules a component may be made of; those that tools make of one program have three or four.
 const CORE_INSTANCES: u32 = 20;
 
@@ -33,11 +36,11 @@ pub(super) fn start(max_memory: usize) -> Result<Engine, String> {
 
 fn config(max_memory: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(CALLS)
-        .total_core_instances(CALLS * CORE_INSTANCES)
-        .total_memories(CALLS * MEMORIES)
-        .total_tables(CALLS * TABLES)
-        .total_stacks(CALLS)
+    pool.total_component_instances(PLACES)
+        .total_core_instances(PLACES * CORE_INSTANCES)
+        .total_memories(PLACES * MEMORIES)
+        .total_tables(PLACES * TABLES)
+        .total_stacks(PLACES)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)

@@ -22,6 +22,9 @@ use super::bindings::requests::{
 const MESSAGES: u32 = 16;
 const MESSAGE_CHARACTERS: usize = 1_000;
 
+/// What an element of a table takes.
+const ELEMENT_BYTES: usize = size_of::<usize>();
+
 /// How many random bytes a module gets at once.
 const RANDOM_BYTES: u64 = 64 * 1024;
 
@@ -79,16 +82,21 @@ impl log::Host for Host {
 
 impl ResourceLimiter for Host {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
-        let more = desired.saturating_sub(current);
+        self.take(desired.saturating_sub(current))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
+        self.take(desired.saturating_sub(current).saturating_mul(ELEMENT_BYTES))
+    }
+}
+
+impl Host {
+    /// Takes so many more bytes for the call.
+    fn take(&mut self, more: usize) -> Result<bool> {
         if self.memory.saturating_add(more) > self.max_memory {
             bail!("it needs more than {} MiB of memory", self.max_memory >> 20);
         }
         self.memory += more;
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
-        // The pool has a limit of its own.
         Ok(true)
     }
 }

@@ -8,6 +8,7 @@ mod changes;
 mod engine;
 mod host;
 mod module;
+mod turns;
 
 use std::{
     net::IpAddr,
@@ -20,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use gatehouse_schemas::policy::{ExtWasmPolicy, OnFailure};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request};
-use tokio::{task::yield_now, time::timeout};
+use tokio::time::timeout;
 use tracing::warn;
 use wasmtime::{Store, Trap};
 
@@ -30,11 +31,18 @@ use self::{
     changes::Changes,
     host::Host,
     module::Module,
+    turns::in_turns,
 };
 use crate::proxy::problem::Problem;
 
 /// How many bytes a module may say at once: an answer's body, for example.
 const MAX_SAID_BYTES: usize = 1024 * 1024;
+
+/// How long the name of a consumer may be that a module tells, in bytes.
+const MAX_CONSUMER_BYTES: usize = 1024;
+
+/// How long a note may be, in bytes: it is kept for as long as the request takes.
+const MAX_NOTE_BYTES: usize = 16 * 1024;
 
 /// How long a module may take to start when its policy is compiled.
 const STARTING_TIME: Duration = Duration::from_secs(5);
@@ -161,13 +169,13 @@ impl Wasm {
             return Err("it is not asked about requests".to_owned());
         };
         let request = asked.described();
-        let mut store = self.store().map_err(|error| self.why(&error))?;
         let called = async {
+            let mut store = self.store()?;
             let instance = requests.instantiate_async(&mut store).await?;
             let phase = instance.gatehouse_policy_request_phase();
             phase.call_on_request(&mut store, &self.config, &request).await
         };
-        in_turns(called)
+        in_turns(&self.module.is_long, called)
             .await
             .map_err(|error| self.why(&error))?
             .map_err(said)
@@ -177,13 +185,13 @@ impl Wasm {
         let Some(responses) = &self.module.responses else {
             return Err("it is not asked about answers".to_owned());
         };
-        let mut store = self.store().map_err(|error| self.why(&error))?;
         let called = async {
+            let mut store = self.store()?;
             let instance = responses.instantiate_async(&mut store).await?;
             let phase = instance.gatehouse_policy_response_phase();
             phase.call_on_response(&mut store, &self.config, &response).await
         };
-        in_turns(called)
+        in_turns(&self.module.is_long, called)
             .await
             .map_err(|error| self.why(&error))?
             .map_err(said)
@@ -197,7 +205,8 @@ impl Wasm {
         store.limiter(|host| host);
         store.set_fuel(self.fuel)?;
         store.set_hostcall_fuel(MAX_SAID_BYTES);
-        store.set_epoch_deadline(1);
+        // The first turn is a whole one, whenever it begins, so that a short call does not wait behind long ones.
+        store.set_epoch_deadline(2);
         store.epoch_deadline_async_yield_and_update(1);
         Ok(store)
     }
@@ -242,20 +251,6 @@ impl Wasm {
     }
 }
 
-/// A call that lets everything else of its worker go on whenever its turn is over.
-///
-/// A module waits for nothing, so that it is only ever not ready because its turn is over. It would then be first in line
-/// again, before the worker looks what its connections have; this way it is last.
-async fn in_turns<T>(call: impl Future<Output = T>) -> T {
-    let mut call = pin!(call);
-    loop {
-        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => return result,
-            Poll::Pending => yield_now().await,
-        }
-    }
-}
-
 /// What the module itself calls its failure.
 fn said(reason: String) -> String {
     let short: String = reason.chars().take(1_000).collect();
@@ -289,11 +284,18 @@ impl Decided {
         Ok(match decision {
             Decision::Continue(passage) => Self::Passes(Passage {
                 changes: Changes::read(passage.headers)?,
-                consumer: passage.consumer.map(Arc::from),
-                note: passage.note,
+                consumer: within("a consumer", passage.consumer, MAX_CONSUMER_BYTES)?.map(Arc::from),
+                note: within("a note", passage.note, MAX_NOTE_BYTES)?,
             }),
             Decision::Respond(answer) => Self::Answers(answered(answer)?),
         })
+    }
+}
+
+fn within(what: &str, text: Option<String>, max: usize) -> Result<Option<String>, String> {
+    match &text {
+        Some(text) if text.len() > max => Err(format!("{what} of {} bytes is longer than {max}", text.len())),
+        _ => Ok(text),
     }
 }
 

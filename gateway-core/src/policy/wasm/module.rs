@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -27,6 +27,13 @@ use super::{
 
 /// The largest file of a module.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What interfaces of policy modules are called.
+const INTERFACES: &str = "gatehouse:policy/";
+
+/// Those that a module can export.
+const REQUEST_PHASE: &str = "gatehouse:policy/request-phase@0.1.0";
+const RESPONSE_PHASE: &str = "gatehouse:policy/response-phase@0.1.0";
 
 const MIB: u64 = 1024 * 1024;
 
@@ -77,6 +84,8 @@ pub(super) struct Module {
     pub(super) room: Arc<Room>,
     pub(super) requests: Option<RequestPolicyPre<Host>>,
     pub(super) responses: Option<ResponsePolicyPre<Host>>,
+    /// Whether calls are likely to need more than one turn.
+    pub(super) is_long: AtomicBool,
     pub(super) calls: AtomicU64,
     pub(super) failures: AtomicU64,
 }
@@ -244,9 +253,21 @@ impl Module {
         );
         if let (Err(requests), Err(responses)) = (&requests, &responses) {
             return Err(format!(
-                "module `{name}` exports neither `gatehouse:policy/request-phase@0.1.0` ({requests:#}) nor \
-                 `gatehouse:policy/response-phase@0.1.0` ({responses:#})"
+                "module `{name}` exports neither `{REQUEST_PHASE}` ({requests:#}) nor `{RESPONSE_PHASE}` ({responses:#})"
             ));
+        }
+        // It would do only half of what it is for, and that may be to keep callers out.
+        for exported in interfaces(engine, &component) {
+            let reason = match exported.as_str() {
+                REQUEST_PHASE => requests.as_ref().err().map(|error| format!("{error:#}")),
+                RESPONSE_PHASE => responses.as_ref().err().map(|error| format!("{error:#}")),
+                _ => Some("this gateway has no such interface".to_owned()),
+            };
+            if let Some(reason) = reason {
+                return Err(format!(
+                    "module `{name}` exports `{exported}`, which cannot be used: {reason}"
+                ));
+            }
         }
         Ok(Self {
             name: name.into(),
@@ -254,10 +275,18 @@ impl Module {
             room: Arc::clone(&running.room),
             requests: requests.ok(),
             responses: responses.ok(),
+            is_long: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         })
     }
+}
+
+/// The interfaces of policy modules that a component exports.
+fn interfaces(engine: &Engine, component: &Component) -> Vec<String> {
+    let component = component.component_type();
+    let names = component.exports(engine).map(|(name, _)| name.to_owned());
+    names.filter(|name| name.starts_with(INTERFACES)).collect()
 }
 
 fn instantiable(engine: &Engine, component: &Component) -> wasmtime::Result<InstancePre<Host>> {

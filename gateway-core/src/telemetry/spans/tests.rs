@@ -24,8 +24,8 @@ fn served(change: impl FnOnce(&mut Served)) -> Served {
         took: Some(Duration::from_secs(1)),
         request: Asked {
             method: Method::GET,
-            uri: "/a/1?key=s3cret".parse().unwrap(),
-            host: Some(HeaderValue::from_static("[::1]:8080")),
+            path: "/a/1".into(),
+            host: Some("[::1]:8080".into()),
             version: Version::HTTP_2,
             secure: true,
             address: Ipv4Addr::new(192, 0, 2, 7).to_ipv6_mapped().into(),
@@ -88,6 +88,19 @@ fn a_request_is_described_without_its_query() {
     assert_eq!(span.start_time_unix_nano, 10_000_000_000);
     assert_eq!(span.end_time_unix_nano, 11_000_000_000);
     assert_eq!(span.flags, 0x300 | 3);
+}
+
+#[test]
+fn of_a_host_nothing_is_said_but_its_name_and_port() {
+    for (host, expected) in [
+        ("user:s3cret@shop.example", "shop.example"),
+        ("shop.example", "shop.example"),
+        ("user:s3cret @shop.example", ""),
+        ("", ""),
+    ] {
+        let spans = of(&served(|served| served.request.host = Some(host.into())));
+        assert_eq!(attribute(&spans[0], "server.address"), expected, "{host}");
+    }
 }
 
 #[test]
@@ -199,7 +212,7 @@ fn attempts_are_below_the_gateways_own_span() {
 fn a_grpc_call_says_its_method_and_how_it_ended() {
     let spans = of(&served(|served| {
         served.request.grpc = true;
-        served.request.uri = "/base/pkg.Orders/Get".parse().unwrap();
+        served.request.path = "/base/pkg.Orders/Get".into();
         served.grpc_status = Some(0);
     }));
     assert_eq!(attribute(&spans[0], "rpc.system.name"), "grpc");

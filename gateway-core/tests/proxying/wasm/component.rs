@@ -4,7 +4,7 @@
 //! A program's memory: what a function answers at 1,024, which begins as `ok` of nothing but zeros; its texts from 2,048
 //! on; what it is told from 4,096 on.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs};
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -77,7 +77,13 @@ impl Program {
             (_, None) => "request-policy",
         };
         let module = wat::parse_str(self.module()).expect("a program");
-        of_world(module, world)
+        of_world(module, world, &interface())
+    }
+
+    /// The component for both phases that somebody makes for whom the interface says something else.
+    pub(crate) fn component_with(&self, change: impl Fn(&str) -> String) -> Vec<u8> {
+        let module = wat::parse_str(change(&self.module())).expect("a program");
+        of_world(module, "policy", &change(&interface()))
     }
 
     fn module(&self) -> String {
@@ -124,11 +130,15 @@ pub(crate) fn answers(from: usize, words: &[usize]) -> String {
     code
 }
 
+fn interface() -> String {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/wit/policy.wit");
+    fs::read_to_string(file).expect("the interface can be read")
+}
+
 /// Makes a component of a core module.
-fn of_world(mut module: Vec<u8>, world: &str) -> Vec<u8> {
+fn of_world(mut module: Vec<u8>, world: &str, interface: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/wit");
-    let (package, _) = resolve.push_dir(folder).expect("the interface can be read");
+    let package = resolve.push_str("policy.wit", interface).expect("an interface");
     let world = resolve.select_world(&[package], Some(world)).expect("a world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
     let encoder = ComponentEncoder::default().validate(true).module(&module);

@@ -30,6 +30,9 @@ fn failing() -> Vec<(&'static str, Program, serde_json::Value)> {
         "(drop (memory.grow (i32.const 200))){}{RESULT}",
         answers(4, &[1, 200, 0, 0, 4096, 12_000_000])
     ));
+    // Texts of nothing but zeros, of which each is good and too long.
+    let tells =
+        |place, length| Program::on_request(format!("{}{RESULT}", answers(place, &[1, 8_192, length])));
     vec![
         ("trap", Program::on_request("unreachable"), json!({})),
         ("fuel", Program::on_request(FOREVER), json!({"fuel": 100_000})),
@@ -54,6 +57,17 @@ fn failing() -> Vec<(&'static str, Program, serde_json::Value)> {
         ("framing", frames, json!({})),
         ("splitting", splits, json!({})),
         ("talkative", talks, json!({})),
+        ("consumer", tells(32, 1_025), json!({})),
+        ("note", tells(44, 16_385), json!({})),
+        (
+            "tables",
+            Program::on_request(format!(
+                "(drop (memory.grow (i32.const 6)))
+                 (drop (table.grow (ref.null func) (i32.const 90000))) {RESULT}"
+            ))
+            .with("(table 0 funcref)"),
+            json!({"memoryMib": 1}),
+        ),
     ]
 }
 

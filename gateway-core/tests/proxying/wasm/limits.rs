@@ -36,6 +36,33 @@ async fn a_module_that_computes_for_long_holds_up_nobody_else() {
     assert_eq!(status(&slow.await), 503);
 }
 
+#[tokio::test]
+async fn many_calls_that_compute_for_long_hold_up_nobody_else() {
+    let modules = Modules::new().await;
+    let forever = Program::on_request("(loop $again (br $again)) (i32.const 1024)");
+    let more = json!({"fuel": 10_000_000_000_u64, "timeoutMs": 10_000, "memoryMib": 1});
+    modules.behind("slow", &forever, more).await;
+    modules.serve("other", json!([])).await.expect("it can be served");
+    let slow = join_all((0..64).map(|_| get(&modules.gateway, "/slow")));
+    let others = async {
+        // Until all of them compute.
+        while !modules
+            .gateway
+            .metrics_text()
+            .contains("policy_module_calls_total{module=\"slow\"} 64\n")
+        {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..40 {
+            assert_eq!(status(&get(&modules.gateway, "/other").await), 200);
+        }
+    };
+    tokio::select! {
+        _ = slow => panic!("the modules ended first"),
+        () = others => {}
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_call_has_a_memory_of_its_own_and_waits_until_there_is_some() {
     // Room for four at a time.

@@ -91,6 +91,31 @@ async fn what_is_wrong_with_a_module_is_said() {
     );
 }
 
+/// What keeps callers out must not be left out because something else can be used.
+#[tokio::test]
+async fn a_module_of_which_only_one_half_can_be_used_is_refused() {
+    let modules = Modules::new().await;
+    let mut both = Program::on_request(RESULT);
+    both.response = Some(RESULT.to_owned());
+    for (name, from, to) in [
+        ("requests", "on-request", "on-asked"),
+        ("responses", "on-response", "on-answer"),
+        ("phases", "request-phase", "asking-phase"),
+    ] {
+        let component = both.component_with(|text| text.replace(from, to));
+        let reason = reason(&modules, modules.policy(name, &component)).await;
+        assert!(
+            reason.contains(&format!("module `{name}` exports `gatehouse:policy/")),
+            "{reason}"
+        );
+    }
+    let good = modules.policy("good", &both.component_with(str::to_owned));
+    modules
+        .serve("shop", json!([good]))
+        .await
+        .expect("it can be served");
+}
+
 #[tokio::test]
 async fn a_gateway_without_modules_says_how_to_have_some() {
     let gateway = gateway().await;
