@@ -16,6 +16,7 @@ mod seeing;
 mod telling;
 mod trusting;
 mod wanting;
+mod watching;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +47,7 @@ use self::{
     looking::{Found, Held},
     removing::Removal,
     wanting::Wanted,
+    watching::Watches,
 };
 use crate::{
     client::Accesses,
@@ -62,6 +64,7 @@ pub struct AwsConnector {
     descriptor: Descriptor,
     accesses: Accesses,
     listings: Listings,
+    watches: Watches,
 }
 
 impl Default for AwsConnector {
@@ -77,6 +80,7 @@ impl AwsConnector {
             descriptor: descriptor(),
             accesses: Accesses::default(),
             listings: Listings::default(),
+            watches: Watches::default(),
         }
     }
     /// The same for servers whose quotas are not those that AWS publishes.
@@ -146,7 +150,7 @@ impl Connector for AwsConnector {
 
     async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
         let account = self.accesses.open(context).await?;
-        paging::page(&account, &self.listings, &page).await
+        paging::page(&account, (&self.listings, &self.watches), &page).await
     }
 
     async fn observe(&self, context: &Context, api: &ApiReference) -> Result<Observation> {
@@ -157,13 +161,15 @@ impl Connector for AwsConnector {
 
     async fn hints(&self, context: &Context) -> Result<Hints> {
         let settings = config::read(&context.environment)?;
-        match Queue::of(&settings)? {
-            None => Ok(Hints::NotConfigured),
-            Some(queue) => {
-                let account = self.accesses.open(context).await?;
-                hints::hear(&account, &queue).await.map(Hints::Heard)
-            }
-        }
+        let environment = context.environment.id;
+        let Some(queue) = Queue::of(&settings)? else {
+            self.watches.forget(environment);
+            return Ok(Hints::NotConfigured);
+        };
+        let account = self.accesses.open(context).await?;
+        let heard = hints::hear(&account, &queue).await?;
+        self.watches.hear(environment, &queue.arn, &heard);
+        Ok(Hints::Heard(heard))
     }
 
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {

@@ -216,6 +216,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lacking_beside_api_gateway_is_named() {
+        let role = "User: arn:aws:iam::111122223333:user/agent is not authorized to perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/invoke";
+        let logs = "Insufficient permissions to enable logging";
+        for (status, code, message, remedy) in [
+            (403, "AccessDeniedException", role, "iam:PassedToService"),
+            (400, "BadRequestException", logs, "`DeliverLogs`"),
+        ] {
+            let error = told(status, code, message, None);
+            assert_eq!(error.kind(), ErrorKind::Forbidden, "{message}");
+            assert!(error.message().contains(remedy), "{}", error.message());
+        }
+    }
+
+    #[test]
     fn aws_says_when_trying_again_helps() {
         let busy = "Unable to complete operation due to concurrent modification. Please try again later.";
         assert_eq!(told(409, "ConflictException", busy, None).retry(), Retry::Backoff);

@@ -167,6 +167,12 @@ pub trait TestGateway: Send + Sync {
         None
     }
 
+    /// How many times as long as usual everything may take: more than once where the vendor lets few calls through, or the way
+    /// to the gateway is long.
+    fn patience(&self) -> u32 {
+        1
+    }
+
     /// Whether the connector runs in the process of the suite. Behind the Agent API a runtime stands between them, which
     /// retries what can be retried, and tells less than a connector's errors do.
     fn is_in_process(&self) -> bool {

@@ -71,7 +71,8 @@ pub fn behaviours() -> Vec<Behaviour> {
 
 /// Tests every behaviour up to a level, each on a gateway of its own. `fresh` gives an empty gateway at every call.
 ///
-/// A behaviour that takes more than 30 seconds has failed; one that needs a thousand APIs, after 120.
+/// A behaviour that takes more than 30 seconds has failed; one that needs a thousand APIs, after 120. A gateway under test may
+/// ask for more with [`TestGateway::patience`].
 ///
 /// ```
 /// use gatehouse_connector_conformance::{Level, MemoryTestGateway, run};
@@ -109,6 +110,7 @@ pub async fn run<Gateway: TestGateway + 'static>(level: Level, fresh: impl Async
 /// # });
 /// ```
 pub async fn test(behaviour: &Behaviour, gateway: Arc<dyn TestGateway>) -> Outcome {
+    let times = gateway.patience();
     let subject = Subject::new(gateway);
     let capabilities = subject.capabilities();
     if let Some(missing) = behaviour.missing(&capabilities) {
@@ -121,6 +123,7 @@ pub async fn test(behaviour: &Behaviour, gateway: Arc<dyn TestGateway>) -> Outco
         "more_than_a_thousand_are_listed" => PATIENCE_FOR_MANY,
         _ => PATIENCE,
     };
+    let patience = patience.saturating_mul(times);
     match tokio::time::timeout(patience, tested).await {
         Ok(Ok(Ok(()))) => Outcome::Passed,
         Ok(Ok(Err(Stop::Skip(reason)))) => Outcome::Skipped { reason },

@@ -54,23 +54,47 @@ impl Domain<'_> {
         Ok(all.await?.into_iter().map(mapping).collect())
     }
 
-    /// Leads a path to a stage, unless it leads there already. One that leads elsewhere belongs to somebody else.
-    pub(crate) async fn lead(&self, path: &str, api: &str) -> Result<()> {
+    /// Refuses a path that leads elsewhere than to one of these APIs: it belongs to somebody else.
+    pub(crate) async fn may_lead(&self, path: &str, own: &[&str]) -> Result<()> {
+        self.led(path, own).await.map(drop)
+    }
+
+    /// Leads a path to a stage, unless it leads there already; in one call if it leads to the same stage of `other`, which the
+    /// API takes the place of.
+    pub(crate) async fn lead(&self, path: &str, api: &str, other: Option<&str>) -> Result<()> {
         let stage = &self.account.settings.stage;
-        let mappings = self.mappings().await?;
-        if let Some(taken) = mappings.iter().find(|mapping| mapping.path == path) {
-            return match taken.api == api && taken.stage == *stage {
-                true => Ok(()),
-                false => Err(self.taken(taken)),
-            };
+        let own: Vec<&str> = [Some(api), other].into_iter().flatten().collect();
+        match self.led(path, &own).await? {
+            Some(mapping) if mapping.api == api => Ok(()),
+            Some(mapping) => self
+                .account
+                .call("UpdateApiMapping", &self.said(), |clients| {
+                    let call = clients.http.update_api_mapping().domain_name(self.name);
+                    call.api_mapping_id(&mapping.id).api_id(api).stage(stage).send()
+                })
+                .await
+                .map(drop),
+            None => self
+                .account
+                .call("CreateApiMapping", &self.said(), |clients| {
+                    let call = clients.http.create_api_mapping().domain_name(self.name);
+                    call.api_mapping_key(path).api_id(api).stage(stage).send()
+                })
+                .await
+                .map(drop),
         }
-        self.account
-            .call("CreateApiMapping", &self.said(), |clients| {
-                let call = clients.http.create_api_mapping().domain_name(self.name);
-                call.api_mapping_key(path).api_id(api).stage(stage).send()
-            })
-            .await
-            .map(drop)
+    }
+
+    /// What leads from a path to the stage of one of these APIs.
+    async fn led(&self, path: &str, own: &[&str]) -> Result<Option<Mapping>> {
+        let stage = &self.account.settings.stage;
+        let mut mappings = self.mappings().await?.into_iter();
+        match mappings.find(|mapping| mapping.path == path) {
+            Some(taken) if taken.stage != *stage || !own.contains(&taken.api.as_str()) => {
+                Err(self.taken(&taken))
+            }
+            led => Ok(led),
+        }
     }
 
     /// Removes what leads to the environment's stage of an API, but for one path that stays.

@@ -3,23 +3,21 @@
 //! IAM decides before API Gateway looks at a request, so a call that changes nothing, for an API that cannot be there, tells
 //! whether it would be allowed.
 
-use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType};
-use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+mod probing;
+
 use gatehouse_connector_sdk::{
     connector::{CheckFinding, CheckReport, CheckSeverity},
     error::{Error, ErrorKind, Result},
     schemas::environment::Mode,
 };
 
+use self::probing::{NOBODY, probes};
 use crate::{
     apis::{ApiId, listed},
     client::Account,
     hints::{self, Queue},
     translate::Kind,
 };
-
-/// No API has this identity: AWS's have ten letters and digits.
-const NOBODY: &str = "gatehouse-probe";
 
 /// A few calls, none of which changes anything. An AWS that does not answer is an error and no finding.
 pub(super) async fn check(account: &Account<'_>) -> Result<CheckReport> {
@@ -75,7 +73,33 @@ async fn reading(account: &Account<'_>) -> Result<String> {
             clients.rest.get_usage_plans().limit(1).send()
         })
         .await?;
+    account
+        .call("GetApiKeys", "the API keys", |clients| {
+            let call = clients.rest.get_api_keys().include_values(false);
+            call.limit(1).send()
+        })
+        .await?;
+    account
+        .call("GetDomainNames", "the custom domain names", |clients| {
+            clients.rest.get_domain_names().limit(1).send()
+        })
+        .await
+        .map_or_else(no_such_part, |_| Ok(()))?;
+    account
+        .call("GetApis", "the HTTP APIs", |clients| {
+            clients.http.get_apis().max_results("1").send()
+        })
+        .await
+        .map_or_else(no_such_part, |_| Ok(()))?;
     Ok("IAM allows to read APIs and usage plans".to_owned())
+}
+
+/// A server that does not have a part of API Gateway has nothing to allow there.
+fn no_such_part(error: Error) -> Result<()> {
+    match error.kind() {
+        ErrorKind::Unsupported => Ok(()),
+        _ => Err(error),
+    }
 }
 
 /// What IAM allows to change: by the action and what it is needed for.
@@ -114,71 +138,6 @@ async fn of_writing(account: &Account<'_>, mode: Mode) -> Result<Vec<CheckFindin
             ),
         )],
     })
-}
-
-/// Calls that cannot change anything: of an API or a stage that cannot be there, or of what AWS never takes.
-async fn probes(account: &Account<'_>) -> [(&'static str, Result<()>); 6] {
-    let (stage, object) = (&account.settings.stage, "nothing (a probe of permissions)");
-    let body = aws_smithy_types::Blob::new("no definition");
-    let put = Box::pin(account.call("PutRestApi", object, |clients| {
-        let call = clients.rest.put_rest_api().rest_api_id(NOBODY);
-        answered(call.body(body.clone()).send())
-    }));
-    let snapshot = Box::pin(account.call("CreateDeployment", object, |clients| {
-        answered(clients.rest.create_deployment().rest_api_id(NOBODY).send())
-    }));
-    let switch = Box::pin(account.call("UpdateStage", object, |clients| {
-        let call = clients.rest.update_stage().rest_api_id(NOBODY);
-        answered(call.stage_name(stage).send())
-    }));
-    let key = Box::pin(account.call("CreateApiKey", object, |clients| {
-        answered(clients.rest.create_api_key().name(NOBODY).value("short").send())
-    }));
-    let remove = Box::pin(account.call("DeleteRestApi", object, |clients| {
-        answered(clients.rest.delete_rest_api().rest_api_id(NOBODY).send())
-    }));
-    [
-        ("apigateway:POST on /restapis", creating(account, object).await),
-        ("apigateway:PUT on /restapis/*", put.await.map(drop)),
-        (
-            "apigateway:POST on /restapis/*/deployments",
-            snapshot.await.map(drop),
-        ),
-        ("apigateway:PATCH on /restapis/*/stages/*", switch.await.map(drop)),
-        ("apigateway:POST on /apikeys", key.await.map(drop)),
-        ("apigateway:DELETE on /restapis/*", remove.await.map(drop)),
-    ]
-}
-
-/// An API without a name, at an endpoint that there is not. A server that is so lenient as to make it loses it again.
-async fn creating(account: &Account<'_>, object: &str) -> Result<()> {
-    let nowhere = EndpointConfiguration::builder().types(EndpointType::from("NOWHERE"));
-    let made = account.call("CreateRestApi", object, |clients| {
-        let call = clients.rest.create_rest_api().name("");
-        answered(call.endpoint_configuration(nowhere.clone().build()).send())
-    });
-    let made = Box::pin(made).await?.and_then(|made| made.id);
-    if let Some(id) = made {
-        let removed = account.call("DeleteRestApi", object, |clients| {
-            answered(clients.rest.delete_rest_api().rest_api_id(&id).send())
-        });
-        Box::pin(removed).await?;
-    }
-    Ok(())
-}
-
-/// Whatever API Gateway answers to a probe, IAM let it through, unless it says that it did not.
-async fn answered<T, E>(
-    sent: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
-) -> std::result::Result<Option<T>, SdkError<E, HttpResponse>> {
-    match sent.await {
-        Err(SdkError::ServiceError(context))
-            if !matches!(context.raw().status().as_u16(), 401 | 403 | 429) =>
-        {
-            Ok(None)
-        }
-        sent => sent.map(Some),
-    }
 }
 
 fn is_refusal(error: &Error) -> bool {

@@ -62,6 +62,8 @@ struct Begun {
     keys: Vec<String>,
     /// Whether there may be parts of the API that no record tells of.
     may_be_others: bool,
+    /// The attempt whose definition the API was made of, if it was made of one.
+    made_by: Option<String>,
 }
 
 impl Deploying<'_> {
@@ -79,6 +81,7 @@ impl Deploying<'_> {
 
     /// Carries it out, from what is held.
     pub(super) async fn carry_out(&self, held: Option<Held>) -> Result<Outcome> {
+        self.may_lead(held.as_ref()).await?;
         let mut steps = Steps::new(self.account.context, if held.is_some() { 3 } else { 4 });
         let (held, other) = match held {
             Some(held) if held.api.id.kind != self.wanted.kind => (None, Some(held)),
@@ -86,7 +89,9 @@ impl Deploying<'_> {
         };
         let begun = self.begun(&mut steps, held).await?;
         let (record, stage) = self.serve(&mut steps, &begun).await?;
-        self.lead(&mut steps, &begun.api, begun.former.as_ref()).await?;
+        let former = begun.former.as_ref();
+        self.lead(&mut steps, (&begun.api, other.as_ref()), former)
+            .await?;
         self.tidy(&mut steps, &begun, &record).await?;
         if let Some(other) = other {
             self.remove_other(other).await?;
@@ -101,8 +106,12 @@ impl Deploying<'_> {
     /// The API, marked as ours, and what is known of it.
     async fn begun(&self, steps: &mut Steps<'_>, held: Option<Held>) -> Result<Begun> {
         let lost_its_record = held.as_ref().is_some_and(|held| held.record().is_none());
-        let (api, stage, plan) = match held {
-            Some(held) => (self.adopted(steps, held.api).await?, held.stage, held.plan),
+        let ((api, made_by), stage, plan) = match held {
+            Some(held) => (
+                (self.adopted(steps, held.api).await?, None),
+                held.stage,
+                held.plan,
+            ),
             None => (self.create(steps).await?, None, None),
         };
         Ok(Begun {
@@ -111,6 +120,7 @@ impl Deploying<'_> {
             stage,
             keys: plan.map(|(_, keys)| keys).unwrap_or_default(),
             may_be_others: self.was_begun() || lost_its_record,
+            made_by,
         })
     }
 

@@ -20,9 +20,10 @@ const LOOKS_AT_HTTP_APIS: [(&str, u64); 2] = [("GetApis", 4), ("GetApi", 3)];
 /// Reading what somebody changed.
 const READ: [(&str, u64); 1] = [("GetStage", 1)];
 /// What a domain name may take.
-const DOMAIN: [(&str, u64); 3] = [
-    ("GetApiMappings", 4),
+const DOMAIN: [(&str, u64); 4] = [
+    ("GetApiMappings", 5),
     ("CreateApiMapping", 1),
+    ("UpdateApiMapping", 1),
     ("DeleteApiMapping", 1),
 ];
 /// Looks at callers with keys.

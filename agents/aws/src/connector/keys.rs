@@ -76,10 +76,12 @@ impl Keys<'_> {
         let (plans, mark) = (self.plans(), &self.deploying.request.desired.mark);
         let tags = mark::shared_tags(mark, self.deploying.account.wanted_tags());
         match plans.create_key(name, value, &tags).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => match plans.key_with(value).await? {
-                Some(key) if mark::is_of_environment(mark, &key.tags) => Ok(key.id),
-                _ => Err(error),
-            },
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                match plans.key_with(BEGINNING, value).await? {
+                    Some(key) if mark::is_of_environment(mark, &key.tags) => Ok(key.id),
+                    _ => Err(error),
+                }
+            }
             created => created,
         }
     }
@@ -94,7 +96,9 @@ impl Keys<'_> {
     async fn found(&self, wanted: &BTreeMap<String, ResourceName>) -> Result<BTreeMap<String, String>> {
         let mark = &self.deploying.request.desired.mark;
         let keys = self.plans().keys_named(BEGINNING).await?;
-        let ours = keys.into_iter().filter(|key| mark::is_of(mark, &key.tags));
+        let ours = keys
+            .into_iter()
+            .filter(|key| mark::is_of_environment(mark, &key.tags));
         let named = ours.filter(|key| wanted.contains_key(&key.name));
         Ok(named.map(|key| (key.name, key.id)).collect())
     }

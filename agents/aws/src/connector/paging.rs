@@ -1,9 +1,9 @@
 //! One page of what an account has.
 //!
-//! Listings of AWS do not tell whether a stage was changed, so each API costs one look at its stage; only where that or
-//! anything else is not as it was known, it is read.
+//! Listings of AWS do not tell whether a stage was changed, so each API costs one look at its stage, unless events tell that
+//! there is nothing to see; only where that or anything else is not as it was known, it is read.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use gatehouse_connector_sdk::{
     connector::{DiscoveryPage, PageRequest},
@@ -14,6 +14,7 @@ use gatehouse_connector_sdk::{
 use super::{
     listing::{Listing, Listings},
     seeing::{self, Seen},
+    watching::{Look, Watches},
 };
 use crate::{apis::listed::Listed, client::Account, mark};
 
@@ -24,7 +25,7 @@ pub(super) const LONGEST_PAGE: usize = 100;
 /// let through, and those of ours that the environment does not have.
 pub(super) async fn page(
     account: &Account<'_>,
-    listings: &Listings,
+    (listings, watches): (&Listings, &Watches),
     request: &PageRequest,
 ) -> Result<DiscoveryPage> {
     refuse_selectors(request)?;
@@ -32,7 +33,7 @@ pub(super) async fn page(
     let (entries, next) = entries(&listing, request);
     let mut items = Vec::new();
     for (external_ref, listed) in entries {
-        items.extend(item(account, request, external_ref, listed).await?);
+        items.extend(item(account, (request, watches), external_ref, listed).await?);
     }
     if next.is_none() {
         listings.forget(account.context.environment.id);
@@ -61,13 +62,27 @@ fn entries<'l>(
 
 async fn item(
     account: &Account<'_>,
-    request: &PageRequest,
+    (request, watches): (&PageRequest, &Watches),
     external_ref: &ExternalRef,
     listed: &Listed,
 ) -> Result<Option<DiscoveredItem>> {
     let known = request.known.get(external_ref).map(String::as_str);
     let (external_ref, name) = (external_ref.clone(), listed.api.name.clone());
-    Ok(match seeing::see(account, listed, known).await? {
+    let (environment, began) = (account.context.environment.id, Instant::now());
+    let as_listed = seeing::as_listed(listed);
+    if known.is_some_and(|known| watches.spares(environment, &external_ref, &as_listed, known)) {
+        return Ok(Some(DiscoveredItem::Unchanged { external_ref, name }));
+    }
+    let seen = seeing::see(account, listed, known).await?;
+    if let Some(version) = told(&seen, known) {
+        let look = Look {
+            began,
+            listed: as_listed,
+            version: version.to_owned(),
+        };
+        watches.look(environment, &external_ref, look);
+    }
+    Ok(match seen {
         Seen::Api(api) => Some(DiscoveredItem::Api(api)),
         Seen::Unchanged => Some(DiscoveredItem::Unchanged { external_ref, name }),
         Seen::Unreadable(reason) => Some(DiscoveredItem::Unreadable {
@@ -77,6 +92,15 @@ async fn item(
         }),
         Seen::Absent => None,
     })
+}
+
+/// The version of what was seen.
+fn told<'a>(seen: &'a Seen, known: Option<&'a str>) -> Option<&'a str> {
+    match seen {
+        Seen::Api(api) => api.version.as_deref(),
+        Seen::Unchanged => known,
+        Seen::Unreadable(_) | Seen::Absent => None,
+    }
 }
 
 /// A tag is asked for by its name, or by its name and value: `team`, `team=shop`.

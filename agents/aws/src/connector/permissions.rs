@@ -41,7 +41,12 @@ const CHANGED: [(&str, &[&str]); 5] = [
     ("apigateway:PUT", &["/restapis/*", "/apis", "/apis/*", "/tags/*"]),
     (
         "apigateway:PATCH",
-        &["/restapis/*/stages/*", "/apis/*/stages/*", "/usageplans/*"],
+        &[
+            "/restapis/*/stages/*",
+            "/apis/*/stages/*",
+            "/usageplans/*",
+            "/domainnames/*/apimappings/*",
+        ],
     ),
     (
         "apigateway:DELETE",
@@ -58,7 +63,7 @@ const CHANGED: [(&str, &[&str]); 5] = [
 ];
 
 /// The names of the statements, by which people find the one that they lack.
-const STATEMENTS: [(&str, &str); 8] = [
+const STATEMENTS: [(&str, &str); 9] = [
     ("apigateway:GET", "Read"),
     ("apigateway:POST", "Create"),
     ("apigateway:PUT", "Replace"),
@@ -67,6 +72,19 @@ const STATEMENTS: [(&str, &str); 8] = [
     ("apigateway:UpdateRestApiPolicy", "ResourcePolicies"),
     ("sqs:ReceiveMessage", "HearChanges"),
     ("sqs:DeleteMessage", "HearChanges"),
+    ("logs:CreateLogDelivery", "DeliverLogs"),
+];
+
+/// What AWS asks of whoever has a stage of an HTTP API write an access log. It knows no narrower resource for these.
+const LOGGING: [&str; 8] = [
+    "logs:CreateLogDelivery",
+    "logs:CreateLogGroup",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
 ];
 
 /// The name of the statement that allows an action, if the connector ever needs it.
@@ -94,8 +112,22 @@ fn permission(mode: Mode) -> PermissionSet {
         mode,
         language: "AWS IAM policy".to_owned(),
         document: json!({"Version": "2012-10-17", "Statement": statements}),
-        additions: vec![listening()],
+        additions: additions(mode),
         instructions: "Attach it to the role or user whose credentials the agent has (or to the role that `roleArn` names). In the partitions `aws-cn` and `aws-us-gov`, write those in place of `aws` at the beginning of each resource. The agent asks STS who it is (sts:GetCallerIdentity), which needs no permission.".to_owned(),
+    }
+}
+
+fn additions(mode: Mode) -> Vec<PermissionAddition> {
+    let logging = mode.may_write().then(logging);
+    [listening()].into_iter().chain(logging).collect()
+}
+
+/// What the access log of an HTTP API takes, where people want one.
+fn logging() -> PermissionAddition {
+    let statement = json!({"Sid": "DeliverLogs", "Effect": "Allow", "Action": LOGGING, "Resource": "*"});
+    PermissionAddition {
+        setting: "accessLogArn".to_owned(),
+        document: json!({"Statement": [statement]}),
     }
 }
 

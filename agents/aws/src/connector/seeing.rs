@@ -108,6 +108,11 @@ async fn ours(account: &Account<'_>, listed: &Listed, object: &str, known: Optio
     })
 }
 
+/// Changes whenever anything does that a listing tells of an API.
+pub(super) fn as_listed(listed: &Listed) -> Fingerprint {
+    Fingerprint::of_value(&json!([READING, &listed.snapshot, &listed.api.description]))
+}
+
 /// Changes whenever anything of an API does that others made.
 fn version(snapshot: &Snapshot, listed: &Listed) -> String {
     fingerprint(snapshot, listed, json!(null))

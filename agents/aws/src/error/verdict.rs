@@ -30,6 +30,11 @@ fn of_permission(message: &str) -> Option<Cow<'static, str>> {
             "let the role's trust policy name this identity and the environment's `externalId`, and let the identity assume it; or correct `roleArn` and `externalId`",
         ));
     }
+    if action == "iam:PassRole" {
+        return Some(Cow::Borrowed(
+            "let this identity pass on the role that `invokeRoleArn` names (`iam:PassRole`, with the condition that `iam:PassedToService` is `apigateway.amazonaws.com`)",
+        ));
+    }
     let statement = statement(action)?;
     Some(Cow::Owned(format!(
         "the statement `{statement}` of the policy that `gatehouse env permissions` prints allows it; attach that policy to this identity"
@@ -53,6 +58,14 @@ fn usual(refusal: &Refusal<'_>) -> (ErrorKind, &'static str) {
         (_, "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature") => (
             ErrorKind::Unauthorized,
             "the secret access key or the agent's clock is wrong",
+        ),
+        (400, _) if refusal.message.contains("permissions to enable logging") => (
+            ErrorKind::Forbidden,
+            "the statement `DeliverLogs` of the policy that `gatehouse env permissions` prints allows it; attach that policy to this identity",
+        ),
+        (400, _) if refusal.message.contains("Only REGIONAL domain names") => (
+            ErrorKind::Invalid,
+            "name a regional custom domain name in `domainName`: AWS takes no other for APIs of both kinds and for paths of several segments",
         ),
         (_, "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation") => (
             ErrorKind::Forbidden,

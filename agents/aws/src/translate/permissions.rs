@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Form;
+use super::{Form, Kind};
 
 /// What a plan must name, as sentences: permissions that nothing in API Gateway's own interface can give.
 pub(crate) fn permissions_needed(form: &Form) -> Vec<String> {
@@ -21,9 +21,15 @@ pub(crate) fn permissions_needed(form: &Form) -> Vec<String> {
     {
         needed.extend(of_integration(&operation["x-amazon-apigateway-integration"]));
     }
+    let how = match form.kind {
+        Kind::Rest => "the account's CloudWatch role",
+        Kind::Http => {
+            "the agent lets it, which takes the statement `DeliverLogs` of `gatehouse env permissions`"
+        }
+    };
     needed.extend(form.stage.access_log.iter().map(|log| {
         format!(
-            "API Gateway must be allowed to write to `{}` (the account's CloudWatch role)",
+            "API Gateway must be allowed to write to `{}` ({how})",
             log.destination_arn
         )
     }));

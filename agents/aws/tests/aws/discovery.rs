@@ -53,6 +53,24 @@ impl Account {
         answer
     }
 
+    /// Lets AWS tell of changes from now on, through a queue.
+    fn listen(&mut self) {
+        let arn = self.aws.listen(REGION, "changes");
+        let environment = Arc::get_mut(&mut self.operator.context.environment).unwrap();
+        let more = [("eventQueueArn", arn), ("sqsEndpointUrl", self.aws.control_url())];
+        environment
+            .settings
+            .extend(more.map(|(name, value)| (name.to_owned(), json!(value))));
+    }
+
+    /// Hears what there is to hear.
+    async fn hear(&self) {
+        while self.aws.messages(REGION, "changes") > 0 {
+            let heard = self.operator.connector.hints(&self.operator.context).await;
+            heard.unwrap();
+        }
+    }
+
     /// Makes a REST API of one operation, without a stage.
     fn make(&self, name: &str) -> String {
         let made = self.call("POST", "/restapis?mode=import", &document(name, "items"));
@@ -163,6 +181,51 @@ async fn six_hundred_apis_are_found_and_not_read_again() {
     println!("600 APIs: {all} calls at first {first:?}, {repeated} when nothing changed {again:?}");
     assert!(all <= 2 * 600 + 10, "{first:?}");
     assert!(repeated <= 600 + 10, "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn six_hundred_apis_that_no_event_names_are_not_looked_at_again() {
+    let mut account = Account::new().await;
+    for number in 0..600 {
+        account.serve(&format!("api-{number}"), STAGE);
+    }
+    account.listen();
+    let changed = account.serve("changed", STAGE);
+    account.hear().await;
+    let (items, first) = account.discover(&Versions::new()).await;
+    assert_eq!(found(&items).len(), 601);
+
+    let known = versions(&items);
+    let (items, again) = account.discover(&known).await;
+    let unchanged = |item: &&DiscoveredItem| matches!(item, DiscoveredItem::Unchanged { .. });
+    assert_eq!(items.iter().filter(unchanged).count(), 601);
+    let (all, repeated): (usize, usize) = (first.values().sum(), again.values().sum());
+    println!(
+        "601 APIs and events: {all} calls at first {first:?}, {repeated} when nothing changed {again:?}"
+    );
+    assert!(repeated * 5 <= all, "{again:?}");
+
+    let throttle = json!({"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "5"});
+    let stage = format!("/restapis/{changed}/stages/{STAGE}");
+    account.call("PATCH", &stage, &json!({"patchOperations": [throttle]}));
+    account.hear().await;
+    let (items, calls) = account.discover(&known).await;
+    let names: Vec<&str> = found(&items).iter().map(|api| api.name.as_str()).collect();
+    assert_eq!(names, ["changed"]);
+    assert_eq!((calls["GetStage"], calls["GetExport"]), (1, 1), "{calls:?}");
+
+    // What listings say needs no event: nobody hears of this one.
+    let rename = json!({"patchOperations": [{"op": "replace", "path": "/name", "value": "renamed"}]});
+    account.call("PATCH", &format!("/restapis/{changed}"), &rename);
+    let (items, _) = account.discover(&versions_with(&known, &items)).await;
+    assert_eq!(found(&items)[0].name, "renamed");
+}
+
+/// What is known once more was found.
+fn versions_with(known: &Versions, items: &[DiscoveredItem]) -> Versions {
+    let mut all = known.clone();
+    all.extend(versions(items));
+    all
 }
 
 #[tokio::test(flavor = "multi_thread")]

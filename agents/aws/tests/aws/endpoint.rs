@@ -7,10 +7,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_config::{BehaviorVersion, SdkConfig, meta::region::RegionProviderChain, retry::RetryConfig};
+use aws_smithy_types::error::display::DisplayErrorContext;
 use gatehouse_agent_aws::{ACCESS_KEY_ID, AwsConnector, SECRET_ACCESS_KEY};
 use gatehouse_connector_conformance::{
     Connection, Disturbance, Edit, FaultProxy, GatewayAnswer, Permission, TestGateway, ask,
@@ -25,12 +27,19 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
-    owner::{EDITED, Owner},
+    among_others::AmongOthers,
+    owner::{EDITED, OF_TESTS, Owner},
     under_test::{SECRET, STAGE},
 };
 
 /// How often the owner of an account repeats a call that AWS throttles: quotas are as low as one call in half a minute.
-const PATIENCE: u32 = 30;
+const TRIES: u32 = 30;
+/// How many times as long as usual a behaviour may take at an endpoint, which may be slow or far.
+const PATIENCE_AT_ENDPOINTS: u32 = 10;
+/// The same at AWS, where a behaviour may need ten deployments, of which AWS takes one in five seconds.
+const PATIENCE_AT_AWS: u32 = 120;
+/// After how many seconds all of AWS's machines serve what was deployed, or look so.
+const SETTLING_OF_AWS: u64 = 15;
 
 /// An account at an endpoint.
 pub(crate) struct EndpointUnderTest {
@@ -40,8 +49,9 @@ pub(crate) struct EndpointUnderTest {
     /// What disturbs the conversation. Behind one, AWS would not know the host name that requests are signed for.
     faults: Option<FaultProxy>,
     quotas_are_published: bool,
-    /// Whether an upstream that is down, as that of the suite's APIs, is answered with 500. AWS answers 504.
-    says_500_of_upstreams: bool,
+    patience: u32,
+    /// How long what was deployed may take until it is served.
+    settling: Duration,
 }
 
 impl EndpointUnderTest {
@@ -62,33 +72,73 @@ impl EndpointUnderTest {
                 .into(),
             faults: Some(faults),
             quotas_are_published: false,
-            says_500_of_upstreams: true,
+            patience: 1,
+            settling: Duration::ZERO,
         }
     }
 
-    /// The account that the process's environment leads to, without what a former test left in it.
-    pub(crate) async fn of_environment() -> Self {
-        let region = env::var("AWS_REGION").unwrap_or_else(|_| "eu-central-1".to_owned());
-        let patient = RetryConfig::standard().with_max_attempts(PATIENCE);
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(region.clone()))
-            .retry_config(patient);
-        let owner = Owner::of(&config.load().await);
-        owner.make_room().await;
-        let endpoint = env::var("AWS_ENDPOINT_URL").ok();
+    /// Whether there are HTTP APIs where the process's environment leads to: some servers know REST APIs alone.
+    pub(crate) async fn has_http_apis() -> Result<(), String> {
+        let owner = Owner::of(&config().await);
+        let listed = owner.http.get_apis().send().await;
+        listed
+            .map(drop)
+            .map_err(|error| DisplayErrorContext(error).to_string())
+    }
+
+    /// Whether the endpoint takes OpenAPI documents: without that nothing can be deployed there.
+    pub(crate) async fn takes_definitions(&self) -> Result<(), String> {
+        self.owner.takes_definitions().await
+    }
+
+    /// The account that the process's environment leads to, without what a former test left in it. What others have there
+    /// stays, and is not looked at.
+    pub(crate) async fn of_environment(makes_http_apis: bool) -> Self {
+        let config = config().await;
+        let owner = Owner::of(&config).making_http_apis(makes_http_apis);
+        let owner = owner.among_others().await;
+        let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let endpoint = variable("AWS_ENDPOINT_URL");
+        let region = config.region().expect("there is a default").to_string();
         let mut settings = settings(&region, endpoint.as_deref());
-        if let Ok(url) = env::var("AWS_DATA_PLANE_URL") {
-            settings["dataPlaneUrl"] = json!(url);
+        settings["kind"] = json!(if makes_http_apis { "http" } else { "rest" });
+        settings["tags"] = json!({OF_TESTS: "yes"});
+        for (setting, name) in [
+            ("stsEndpointUrl", "AWS_ENDPOINT_URL_STS"),
+            ("dataPlaneUrl", "AWS_DATA_PLANE_URL"),
+        ] {
+            if let Some(url) = variable(name) {
+                settings[setting] = json!(url);
+            }
         }
+        let is_aws = endpoint.is_none();
+        let settling =
+            variable("AWS_SETTLING_SECONDS").map(|text| text.parse().expect("a number of seconds"));
+        let usual = if is_aws { SETTLING_OF_AWS } else { 0 };
         Self {
             owner,
             settings,
             credentials: BTreeMap::new(),
             faults: None,
-            quotas_are_published: endpoint.is_none(),
-            says_500_of_upstreams: false,
+            quotas_are_published: is_aws,
+            patience: if is_aws {
+                PATIENCE_AT_AWS
+            } else {
+                PATIENCE_AT_ENDPOINTS
+            },
+            settling: Duration::from_secs(settling.unwrap_or(usual)),
         }
     }
+}
+
+/// What the process's environment says of endpoint, region and credentials.
+async fn config() -> SdkConfig {
+    let region = RegionProviderChain::default_provider().or_else("eu-central-1");
+    let patient = RetryConfig::standard().with_max_attempts(TRIES);
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(region)
+        .retry_config(patient);
+    config.load().await
 }
 
 fn settings(region: &str, endpoint: Option<&str>) -> Value {
@@ -104,9 +154,14 @@ fn settings(region: &str, endpoint: Option<&str>) -> Value {
 impl TestGateway for EndpointUnderTest {
     fn connector(&self) -> Arc<dyn Connector> {
         let connector = AwsConnector::new();
-        Arc::new(match self.quotas_are_published {
+        let connector = match self.quotas_are_published {
             true => connector,
             false => connector.with_quotas(Vec::new()),
+        };
+        Arc::new(AmongOthers {
+            connector,
+            others: self.owner.others.clone(),
+            settling: self.settling,
         })
     }
 
@@ -187,11 +242,16 @@ impl TestGateway for EndpointUnderTest {
         if !is_served {
             return None;
         }
+        // The upstream of the suite's APIs is down. AWS answers 504 then, others 500 and whatever else says the same.
         let answer = ask(endpoint_url, path, key).await;
-        Some(match (answer.status, self.says_500_of_upstreams) {
-            (500, true) => GatewayAnswer { status: 504 },
+        Some(match answer.status {
+            500.. => GatewayAnswer { status: 504 },
             _ => answer,
         })
+    }
+
+    fn patience(&self) -> u32 {
+        self.patience
     }
 
     async fn calls(&self) -> Option<u64> {

@@ -7,6 +7,7 @@
     reason = "tests stop at what they did not expect, and print what they measured"
 )]
 
+mod among_others;
 mod automatic;
 mod calls;
 mod certificates;

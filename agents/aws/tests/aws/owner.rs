@@ -3,6 +3,8 @@
 mod clearing;
 mod everything;
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_apigateway::{
@@ -19,6 +21,9 @@ use crate::under_test::{STAGE, document};
 /// An access key of the fake to which everything is allowed.
 pub(crate) const KEY: &str = "AKIAOWNEROWNER000000";
 
+/// The tag of everything that a test makes in an account that is not made for it, the connector's own things included. Nothing
+/// without it is touched.
+pub(crate) const OF_TESTS: &str = "gatehouse-conformance-test";
 /// The tag of what the owner makes.
 const THEIRS: &str = "theirs";
 /// What is changed becomes this name, or this tag.
@@ -31,6 +36,8 @@ pub(crate) struct Owner {
     pub(crate) http: HttpClient,
     region: String,
     makes_http_apis: bool,
+    /// What was there before the test: `restapis/a1b2c3`, `usageplans/d4e5f6`.
+    pub(crate) others: Arc<BTreeSet<String>>,
 }
 
 impl Owner {
@@ -53,6 +60,7 @@ impl Owner {
             http: HttpClient::new(config),
             region: config.region().expect("a region").to_string(),
             makes_http_apis: false,
+            others: Arc::default(),
         }
     }
 
@@ -64,7 +72,7 @@ impl Owner {
         }
     }
 
-    /// Makes an API with the stage, tagged `owner=theirs`.
+    /// Makes an API with the stage.
     pub(crate) async fn make(&self, name: &str, content: &RevisionContent) -> ExternalRef {
         let document = document(name, content);
         match self.makes_http_apis {
@@ -79,6 +87,7 @@ impl Owner {
             .create_rest_api()
             .name(name)
             .tags(THEIRS, "yes")
+            .tags(OF_TESTS, "yes")
             .send()
             .await
             .unwrap();
@@ -98,7 +107,8 @@ impl Owner {
     }
 
     async fn make_http(&self, mut document: Value) -> ExternalRef {
-        document["tags"] = json!([{"name": THEIRS, "x-amazon-apigateway-tag-value": "yes"}]);
+        let tag = |name: &str| json!({"name": name, "x-amazon-apigateway-tag-value": "yes"});
+        document["tags"] = json!([tag(THEIRS), tag(OF_TESTS)]);
         let made = self
             .http
             .import_api()
@@ -178,9 +188,14 @@ impl Owner {
         }
     }
 
-    /// Leaves one tag, which is its own value; whether the server shows it. Some keep tags that are put later elsewhere, or take none.
+    /// Puts a tag in place of [`THEIRS`]; whether the server shows it. Some keep tags that are put later elsewhere, or take none.
     pub(crate) async fn tag(&self, api: &ExternalRef, tag: &str) -> bool {
-        let arn = format!("arn:aws:apigateway:{}::/{}", self.region, api.0);
+        let partition = match self.region.get(..6) {
+            Some("us-gov") => "aws-us-gov",
+            Some(region) if region.starts_with("cn-") => "aws-cn",
+            _ => "aws",
+        };
+        let arn = format!("arn:{partition}:apigateway:{}::/{}", self.region, api.0);
         match api.0.split_once('/').unwrap() {
             ("apis", id) => {
                 let old = self.http.untag_resource().resource_arn(&arn);

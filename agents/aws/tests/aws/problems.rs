@@ -3,6 +3,7 @@
 
 mod credentials;
 mod domains;
+mod keys;
 mod quotas;
 mod removed;
 mod rivals;
@@ -10,3 +11,4 @@ mod roles;
 mod scene;
 mod sizes;
 mod snapshots;
+mod tags;

@@ -75,7 +75,7 @@ fn reimport(call: &Call<'_>, place: &mut Place) -> Result<Reply, AwsError> {
     let api = call.http_api(place)?;
     let imported = imported(call, &document, &api.definition.api)?;
     api.definition = imported.definition;
-    api.tags.extend(imported.tags);
+    api.tags = imported.tags;
     changed(call, api);
     Ok(with_warnings(shown(api), &imported.warnings))
 }

@@ -39,9 +39,9 @@ impl Plans<'_> {
         Ok(keys.map(|(key, _)| key).collect())
     }
 
-    /// The key with a value, if the account has it.
-    pub(crate) async fn key_with(&self, value: &SecretString) -> Result<Option<Key>> {
-        let mut keys = self.keys(None, Some(true)).await?.into_iter();
+    /// The key with a value, if it is among those whose names begin so. The values of others are nobody's business.
+    pub(crate) async fn key_with(&self, beginning: &str, value: &SecretString) -> Result<Option<Key>> {
+        let mut keys = self.keys(Some(beginning), Some(true)).await?.into_iter();
         let found = keys.find(|(_, held)| held.as_deref() == Some(value.expose_secret()));
         Ok(found.map(|(key, _)| key))
     }

@@ -7,27 +7,32 @@ use gatehouse_connector_sdk::{
     journal::Steps,
 };
 
-use super::Deploying;
-use crate::{apis::Api, connector::looking};
+use uuid::Uuid;
+
+use super::{Deploying, snapshots::with_attempt};
+use crate::{apis::Api, connector::looking, translate::Kind};
 
 /// How often a rival of the same age is looked at, and how long between: it gives way at once, or never.
 const LOOKS_AT_RIVALS: u32 = 4;
 const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 impl Deploying<'_> {
-    /// Makes the API, out of reach. When two attempts did so at once, the older one stays.
-    pub(super) async fn create(&self, steps: &mut Steps<'_>) -> Result<Api> {
+    /// Makes the API, out of reach; with the name of this attempt where it is made of the definition. When two attempts did so
+    /// at once, the older one stays.
+    pub(super) async fn create(&self, steps: &mut Steps<'_>) -> Result<(Api, Option<String>)> {
         let (calls, name) = (self.calls(), self.mark().api_name.as_str());
         let (tags, kind) = (self.tags(), self.wanted.kind);
+        let attempt = Uuid::new_v4().to_string();
+        let written = with_attempt(&self.wanted.document, &attempt);
         let made = steps
             .take(
                 format!("create the {} `{name}`", kind.title()),
                 None,
-                calls.create(&self.wanted.document, &tags),
+                calls.create(&written, &tags),
             )
             .await?;
         match self.comes_first(&made).await? {
-            true => Ok(made),
+            true => Ok((made, (kind == Kind::Http).then_some(attempt))),
             false => {
                 calls.remove(&made.id.id).await?;
                 Err(self.overtaken())

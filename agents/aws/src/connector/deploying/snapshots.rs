@@ -2,6 +2,8 @@
 //!
 //! Other people have snapshots of the same API, and stages of theirs may serve ours: what is not ours or is in use stays.
 
+use std::collections::BTreeMap;
+
 use gatehouse_connector_sdk::{
     error::{ErrorKind, Result},
     journal::Steps,
@@ -15,12 +17,21 @@ use crate::{
     record::{Record, Snapshot},
 };
 
+/// A definition that was put, told from others by the API's description.
+#[derive(Debug)]
+struct Put {
+    attempt: String,
+    /// The description before, and as the definition was put.
+    before: Option<String>,
+    described: Option<String>,
+}
+
 impl Deploying<'_> {
     /// The snapshot to serve: one that was kept, if it was made from an equal document, else a new one.
     pub(super) async fn snapshot(&self, steps: &mut Steps<'_>, begun: &Begun) -> Result<Snapshot> {
         match self.known(begun).await? {
             Some(known) => Ok(known),
-            None => self.taken(steps, &begun.api).await,
+            None => self.taken(steps, begun).await,
         }
     }
 
@@ -47,21 +58,21 @@ impl Deploying<'_> {
     }
 
     /// Puts the document and takes a snapshot of it.
-    async fn taken(&self, steps: &mut Steps<'_>, api: &Api) -> Result<Snapshot> {
-        let (calls, id, tags) = (self.calls(), &api.id.id, self.tags());
-        let attempt = Uuid::new_v4().to_string();
-        let written = with_attempt(&self.wanted.document, &attempt);
-        let object = Some(api.id.external_ref().0);
-        let put = calls.put(id, &written, &tags);
-        let description = format!("put the definition of {}", self.object);
-        let described = steps.take(description, object.clone(), put).await?;
+    async fn taken(&self, steps: &mut Steps<'_>, begun: &Begun) -> Result<Snapshot> {
+        let (calls, api) = (self.calls(), &begun.api);
+        let (id, object) = (&api.id.id, Some(api.id.external_ref().0));
+        let Put {
+            attempt,
+            before,
+            described,
+        } = self.put(steps, begun).await?;
         let name = self.snapshot_name();
         let description = format!("take a snapshot of {}", self.object);
         let taken = calls.snapshot(id, &name);
         let taken = steps.take(description, object, taken).await?;
         let now = listed::one(self.account, &api.id, self.object).await?;
         let now = now.and_then(|now| now.api.description);
-        match is_overtaken(api.description.as_ref(), described.as_ref(), now, &attempt) {
+        match is_overtaken(before.as_ref(), described.as_ref(), now, &attempt) {
             false => Ok(Snapshot {
                 id: taken,
                 document: self.wanted.document_fingerprint(),
@@ -71,6 +82,36 @@ impl Deploying<'_> {
                 Err(self.overtaken())
             }
         }
+    }
+
+    /// Puts the document, unless the API was just made of it.
+    async fn put(&self, steps: &mut Steps<'_>, begun: &Begun) -> Result<Put> {
+        let api = &begun.api;
+        if let Some(attempt) = &begun.made_by {
+            return Ok(Put {
+                attempt: attempt.clone(),
+                before: None,
+                described: api.description.clone(),
+            });
+        }
+        let (calls, tags) = (self.calls(), self.all_tags(api));
+        let attempt = Uuid::new_v4().to_string();
+        let written = with_attempt(&self.wanted.document, &attempt);
+        let put = calls.put(&api.id.id, &written, &tags);
+        let description = format!("put the definition of {}", self.object);
+        let object = Some(api.id.external_ref().0);
+        Ok(Put {
+            described: steps.take(description, object, put).await?,
+            before: api.description.clone(),
+            attempt,
+        })
+    }
+
+    /// Our tags and those that others put to the API: the definition of an HTTP API replaces them all.
+    fn all_tags(&self, api: &Api) -> BTreeMap<String, String> {
+        let others = api.tags.iter().filter(|(name, _)| !name.starts_with("aws:"));
+        let others = others.map(|(name, value)| (name.clone(), value.clone()));
+        others.chain(self.tags()).collect()
     }
 
     /// What a snapshot is called, for people.
@@ -150,7 +191,7 @@ pub(super) fn kept(former: Option<&Record>, served: &Snapshot, most: u32) -> Vec
 }
 
 /// The document with a note of who put it, which comes back as the API's description.
-fn with_attempt(document: &Value, attempt: &str) -> Value {
+pub(super) fn with_attempt(document: &Value, attempt: &str) -> Value {
     let mut written = document.clone();
     let said = written["info"]["description"].as_str().unwrap_or_default();
     written["info"]["description"] = Value::String(format!("{said} [gatehouse {attempt}]").trim().to_owned());

@@ -5,6 +5,7 @@ use gatehouse_connector_sdk::{error::Result, journal::Steps};
 use super::{Begun, Deploying};
 use crate::{
     apis::{Api, Stage, Switch, domains::Domain},
+    connector::looking::{self, Held},
     record::Record,
 };
 
@@ -74,8 +75,22 @@ impl Deploying<'_> {
         Some(base_path.trim_matches('/').to_owned())
     }
 
-    /// Leads the domain name to the stage, which serves already.
-    pub(super) async fn lead(&self, steps: &mut Steps<'_>, api: &Api, former: Option<&Record>) -> Result<()> {
+    /// Sees that the domain name may lead to the API, before anything is changed.
+    pub(super) async fn may_lead(&self, held: Option<&Held>) -> Result<()> {
+        let (Some(domain), Some(path)) = (looking::domain(self.account, self.object), self.path()) else {
+            return Ok(());
+        };
+        let own: Vec<&str> = held.map(|held| held.api.id.id.as_str()).into_iter().collect();
+        domain.may_lead(&path, &own).await
+    }
+
+    /// Leads the domain name to the stage, which serves already, and from the API of the other kind that it takes the place of.
+    pub(super) async fn lead(
+        &self,
+        steps: &mut Steps<'_>,
+        (api, other): (&Api, Option<&Held>),
+        former: Option<&Record>,
+    ) -> Result<()> {
         let (Some(name), Some(path)) = (&self.account.settings.domain_name, self.path()) else {
             return Ok(());
         };
@@ -84,10 +99,11 @@ impl Deploying<'_> {
             name,
             object: self.object,
         };
+        let other = other.map(|other| other.api.id.id.as_str());
         let description = format!("lead `{name}/{path}` to {}", self.object);
         let object = Some(api.id.external_ref().0);
         steps
-            .take(description, object.clone(), domain.lead(&path, &api.id.id))
+            .take(description, object.clone(), domain.lead(&path, &api.id.id, other))
             .await?;
         if former.is_none_or(|former| former.beside.path.as_ref() == Some(&path)) {
             return Ok(());

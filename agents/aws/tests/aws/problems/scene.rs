@@ -9,7 +9,7 @@ use gatehouse_connector_conformance::{Connection, Operator, SECRET_BEGINNING, de
 use gatehouse_connector_sdk::{
     connector::{Connector as _, DeployRequest, Deployed},
     error::{Error, Result},
-    schemas::{desired::DesiredApi, observed::Observation},
+    schemas::{desired::DesiredApi, environment::Mode, observed::Observation},
 };
 use gatehouse_fake_aws::{AccessKey, FakeAws, FakeAwsOptions};
 use secrecy::SecretString;
@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 pub(super) const REGION: &str = "eu-central-1";
 pub(super) const STAGE: &str = "live";
-/// An access key that may do everything.
+/// An access key that may do what the policy for reading and writing says.
 pub(super) const KEY: &str = "AKIAEVERYTHING000000";
 
 pub(super) struct Scene {
@@ -192,10 +192,19 @@ impl Scene {
     }
 }
 
-/// An account with one access key, which may do everything.
+/// An access key that may do what the printed policy of a mode says, and nothing else.
+pub(super) fn allowed(key: &str, mode: Mode) -> AccessKey {
+    let connector = AwsConnector::new();
+    let mut sets = connector.descriptor().permissions.iter();
+    let set = sets.find(|set| set.mode == mode).unwrap();
+    let policy = set.document.to_string().replace("{settings.region}", REGION);
+    AccessKey::new(key).with_policy(&policy)
+}
+
+/// An account with one access key, which may do what reading and writing takes, and no more.
 pub(super) fn options() -> FakeAwsOptions {
     FakeAwsOptions {
-        access_keys: vec![AccessKey::new(KEY)],
+        access_keys: vec![allowed(KEY, Mode::ReadWrite)],
         ..FakeAwsOptions::default()
     }
 }

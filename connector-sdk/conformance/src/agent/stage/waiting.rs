@@ -18,7 +18,7 @@ impl Stage {
     /// Hears the agent until something holds.
     pub(crate) async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Verdict {
         let mut changed = self.control_plane.changes();
-        let ends = Instant::now() + PATIENCE;
+        let ends = Instant::now() + self.patience();
         while !holds(self) {
             match tokio::time::timeout_at(ends, self.next(&mut changed)).await {
                 Ok(ended) => ended?,
@@ -29,6 +29,10 @@ impl Stage {
             Some(mistake) => Err(Stop::Fail(mistake)),
             None => Ok(()),
         }
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE.saturating_mul(self.subject.gateway.patience())
     }
 
     /// Hears the agent for as long as it would take to do what it must not.
@@ -123,7 +127,8 @@ impl Stage {
         let lines: Vec<&str> = log.lines().collect();
         let last = lines[lines.len().saturating_sub(4)..].join("\n");
         Stop::Fail(format!(
-            "the agent did not {what} within {PATIENCE:?}; of its {} reports, the last was {:?}\n{last}",
+            "the agent did not {what} within {:?}; of its {} reports, the last was {:?}\n{last}",
+            self.patience(),
             self.reports.len(),
             self.reports.last()
         ))
