@@ -12,6 +12,7 @@ mod configuration_sync;
 mod conformance;
 mod crash_matrix;
 mod crashes;
+mod definition;
 mod dev;
 mod discovery;
 mod docs;
