@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -37,6 +38,9 @@ use crate::{
     upstream::{Endpoints, gauges},
     worker::{Lifetimes, Listeners, Shared},
 };
+
+/// How long one end of a WebSocket may be silent once the other is done.
+const HALF_OPEN: Duration = Duration::from_secs(30);
 
 /// Metrics that are not the gateway's, in the same text format.
 struct MoreMetrics(Box<dyn Fn() -> String + Send + Sync>);
@@ -90,6 +94,7 @@ impl Core {
             trusted_proxies: TrustedProxies::of(options),
             websockets: Lifetimes {
                 idle: options.websocket_idle,
+                half_open: HALF_OPEN,
                 whole: options.websocket_lifetime,
             },
         });

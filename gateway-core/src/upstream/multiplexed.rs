@@ -320,7 +320,8 @@ pub(super) async fn handshake(
         .await
         .map_err(SendError::Handshake)?;
     let connection = Rc::new(RefCell::new(connection));
-    let settings = Rc::clone(&connection);
+    // Not a reference of its own: when the connection ends, whoever waits for it is to hear.
+    let settings = Rc::downgrade(&connection);
     spawn_local(async move {
         let ended = poll_fn(|context| Pin::new(&mut *connection.borrow_mut()).poll(context));
         if let Err(error) = ended.await {
@@ -336,7 +337,10 @@ pub(super) async fn handshake(
     Ok(Connection {
         sender,
         usage,
-        takes_websockets: Rc::new(move || settings.borrow().is_extended_connect_protocol_enabled()),
+        takes_websockets: Rc::new(move || {
+            let connection = settings.upgrade();
+            connection.is_some_and(|it| it.borrow().is_extended_connect_protocol_enabled())
+        }),
     })
 }
 

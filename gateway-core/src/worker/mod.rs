@@ -68,6 +68,9 @@ pub(crate) struct Shared {
 pub(crate) struct Lifetimes {
     /// Without a byte in either direction.
     pub(crate) idle: Duration,
+    /// Without one once one end is done. A WebSocket is of no use with one end only, and where a caller resets a stream
+    /// of HTTP/2 that looks like its orderly end.
+    pub(crate) half_open: Duration,
     /// In all; none means any time.
     pub(crate) whole: Option<Duration>,
 }
