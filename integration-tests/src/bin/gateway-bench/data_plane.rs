@@ -11,7 +11,9 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use gatehouse_gateway_core::{ApiConfig, Gateway, GatewayOptions, TlsOptions};
+use gatehouse_gateway_core::{
+    ApiConfig, Gateway, GatewayOptions, OtlpReceiver, TelemetryOptions, TlsOptions,
+};
 use gatehouse_schemas::canonical::Fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,22 +30,30 @@ pub(crate) const ARGUMENT: &str = "data-plane";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Order {
-    Start {
-        state_dir: Option<PathBuf>,
-        tls: Option<Tls>,
-    },
-    Put {
-        api: Value,
-    },
-    Shutdown {
-        grace_ms: u64,
-    },
+    Start(Start),
+    Put { api: Value },
+    Metrics,
+    Shutdown { grace_ms: u64 },
+}
+
+/// With what a data plane is started.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Start {
+    /// Where it keeps what it serves, if anywhere.
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Where it exports a span of each request to.
+    pub(crate) traces: Option<String>,
+    /// Where its policy modules are.
+    pub(crate) modules: Option<PathBuf>,
+    /// With which certificates it serves HTTPS, if it does.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// Files of certificates.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Tls {
+pub(crate) struct Tls {
     chain: PathBuf,
     key: PathBuf,
     folder: PathBuf,
@@ -64,8 +74,26 @@ struct Answer {
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     listening: Option<Listening>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
     /// How long the order took there.
     milliseconds: f64,
+}
+
+impl Start {
+    fn options(self) -> GatewayOptions {
+        let telemetry = self.traces.map(|url| TelemetryOptions {
+            traces: Some(OtlpReceiver::new(url)),
+            ..TelemetryOptions::default()
+        });
+        GatewayOptions {
+            state_dir: self.state_dir,
+            tls: self.tls.map(Tls::options),
+            telemetry,
+            policy_modules: self.modules,
+            ..GatewayOptions::default()
+        }
+    }
 }
 
 impl Tls {
@@ -94,10 +122,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         let order: Order = serde_json::from_str(&line?)?;
         let began = Instant::now();
         let mut answer = match runtime.block_on(carry_out(order, &mut gateway)) {
-            Ok(listening) => Answer {
-                listening,
-                ..Answer::default()
-            },
+            Ok(answer) => answer,
             Err(error) => Answer {
                 error: Some(format!("{error:#}")),
                 ..Answer::default()
@@ -111,33 +136,29 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn carry_out(order: Order, gateway: &mut Option<Gateway>) -> anyhow::Result<Option<Listening>> {
+async fn carry_out(order: Order, gateway: &mut Option<Gateway>) -> anyhow::Result<Answer> {
+    let mut answer = Answer::default();
     let running = gateway.as_ref().context("the gateway is not started");
     match order {
-        Order::Start { state_dir, tls } => {
-            let options = GatewayOptions {
-                state_dir,
-                tls: tls.map(Tls::options),
-                ..GatewayOptions::default()
-            };
-            let started = Gateway::start(options).await?;
-            let listening = Listening {
+        Order::Start(start) => {
+            let started = Gateway::start(start.options()).await?;
+            answer.listening = Some(Listening {
                 plain: started.address(),
                 tls: started.tls_address(),
-            };
+            });
             *gateway = Some(started);
-            return Ok(Some(listening));
         }
         Order::Put { api } => {
             let config: ApiConfig = serde_json::from_value(api)?;
             running?.put_api(config).await?;
         }
+        Order::Metrics => answer.metrics = Some(running?.metrics_text()),
         Order::Shutdown { grace_ms } => {
             let running = gateway.take().context("the gateway is not started")?;
             running.shutdown(Duration::from_millis(grace_ms)).await;
         }
     }
-    Ok(None)
+    Ok(answer)
 }
 
 // ---- the process that measures -------------------------------------------------------------------
@@ -154,7 +175,11 @@ pub(crate) struct DataPlane {
 impl DataPlane {
     /// Starts one; what it serves is kept in the folder, if there is one.
     pub(crate) async fn start(state_dir: Option<&Path>) -> anyhow::Result<Self> {
-        Self::start_as(state_dir, None).await
+        Self::start_as(Start {
+            state_dir: state_dir.map(Path::to_owned),
+            ..Start::default()
+        })
+        .await
     }
 
     /// The same, with HTTPS: a certificate for callers that name no host, and a folder of more.
@@ -168,10 +193,16 @@ impl DataPlane {
             key: default.key.clone(),
             folder: folder.to_owned(),
         };
-        Self::start_as(Some(state_dir), Some(tls)).await
+        Self::start_as(Start {
+            state_dir: Some(state_dir.to_owned()),
+            tls: Some(tls),
+            ..Start::default()
+        })
+        .await
     }
 
-    async fn start_as(state_dir: Option<&Path>, tls: Option<Tls>) -> anyhow::Result<Self> {
+    /// Starts one with all of this.
+    pub(crate) async fn start_as(start: Start) -> anyhow::Result<Self> {
         let mut child = tokio::process::Command::new(std::env::current_exe()?)
             .arg(ARGUMENT)
             .stdin(Stdio::piped())
@@ -189,8 +220,7 @@ impl DataPlane {
             orders,
             answers,
         };
-        let state_dir = state_dir.map(Path::to_owned);
-        let answer = started.order(&Order::Start { state_dir, tls }).await?;
+        let answer = started.order(&Order::Start(start)).await?;
         started.listening = answer.listening.context("the data plane does not listen")?;
         Ok(started)
     }
@@ -198,6 +228,12 @@ impl DataPlane {
     /// Has it serve an API; how long that took, in milliseconds. After that it is active.
     pub(crate) async fn put(&mut self, api: Value) -> anyhow::Result<f64> {
         Ok(self.order(&Order::Put { api }).await?.milliseconds)
+    }
+
+    /// Its metrics, in Prometheus' text format.
+    pub(crate) async fn metrics(&mut self) -> anyhow::Result<String> {
+        let answer = self.order(&Order::Metrics).await?;
+        answer.metrics.context("the data plane tells no metrics")
     }
 
     /// Has it drain; returns when it has ended.

@@ -3,6 +3,7 @@
 mod certificates;
 mod churn;
 mod deploys;
+mod extensions;
 mod many_routes;
 mod one_host;
 mod pass_through;
@@ -63,6 +64,10 @@ pub(crate) const ALL: &[Scenario] = &[
         about: "keys or tokens, limits and headers, beside Envoy without any",
     },
     Scenario {
+        name: "extensions",
+        about: "CPU per request of exported traces and of a policy module",
+    },
+    Scenario {
         name: "route-probe",
         about: "3,000 routes added one by one, from 404 to 200",
     },
@@ -121,6 +126,7 @@ pub(crate) async fn measure(name: &str, effort: &Effort) -> anyhow::Result<Outco
         "pass-through" => pass_through::measure(effort).await,
         "protocols" => protocols::measure(effort).await,
         "policies" => policies::measure(effort).await,
+        "extensions" => extensions::measure(effort).await,
         "route-probe" => route_probe::measure(effort).await,
         "route-flips" => route_flips::measure(effort).await,
         "churn" => churn::measure(effort).await,
