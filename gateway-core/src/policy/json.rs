@@ -14,6 +14,51 @@ pub(crate) fn read(text: &[u8]) -> Result<Value, String> {
     read.map(|Strict(value)| value).map_err(|error| error.to_string())
 }
 
+/// Whether a document that was read has a whole number that is larger than was kept of it, such as a long identifier.
+pub(crate) fn has_too_large_integer(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'))
+    {
+        rest = &rest[at..];
+        let length = match rest[0] {
+            b'"' => string(rest),
+            _ => {
+                let is_part = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+                let number = &rest[..rest.iter().take_while(|byte| is_part(byte)).count()];
+                if !fits(number) {
+                    return true;
+                }
+                number.len()
+            }
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// How long the string is that a text begins with, quotes included.
+fn string(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+fn fits(number: &[u8]) -> bool {
+    // Shorter ones always do.
+    number.len() < 19
+        || number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+        || serde_json::from_slice::<u64>(number).is_ok()
+        || serde_json::from_slice::<i64>(number).is_ok()
+}
+
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -87,6 +132,26 @@ mod tests {
         let text = br#"{"a": [null, true, -1, 1.5, 18446744073709551615, "x"], "b": {"a": {}}}"#;
         let expected = json!({"a": [null, true, -1, 1.5, u64::MAX, "x"], "b": {"a": {}}});
         assert_eq!(read(text), Ok(expected));
+    }
+
+    #[test]
+    fn whole_numbers_that_are_too_large_are_found() {
+        for (text, expected) in [
+            (
+                r#"{"a": [18446744073709551615, -9223372036854775808, 1e300, 0.12345678901234567890123]}"#,
+                false,
+            ),
+            (
+                r#"["18446744073709551616", "\\", "\"123456789012345678901234", 1]"#,
+                false,
+            ),
+            (r#"{"a": 18446744073709551616}"#, true),
+            (r#"["\"", -9223372036854775809]"#, true),
+            ("123456789012345678901234567890", true),
+        ] {
+            read(text.as_bytes()).expect("JSON");
+            assert_eq!(has_too_large_integer(text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ use self::{
     retry::Retry,
     rewrite::Rewrite,
     transform::Transform,
-    validate::{Validation, Validators},
+    validate::{Schemas, Validation},
     wasm::{Modules, Wasm},
 };
 use crate::{config::ApiConfig, error::ApplyError, proxy::problem::Problem, upstream::Endpoints};
@@ -171,7 +171,7 @@ impl Compiler {
             config,
             endpoints,
             common: Vec::new(),
-            validators: RefCell::default(),
+            schemas: RefCell::default(),
         };
         let own = &config.content.policies;
         let compiled = own
@@ -241,7 +241,7 @@ pub(crate) struct ApiPolicies<'a> {
     endpoints: &'a Endpoints,
     common: Vec<Compiled<'a>>,
     /// What the API's policies have of its definition, by the place of the policy in the list.
-    validators: RefCell<HashMap<usize, Validators>>,
+    schemas: RefCell<HashMap<usize, Schemas>>,
 }
 
 /// One policy, ready to be put into chains.
@@ -393,7 +393,7 @@ impl<'a> ApiPolicies<'a> {
             }
             policy if policy.definition_field().is_some() => Compiled::ByOperation,
             Policy::RequestValidate(validate) => Compiled::Check(Check::Validation(Arc::new(
-                Validation::compile(validate, None, &mut Validators::default())?,
+                Validation::compile(validate, None, &mut Schemas::default())?,
             ))),
             Policy::Cache(cache) => {
                 let answers = Arc::clone(&self.compiler.answers);
@@ -429,13 +429,13 @@ impl<'a> ApiPolicies<'a> {
             Policy::RequestValidate(validate) => {
                 let common = &self.config.content.policies;
                 let index = common.iter().position(|other| std::ptr::eq(other, policy));
-                let mut shared = self.validators.borrow_mut();
-                let mut own = Validators::default();
-                let validators = match index {
+                let mut shared = self.schemas.borrow_mut();
+                let mut own = Schemas::default();
+                let schemas = match index {
                     Some(index) => shared.entry(index).or_default(),
                     None => &mut own,
                 };
-                let validation = Validation::compile(validate, place.matched(), validators)?;
+                let validation = Validation::compile(validate, place.matched(), schemas)?;
                 Ok(Compiled::Check(Check::Validation(Arc::new(validation))))
             }
             Policy::Respond(respond) => {

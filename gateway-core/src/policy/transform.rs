@@ -94,7 +94,15 @@ impl Change {
     /// The changed body, or a sentence about what is wrong with this one.
     pub(crate) fn apply(&self, body: &[u8]) -> Result<Vec<u8>, String> {
         let mut value = match self.from {
-            BodyFormat::Json => super::json::read(body)?,
+            BodyFormat::Json => {
+                let value = super::json::read(body)?;
+                if super::json::has_too_large_integer(body) {
+                    return Err(
+                        "it has a whole number of more than 64 bits, which would be rounded".to_owned(),
+                    );
+                }
+                value
+            }
             BodyFormat::Xml => xml::read(body)?,
         };
         for place in &self.remove {

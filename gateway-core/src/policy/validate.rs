@@ -2,12 +2,11 @@
 
 mod expected;
 mod parameters;
+mod schemas;
 mod values;
+mod written;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use gatehouse_schemas::{
     api::OperationMatch,
@@ -15,10 +14,13 @@ use gatehouse_schemas::{
     revision::RevisionContent,
 };
 use http::{HeaderMap, HeaderName, header};
-use jsonschema::{PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use self::expected::Expected;
+pub(crate) use self::schemas::Schemas;
+use self::{
+    expected::{Expected, Wanted},
+    schemas::Schema,
+};
 use crate::{
     proxy::problem::{Problem, Violation},
     router::{
@@ -30,16 +32,13 @@ use crate::{
 /// The most things that are told to be wrong with one request.
 const MAX_VIOLATIONS: usize = 20;
 
-/// How many steps an expression may take that looks back, which those of most schemas do not.
-const MAX_STEPS: usize = 100_000;
-
 /// The policy, ready to be asked.
 #[derive(Debug)]
 pub(crate) struct Validation {
     headers: Vec<HeaderName>,
     parameters: Vec<String>,
     content_types: Vec<String>,
-    schema: Option<Validator>,
+    schema: Option<Arc<Schema>>,
     expected: Option<Expected>,
 }
 
@@ -49,20 +48,22 @@ impl Validation {
     pub(crate) fn compile(
         policy: &RequestValidatePolicy,
         operation: Option<&OperationMatch>,
-        validators: &mut Validators,
+        schemas: &mut Schemas,
     ) -> Result<Self, String> {
         let name = |text: &String| {
             HeaderName::try_from(text.as_str()).map_err(|_| format!("`{text}` is not a header name"))
         };
         let schema = policy.body_schema.clone().map(Value::Object);
-        let schema = schema.as_ref().map(|schema| {
-            build(schema).map_err(|error| format!("`bodySchema` is not a JSON Schema: {error}"))
+        let schema = schema.map(|schema| {
+            Schema::compile(schema, Arc::default())
+                .map(Arc::new)
+                .map_err(|error| format!("`bodySchema`: {error}"))
         });
         let expected = match (policy.definition.is_empty(), operation) {
             (true, _) => None,
             (false, Some(operation)) => {
                 let expanded = policy.expanded.as_deref();
-                Some(Expected::compile(expanded, operation, validators)?)
+                Some(Expected::compile(expanded, operation, schemas)?)
             }
             (false, None) => return Err("`definition` needs an API with operations".to_owned()),
         };
@@ -135,34 +136,80 @@ impl Validation {
 
     /// Whether the body of a request must be looked at, too.
     pub(crate) fn needs_body(&self, headers: &HeaderMap) -> bool {
-        self.schemas(headers).next().is_some()
+        self.wanted(headers).next().is_some()
     }
 
     /// What a request's body has to satisfy.
-    fn schemas(&self, headers: &HeaderMap) -> impl Iterator<Item = &Validator> {
+    fn wanted(&self, headers: &HeaderMap) -> impl Iterator<Item = Wanted<'_>> {
+        let own = self.schema.as_deref().map(|schema| Wanted {
+            schema,
+            only_json: true,
+        });
         let expected = self.expected.as_ref();
-        let expected = expected.and_then(|expected| expected.schema(headers));
-        self.schema.iter().chain(expected)
+        own.into_iter()
+            .chain(expected.and_then(|expected| expected.wanted(headers)))
     }
 
     /// Looks at the body. Its values are not repeated in the answer.
     pub(crate) fn check_body(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
-        let mut schemas = self.schemas(headers).peekable();
-        if schemas.peek().is_none() {
+        let mut only_json = None;
+        for wanted in self.wanted(headers) {
+            only_json = Some(wanted.only_json || only_json.unwrap_or_default());
+        }
+        let Some(only_json) = only_json else {
             return Ok(());
+        };
+        if !only_json && !begins_as_json(body) {
+            return Ok(());
+        }
+        if !is_readable(headers) {
+            return Err(Problem::unsupported_type("The request's body must be in UTF-8."));
         }
         let value = super::json::read(body).map_err(|reason| {
             Problem::bad_request(format!("The request's body cannot be taken as JSON: {reason}."))
         })?;
         // Most bodies are right; what is wrong with one is looked for only then.
-        let Some(schema) = schemas.find(|schema| !schema.is_valid(&value)) else {
+        let mut wanted = self.wanted(headers);
+        let Some(Wanted { schema, .. }) = wanted.find(|wanted| !wanted.schema.is_valid(&value)) else {
             return Ok(());
         };
-        let errors = schema.iter_errors(&value).take(MAX_VIOLATIONS);
-        let violations =
-            errors.map(|error| Violation::in_body(error.instance_path().to_string(), told(&error)));
+        let errors = schema.errors(&value, MAX_VIOLATIONS);
+        let violations = errors
+            .into_iter()
+            .map(|error| Violation::in_body(error.place, error.detail));
         Err(refusal("The request's body is", violations.collect()))
     }
+}
+
+/// Whether a body is an object or a list, if it is JSON.
+fn begins_as_json(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    matches!(first, Some(b'{' | b'['))
+}
+
+/// Whether a body says that it is written in UTF-8, or in something in which every ASCII character is itself. In others,
+/// upstreams would read other texts than are looked at here.
+fn is_readable(headers: &HeaderMap) -> bool {
+    const CHARSETS: [&str; 7] = [
+        "utf-8",
+        "utf8",
+        "us-ascii",
+        "ascii",
+        "iso-8859-1",
+        "latin1",
+        "windows-1252",
+    ];
+    let values = headers.get_all(header::CONTENT_TYPE).iter();
+    values.map(|value| value.to_str()).all(|text| {
+        let Ok(text) = text else { return false };
+        let parameters = text.split([';', ',']).filter_map(|part| part.split_once('='));
+        let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+        charsets.all(|(_, charset)| {
+            let charset = charset.trim().trim_matches(['"', '\'']);
+            CHARSETS.iter().any(|known| known.eq_ignore_ascii_case(charset))
+        })
+    })
 }
 
 /// Why the gateway would not take an API: a schema of a `request.validate` that no validator takes, such as one with an
@@ -172,14 +219,13 @@ pub fn unusable_schema(content: &RevisionContent) -> Option<String> {
         let Policy::RequestValidate(validate) = policy else {
             return Ok(());
         };
-        let mut validators = Validators::default();
+        let mut schemas = Schemas::default();
         if validate.definition.is_empty() {
-            return Validation::compile(validate, None, &mut validators).map(drop);
+            return Validation::compile(validate, None, &mut schemas).map(drop);
         }
         let mut operations = operations.iter();
-        operations.try_for_each(|operation| {
-            Validation::compile(validate, Some(operation), &mut validators).map(drop)
-        })
+        operations
+            .try_for_each(|operation| Validation::compile(validate, Some(operation), &mut schemas).map(drop))
     };
     let all: Vec<&OperationMatch> = content.operations.iter().map(|it| &it.r#match).collect();
     let of_api = content
@@ -208,83 +254,6 @@ fn compressed() -> Problem {
     Problem::unsupported_type("The request's body must not be compressed.")
 }
 
-fn build(schema: &Value) -> Result<Validator, ValidationError<'static>> {
-    let patterns = PatternOptions::fancy_regex().backtrack_limit(MAX_STEPS);
-    let options = jsonschema::draft202012::options().with_pattern_options(patterns);
-    options.build(schema)
-}
-
-/// The validators of one definition. Large ones say the same of many operations, so each schema has one validator.
-#[derive(Default)]
-pub(crate) struct Validators(HashMap<String, Arc<Validator>>);
-
-impl Validators {
-    /// The validator of a schema, with those it refers to; none if it refuses nothing.
-    fn get(
-        &mut self,
-        schema: &Value,
-        schemas: &BTreeMap<String, Value>,
-    ) -> Result<Option<Arc<Validator>>, String> {
-        if *schema == Value::Bool(true) {
-            return Ok(None);
-        }
-        let text = schema.to_string();
-        if let Some(known) = self.0.get(&text) {
-            return Ok(Some(Arc::clone(known)));
-        }
-        let built = build(&whole(schema, schemas)).map_err(|error| format!("not a JSON Schema: {error}"))?;
-        let built = Arc::new(built);
-        self.0.insert(text, Arc::clone(&built));
-        Ok(Some(built))
-    }
-}
-
-/// A schema with all that it refers to, and nothing else.
-fn whole(schema: &Value, schemas: &BTreeMap<String, Value>) -> Value {
-    let mut names = BTreeSet::new();
-    let mut waiting = vec![schema];
-    while let Some(value) = waiting.pop() {
-        match value {
-            Value::Object(fields) => {
-                if let Some(name) = fields.get("$ref").and_then(name)
-                    && let Some((name, target)) = schemas.get_key_value(name)
-                    && names.insert(name)
-                {
-                    waiting.push(target);
-                }
-                waiting.extend(fields.values());
-            }
-            Value::Array(items) => waiting.extend(items),
-            _ => {}
-        }
-    }
-    let mut whole = schema.clone();
-    if let Some(fields) = whole.as_object_mut().filter(|_| !names.is_empty()) {
-        let named = names
-            .into_iter()
-            .filter_map(|name| Some((name.clone(), schemas.get(name)?.clone())));
-        fields.insert("$defs".to_owned(), Value::Object(named.collect::<Map<_, _>>()));
-    }
-    whole
-}
-
-/// The schema that a reference leads to.
-fn target<'a>(reference: &Value, schemas: &'a BTreeMap<String, Value>) -> Option<&'a Value> {
-    schemas.get(name(reference)?)
-}
-
-fn name(reference: &Value) -> Option<&str> {
-    reference.as_str()?.strip_prefix("#/$defs/")
-}
-
-/// What is wrong, without the value that is.
-fn told(error: &ValidationError<'_>) -> String {
-    match error.kind() {
-        ValidationErrorKind::FalseSchema => "it must not be sent".to_owned(),
-        _ => error.masked_with("it").to_string(),
-    }
-}
-
 /// The sentence is about the first thing that is wrong, the list about all.
 fn refusal(what: &str, violations: Vec<Violation>) -> Problem {
     let first = violations.first().map(|violation| match violation.place() {
@@ -306,7 +275,7 @@ mod tests {
         Validation::compile(
             &serde_json::from_value(policy).expect("a policy"),
             None,
-            &mut Validators::default(),
+            &mut Schemas::default(),
         )
     }
 

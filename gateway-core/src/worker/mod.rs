@@ -37,6 +37,9 @@ use crate::{
     upstream::pool::Pool,
 };
 
+/// How much stack a worker has, in bytes, of which only what is used is taken up. Deep bodies are held against schemas on it.
+pub(crate) const STACK: usize = 8 * 1024 * 1024;
+
 /// How long WebSockets may take to say goodbye when the time of a shutdown is over.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -177,6 +180,7 @@ impl Workers {
         let (started, starting) = mpsc::channel();
         let thread = thread::Builder::new()
             .name(format!("gateway-{number}"))
+            .stack_size(STACK)
             .spawn(move || run(Worker::new(number, shared), listeners, stopping, &started))?;
         match starting.recv() {
             Ok(result) => result.map(|()| thread),

@@ -128,6 +128,36 @@ async fn an_api_whose_definition_was_not_expanded_is_not_served() {
     assert_eq!(status(&get(&gateway, "/a/orders").await), 404);
 }
 
+/// Validators go as deep as the body and the schema together, on the stack of the worker that carries everybody's requests.
+#[tokio::test]
+async fn the_deepest_body_against_the_longest_schema_does_no_harm() {
+    let gateway = gateway().await;
+    let mut schemas = serde_json::Map::new();
+    for number in 0..15 {
+        let next = json!({"$ref": format!("#/components/schemas/S{}", number + 1)});
+        schemas.insert(format!("S{number}"), json!({"anyOf": [next]}));
+    }
+    schemas.insert(
+        "S15".to_owned(),
+        json!({"type": "object", "properties": {"a": {"$ref": "#/components/schemas/S0"}}}),
+    );
+    let definition = json!({
+        "openapi": "3.0.3", "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"post": {"requestBody": {"content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/S0"}}}}}}},
+        "components": {"schemas": schemas},
+    });
+    gateway
+        .put_api(of_definition(definition, validate()).await)
+        .await
+        .expect("applied");
+    for (inner, expected) in [("{}", 200), ("1", 400)] {
+        let body = format!("{}{inner}{}", "{\"a\": ".repeat(125), "}".repeat(125));
+        let answer = raw(&gateway, &post("/a/a", "application/json", &body)).await;
+        assert_eq!(status(&answer), expected, "{answer}");
+    }
+}
+
 /// A large description from those that people really use, if it is there.
 #[tokio::test]
 async fn a_description_of_a_thousand_operations_is_served() {

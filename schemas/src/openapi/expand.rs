@@ -9,7 +9,7 @@ mod schemas;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, cell::Cell, collections::BTreeMap};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -40,8 +40,11 @@ pub(crate) fn requests<'a>(
 ) -> Result<ExpandedRequests, Vec<Issue>> {
     let mut reading = Reading::new(definition);
     let mut found = Vec::new();
-    for operation in operations {
-        found.extend(reading.request(&operation.r#match, parts));
+    let size = Size::default();
+    for operation in operations.take_while(|_| size.is_small()) {
+        let request = reading.request(&operation.r#match, parts);
+        size.add(&request);
+        found.extend(request);
     }
     let expanded = ExpandedRequests {
         operations: found,
@@ -67,8 +70,11 @@ pub(crate) fn answers<'a>(
 ) -> Result<ExpandedAnswers, Vec<Issue>> {
     let mut reading = Reading::new(definition);
     let mut found = Vec::new();
-    for operation in operations {
-        found.extend(reading.answer(&operation.r#match, status));
+    let size = Size::default();
+    for operation in operations.take_while(|_| size.is_small()) {
+        let answer = reading.answer(&operation.r#match, status);
+        size.add(&answer);
+        found.extend(answer);
     }
     let expanded = ExpandedAnswers { operations: found };
     let mut issues = reading.schemas.issues;
@@ -81,12 +87,29 @@ pub(crate) fn answers<'a>(
     }
 }
 
+/// How much was taken out so far. What is said once may be taken out for each operation.
+#[derive(Default)]
+struct Size(Cell<usize>);
+
+impl Size {
+    fn add(&self, taken: &impl Serialize) {
+        self.0.set(self.0.get().saturating_add(bytes(taken)));
+    }
+
+    fn is_small(&self) -> bool {
+        self.0.get() <= BYTES_MAX
+    }
+}
+
+fn bytes(taken: &impl Serialize) -> usize {
+    serde_json::to_vec(taken).map_or(usize::MAX, |text| text.len())
+}
+
 fn too_large(expanded: &impl Serialize) -> Option<Issue> {
-    let bytes = serde_json::to_vec(expanded).map_or(usize::MAX, |text| text.len());
-    (bytes > BYTES_MAX).then(|| {
+    (bytes(expanded) > BYTES_MAX).then(|| {
         let detail = format!(
-            "what the policy takes out of it has {bytes} bytes, and a revision holds {BYTES_MAX} at most; write the policy \
-             at the operations that need it most"
+            "what the policy takes out of it has more than {BYTES_MAX} bytes, the most that a revision holds; write the \
+             policy at the operations that need it most"
         );
         Issue::new("", detail)
     })

@@ -107,6 +107,7 @@ impl ParameterLocation {
 pub enum ParameterStyle {
     Simple,
     Form,
+    Label,
     SpaceDelimited,
     TabDelimited,
     PipeDelimited,

@@ -136,6 +136,53 @@ fn entities_and_bombs_are_refused() {
 }
 
 #[test]
+fn documents_that_keep_the_parser_busy_are_refused_at_once() {
+    let attributes: String = (0..20_000).map(|number| format!(" a{number}=''")).collect();
+    let spread: String = (0..2_000).map(|number| format!(" a{number} = \"<\"")).collect();
+    let prefixes: String = (0..200).map(|number| format!(" xmlns:a{number}='u'")).collect();
+    let children = "<b xmlns:c='u'/>".repeat(2_000);
+    let declarations: String = (0..20_000)
+        .map(|number| format!("<b xmlns='{number}'/>"))
+        .collect();
+    let began = std::time::Instant::now();
+    for body in [
+        format!("<a{attributes}/>"),
+        format!("<a{spread}/>"),
+        format!("<a{prefixes}>{children}</a>"),
+        format!("<a>{declarations}</a>"),
+        "xmlns:".repeat(150_000),
+    ] {
+        changed(json!({"from": "xml"}), &body).expect_err("refused");
+    }
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    let usual = "<a xmlns='u' xmlns:i='v'><b xmlns='w' i:x='=\"=\"'>x=1</b></a>";
+    changed(json!({"from": "xml"}), usual).expect("taken");
+}
+
+#[test]
+fn a_number_that_would_be_rounded_is_refused() {
+    changed(
+        json!({"remove": ["/a"]}),
+        r#"{"id": 123456789012345678901234567890}"#,
+    )
+    .expect_err("another number");
+    changed(
+        json!({"remove": ["/a"]}),
+        r#"{"id": "123456789012345678901234567890", "n": 0.1}"#,
+    )
+    .expect("taken");
+}
+
+#[test]
+fn an_attribute_in_two_namespaces_has_no_name_in_json() {
+    changed(json!({"from": "xml"}), "<a xmlns:p='u' p:b='1' b='2'/>").expect_err("one would be lost");
+}
+
+#[test]
 fn types_are_told_by_their_name_or_suffix() {
     let reads = |from: &str, kind: &'static str| {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);

@@ -5,6 +5,8 @@
 //! Namespaces are left out, and so are comments and instructions. A document type is refused, so there are no entities
 //! but the five that XML has.
 
+use std::collections::BTreeSet;
+
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Map, Value};
 
@@ -14,12 +16,25 @@ const DEPTH_MAX: usize = 64;
 /// The most elements, attributes and texts of a document.
 const NODES_MAX: u32 = 100_000;
 
+/// The most attributes of one element: each is compared with all others.
+const ATTRIBUTES_MAX: usize = 256;
+
+/// The most prefixes that stand for namespaces: each element that declares one goes through all that hold for it.
+const PREFIXES_MAX: usize = 32;
+
+/// The longest such prefix.
+const PREFIX_BYTES_MAX: usize = 64;
+
+/// The most declarations of namespaces.
+const DECLARATIONS_MAX: usize = 10_000;
+
 /// The field that is an element's text.
 const TEXT: &str = "#text";
 
 /// Reads a document.
 pub(super) fn read(body: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|_| "it is not UTF-8".to_owned())?;
+    check_effort(text)?;
     let options = ParsingOptions {
         allow_dtd: false,
         nodes_limit: NODES_MAX,
@@ -32,16 +47,44 @@ pub(super) fn read(body: &[u8]) -> Result<Value, String> {
     Ok(Value::Object(fields))
 }
 
+/// Refuses what would keep the parser busy for long. Counted are all places that may be attributes or declarations, in
+/// texts as well: what follows a `<` up to the next one holds the attributes of one element at most.
+fn check_effort(text: &str) -> Result<(), String> {
+    for part in text.split('<') {
+        let assigned = part.match_indices('=').map(|(at, _)| part[at + 1..].trim_start());
+        let attributes = assigned.filter(|value| value.starts_with(['"', '\'']));
+        if attributes.count() > ATTRIBUTES_MAX {
+            return Err(format!("an element has more than {ATTRIBUTES_MAX} attributes"));
+        }
+    }
+    let mut prefixes = BTreeSet::new();
+    for (number, (at, name)) in text.match_indices("xmlns").enumerate() {
+        if let Some(rest) = text.as_bytes()[at + name.len()..].strip_prefix(b":") {
+            let ends = |byte: &u8| byte.is_ascii_whitespace() || b"=<>\"'".contains(byte);
+            let end = rest.iter().take(PREFIX_BYTES_MAX).position(ends);
+            let end = end.ok_or("a prefix of a namespace is too long")?;
+            prefixes.insert(&rest[..end]);
+        }
+        if number >= DECLARATIONS_MAX || prefixes.len() > PREFIXES_MAX {
+            return Err("it declares too many namespaces".to_owned());
+        }
+    }
+    Ok(())
+}
+
 fn element(node: Node<'_, '_>, depth: usize) -> Result<Value, String> {
     let depth = depth
         .checked_sub(1)
         .ok_or_else(|| format!("its elements are more than {DEPTH_MAX} deep"))?;
     let mut fields = Map::new();
     for attribute in node.attributes() {
-        fields.insert(
-            format!("@{}", attribute.name()),
-            Value::String(attribute.value().to_owned()),
-        );
+        let value = Value::String(attribute.value().to_owned());
+        if fields.insert(format!("@{}", attribute.name()), value).is_some() {
+            let name = attribute.name();
+            return Err(format!(
+                "an element has the attribute `{name}` in several namespaces"
+            ));
+        }
     }
     let mut text = String::new();
     for child in node.children() {

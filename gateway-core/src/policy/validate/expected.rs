@@ -1,18 +1,18 @@
 //! What the definition says of an operation's requests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use gatehouse_schemas::{
     api::OperationMatch,
     policy::{ExpandedBody, ExpandedRequests},
 };
 use http::{HeaderMap, header};
-use jsonschema::Validator;
 use serde_json::Value;
 
 use super::{
-    MAX_VIOLATIONS, Validators, media_type,
+    MAX_VIOLATIONS, media_type,
     parameters::{self, Given, Parameter},
+    schemas::{Schema, Schemas},
 };
 use crate::{
     policy::template::Template,
@@ -33,9 +33,24 @@ pub(crate) struct Expected {
 struct Body {
     required: bool,
     /// The narrowest first.
-    content: Vec<(Range, Option<Arc<Validator>>)>,
+    content: Vec<(Range, Option<Content>)>,
     /// The types, for people.
     types: String,
+}
+
+#[derive(Debug)]
+struct Content {
+    schema: Arc<Schema>,
+    /// Whether any text satisfies it.
+    takes_text: bool,
+}
+
+/// What a body has to satisfy.
+pub(super) struct Wanted<'a> {
+    pub(super) schema: &'a Schema,
+    /// Whether a body has to be JSON. One of a type that is not named may be something else, but JSON under another
+    /// name is still JSON: many upstreams do not look at the type.
+    pub(super) only_json: bool,
 }
 
 /// A media type or several.
@@ -52,10 +67,10 @@ impl Expected {
     pub(super) fn compile(
         expanded: Option<&ExpandedRequests>,
         operation: &OperationMatch,
-        validators: &mut Validators,
+        schemas: &mut Schemas,
     ) -> Result<Self, String> {
-        let said = expanded.and_then(|expanded| Some((expanded.of(operation)?, &expanded.schemas)));
-        let Some((request, schemas)) = said else {
+        let said = expanded.and_then(|expanded| Some((expanded.of(operation)?, expanded)));
+        let Some((request, definition)) = said else {
             return Err(format!(
                 "what the definition says of `{} {}` is not in this revision; apply the API again",
                 operation.method, operation.path
@@ -63,13 +78,13 @@ impl Expected {
         };
         let parameters = request.parameters.iter();
         let parameters: Vec<Parameter> = parameters
-            .map(|parameter| Parameter::compile(parameter, schemas, validators))
+            .map(|parameter| Parameter::compile(parameter, definition, schemas))
             .collect::<Result<_, _>>()?;
         let in_path = parameters.iter().any(Parameter::is_in_path);
         let body = request
             .body
             .as_ref()
-            .map(|body| Body::compile(body, schemas, validators));
+            .map(|body| Body::compile(body, definition, schemas));
         Ok(Self {
             template: in_path.then(|| Template::parse(&operation.path)).transpose()?,
             parameters,
@@ -104,7 +119,7 @@ impl Expected {
             }
         }
         match &self.body {
-            Some(body) if has_body => body.schema(headers).map(drop),
+            Some(body) if has_body => body.wanted(headers).map(drop),
             Some(body) if body.required => Err(super::refusal(
                 "The request is",
                 vec![Violation::in_body(String::new(), "it is required")],
@@ -114,16 +129,16 @@ impl Expected {
     }
 
     /// What the body of a request has to satisfy; none if it is not looked into.
-    pub(super) fn schema(&self, headers: &HeaderMap) -> Option<&Validator> {
-        self.body.as_ref()?.schema(headers).ok()?
+    pub(super) fn wanted(&self, headers: &HeaderMap) -> Option<Wanted<'_>> {
+        self.body.as_ref()?.wanted(headers).ok()?
     }
 }
 
 impl Body {
     fn compile(
         body: &ExpandedBody,
-        schemas: &BTreeMap<String, Value>,
-        validators: &mut Validators,
+        definition: &ExpandedRequests,
+        schemas: &mut Schemas,
     ) -> Result<Self, String> {
         let mut content = Vec::new();
         for (written, schema) in &body.content {
@@ -132,10 +147,14 @@ impl Body {
                 Some(kind) => Range::Kind(kind.to_owned()),
                 None => Range::One(written.clone()),
             };
-            let schema = validators
-                .get(schema, schemas)
+            let schema = schemas
+                .get(schema, definition)
                 .map_err(|error| format!("the definition's body of type `{written}`: {error}"))?;
-            content.push((range, schema));
+            let of_type = schema.map(|schema| Content {
+                takes_text: schema.is_valid(&Value::from("text")),
+                schema,
+            });
+            content.push((range, of_type));
         }
         content.sort_by(|(one, _), (other, _)| one.cmp(other));
         let types: Vec<&str> = body.content.keys().map(String::as_str).collect();
@@ -147,7 +166,7 @@ impl Body {
     }
 
     /// What a body has to satisfy by its type; an error if it has none of the types there are.
-    fn schema(&self, headers: &HeaderMap) -> Result<Option<&Validator>, Problem> {
+    fn wanted(&self, headers: &HeaderMap) -> Result<Option<Wanted<'_>>, Problem> {
         let given = media_type(headers);
         let matches = |range: &Range| match (range, &given) {
             (Range::All, _) => true,
@@ -155,21 +174,23 @@ impl Body {
             (Range::One(one), Some(given)) => one == given,
             _ => false,
         };
-        let Some((range, schema)) = self.content.iter().find(|(range, _)| matches(range)) else {
+        let Some((range, content)) = self.content.iter().find(|(range, _)| matches(range)) else {
             return Err(Problem::unsupported_type(format!(
                 "The request's body must be of type {}.",
                 self.types
             )));
         };
-        let schema = match range {
-            Range::One(_) => schema.as_deref(),
-            // Of several types, some are no JSON.
-            _ => schema.as_deref().filter(|_| given.as_deref().is_none_or(is_json)),
-        };
-        if schema.is_some() && headers.contains_key(header::CONTENT_ENCODING) {
+        let only_json = matches!(range, Range::One(_)) || given.as_deref().is_none_or(is_json);
+        let content = content
+            .as_ref()
+            .filter(|content| only_json || !content.takes_text);
+        if content.is_some() && headers.contains_key(header::CONTENT_ENCODING) {
             return Err(super::compressed());
         }
-        Ok(schema)
+        Ok(content.map(|content| Wanted {
+            schema: &content.schema,
+            only_json,
+        }))
     }
 }
 

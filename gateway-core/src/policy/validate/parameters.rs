@@ -1,19 +1,18 @@
 //! Parameters of the definition: where they are in a request, and whether they are as it says.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use gatehouse_schemas::{
     pointer,
-    policy::{ExpandedParameter, ParameterLocation, ParameterStyle},
+    policy::{ExpandedParameter, ExpandedRequests, ParameterLocation, ParameterStyle},
 };
 use http::{HeaderMap, HeaderName, header};
-use jsonschema::Validator;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{
-    Validators, told,
-    values::{Nested, Shape},
+    schemas::{Schema, Schemas},
+    values::{Nested, Shape, TWICE},
 };
 use crate::{proxy::problem::Violation, router::rule};
 
@@ -31,7 +30,7 @@ pub(super) struct Parameter {
     style: ParameterStyle,
     explode: bool,
     shape: Shape,
-    schema: Option<Arc<Validator>>,
+    schema: Option<Arc<Schema>>,
     /// Where it is, for people: `/query/limit`.
     place: String,
 }
@@ -71,14 +70,14 @@ enum Found {
 }
 
 const NOT_TEXT: &str = "it is not UTF-8";
-const TWICE: &str = "it is there more than once";
+const NOT_NESTED: &str = "its brackets do not match";
 
 impl Parameter {
     /// Compiles what is said of a parameter, with the schemas that its own refers to.
     pub(super) fn compile(
         parameter: &ExpandedParameter,
-        schemas: &BTreeMap<String, Value>,
-        validators: &mut Validators,
+        definition: &ExpandedRequests,
+        schemas: &mut Schemas,
     ) -> Result<Self, String> {
         let location = parameter.r#in;
         let place = pointer::join(&format!("/{}", location.as_str()), &parameter.name);
@@ -89,15 +88,19 @@ impl Parameter {
             }
             _ => None,
         };
+        let shape = match parameter.style {
+            ParameterStyle::Json => Ok(Shape::default()),
+            _ => Shape::of(&parameter.schema, &definition.schemas),
+        };
         Ok(Self {
             header,
             required: parameter.required,
             allow_empty: parameter.allow_empty,
             style: parameter.style,
             explode: parameter.explode,
-            shape: Shape::of(&parameter.schema, schemas),
-            schema: validators
-                .get(&parameter.schema, schemas)
+            shape: shape.map_err(|error| format!("the definition's `{place}`: {error}"))?,
+            schema: schemas
+                .get(&parameter.schema, definition)
                 .map_err(|error| format!("the definition's `{place}`: {error}"))?,
             name: parameter.name.clone(),
             location,
@@ -130,9 +133,9 @@ impl Parameter {
             return;
         }
         if let Some(likeliest) = values.first() {
-            for error in schema.iter_errors(likeliest).take(max) {
-                let place = format!("{}{}", self.place, error.instance_path());
-                violations.push(Violation::at(place, told(&error)));
+            for error in schema.errors(likeliest, max) {
+                let place = format!("{}{}", self.place, error.place);
+                violations.push(Violation::at(place, error.detail));
             }
         }
     }
@@ -145,11 +148,11 @@ impl Parameter {
             }
             Found::Text(text) => self.shape.of_text(&text),
             Found::List(texts) => self.shape.of_list(&texts),
-            Found::Fields(fields) => vec![self.shape.of_fields(fields)],
+            Found::Fields(fields) => vec![self.shape.of_fields(fields)?],
             Found::Nested(nested) => {
                 let nested: Vec<Nested<'_>> =
                     nested.iter().map(|(names, text)| (&names[..], &**text)).collect();
-                vec![self.shape.of_nested(&nested)]
+                vec![self.shape.of_nested(&nested)?]
             }
         })
     }
@@ -161,12 +164,20 @@ impl Parameter {
                     return Ok(None);
                 };
                 let text = String::from_utf8(value.clone()).map_err(|_| NOT_TEXT)?;
-                Ok(Some(self.split(&text.replace('\u{1}', "/"), ',')))
+                self.in_path(&text.replace('\u{1}', "/")).map(Some)
             }
             ParameterLocation::Header => self.in_headers(given.headers),
             ParameterLocation::Cookie => self.in_cookies(given.headers),
             ParameterLocation::Query => self.in_query(&given.query),
         }
+    }
+
+    fn in_path(&self, text: &str) -> Result<Found, &'static str> {
+        if self.style != ParameterStyle::Label {
+            return Ok(self.split(text, ','));
+        }
+        let text = text.strip_prefix('.').ok_or("it does not begin with a dot")?;
+        Ok(self.split(text, if self.explode { '.' } else { ',' }))
     }
 
     /// A text that is a list or an object, taken apart.
@@ -232,7 +243,13 @@ impl Parameter {
         if self.style == ParameterStyle::DeepObject {
             let nested = self.in_brackets(query)?;
             if !nested.is_empty() {
-                return Ok(Some(Found::Nested(nested)));
+                // An upstream might take the one in place of the other.
+                let is_plain_too = query.iter().any(|(name, _)| *name == self.name);
+                return if is_plain_too {
+                    Err(TWICE)
+                } else {
+                    Ok(Some(Found::Nested(nested)))
+                };
             }
         }
         let is_object = self.shape.object && !self.shape.list;
@@ -292,6 +309,9 @@ impl Parameter {
                 if names.len() > BRACKETS_MAX {
                     return Err("its names are too deep");
                 }
+            }
+            if !rest.is_empty() {
+                return Err(NOT_NESTED);
             }
             nested.push((names, decoded(value).ok_or(NOT_TEXT)?));
         }

@@ -7,6 +7,11 @@ use serde_json::{Map, Number, Value};
 /// How deep schemas are followed to learn what values may be.
 const DEPTH_MAX: usize = 16;
 
+/// The most schemas that are followed for one parameter: those that lead back to themselves in many ways never end.
+const SCHEMAS_MAX: usize = 10_000;
+
+pub(super) const TWICE: &str = "it is there more than once";
+
 /// A text below names.
 pub(super) type Nested<'a> = (&'a [String], &'a str);
 
@@ -26,21 +31,32 @@ pub(super) struct Shape {
 
 impl Shape {
     /// The shape of a schema that refers to others by their name.
-    pub(super) fn of(schema: &Value, schemas: &BTreeMap<String, Value>) -> Self {
+    pub(super) fn of(schema: &Value, schemas: &BTreeMap<String, Value>) -> Result<Self, String> {
         let mut shape = Self::default();
-        shape.read(schema, schemas, DEPTH_MAX);
-        shape
+        let mut left = SCHEMAS_MAX;
+        shape.read(schema, schemas, DEPTH_MAX, &mut left);
+        match left {
+            0 => Err(format!(
+                "its schema leads to more than {SCHEMAS_MAX} others, or back to itself in too many ways; describe it \
+                 with `content`, as JSON, or more simply"
+            )),
+            _ => Ok(shape),
+        }
     }
 
-    fn read(&mut self, schema: &Value, schemas: &BTreeMap<String, Value>, depth: usize) {
+    fn read(&mut self, schema: &Value, schemas: &BTreeMap<String, Value>, depth: usize, left: &mut usize) {
+        *left = left.saturating_sub(1);
         let (Some(depth), Some(fields)) = (depth.checked_sub(1), schema.as_object()) else {
             return;
         };
+        if *left == 0 {
+            return;
+        }
         if let Some(target) = fields
             .get("$ref")
-            .and_then(|reference| super::target(reference, schemas))
+            .and_then(|reference| super::schemas::target(reference, schemas))
         {
-            self.read(target, schemas, depth);
+            self.read(target, schemas, depth, left);
         }
         match fields.get("type") {
             Some(Value::String(name)) => self.add(name),
@@ -58,21 +74,23 @@ impl Shape {
         for word in ["allOf", "anyOf", "oneOf"] {
             let parts = fields.get(word).and_then(Value::as_array);
             for part in parts.into_iter().flatten() {
-                self.read(part, schemas, depth);
+                self.read(part, schemas, depth, left);
             }
         }
         if let Some(items) = fields.get("items") {
-            self.items.get_or_insert_default().read(items, schemas, depth);
+            let shape = self.items.get_or_insert_default();
+            shape.read(items, schemas, depth, left);
         }
         let properties = fields.get("properties").and_then(Value::as_object);
         for (name, property) in properties.into_iter().flatten() {
             self.fields
                 .entry(name.clone())
                 .or_default()
-                .read(property, schemas, depth);
+                .read(property, schemas, depth, left);
         }
         if let Some(others) = fields.get("additionalProperties") {
-            self.others.get_or_insert_default().read(others, schemas, depth);
+            let shape = self.others.get_or_insert_default();
+            shape.read(others, schemas, depth, left);
         }
     }
 
@@ -129,28 +147,33 @@ impl Shape {
         }
     }
 
-    /// What fields with texts stand for.
-    pub(super) fn of_fields(&self, fields: Vec<(String, String)>) -> Value {
-        let fields = fields.into_iter().map(|(name, text)| {
+    /// What fields with texts stand for, each of which is there once.
+    pub(super) fn of_fields(&self, fields: Vec<(String, String)>) -> Result<Value, &'static str> {
+        let mut object = Map::new();
+        for (name, text) in fields {
             let value = match self.field(&name) {
                 Some(shape) if shape.list => shape.of_list(&[text]).swap_remove(0),
                 Some(shape) => shape.of_text(&text).swap_remove(0),
                 None => Value::String(text),
             };
-            (name, value)
-        });
-        Value::Object(fields.collect())
+            if object.insert(name, value).is_some() {
+                return Err(TWICE);
+            }
+        }
+        Ok(Value::Object(object))
     }
 
-    /// What texts below names stand for: `[a][b]=1` is one `1` below `a` and `b`.
-    pub(super) fn of_nested(&self, nested: &[Nested<'_>]) -> Value {
-        if let Some((_, text)) = nested.iter().find(|(names, _)| names.is_empty()) {
-            return match self.list {
-                true => {
-                    let texts: Vec<String> = nested.iter().map(|(_, text)| (*text).to_owned()).collect();
-                    self.of_list(&texts).swap_remove(0)
-                }
-                false => self.of_text(text).swap_remove(0),
+    /// What texts below names stand for: `[a][b]=1` is one `1` below `a` and `b`. What is there twice and is no list is an
+    /// error: an upstream might take the one that was not looked at.
+    pub(super) fn of_nested(&self, nested: &[Nested<'_>]) -> Result<Value, &'static str> {
+        if nested.iter().any(|(names, _)| names.is_empty()) {
+            let plain = nested.iter().filter(|(names, _)| names.is_empty());
+            let texts: Vec<String> = plain.map(|(_, text)| (*text).to_owned()).collect();
+            return match (self.list, &texts[..]) {
+                _ if texts.len() < nested.len() => Err(TWICE),
+                (true, _) => Ok(self.of_list(&texts).swap_remove(0)),
+                (false, [text]) => Ok(self.of_text(text).swap_remove(0)),
+                (false, _) => Err(TWICE),
             };
         }
         let mut groups: Vec<(&String, Vec<Nested<'_>>)> = Vec::new();
@@ -178,13 +201,16 @@ impl Shape {
             let items = groups
                 .iter()
                 .map(|(_, group)| below(self.items.as_deref(), group));
-            return Value::Array(items.collect());
+            return items.collect::<Result<_, _>>().map(Value::Array);
         }
         let mut fields = Map::new();
         for (name, group) in &groups {
-            fields.insert((*name).clone(), below(self.field(name), group));
+            let value = below(self.field(name), group)?;
+            if fields.insert((*name).clone(), value).is_some() {
+                return Err(TWICE);
+            }
         }
-        Value::Object(fields)
+        Ok(Value::Object(fields))
     }
 
     fn field(&self, name: &str) -> Option<&Self> {
@@ -218,7 +244,7 @@ mod tests {
     use super::*;
 
     fn shape(schema: Value) -> Shape {
-        Shape::of(&schema, &BTreeMap::new())
+        Shape::of(&schema, &BTreeMap::new()).expect("a shape")
     }
 
     #[test]
@@ -256,7 +282,9 @@ mod tests {
         let object = shape(json!({"type": "object", "properties": {"a": {"type": "integer"}},
             "additionalProperties": {"type": "boolean"}}));
         let fields = [("a", "1"), ("b", "true")].map(|(name, text)| (name.to_owned(), text.to_owned()));
-        assert_eq!(object.of_fields(fields.to_vec()), json!({"a": 1, "b": true}));
+        assert_eq!(object.of_fields(fields.to_vec()), Ok(json!({"a": 1, "b": true})));
+        let twice = [("a", "1"), ("a", "2")].map(|(name, text)| (name.to_owned(), text.to_owned()));
+        assert_eq!(object.of_fields(twice.to_vec()), Err(TWICE));
     }
 
     #[test]
@@ -272,7 +300,18 @@ mod tests {
             (names(&["l", ""]), "3"),
         ];
         let given: Vec<Nested<'_>> = given.iter().map(|(names, text)| (&names[..], *text)).collect();
-        assert_eq!(shape.of_nested(&given), json!({"a": {"b": 1}, "l": [2, 3]}));
+        assert_eq!(shape.of_nested(&given), Ok(json!({"a": {"b": 1}, "l": [2, 3]})));
+        let twice: [[&[&str]; 2]; 4] = [
+            [&["a", "b"], &["a", "b"]],
+            [&["a", "b"], &["a"]],
+            [&["a", ""], &["a", ""]],
+            [&["l", "0"], &["l", "0"]],
+        ];
+        for twice in twice {
+            let given = twice.map(names);
+            let given = [(&given[0][..], "1"), (&given[1][..], "2")];
+            assert_eq!(shape.of_nested(&given), Err(TWICE), "{twice:?}");
+        }
     }
 
     #[test]
@@ -281,7 +320,15 @@ mod tests {
             "N".to_owned(),
             json!({"type": "object", "properties": {"n": {"$ref": "#/$defs/N"}}}),
         )]);
-        assert!(Shape::of(&json!({"$ref": "#/$defs/N"}), &schemas).object);
+        let shape = Shape::of(&json!({"$ref": "#/$defs/N"}), &schemas).expect("a shape");
+        assert!(shape.object);
+    }
+
+    #[test]
+    fn a_schema_that_leads_back_to_itself_in_many_ways_has_none() {
+        let again = json!({"$ref": "#/$defs/N"});
+        let schemas = BTreeMap::from([("N".to_owned(), json!({"allOf": vec![again.clone(); 100]}))]);
+        Shape::of(&again, &schemas).expect_err("it never ends");
     }
 
     proptest! {

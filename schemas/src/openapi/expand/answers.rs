@@ -76,7 +76,7 @@ impl Reading<'_> {
                     otherwise = Some((self.examples(response, written, 200), place));
                     continue;
                 }
-                [class @ b'1'..=b'5', b'X' | b'x', b'X' | b'x'] => u16::from(class - b'0') * 100,
+                [class @ b'2'..=b'5', b'X' | b'x', b'X' | b'x'] => u16::from(class - b'0') * 100,
                 _ => match key.parse() {
                     Ok(status) if (200..=599).contains(&status) => status,
                     _ => continue,

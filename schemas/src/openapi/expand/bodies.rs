@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Reading, Written, is_json, is_true, media_type};
-use crate::{pointer, policy::ExpandedBody};
+use crate::{openapi::references, pointer, policy::ExpandedBody};
 
 /// How forms come that Swagger 2.0 names no type for.
 const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
@@ -30,6 +30,7 @@ impl Reading<'_> {
         for (kind, medium) in written.into_iter().flatten() {
             let plain = media_type(kind);
             let schema = medium.get("schema").filter(|_| looks_into && is_json(&plain));
+            let schema = schema.filter(|schema| !(plain.ends_with('*') && self.is_of_bytes(schema)));
             let schema = schema.map_or(Value::Bool(true), |schema| {
                 let place = pointer::join(&pointer::join(&at, kind), "schema");
                 self.schemas.convert(schema, &place)
@@ -85,6 +86,12 @@ impl Reading<'_> {
             required,
             content: kinds.into_iter().map(of_kind).collect(),
         })
+    }
+
+    /// Whether a schema says that the body is bytes of any kind, and so says nothing of what is in them.
+    fn is_of_bytes(&self, schema: &Value) -> bool {
+        let schema = references::resolve(self.document, schema);
+        schema.is_some_and(|schema| schema.get("format").and_then(Value::as_str) == Some("binary"))
     }
 
     fn consumes(&self, written: &Written<'_>) -> Vec<String> {

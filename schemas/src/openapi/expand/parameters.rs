@@ -92,13 +92,20 @@ impl Reading<'_> {
             },
             Some("simple") => ParameterStyle::Simple,
             Some("form") => ParameterStyle::Form,
+            Some("label") if location == ParameterLocation::Path => ParameterStyle::Label,
             Some("spaceDelimited") => ParameterStyle::SpaceDelimited,
             Some("pipeDelimited") => ParameterStyle::PipeDelimited,
             Some("deepObject") => ParameterStyle::DeepObject,
             Some(other) => {
+                let why = match other {
+                    // Some upstreams leave out what follows a `;`, so requests with one are refused where that matters.
+                    "matrix" => ", because not all upstreams read a `;` in a path alike",
+                    _ => "",
+                };
                 let detail = format!(
-                    "a parameter of style `{other}` cannot be checked; known styles: simple, form, spaceDelimited, \
-                     pipeDelimited, deepObject"
+                    "a parameter of style `{other}` cannot be checked in the {}{why}; known styles: simple, form, label \
+                     (path), spaceDelimited, pipeDelimited, deepObject",
+                    location.as_str()
                 );
                 self.schemas.issue(&pointer::join(at, "style"), detail);
                 return None;

@@ -18,6 +18,9 @@ const SCHEMAS_MAX: usize = 200_000;
 /// How far parts of schemas are followed to find what is read-only.
 const LOOK_MAX: usize = 8;
 
+/// How many schemas are looked at for that in one document: those that are made of one another in many ways never end.
+const LOOKS_MAX: usize = 2_000_000;
+
 /// The types of JSON Schema.
 const TYPES: [&str; 7] = [
     "array", "boolean", "integer", "null", "number", "object", "string",
@@ -30,10 +33,13 @@ pub(super) struct Schemas<'a> {
     /// What was referred to, by where it is.
     names: BTreeMap<String, String>,
     taken: BTreeSet<String>,
+    /// How many names begin alike, to find the next one soon.
+    alike: BTreeMap<String, usize>,
     /// Referred to, and not yet read.
     waiting: Vec<(String, String)>,
     read: BTreeMap<String, Value>,
     count: usize,
+    looks: usize,
     pub(super) issues: Vec<Issue>,
 }
 
@@ -44,9 +50,11 @@ impl<'a> Schemas<'a> {
             format,
             names: BTreeMap::new(),
             taken: BTreeSet::new(),
+            alike: BTreeMap::new(),
             waiting: Vec::new(),
             read: BTreeMap::new(),
             count: 0,
+            looks: 0,
             issues: Vec::new(),
         }
     }
@@ -67,6 +75,12 @@ impl<'a> Schemas<'a> {
             let converted = self.convert(schema, &at);
             self.read.insert(name, converted);
         }
+        if self.looks > LOOKS_MAX {
+            self.issue(
+                "",
+                "its schemas are made of one another in too many ways (`allOf`, `$ref`)",
+            );
+        }
         std::mem::take(&mut self.read)
     }
 
@@ -78,7 +92,7 @@ impl<'a> Schemas<'a> {
     /// `read_only` are the properties that the schemas around this one say to be read-only.
     fn part(&mut self, schema: &Value, at: &str, depth: usize, read_only: &BTreeSet<String>) -> Value {
         self.count += 1;
-        if depth > DEPTH_MAX || self.count > SCHEMAS_MAX {
+        if depth > DEPTH_MAX || self.count > SCHEMAS_MAX || self.looks > LOOKS_MAX {
             self.issue(
                 at,
                 "the schema is too large or too deep to be taken into a revision",
@@ -274,10 +288,10 @@ impl<'a> Schemas<'a> {
         };
         let stem: String = last.chars().map(plain).collect();
         let mut name = stem.clone();
-        let mut number = 2;
         while !self.taken.insert(name.clone()) {
+            let number = self.alike.entry(stem.clone()).or_insert(1);
+            *number += 1;
             name = format!("{stem}_{number}");
-            number += 1;
         }
         self.names.insert(at.clone(), name.clone());
         self.waiting.push((at, name.clone()));
@@ -296,8 +310,8 @@ impl<'a> Schemas<'a> {
     }
 
     /// The properties that are read-only, in a schema and in those that it is made of.
-    fn find_read_only(&self, fields: &Map<String, Value>, depth: usize, found: &mut BTreeSet<String>) {
-        let Some(depth) = depth.checked_sub(1) else {
+    fn find_read_only(&mut self, fields: &Map<String, Value>, depth: usize, found: &mut BTreeSet<String>) {
+        let Some(depth) = self.look(depth) else {
             return;
         };
         let properties = fields.get("properties").and_then(Value::as_object);
@@ -307,23 +321,31 @@ impl<'a> Schemas<'a> {
             }
         }
         let parts = fields.get("allOf").and_then(Value::as_array);
+        let document = self.document;
         for part in parts.into_iter().flatten() {
-            let part = references::resolve(self.document, part).and_then(Value::as_object);
+            let part = references::resolve(document, part).and_then(Value::as_object);
             if let Some(part) = part {
                 self.find_read_only(part, depth, found);
             }
         }
     }
 
-    fn is_read_only(&self, schema: &Value, depth: usize) -> bool {
-        let Some(depth) = depth.checked_sub(1) else {
+    /// How deep may be looked from here; none if this is too deep, or was done too often. Then the document is refused.
+    fn look(&mut self, depth: usize) -> Option<usize> {
+        self.looks += 1;
+        depth.checked_sub(1).filter(|_| self.looks <= LOOKS_MAX)
+    }
+
+    fn is_read_only(&mut self, schema: &Value, depth: usize) -> bool {
+        let Some(depth) = self.look(depth) else {
             return false;
         };
         if super::is_true(schema, "readOnly") {
             return self.format == DefinitionFormat::OpenApi31 || schema.get("$ref").is_none();
         }
         if schema.get("$ref").is_some() {
-            let target = references::resolve(self.document, schema);
+            let document = self.document;
+            let target = references::resolve(document, schema);
             return target.is_some_and(|target| self.is_read_only(target, depth));
         }
         let parts = schema.get("allOf").and_then(Value::as_array);

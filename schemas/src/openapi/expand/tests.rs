@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::openapi::read;
+use crate::{openapi::read, policy::ParameterStyle};
 
 const PARTS: [DefinitionPart; 2] = [DefinitionPart::Parameters, DefinitionPart::Body];
 
@@ -167,6 +167,114 @@ fn a_style_that_nobody_checks_is_told() {
     });
     let issues = expanded(&document).expect_err("it cannot be checked");
     assert_eq!(issues[0].pointer, "/paths/~1a~1{b}/get/parameters/0/style");
+}
+
+#[test]
+fn parameters_in_paths_may_have_labels() {
+    let parameter = |place: &str| {
+        json!({
+            "openapi": "3.0.3", "info": {"title": "T", "version": "1"},
+            "paths": {"/a/{b}": {"get": {"parameters": [
+                {"name": "b", "in": place, "required": true, "style": "label", "schema": {"type": "integer"}}]}}},
+        })
+    };
+    let found = expanded(&parameter("path")).expect("expanded");
+    assert_eq!(found.operations[0].parameters[0].style, ParameterStyle::Label);
+    expanded(&parameter("query")).expect_err("labels are for paths");
+}
+
+#[test]
+fn schemas_made_of_one_another_in_many_ways_are_refused_in_time() {
+    let parts = |next: usize| vec![json!({"$ref": format!("#/components/schemas/S{next}")}); 30];
+    let schemas: Map<String, Value> = (0..10)
+        .map(|number| {
+            (
+                format!("S{number}"),
+                json!({"properties": {"p": {"allOf": parts(number + 1)}}, "allOf": parts(number + 1)}),
+            )
+        })
+        .chain([("S10".to_owned(), json!({"type": "object"}))])
+        .collect();
+    let document = json!({
+        "openapi": "3.0.3", "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"post": {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/S0"}}}}}}},
+        "components": {"schemas": schemas},
+    });
+    let began = std::time::Instant::now();
+    let issues = expanded(&document).expect_err("it never ends");
+    assert!(issues[0].detail.contains("too large"), "{issues:?}");
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn thousands_of_schemas_of_one_name_get_names_in_time() {
+    let paths: Map<String, Value> = (0..20_000)
+        .map(|number| {
+            let schema = json!({"$ref": format!("#/components/x-more/{number}/schema")});
+            let media = json!({"application/json": {"schema": schema}});
+            (
+                format!("/{number}"),
+                json!({"post": {"requestBody": {"content": media}}}),
+            )
+        })
+        .collect();
+    let more: Vec<Value> = (0..20_000)
+        .map(|_| json!({"schema": {"type": "integer"}}))
+        .collect();
+    let document = json!({
+        "openapi": "3.0.3", "info": {"title": "T", "version": "1"}, "paths": paths, "components": {"x-more": more},
+    });
+    let definition = read(&document).expect("OpenAPI");
+    let began = std::time::Instant::now();
+    let found = requests(&definition, definition.operations.iter(), &PARTS).expect("expanded");
+    assert!(found.schemas.contains_key("schema_20000"));
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn what_is_taken_out_for_each_operation_is_bounded_as_it_grows() {
+    let values: Vec<String> = (0..1_000).map(|number| format!("{number:0100}")).collect();
+    let paths: Map<String, Value> = (0..500)
+        .map(|number| {
+            let parameters = json!([{"$ref": "#/components/parameters/P"}]);
+            (format!("/{number}"), json!({"get": {"parameters": parameters}}))
+        })
+        .collect();
+    let document = json!({
+        "openapi": "3.0.3", "info": {"title": "T", "version": "1"}, "paths": paths,
+        "components": {"parameters": {"P": {"name": "p", "in": "query", "schema": {"enum": values}}}},
+    });
+    let definition = read(&document).expect("OpenAPI");
+    let read = Cell::new(0);
+    let operations = definition.operations.iter().inspect(|_| read.set(read.get() + 1));
+    let issues = requests(&definition, operations, &PARTS).expect_err("too large");
+    assert!(
+        issues[0].detail.contains("the most that a revision holds"),
+        "{issues:?}"
+    );
+    assert!(read.get() < 100, "{} operations were read", read.get());
+}
+
+#[test]
+fn a_range_of_types_with_bytes_says_nothing_of_what_is_in_them() {
+    let content = json!({"*/*": {"schema": {"type": "string", "format": "binary"}},
+        "application/json": {"schema": {"type": "string", "format": "binary"}}});
+    let document = json!({
+        "openapi": "3.0.3", "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"post": {"requestBody": {"content": content}}}},
+    });
+    let found = expanded(&document).expect("expanded");
+    let body = found.operations[0].body.as_ref().expect("a body");
+    assert_eq!(body.content["*/*"], json!(true));
+    assert_eq!(body.content["application/json"], json!({"type": "string"}));
 }
 
 /// Schemas that are made of each other, some of them broken.

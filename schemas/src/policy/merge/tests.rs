@@ -31,6 +31,29 @@ fn of_several_cors_policies_the_most_specific_holds_and_the_smallest_size() {
 }
 
 #[test]
+fn a_policy_that_holds_a_whole_definition_is_not_compared_with_itself() {
+    let schemas: serde_json::Map<String, Value> = (0..20_000)
+        .map(|number| {
+            (
+                format!("S{number}"),
+                json!({"type": "object", "required": ["id"]}),
+            )
+        })
+        .collect();
+    let with = json!({"definition": ["body"], "expanded": {"operations": [], "schemas": schemas}});
+    let api = policies(json!([{"type": "request.validate", "with": with}]));
+    let began = std::time::Instant::now();
+    for _ in 0..10_000 {
+        assert_eq!(merge(&[Layer::of(&api), Layer::of(&[])], None).len(), 1);
+    }
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
 fn the_same_policy_written_in_two_ways_holds_once() {
     let outer = policies(json!([{"type": "ip.filter", "with": {"allow": ["10.0.0.1", "10.0.0.0/8"]}}]));
     let inner = policies(json!([{"type": "ip.filter", "with": {"allow": ["10.0.0.0/8", "10.0.0.1/32"]}}]));

@@ -14,7 +14,7 @@ fn compiled(
     validate: &RequestValidatePolicy,
     operation: Option<&OperationMatch>,
 ) -> Result<Validation, String> {
-    Validation::compile(validate, operation, &mut Validators::default())
+    Validation::compile(validate, operation, &mut Schemas::default())
 }
 
 fn content(document: &Value) -> RevisionContent {
@@ -201,6 +201,52 @@ fn lists_and_objects_are_written_in_their_styles() {
             vec!["/query/p"],
         ),
         (
+            json!({"style": "deepObject", "schema": range}),
+            "/v1/a?p[gt]=1&p[gt]=x",
+            vec!["/query/p"],
+        ),
+        (
+            json!({"style": "deepObject", "schema": range}),
+            "/v1/a?p[gt]=1&p=x",
+            vec!["/query/p"],
+        ),
+        (
+            json!({"style": "deepObject", "schema": range}),
+            "/v1/a?p[gt]x=1",
+            vec!["/query/p"],
+        ),
+        (json!({"schema": range}), "/v1/a?gt=1&gt=x", vec!["/query/p"]),
+        (
+            json!({"explode": false, "schema": range}),
+            "/v1/a?p=gt,1,gt,x",
+            vec!["/query/p"],
+        ),
+        (
+            json!({"explode": true, "style": "pipeDelimited"}),
+            "/v1/a?p=1&p=x",
+            vec!["/query/p/1"],
+        ),
+        (
+            json!({"explode": false, "style": "spaceDelimited"}),
+            "/v1/a?p=1+x",
+            vec!["/query/p/1"],
+        ),
+        (
+            json!({"explode": false, "style": "pipeDelimited"}),
+            "/v1/a?p=1%7Cx",
+            vec!["/query/p/1"],
+        ),
+        (
+            json!({"allowReserved": true, "schema": {"type": "string", "enum": ["a/b?c"]}}),
+            "/v1/a?p=a/b?c",
+            vec![],
+        ),
+        (
+            json!({"allowReserved": true, "schema": {"type": "string", "enum": ["a/b?c"]}}),
+            "/v1/a?p=a%2Fb%3Fd",
+            vec!["/query/p"],
+        ),
+        (
             json!({"explode": false, "schema": range}),
             "/v1/a?p=gt,x",
             vec!["/query/p/gt"],
@@ -225,6 +271,109 @@ fn lists_and_objects_are_written_in_their_styles() {
     ] {
         assert_eq!(places(&one(more.clone()), target), expected, "{more} {target}");
     }
+}
+
+#[test]
+fn parameters_in_paths_are_written_in_their_styles() {
+    let list = json!({"type": "array", "items": {"type": "integer"}, "maxItems": 2});
+    let object =
+        json!({"type": "object", "properties": {"r": {"type": "integer"}, "g": {"type": "integer"}}});
+    for (style, explode, schema, segment, expected) in [
+        ("simple", false, json!({"type": "integer"}), "5", vec![]),
+        ("simple", false, list.clone(), "3,4", vec![]),
+        ("simple", true, list.clone(), "3,4,5", vec!["/path/p"]),
+        ("simple", false, object.clone(), "r,1,g,x", vec!["/path/p/g"]),
+        ("simple", true, object.clone(), "r=1,g=x", vec!["/path/p/g"]),
+        ("simple", true, object.clone(), "r=1,r=2", vec!["/path/p"]),
+        ("label", false, json!({"type": "integer"}), ".5", vec![]),
+        ("label", false, json!({"type": "number"}), ".5.5", vec![]),
+        ("label", false, json!({"type": "integer"}), "5", vec!["/path/p"]),
+        ("label", false, json!({"type": "integer"}), ".x", vec!["/path/p"]),
+        ("label", false, list.clone(), ".3,x", vec!["/path/p/1"]),
+        ("label", true, list.clone(), ".3.4", vec![]),
+        ("label", true, list.clone(), ".3.4.5", vec!["/path/p"]),
+        ("label", false, object.clone(), ".r,1,g,x", vec!["/path/p/g"]),
+        ("label", true, object.clone(), ".r=1.g=2", vec![]),
+        ("label", true, object.clone(), ".r=1.g=x", vec!["/path/p/g"]),
+    ] {
+        let parameter = json!({"name": "p", "in": "path", "required": true, "style": style, "explode": explode, "schema": schema});
+        let validation = of_parameters("/a/{p}", json!([parameter]));
+        let found = places(&validation, &format!("/v1/a/{segment}"));
+        assert_eq!(found, expected, "{style} {explode} {schema} {segment}");
+    }
+}
+
+/// A schema that leads back to itself in two ways, as those of filters do.
+fn in_two_ways() -> Value {
+    json!({
+        "openapi": "3.0.3", "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"post": {"requestBody": {"content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Filter"}}}}}}},
+        "components": {"schemas": {
+            "Filter": {"oneOf": [{"$ref": "#/components/schemas/All"}, {"$ref": "#/components/schemas/Not"}]},
+            "All": {"type": "object", "required": ["of"], "properties": {"of": {"$ref": "#/components/schemas/Filter"}}},
+            "Not": {"type": "object", "required": ["of", "not"], "properties": {
+                "of": {"$ref": "#/components/schemas/Filter"}, "not": {"type": "boolean"}}},
+        }},
+    })
+}
+
+#[test]
+fn what_is_wrong_with_a_body_is_told_in_time() {
+    let validation = validation(&in_two_ways());
+    let json = headers(&[("content-type", "application/json")]);
+    let check = |depth: usize| {
+        let body = format!("{}1{}", "{\"of\": ".repeat(depth), "}".repeat(depth));
+        wrong(&validation, "/v1/a", &json, Some(body.as_bytes()))
+    };
+    assert_eq!(check(1)[0].0, "/body");
+    let began = std::time::Instant::now();
+    let found = check(40);
+    assert!(began.elapsed() < std::time::Duration::from_secs(5));
+    assert!(found[0].1.contains("too much of it"), "{found:?}");
+}
+
+#[test]
+fn a_schema_that_is_made_of_itself_is_told_before_the_api_is_put_in() {
+    let mut document = in_two_ways();
+    assert_eq!(unusable_schema(&content(&document)), None);
+    document["components"]["schemas"]["All"] = json!({"allOf": [{"$ref": "#/components/schemas/Filter"}]});
+    let told = unusable_schema(&content(&document)).expect("it never ends");
+    assert!(
+        told.contains("application/json") && told.contains("or itself"),
+        "{told}"
+    );
+}
+
+#[test]
+fn json_of_another_name_is_json() {
+    let validation = validation(&json!({
+        "swagger": "2.0", "info": {"title": "T", "version": "1"},
+        "paths": {"/a": {"post": {"parameters": [{"name": "body", "in": "body", "schema": {
+            "type": "object", "properties": {"n": {"type": "integer"}}}}]}}},
+    }));
+    for (kind, body, expected) in [
+        ("application/json", "{\"n\": 1}", vec![]),
+        ("application/json", "{\"n\": \"1\"}", vec!["/body/n"]),
+        ("application/vnd.a+json;v=1", "{\"n\": \"1\"}", vec!["/body/n"]),
+        ("text/plain", " {\"n\": 1}", vec![]),
+        ("text/plain", " {\"n\": \"1\"}", vec!["/body/n"]),
+        ("application/octet-stream", "[]", vec!["/body"]),
+        ("text/plain", "\u{feff}{\"n\": \"1\"}", vec!["400"]),
+        ("text/plain", "{\"n\": 1, \"n\": \"1\"}", vec!["400"]),
+        ("application/xml", "<a/>", vec![]),
+        ("application/json", "<a/>", vec!["400"]),
+        ("application/json; charset=UTF-8", "{}", vec![]),
+        ("application/json; charset=\"utf-7\"", "{}", vec!["415"]),
+        ("text/plain; a=b; Charset = ibm037", "{}", vec!["415"]),
+    ] {
+        let kind = headers(&[("content-type", kind)]);
+        let found = wrong(&validation, "/v1/a", &kind, Some(body.as_bytes()));
+        let places: Vec<String> = found.into_iter().map(|(place, _)| place).collect();
+        assert_eq!(places, expected, "{kind:?} {body}");
+    }
+    let packed = headers(&[("content-type", "text/plain"), ("content-encoding", "gzip")]);
+    assert_eq!(wrong(&validation, "/v1/a", &packed, Some(b""))[0].0, "415");
 }
 
 #[test]
