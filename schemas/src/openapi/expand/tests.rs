@@ -212,7 +212,7 @@ fn schemas_made_of_one_another_in_many_ways_are_refused_in_time() {
 
 #[test]
 fn thousands_of_schemas_of_one_name_get_names_in_time() {
-    let paths: Map<String, Value> = (0..20_000)
+    let paths: Map<String, Value> = (0..10_000)
         .map(|number| {
             let schema = json!({"$ref": format!("#/components/x-more/{number}/schema")});
             let media = json!({"application/json": {"schema": schema}});
@@ -222,7 +222,7 @@ fn thousands_of_schemas_of_one_name_get_names_in_time() {
             )
         })
         .collect();
-    let more: Vec<Value> = (0..20_000)
+    let more: Vec<Value> = (0..10_000)
         .map(|_| json!({"schema": {"type": "integer"}}))
         .collect();
     let document = json!({
@@ -231,9 +231,9 @@ fn thousands_of_schemas_of_one_name_get_names_in_time() {
     let definition = read(&document).expect("OpenAPI");
     let began = std::time::Instant::now();
     let found = requests(&definition, definition.operations.iter(), &PARTS).expect("expanded");
-    assert!(found.schemas.contains_key("schema_20000"));
+    assert!(found.schemas.contains_key("schema_10000"));
     assert!(
-        began.elapsed() < std::time::Duration::from_secs(30),
+        began.elapsed() < std::time::Duration::from_secs(20),
         "{:?}",
         began.elapsed()
     );
