@@ -17,13 +17,8 @@ const BESIDE_THE_RECORD: usize = 4;
 const LOOKS: [(&str, u64); 3] = [("GetStage", 2), ("GetStages", 2), ("GetDeployments", 2)];
 const LOOKS_AT_REST_APIS: [(&str, u64); 2] = [("GetRestApis", 4), ("GetRestApi", 3)];
 const LOOKS_AT_HTTP_APIS: [(&str, u64); 2] = [("GetApis", 4), ("GetApi", 3)];
-/// Reading what somebody changed, with what may be about it in the whole account.
-const READ: [(&str, u64); 4] = [
-    ("GetStage", 1),
-    ("GetUsagePlans", 1),
-    ("GetApiKeys", 1),
-    ("GetDomainNames", 1),
-];
+/// Reading what somebody changed.
+const READ: [(&str, u64); 1] = [("GetStage", 1)];
 /// What a domain name may take.
 const DOMAIN: [(&str, u64); 4] = [
     ("GetApiMappings", 5),
