@@ -1,6 +1,6 @@
 //! The connector in an account in which others have APIs, too: the suite counts what is listed, and means its own.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use gatehouse_agent_aws::AwsConnector;
@@ -21,24 +21,24 @@ use gatehouse_connector_sdk::{
     },
 };
 
+use crate::owner::Owner;
+
 /// The connector, which tells of its listings what the suite made. Everything else is passed on.
 #[derive(Debug)]
 pub(crate) struct AmongOthers {
     pub(crate) connector: AwsConnector,
-    /// What was there before the suite.
-    pub(crate) others: Arc<BTreeSet<String>>,
+    /// Who knows what others have.
+    pub(crate) owner: Owner,
     /// How long what was deployed may take until it is served.
     pub(crate) settling: Duration,
 }
 
-impl AmongOthers {
-    fn is_of_the_suite(&self, item: &DiscoveredItem) -> bool {
-        let external_ref: &ExternalRef = match item {
-            DiscoveredItem::Api(api) => &api.external_ref,
-            DiscoveredItem::Unchanged { external_ref, .. }
-            | DiscoveredItem::Unreadable { external_ref, .. } => external_ref,
-        };
-        !self.others.contains(&external_ref.0)
+fn external_ref(item: &DiscoveredItem) -> &ExternalRef {
+    match item {
+        DiscoveredItem::Api(api) => &api.external_ref,
+        DiscoveredItem::Unchanged { external_ref, .. } | DiscoveredItem::Unreadable { external_ref, .. } => {
+            external_ref
+        }
     }
 }
 
@@ -54,7 +54,8 @@ impl Connector for AmongOthers {
 
     async fn discover(&self, context: &Context, page: PageRequest) -> Result<DiscoveryPage> {
         let mut page = self.connector.discover(context, page).await?;
-        page.items.retain(|item| self.is_of_the_suite(item));
+        let others = self.owner.others().await;
+        page.items.retain(|item| !others.contains(&external_ref(item).0));
         Ok(page)
     }
 

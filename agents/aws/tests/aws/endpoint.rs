@@ -12,7 +12,6 @@ use std::{
 
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, SdkConfig, meta::region::RegionProviderChain, retry::RetryConfig};
-use aws_smithy_types::error::display::DisplayErrorContext;
 use gatehouse_agent_aws::{ACCESS_KEY_ID, AwsConnector, SECRET_ACCESS_KEY};
 use gatehouse_connector_conformance::{
     Connection, Disturbance, Edit, FaultProxy, GatewayAnswer, Permission, TestGateway, ask,
@@ -77,18 +76,11 @@ impl EndpointUnderTest {
         }
     }
 
-    /// Whether there are HTTP APIs where the process's environment leads to: some servers know REST APIs alone.
-    pub(crate) async fn has_http_apis() -> Result<(), String> {
+    /// Whether APIs of the kind can be made of OpenAPI documents where the process's environment leads to; why not, in the
+    /// server's words. Some know REST APIs alone, and some make all APIs piece by piece.
+    pub(crate) async fn takes_definitions(of_http_apis: bool) -> Result<(), String> {
         let owner = Owner::of(&config().await);
-        let listed = owner.http.get_apis().send().await;
-        listed
-            .map(drop)
-            .map_err(|error| DisplayErrorContext(error).to_string())
-    }
-
-    /// Whether the endpoint takes OpenAPI documents: without that nothing can be deployed there.
-    pub(crate) async fn takes_definitions(&self) -> Result<(), String> {
-        self.owner.takes_definitions().await
+        owner.making_http_apis(of_http_apis).takes_definitions().await
     }
 
     /// The account that the process's environment leads to, without what a former test left in it. What others have there
@@ -160,7 +152,7 @@ impl TestGateway for EndpointUnderTest {
         };
         Arc::new(AmongOthers {
             connector,
-            others: self.owner.others.clone(),
+            owner: self.owner.clone(),
             settling: self.settling,
         })
     }

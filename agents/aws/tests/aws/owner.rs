@@ -3,8 +3,6 @@
 mod clearing;
 mod everything;
 
-use std::{collections::BTreeSet, sync::Arc};
-
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_apigateway::{
@@ -36,8 +34,8 @@ pub(crate) struct Owner {
     pub(crate) http: HttpClient,
     region: String,
     makes_http_apis: bool,
-    /// What was there before the test: `restapis/a1b2c3`, `usageplans/d4e5f6`.
-    pub(crate) others: Arc<BTreeSet<String>>,
+    /// Whether others have things in the account, too.
+    is_shared: bool,
 }
 
 impl Owner {
@@ -60,7 +58,7 @@ impl Owner {
             http: HttpClient::new(config),
             region: config.region().expect("a region").to_string(),
             makes_http_apis: false,
-            others: Arc::default(),
+            is_shared: false,
         }
     }
 

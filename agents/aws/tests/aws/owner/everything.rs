@@ -1,33 +1,28 @@
 //! Everything that an account has, as its owner sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Owner;
 
 impl Owner {
-    /// Everything there is but what others had before, with something that changes whenever it does.
+    /// Everything there is but what others have, with something that changes whenever it does.
     pub(crate) async fn everything(&self) -> BTreeMap<String, String> {
-        let mut all = self.rest_apis().await;
+        let others = self.others().await;
+        let mut all = self.rest_apis(&others).await;
         all.extend(self.plans_and_keys().await);
         if self.makes_http_apis {
-            all.extend(self.http_apis().await);
+            all.extend(self.http_apis(&others).await);
         }
-        all.retain(|name, _| !self.is_of_others(name));
+        all.retain(|name, _| !others.contains(name));
         all
     }
 
-    /// Whether it is something that was there before, or a part of that.
-    fn is_of_others(&self, name: &str) -> bool {
-        let end = name.match_indices('/').nth(1).map_or(name.len(), |(at, _)| at);
-        self.others.contains(&name[..end])
-    }
-
-    async fn rest_apis(&self) -> BTreeMap<String, String> {
+    async fn rest_apis(&self, others: &BTreeSet<String>) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         let apis = self.rest.get_rest_apis().limit(500).send().await.unwrap();
         for api in apis.items() {
             let id = api.id().unwrap();
-            if self.others.contains(&format!("restapis/{id}")) {
+            if others.contains(&format!("restapis/{id}")) {
                 continue;
             }
             let resources = self.rest.get_resources().rest_api_id(id).limit(500);
@@ -65,12 +60,12 @@ impl Owner {
         all
     }
 
-    async fn http_apis(&self) -> BTreeMap<String, String> {
+    async fn http_apis(&self, others: &BTreeSet<String>) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         let apis = self.http.get_apis().max_results("500").send().await.unwrap();
         for api in apis.items() {
             let id = api.api_id().unwrap();
-            if self.others.contains(&format!("apis/{id}")) {
+            if others.contains(&format!("apis/{id}")) {
                 continue;
             }
             let routes = self.http.get_routes().api_id(id).max_results("500");
