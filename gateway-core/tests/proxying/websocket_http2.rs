@@ -364,11 +364,11 @@ async fn a_stream_lives_until_the_deadline_and_hears_that_the_gateway_goes() {
         .expect("applied");
     let mut caller = Caller::connect(gateway.address()).await;
     let mut sockets = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..20 {
         sockets.push(caller.open("/a").await.0);
     }
     let started = Instant::now();
-    let stopping = tokio::spawn(gateway.shutdown(Duration::from_millis(500)));
+    let stopping = tokio::spawn(gateway.shutdown(Duration::from_secs(2)));
     // GOAWAY ends no stream that has begun.
     for socket in &mut sockets {
         echoes(socket, "still here").await;
@@ -376,7 +376,7 @@ async fn a_stream_lives_until_the_deadline_and_hears_that_the_gateway_goes() {
     for socket in &mut sockets {
         assert_eq!(closed(socket).await, 1001);
         assert!(
-            started.elapsed() >= Duration::from_millis(500),
+            started.elapsed() >= Duration::from_secs(2),
             "it was cut early"
         );
     }
