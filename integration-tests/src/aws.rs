@@ -35,6 +35,8 @@ pub const STAGE: &str = "live";
 pub struct Aws {
     /// Where its own API is; none is AWS itself.
     endpoint: Option<String>,
+    /// Where STS is; none is AWS itself.
+    sts_endpoint: Option<String>,
     /// Where stages are served, with `{api}` and `{stage}` to be replaced; none is AWS itself.
     data_plane: Option<String>,
     region: String,
@@ -56,6 +58,7 @@ impl Aws {
         let fake = fake.await.expect("the fake starts");
         Self {
             endpoint: Some(fake.control_url()),
+            sts_endpoint: Some(fake.control_url()),
             data_plane: Some(format!("{}/{{api}}/{{stage}}", fake.data_url())),
             region: REGION.to_owned(),
             http: client(),
@@ -112,6 +115,7 @@ impl Aws {
         let running = Emulator::LocalStack.start().await.expect("LocalStack starts")?;
         Some(Self {
             endpoint: Some(running.endpoint().to_owned()),
+            sts_endpoint: Some(running.endpoint().to_owned()),
             data_plane: Some(running.data_plane()),
             region: REGION.to_owned(),
             http: client(),
@@ -131,12 +135,18 @@ impl Aws {
         let data_plane = env::var("AWS_DATA_PLANE_URL").ok();
         Self {
             data_plane: data_plane.or_else(|| endpoint.as_ref().map(below)),
+            sts_endpoint: env::var("AWS_ENDPOINT_URL_STS").ok().or(endpoint.clone()),
             endpoint,
             region: env::var("AWS_REGION").unwrap_or_else(|_| REGION.to_owned()),
             http: client(),
             fake: None,
             _emulator: None,
         }
+    }
+
+    /// Whether others may have things in the account, and former runs may have left some.
+    pub fn is_shared(&self) -> bool {
+        self.fake.is_none() && self._emulator.is_none()
     }
 
     /// Asks a stage as a consumer.
@@ -160,12 +170,16 @@ impl Aws {
         let mut settings = json!({"region": self.region, "stage": STAGE, "kind": "rest"});
         for (field, url) in [
             ("endpointUrl", &self.endpoint),
-            ("stsEndpointUrl", &self.endpoint),
+            ("stsEndpointUrl", &self.sts_endpoint),
             ("dataPlaneUrl", &self.data_plane),
         ] {
             if let Some(url) = url {
                 settings[field] = json!(url);
             }
+        }
+        if self.is_shared() {
+            // What a run that was ended leaves is cleared by the suite that runs at any endpoint.
+            settings["tags"] = json!({"gatehouse-conformance-test": "yes"});
         }
         json!({
             "apiVersion": "gatehouse.dev/v1",

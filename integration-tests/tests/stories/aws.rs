@@ -3,7 +3,7 @@
 //! Stories that need what other people do, and calls that are counted, have the fake of this repository. Those of `deploying` have
 //! LocalStack, which others wrote and which serves stages, and hold for anything else that does:
 //! `AWS_ENDPOINT_URL=… AWS_DATA_PLANE_URL=…/{api}/{stage} AWS_REGION=… cargo test -p gatehouse-integration-tests --test stories -- --ignored
-//! real_aws`, with credentials in the environment. It must reach this machine's loopback, where the upstreams are.
+//! real_aws --test-threads 1`, with credentials in the environment. It must reach this machine's loopback, where the upstreams are.
 
 mod deploying;
 mod discovering;
@@ -26,6 +26,7 @@ use gatehouse_integration_tests::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// The key of the consumer `shop`.
 const KEY: (&str, &str) = ("x-api-key", "a-key-of-twenty-characters-or-more");
@@ -38,6 +39,8 @@ struct World {
     admin: Admin,
     cli: Cli,
     folder: TempDir,
+    /// The value of the consumer's key, which no other key of the account may have.
+    key: String,
 }
 
 impl World {
@@ -54,7 +57,12 @@ impl World {
         .await;
         let cli = user(&folder, &control_plane);
         admin.apply(json!([aws.environment("aws")])).await;
+        let key = match aws.is_shared() {
+            true => format!("{}-{}", KEY.1, Uuid::new_v4().simple()),
+            false => KEY.1.to_owned(),
+        };
         Self {
+            key,
             aws,
             _agent: agent,
             control_plane,
@@ -90,13 +98,20 @@ impl World {
 
     /// Deploys `orders`; where it is called.
     async fn deploy(&self, orders: &Value) -> String {
-        self.admin.apply(json!([secret("shop-key", KEY.1), orders])).await;
+        self.admin
+            .apply(json!([secret("shop-key", &self.key), orders]))
+            .await;
         let deployed = self.run("deploy orders --to aws --wait").await.expect_code(0);
         let url = deployed
             .stdout
             .split_whitespace()
             .find(|word| word.starts_with("http"));
         url.unwrap().trim_end_matches(['.', ',']).to_owned()
+    }
+
+    /// The consumer's header.
+    fn key(&self) -> (&str, &str) {
+        (KEY.0, &self.key)
     }
 
     async fn status(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> u16 {
