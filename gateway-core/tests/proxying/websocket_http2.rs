@@ -375,10 +375,7 @@ async fn a_stream_lives_until_the_deadline_and_hears_that_the_gateway_goes() {
     }
     for socket in &mut sockets {
         assert_eq!(closed(socket).await, 1001);
-        assert!(
-            started.elapsed() >= Duration::from_secs(2),
-            "it was cut early"
-        );
+        assert!(started.elapsed() >= Duration::from_secs(2), "it was cut early");
     }
     stopping.await.expect("stopped");
 }
