@@ -95,7 +95,7 @@ async fn passes_at_endpoint(but: &[&str], with_http_apis: bool) {
             passes(but, async || {
                 EndpointUnderTest::of_environment(with_http_apis).await
             })
-            .await
+            .await;
         }
         Err(reason) => println!("SKIPPED: the endpoint makes no APIs of this kind of definitions: {reason}"),
     }
