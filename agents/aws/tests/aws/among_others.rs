@@ -1,6 +1,6 @@
 //! The connector in an account in which others have APIs, too: the suite counts what is listed, and means its own.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use gatehouse_agent_aws::AwsConnector;
@@ -24,13 +24,22 @@ use gatehouse_connector_sdk::{
 use crate::owner::Owner;
 
 /// The connector, which tells of its listings what the suite made. Everything else is passed on.
-#[derive(Debug)]
 pub(crate) struct AmongOthers {
     pub(crate) connector: AwsConnector,
     /// Who knows what others have.
     pub(crate) owner: Owner,
     /// How long what was deployed may take until it is served.
     pub(crate) settling: Duration,
+}
+
+impl fmt::Debug for AmongOthers {
+    /// Without the owner, whose clients show the names of their keys: the suite looks for credentials here.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut formatter = formatter.debug_struct("AmongOthers");
+        formatter
+            .field("connector", &self.connector)
+            .finish_non_exhaustive()
+    }
 }
 
 fn external_ref(item: &DiscoveredItem) -> &ExternalRef {
