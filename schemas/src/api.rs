@@ -125,7 +125,8 @@ pub struct Upstream {
     pub protocol: Option<UpstreamProtocol>,
     /// Whom it is to be, and as whom the gateway comes, where its URL begins with `https`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<UpstreamTls>,
+    // In a box: a map of upstreams has room for eleven, most have one, and hardly any has this.
+    pub tls: Option<Box<UpstreamTls>>,
     /// Further places that serve the same; requests are spread over all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<UpstreamEndpoint>,

@@ -110,7 +110,7 @@ impl Upstream {
         endpoints: &Endpoints,
     ) -> Result<Self, String> {
         let uri = parsed(&described.url)?;
-        let tls = described.tls.as_ref();
+        let tls = described.tls.as_deref();
         let tls = tls.map(|tls| endpoints.tls_terms(tls, secrets)).transpose()?;
         let members = members(described, &uri, tls.as_ref(), endpoints)?;
         let first = members.first().cloned().ok_or("an upstream needs an endpoint")?;

@@ -103,9 +103,10 @@ fn upstream(upstream: &Upstream) -> Upstream {
         load_balancing: upstream.load_balancing.clone().map(load_balancing),
         tls: upstream
             .tls
-            .as_ref()
+            .as_deref()
             .map(tls)
-            .filter(|tls| *tls != UpstreamTls::default()),
+            .filter(|tls| *tls != UpstreamTls::default())
+            .map(Box::new),
         ..upstream.clone()
     }
 }
