@@ -172,7 +172,7 @@ impl Expected {
         for name in told.keys() {
             headers.remove(name);
         }
-        headers.extend(told);
+        headers.extend(unattached(told));
         let lifetime = self.lifetime(StatusCode::OK, &headers);
         let mut names = self.names.clone();
         self.caching.add_tags(&headers, &mut names);
