@@ -14,6 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use gatehouse_schemas::identity::ExternalRef;
+use http::{HeaderMap, Method};
 use rustls::DistinguishedName;
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
@@ -31,6 +32,7 @@ use crate::{
         wasm::Modules,
     },
     proxy::{budget::BodyBudget, origin::TrustedProxies},
+    router::{Lookup, path::NormalPath, rule::RequestView},
     snapshot::Store,
     table::Table,
     telemetry::Telemetry,
@@ -261,6 +263,20 @@ impl Core {
     /// Whether an API is served.
     pub(crate) fn serves(&self, api: &ExternalRef) -> bool {
         self.shared.table.load().apis.contains_key(api)
+    }
+
+    /// Whether a request without headers and query has a route.
+    pub(crate) fn has_route(&self, method: &Method, host: &str, path: &str) -> bool {
+        let Ok(path) = NormalPath::parse(path) else {
+            return false;
+        };
+        let view = RequestView {
+            method,
+            headers: &HeaderMap::new(),
+            query: None,
+        };
+        let table = self.shared.table.load();
+        matches!(table.router.find(host, &path, &view), Lookup::Found(_))
     }
 
     /// From now on, nothing that an API answered before comes from the cache; only what has the tag, if there is one.

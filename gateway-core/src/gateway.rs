@@ -7,6 +7,7 @@ use std::{
 };
 
 use gatehouse_schemas::identity::ExternalRef;
+use http::Method;
 use tokio::task::{AbortHandle, spawn_blocking};
 
 use crate::{
@@ -193,6 +194,18 @@ impl Gateway {
     pub fn api(&self, api: &ExternalRef) -> Option<Arc<ApiConfig>> {
         let table = self.core.shared.table.load();
         table.apis.get(api).map(|api| Arc::clone(&api.config))
+    }
+
+    /// Whether a request with this method, host and path, and nothing else that routes go by, has a route now. It is
+    /// looked up as that of a request is.
+    ///
+    /// ```
+    /// # async fn example(gateway: gatehouse_gateway_core::Gateway) {
+    /// assert!(!gateway.has_route(&http::Method::GET, "shop.example.com", "/nothing/there"));
+    /// # }
+    /// ```
+    pub fn has_route(&self, method: &Method, host: &str, path: &str) -> bool {
+        self.core.has_route(method, host, path)
     }
 
     /// From now on, nothing that an API answered before comes from the cache: of everything, or of what its upstream

@@ -56,6 +56,11 @@ pub struct UpstreamTls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "orders.internal")]
     pub server_name: Option<String>,
+    /// Subject alternative names, each a DNS name or a URI, of which its certificate must have one; the name that is
+    /// asked for need not be among them then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["spiffe://internal/orders"]))]
+    pub allowed_names: Vec<String>,
 }
 
 /// A value that a `Secret` holds.

@@ -59,6 +59,7 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER", requires = "tls_listen")]
     tls_certificates: Option<PathBuf>,
     /// Authorities in PEM of which every caller over HTTPS must bring a certificate; others are refused in the handshake.
+    /// It may change at any time.
     #[arg(long, value_name = "FILE", requires = "tls_listen")]
     tls_client_authorities: Option<PathBuf>,
     /// Networks of proxies whose word about callers' addresses is believed, separated by commas [default: nobody's].

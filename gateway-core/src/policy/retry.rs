@@ -16,6 +16,8 @@ pub(crate) struct Retry {
     /// How often a request may be sent again.
     pub(crate) attempts: u32,
     on: Vec<RetryCondition>,
+    /// After answers of which other statuses.
+    statuses: Vec<u16>,
     methods: Vec<Method>,
     pause: Duration,
     /// How long each attempt may take.
@@ -30,6 +32,7 @@ impl Retry {
         Ok(Self {
             attempts: policy.attempts,
             on: policy.on.clone(),
+            statuses: policy.statuses.clone(),
             methods: methods.collect::<Result<_, _>>()?,
             pause: Duration::from_millis(policy.backoff_ms.into()),
             per_try: policy
@@ -45,7 +48,9 @@ impl Retry {
 
     /// Whether a request that went like this is to be sent again.
     pub(crate) fn wants(&self, outcome: &Result<Answer, SendError>) -> bool {
+        let named = |answer: &Answer| self.statuses.contains(&answer.response.status().as_u16());
         condition(outcome).is_some_and(|condition| self.on.contains(&condition))
+            || outcome.as_ref().is_ok_and(named)
     }
 
     /// How long to wait before sending again for the `again`-th time, from 0: twice as long each time, of which a random

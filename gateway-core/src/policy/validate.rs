@@ -159,11 +159,12 @@ impl Validation {
         let Some(only_json) = only_json else {
             return Ok(());
         };
-        if !only_json && !begins_as_json(body) {
-            return Ok(());
-        }
+        // First: in another encoding, JSON does not begin as it does in this one.
         if !is_readable(headers) {
             return Err(Problem::unsupported_type("The request's body must be in UTF-8."));
+        }
+        if !only_json && !begins_as_json(body) {
+            return Ok(());
         }
         let value = super::json::read(body).map_err(|reason| {
             Problem::bad_request(format!("The request's body cannot be taken as JSON: {reason}."))
@@ -181,33 +182,27 @@ impl Validation {
     }
 }
 
-/// Whether a body is an object or a list, if it is JSON.
+/// Whether a body is an object or a list, if it is JSON: after white space, marks of the byte order and the zeros of
+/// UTF-16 and UTF-32, by which some parsers find out what they read.
 fn begins_as_json(body: &[u8]) -> bool {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    let before = |byte: &u8| *byte <= b' ' || matches!(byte, 0xef | 0xbb | 0xbf | 0xfe | 0xff);
+    let first = body.iter().find(|byte| !before(byte));
     matches!(first, Some(b'{' | b'['))
 }
 
 /// Whether a body says that it is written in UTF-8, or in something in which every ASCII character is itself. In others,
 /// upstreams would read other texts than are looked at here.
 fn is_readable(headers: &HeaderMap) -> bool {
-    const CHARSETS: [&str; 7] = [
-        "utf-8",
-        "utf8",
-        "us-ascii",
-        "ascii",
-        "iso-8859-1",
-        "latin1",
-        "windows-1252",
-    ];
+    const CHARSETS: [&str; 5] = ["utf-8", "utf8", "us-ascii", "ascii", "latin1"];
+    const FAMILIES: [&str; 3] = ["iso-8859-", "windows-125", "koi8-"];
     let values = headers.get_all(header::CONTENT_TYPE).iter();
     values.map(|value| value.to_str()).all(|text| {
         let Ok(text) = text else { return false };
         let parameters = text.split([';', ',']).filter_map(|part| part.split_once('='));
         let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
         charsets.all(|(_, charset)| {
-            let charset = charset.trim().trim_matches(['"', '\'']);
-            CHARSETS.iter().any(|known| known.eq_ignore_ascii_case(charset))
+            let charset = charset.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
+            CHARSETS.contains(&&*charset) || FAMILIES.iter().any(|family| charset.starts_with(family))
         })
     })
 }

@@ -188,8 +188,10 @@ impl Exchange<'_> {
             if !ours {
                 self.conclude(route, &mut choice, &outcome, began.elapsed());
             }
-            if failed(&outcome) && outgoing.body.is_whole() {
-                let elsewhere = trial && outgoing.harmless && upstream.members.len() > 1;
+            let failed = failed(&outcome);
+            let unwanted = failed || retry.is_some_and(|retry| retry.wants(&outcome));
+            if unwanted && outgoing.body.is_whole() {
+                let elsewhere = failed && trial && outgoing.harmless && upstream.members.len() > 1;
                 let pause = match elsewhere {
                     true => Some(Duration::ZERO),
                     false if history.untouched < UNTOUCHED && is_untouched(&outcome) => {
@@ -323,7 +325,7 @@ fn pause(
     history: &mut History,
 ) -> Option<Duration> {
     let wanted = history.again < retry.attempts && retry.wants(outcome);
-    if !wanted || !upstream.first.endpoint.budget.spend() {
+    if !wanted || !upstream.first.endpoint.budget.spend(uptime()) {
         return None;
     }
     let pause = retry.pause(history.again, fastrand::f64());

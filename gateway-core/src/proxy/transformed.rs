@@ -30,7 +30,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
 /// What is said of a body that is no more.
-const OF_THE_BODY: [HeaderName; 7] = [
+pub(super) const OF_THE_BODY: [HeaderName; 7] = [
     header::CONTENT_LENGTH,
     header::ETAG,
     header::ACCEPT_RANGES,

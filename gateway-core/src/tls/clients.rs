@@ -1,7 +1,10 @@
 //! Asking callers for certificates. Which are good is for each API to say, so here only the proof counts that the
 //! caller holds the key of the certificate it shows; unless the listener is for callers of certain authorities only.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
@@ -14,27 +17,59 @@ use rustls::{
     },
 };
 
-use super::{files::CertificateError, provider};
+use super::{
+    files::{CertificateError, Stamp, refused},
+    provider,
+};
 
-/// Refuses, in the handshake, whoever brings no certificate of the authorities in this file.
-pub(crate) fn only_of(file: &Path) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
-    let refused = |reason: String| CertificateError {
-        file: file.to_owned(),
-        reason,
-    };
+/// The authorities of which every caller must bring a certificate; whoever brings none is refused in the handshake.
+#[derive(Debug)]
+pub(super) struct Required {
+    pub(super) file: PathBuf,
+    seen: Option<Stamp>,
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl Required {
+    /// Reads the file, in which there must be one.
+    pub(super) fn open(file: &Path) -> Result<Self, CertificateError> {
+        let seen = Stamp::of(file);
+        Ok(Self {
+            file: file.to_owned(),
+            seen,
+            verifier: only_of(file)?,
+        })
+    }
+
+    pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        Arc::clone(&self.verifier)
+    }
+
+    /// Reads the file again if it has changed, and says whether it did. What is wrong with it is told once, and those
+    /// from before stay required.
+    pub(super) fn reload(&mut self) -> Result<bool, CertificateError> {
+        let seen = Stamp::of(&self.file);
+        if seen == self.seen {
+            return Ok(false);
+        }
+        self.seen = seen;
+        self.verifier = only_of(&self.file)?;
+        Ok(true)
+    }
+}
+
+fn only_of(file: &Path) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
     let certificates = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| refused(error.to_string()))?;
+        .map_err(|error| refused(file, error))?;
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|error| refused(error.to_string()))?;
+        roots.add(certificate).map_err(|error| refused(file, error))?;
     }
     // Without any, this is an error.
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
-        .map_err(|error| refused(error.to_string()))
+        .map_err(|error| refused(file, error))
 }
 
 /// More names than this would make handshakes long; then callers are not told whose certificates are wanted.

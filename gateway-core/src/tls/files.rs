@@ -22,7 +22,7 @@ use super::{
 };
 use crate::options::TlsOptions;
 
-/// Why a certificate is not served.
+/// Why a certificate is not in use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot use the certificate or key in `{file}`: {reason}")]
 pub struct CertificateError {
@@ -61,13 +61,13 @@ struct Read {
 
 /// By which a change of a file is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
 }
 
 impl Stamp {
-    fn of(file: &Path) -> Option<Self> {
+    pub(super) fn of(file: &Path) -> Option<Self> {
         let metadata = fs::metadata(file).ok()?;
         Some(Self {
             modified: metadata.modified().ok(),
@@ -211,7 +211,7 @@ impl Files {
     }
 }
 
-fn refused(file: &Path, reason: impl ToString) -> CertificateError {
+pub(super) fn refused(file: &Path, reason: impl ToString) -> CertificateError {
     CertificateError {
         file: file.to_owned(),
         reason: reason.to_string(),

@@ -11,11 +11,15 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rustls::{DistinguishedName, ServerConfig, crypto::CryptoProvider, server::danger::ClientCertVerifier};
+use rustls::{DistinguishedName, ServerConfig, crypto::CryptoProvider};
 use tokio_rustls::TlsAcceptor;
 
 pub use self::files::CertificateError;
-use self::{certificates::Resolver, clients::AnyCertificate, files::Files};
+use self::{
+    certificates::Resolver,
+    clients::{AnyCertificate, Required},
+    files::{Files, refused},
+};
 use crate::options::TlsOptions;
 
 /// Which authorities callers are asked to bring a certificate of; none if nobody is asked.
@@ -32,9 +36,18 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 pub(crate) struct Tls {
     files: Mutex<Files>,
     resolver: Arc<Resolver>,
-    /// Verifies every caller's certificate, if that is asked for.
-    required: Option<Arc<dyn ClientCertVerifier>>,
+    /// Held while the configuration is made of it.
+    asking: Mutex<Asking>,
     config: ArcSwap<ServerConfig>,
+}
+
+/// What callers are asked for.
+#[derive(Debug)]
+struct Asking {
+    /// Whose certificates some API wants to see.
+    authorities: Authorities,
+    /// Whose certificates all callers must bring.
+    required: Option<Required>,
 }
 
 impl Tls {
@@ -47,16 +60,15 @@ impl Tls {
     ) -> Result<Self, CertificateError> {
         let (files, certificates) = Files::open(options)?;
         let resolver = Arc::new(Resolver::new(certificates));
-        let required = required.map(clients::only_of).transpose()?;
-        let config = config(Arc::clone(&resolver), authorities, required.as_ref());
-        let config = config.map_err(|error| CertificateError {
-            file: options.certificate_file.clone(),
-            reason: error.to_string(),
-        })?;
+        let asking = Asking {
+            authorities,
+            required: required.map(Required::open).transpose()?,
+        };
+        let config = config(&resolver, &asking).map_err(|error| refused(&options.certificate_file, error))?;
         Ok(Self {
             files: Mutex::new(files),
             resolver,
-            required,
+            asking: Mutex::new(asking),
             config: ArcSwap::from(config),
         })
     }
@@ -75,38 +87,51 @@ impl Tls {
     /// in use.
     pub(crate) fn reload(&self) -> Vec<CertificateError> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let (changed, errors) = files.reload();
+        let (changed, mut errors) = files.reload();
         if let Some(certificates) = changed {
             self.resolver.replace(certificates);
         }
+        errors.extend(self.reload_required().err());
         errors
+    }
+
+    /// Whoever is required anew, no session begun before is resumed.
+    fn reload_required(&self) -> Result<(), CertificateError> {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(required) = asking.required.as_mut() else {
+            return Ok(());
+        };
+        if required.reload()? {
+            let file = required.file.clone();
+            let config = config(&self.resolver, &asking).map_err(|error| refused(&file, error))?;
+            self.config.store(config);
+        }
+        Ok(())
     }
 
     /// Asks new callers for certificates of these authorities. No session begun before is resumed: callers that have
     /// not been asked would never be.
     pub(crate) fn ask_for(&self, authorities: Authorities) -> Result<(), rustls::Error> {
-        let resolver = Arc::clone(&self.resolver);
-        self.config
-            .store(config(resolver, authorities, self.required.as_ref())?);
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.authorities = authorities;
+        self.config.store(config(&self.resolver, &asking)?);
         Ok(())
     }
 }
 
 /// TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1.
-fn config(
-    resolver: Arc<Resolver>,
-    authorities: Authorities,
-    required: Option<&Arc<dyn ClientCertVerifier>>,
-) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn config(resolver: &Arc<Resolver>, asking: &Asking) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = provider();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-    let builder = match required {
-        Some(required) => builder.with_client_cert_verifier(Arc::clone(required)),
-        None if authorities.is_empty() => builder.with_no_client_auth(),
-        None => builder.with_client_cert_verifier(Arc::new(AnyCertificate::new(authorities, &provider))),
+    let builder = match (&asking.required, asking.authorities.clone()) {
+        (Some(required), _) => builder.with_client_cert_verifier(required.verifier()),
+        (None, authorities) if authorities.is_empty() => builder.with_no_client_auth(),
+        (None, authorities) => {
+            builder.with_client_cert_verifier(Arc::new(AnyCertificate::new(authorities, &provider)))
+        }
     };
-    let mut config = builder.with_cert_resolver(resolver);
+    let mut config = builder.with_cert_resolver(resolver.clone());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

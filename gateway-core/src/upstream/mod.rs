@@ -1,6 +1,7 @@
 //! Upstreams: where requests go, and the connections that are kept open to them.
 
 mod agree;
+mod allowed_names;
 mod balance;
 mod budget;
 mod check;

@@ -38,11 +38,19 @@ impl Pool {
             .find_map(|mut idle| (now < idle.until && idle.line.is_open()).then_some(idle.line))
     }
 
-    /// Whether there is a connection that can be taken.
+    /// Whether there is a connection that can be taken. What cannot is closed on the way.
     pub(crate) fn has(&self, endpoint: u64, now: Instant) -> bool {
         let mut idle = self.idle.borrow_mut();
-        let mut connections = idle.get_mut(&endpoint).into_iter().flatten();
-        connections.any(|idle| now < idle.until && idle.line.is_open())
+        let Some(connections) = idle.get_mut(&endpoint) else {
+            return false;
+        };
+        while let Some(last) = connections.last_mut() {
+            if now < last.until && last.line.is_open() {
+                return true;
+            }
+            connections.pop();
+        }
+        false
     }
 
     /// Keeps a connection whose answer has been read to its end, until then at most.

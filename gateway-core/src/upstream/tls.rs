@@ -17,7 +17,8 @@ use rustls::{
 use tokio_rustls::TlsConnector;
 use tracing::warn;
 
-use crate::config::Secret;
+use super::allowed_names::AllowedNames;
+use crate::{config::Secret, tls::provider};
 
 /// What the gateway says that it speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Identity {
         if let Some(system) = SYSTEM.get() {
             return Ok(Arc::clone(system));
         }
-        let config = config_trusting(shared_system_roots(), None)?;
+        let config = config(Trusted::ForTheHost(shared_system_roots()), None)?;
         let system = Arc::new(Self::of(config, Digest::default()));
         Ok(Arc::clone(SYSTEM.get_or_init(|| system)))
     }
@@ -110,6 +111,7 @@ impl Identities {
 /// What an identity is made of.
 struct Parts<'a> {
     authorities: &'a [String],
+    allowed_names: &'a [String],
     /// The texts of certificate and key.
     client: Option<(&'a str, &'a str)>,
 }
@@ -134,19 +136,21 @@ impl<'a> Parts<'a> {
         };
         Ok(Self {
             authorities: &described.authorities,
+            allowed_names: &described.allowed_names,
             client,
         })
     }
 
     fn is_nothing(&self) -> bool {
-        self.authorities.is_empty() && self.client.is_none()
+        self.authorities.is_empty() && self.allowed_names.is_empty() && self.client.is_none()
     }
 
     fn digest(&self) -> Digest {
         let mut context = Context::new(&SHA256);
         let (certificate, key) = self.client.unwrap_or_default();
-        let texts = self.authorities.iter().map(String::as_str);
-        for text in [certificate, key].into_iter().chain(texts) {
+        let texts = self.authorities.iter().chain(self.allowed_names);
+        context.update(&(self.authorities.len() as u64).to_be_bytes());
+        for text in [certificate, key].into_iter().chain(texts.map(String::as_str)) {
             context.update(&(text.len() as u64).to_be_bytes());
             context.update(text.as_bytes());
         }
@@ -160,10 +164,14 @@ impl<'a> Parts<'a> {
             [] => shared_system_roots(),
             authorities => Arc::new(roots(authorities)?),
         };
+        let trusted = match self.allowed_names {
+            [] => Trusted::ForTheHost(roots),
+            allowed => Trusted::ForOneOf(AllowedNames::new(roots, allowed)?),
+        };
         let client = self
             .client
             .map(|(certificate, key)| Ok::<_, String>((chain(certificate)?, private_key(key)?)));
-        config_trusting(roots, client.transpose()?)
+        config(trusted, client.transpose()?)
             .map_err(|error| format!("`tls.clientCertificate` and `tls.clientKey` cannot be used: {error}"))
     }
 }
@@ -202,11 +210,23 @@ fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, String> {
 
 type Client = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn config_trusting(roots: Arc<RootCertStore>, client: Option<Client>) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots);
+/// With whose certificates a server may come, and under which names.
+enum Trusted {
+    /// Of these authorities, for the host that is asked for.
+    ForTheHost(Arc<RootCertStore>),
+    /// Of its authorities, for one of its names.
+    ForOneOf(AllowedNames),
+}
+
+fn config(trusted: Trusted, client: Option<Client>) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = match trusted {
+        Trusted::ForTheHost(roots) => builder.with_root_certificates(roots),
+        // "Dangerous" is what rustls calls any verifier of one's own.
+        Trusted::ForOneOf(names) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(names)),
+    };
     let mut config = match client {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
         None => builder.with_no_client_auth(),
@@ -272,7 +292,9 @@ mod tests {
             roots.add(certificate).unwrap();
         }
         let (ours, theirs) = duplex(64 * 1024);
-        let connector = TlsConnector::from(Arc::new(config_trusting(Arc::new(roots), None).unwrap()));
+        let connector = TlsConnector::from(Arc::new(
+            config(Trusted::ForTheHost(Arc::new(roots)), None).unwrap(),
+        ));
         let connecting = connector.connect(ServerName::try_from(name).unwrap(), ours);
         let (client, _) = tokio::join!(connecting, acceptor.accept(theirs));
         client.is_ok()

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{
     body::Incoming,
@@ -129,7 +129,16 @@ async fn answer(
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let target = target.to_owned();
-    seen.lock().expect("nobody panicked").push(target.clone());
+    let before = {
+        let mut seen = seen.lock().expect("nobody panicked");
+        seen.push(target.clone());
+        seen.iter().filter(|it| **it == target).count() - 1
+    };
+    if let Some(failure) = failure(&target, before) {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = failure;
+        return response;
+    }
     if let Some((_, delay)) = target.split_once("delay=") {
         tokio::time::sleep(duration(delay)).await;
     }
@@ -159,6 +168,20 @@ async fn answer(
         }
     }
     response
+}
+
+/// With what a request is answered that was asked for so often before, if it says how often that is to be.
+fn failure(target: &str, before: usize) -> Option<StatusCode> {
+    let parameter = |name: &str| {
+        let pairs = target.split_once('?')?.1.split('&');
+        pairs
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(own, _)| *own == name)
+    };
+    let (_, times) = parameter("succeedAfter")?;
+    let (_, status) = parameter("responseCode")?;
+    let fails = before < times.parse().expect("a number");
+    fails.then(|| status.parse().expect("a status"))
 }
 
 /// Each header's values, joined by commas.

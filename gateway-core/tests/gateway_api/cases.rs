@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{secured, world::data};
 
@@ -167,6 +167,7 @@ impl Test {
             })
             .into(),
             "HTTPRouteHTTPSListenerDetectMisdirectedRequests" => misdirected(&written[0]),
+            "HTTPRouteRetry" => RETRIED.iter().map(retried).collect(),
             _ => written,
         }
     }
@@ -219,6 +220,32 @@ const MISDIRECTED: [(&str, &[Asked]); 5] = [
     ),
 ];
 
+/// A path, the status with which the backend answers so many times before it serves, and what the caller gets.
+type Retried = (&'static str, u64, u64, u64);
+
+const RETRIED: [Retried; 11] = [
+    ("code-500-attempts-3", 500, 2, 200),
+    ("code-500-attempts-3", 500, 4, 500),
+    ("code-500-attempts-3", 503, 2, 503),
+    ("code-all-attempts-2", 500, 1, 200),
+    ("code-all-attempts-2", 500, 3, 500),
+    ("code-all-attempts-2", 502, 1, 200),
+    ("code-all-attempts-2", 502, 3, 502),
+    ("code-all-attempts-2", 503, 1, 200),
+    ("code-all-attempts-2", 503, 3, 503),
+    ("code-all-attempts-2", 504, 1, 200),
+    ("code-all-attempts-2", 504, 3, 504),
+];
+
+fn retried((path, failure, times, status): &Retried) -> Case {
+    let path = format!("/retry/{path}?responseCode={failure}&succeedAfter={times}");
+    let mut case = secured::asking("gateway.test", &path, json!({"StatusCode": status}));
+    if *status == 200 {
+        case.backend = "infra-backend-v3".into();
+    }
+    case
+}
+
 fn misdirected(written: &Case) -> Vec<Case> {
     let one = |name: &'static str, &(host, status, backend): &Asked| {
         let mut case = written.clone();
@@ -265,15 +292,4 @@ pub(crate) fn not_applicable(test: &Test) -> Option<&'static str> {
         || computed.contains(&test.short_name.as_str())
         || secured::cases(&test.short_name).is_some();
     (!tells).then_some("only conditions of Kubernetes objects, no request")
-}
-
-/// What the gateway, or the translation, does not have.
-pub(crate) fn not_served(test: &Test) -> Option<&'static str> {
-    Some(match test.short_name.as_str() {
-        "BackendTLSPolicySANValidation" => {
-            "an upstream's certificate is held to one DNS name, not to a list of names and URIs"
-        }
-        "HTTPRouteRetry" => "`retry` knows 502, 503 and 504 as one condition, no other statuses",
-        _ => return None,
-    })
 }

@@ -149,10 +149,11 @@ fn certified(authority: &Authority, names: &[&str]) -> Certified {
 pub(crate) enum Security {
     /// There is none.
     Plain,
-    /// These authorities, and this name.
+    /// These authorities, and this name; or one of these, if there are any.
     Tls {
         authorities: Vec<String>,
         hostname: String,
+        names: Vec<String>,
     },
     /// What it says cannot be had, so nothing may be sent there.
     Unusable,
@@ -186,9 +187,15 @@ pub(crate) fn security(world: &World, service: &Value, port: &Value) -> Security
         Some(authorities) => Security::Tls {
             authorities,
             hostname: validation["hostname"].as_str().expect("a host name").to_owned(),
+            names: list(&validation["subjectAltNames"]).map(named).collect(),
         },
         None => Security::Unusable,
     }
+}
+
+fn named(alternative: &Value) -> String {
+    let text = alternative["uri"].as_str().or(alternative["hostname"].as_str());
+    text.expect("a name").to_owned()
 }
 
 /// What a gateway says of callers' certificates at a port.

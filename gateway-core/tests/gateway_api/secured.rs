@@ -88,7 +88,7 @@ pub(crate) fn cases(test: &str) -> Option<Vec<Case>> {
     })
 }
 
-fn asking(host: &str, path: &str, response: Value) -> Case {
+pub(crate) fn asking(host: &str, path: &str, response: Value) -> Case {
     let case = json!({"Request": {"Host": host, "Path": path}, "Response": response});
     serde_json::from_value(case).expect("a case")
 }

@@ -106,11 +106,12 @@ fn secured(world: &World, service: &Value, port: &Value, has_own: bool) -> Optio
     let Security::Tls {
         authorities,
         hostname,
+        names,
     } = certificates::security(world, service, port)
     else {
         return None;
     };
-    let mut tls = json!({"authorities": authorities, "serverName": hostname});
+    let mut tls = json!({"authorities": authorities, "serverName": hostname, "allowedNames": names});
     if has_own {
         tls["clientCertificate"] = json!({"secretRef": "own-certificate"});
         tls["clientKey"] = json!({"secretRef": "own-key"});
@@ -210,6 +211,11 @@ fn policies(world: &World, route: &Value, rule: &Value) -> Vec<Value> {
         if let Some(limit) = limit.filter(|limit| !limit.is_zero()) {
             policies.push(json!({"type": "timeout", "with": {"responseMs": limit.as_millis() as u64}}));
         }
+    }
+    if let Some(attempts) = rule["retry"]["attempts"].as_u64() {
+        let statuses = &rule["retry"]["codes"];
+        let with = json!({"attempts": attempts, "statuses": statuses, "backoffMs": 1});
+        policies.push(json!({"type": "retry", "with": with}));
     }
     if !redirected && backends(world, route, rule).is_empty() {
         policies.push(json!({"type": "respond", "with": {"status": 500}}));

@@ -289,20 +289,38 @@ async fn a_listener_for_certain_authorities_refuses_everybody_else_in_the_handsh
             200
         );
         for identity in [None, Some(&expired), Some(&other)] {
-            let address = gateway.tls_address().expect("an HTTPS listener");
-            let answer = match connect(&as_client(identity), address, "localhost").await {
-                // With TLS 1.3, callers hear of it only after they have sent something.
-                Ok(mut stream) => {
-                    let request = "GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n";
-                    let _ = stream.write_all(request.as_bytes()).await;
-                    let mut answer = String::new();
-                    stream.read_to_string(&mut answer).await.map(|_| answer)
-                }
-                Err(error) => Err(error),
-            };
+            let answer = in_handshake(&gateway, identity).await;
             assert!(answer.is_err(), "{answer:?}");
         }
     }
+    std::fs::write(&file, theirs.pem()).expect("written");
+    assert_eq!(gateway.reload_certificates().await, []);
+    only_lets_in(&gateway, &other, &good).await;
+    std::fs::write(&file, "no PEM").expect("written");
+    let errors = gateway.reload_certificates().await;
+    assert_eq!(
+        errors.iter().map(|error| &error.file).collect::<Vec<_>>(),
+        [&file]
+    );
+    assert_eq!(gateway.reload_certificates().await, [], "it is told once");
+    only_lets_in(&gateway, &other, &good).await;
+}
+
+async fn only_lets_in(gateway: &Gateway, one: &Identity, other: &Identity) {
+    assert_eq!(status(&call(gateway, &as_client(Some(one)), "/open").await), 200);
+    let answer = in_handshake(gateway, Some(other)).await;
+    assert!(answer.is_err(), "{answer:?}");
+}
+
+/// What a caller gets at a listener that refuses some in the handshake.
+async fn in_handshake(gateway: &Gateway, identity: Option<&Identity>) -> std::io::Result<String> {
+    let address = gateway.tls_address().expect("an HTTPS listener");
+    // With TLS 1.3, callers hear of it only after they have sent something.
+    let mut stream = connect(&as_client(identity), address, "localhost").await?;
+    let request = "GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.map(|_| answer)
 }
 
 #[tokio::test]

@@ -24,6 +24,10 @@ use crate::{
 
 /// An upstream that answers 503 to so many requests and then 200, and the bodies it saw.
 async fn unavailable(times: usize) -> (SocketAddr, Arc<Mutex<Vec<Bytes>>>) {
+    answering(StatusCode::SERVICE_UNAVAILABLE, times).await
+}
+
+async fn answering(failure: StatusCode, times: usize) -> (SocketAddr, Arc<Mutex<Vec<Bytes>>>) {
     let bodies = Arc::new(Mutex::new(Vec::new()));
     let seen_bodies = Arc::clone(&bodies);
     let address = upstream(move |seen| {
@@ -31,7 +35,7 @@ async fn unavailable(times: usize) -> (SocketAddr, Arc<Mutex<Vec<Bytes>>>) {
         bodies.push(seen.body);
         let mut answer = Response::new("ok".to_owned());
         if bodies.len() <= times {
-            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            *answer.status_mut() = failure;
         }
         answer
     })
@@ -99,6 +103,31 @@ async fn a_body_is_sent_again_whole() {
 }
 
 #[tokio::test]
+async fn answers_of_the_named_statuses_are_asked_for_again_and_no_others() {
+    let gateway = gateway().await;
+    let with = json!({"attempts": 2, "statuses": [500, 429], "backoffMs": 1});
+    for (failure, times, expected, sent) in [
+        (500, 2, 200, 3),
+        (429, 1, 200, 2),
+        (500, 3, 500, 3),
+        (503, 1, 503, 1),
+        (501, 1, 501, 1),
+    ] {
+        let failure = StatusCode::from_u16(failure).expect("a status");
+        let (address, bodies) = answering(failure, times).await;
+        let config = api("a", address, retry(json!({}), with.clone()));
+        gateway.put_api(config).await.expect("applied");
+        let answer = raw(&gateway, &request("PUT", "hello")).await;
+        assert_eq!(status(&answer), expected, "{failure}, {times} times: {answer}");
+        assert_eq!(
+            *bodies.lock().unwrap(),
+            vec![Bytes::from("hello"); sent],
+            "{failure}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_may_not_be_repeated_is_sent_once() {
     let gateway = gateway().await;
     for (name, with, method, body) in [
@@ -145,10 +174,17 @@ async fn an_upstream_that_is_down_gets_a_fifth_more_requests_and_a_reserve() {
     let with = json!({"attempts": 3, "on": ["unavailable"], "backoffMs": 0});
     let config = api("a", address, retry(json!({}), with));
     gateway.put_api(config).await.expect("applied");
+    let began = Instant::now();
     for _ in 0..100 {
         assert_eq!(status(&get(&gateway, "/a").await), 503);
     }
-    assert_eq!(hits.load(SeqCst), 100 + 20 + 10);
+    let seconds = usize::try_from(began.elapsed().as_secs()).expect("few");
+    let expected = 100 + 20 + 10..=100 + 20 + 10 * (2 + seconds);
+    assert!(
+        expected.contains(&hits.load(SeqCst)),
+        "{} of {expected:?}",
+        hits.load(SeqCst)
+    );
 }
 
 #[tokio::test]

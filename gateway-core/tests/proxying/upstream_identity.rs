@@ -11,6 +11,8 @@ use crate::{
     support::{api, document, gateway, get, status},
 };
 
+const ORDERS: &str = "spiffe://internal/orders";
+
 const HTTP1: &[&[u8]] = &[b"http/1.1"];
 
 /// An API whose upstream is called `localhost`, with this said of TLS.
@@ -59,10 +61,12 @@ async fn an_upstream_is_held_to_its_own_authority_and_name() {
         callers: None,
         protocols: HTTP1,
     };
-    let (by_host, by_name) = (
+    let (by_host, by_name, by_uri) = (
         secure(&named("localhost")).await,
         secure(&named("orders.internal")).await,
+        secure(&named(ORDERS)).await,
     );
+    let among = |authority: &Authority, names: &[&str]| json!({"authorities": [authority.pem()], "allowedNames": names});
     for (upstream, tls, expected) in [
         (&by_host, json!({"authorities": [own.pem()]}), 200),
         (&by_host, json!({"authorities": [other.pem(), own.pem()]}), 200),
@@ -80,6 +84,13 @@ async fn an_upstream_is_held_to_its_own_authority_and_name() {
         ),
         (&by_name, json!({"authorities": [own.pem()]}), 502),
         (&by_name, json!({"serverName": "orders.internal"}), 502),
+        (&by_uri, among(&own, &["localhost", ORDERS]), 200),
+        (&by_uri, among(&own, &["spiffe://internal/Orders"]), 502),
+        (&by_uri, among(&other, &[ORDERS]), 502),
+        (&by_uri, json!({"authorities": [own.pem()]}), 502),
+        (&by_uri, json!({"allowedNames": [ORDERS]}), 502),
+        (&by_name, among(&own, &["shop.internal", "orders.internal"]), 200),
+        (&by_host, among(&own, &["orders.internal", ORDERS]), 502),
     ] {
         gateway
             .put_api(protected("a", upstream, &tls))

@@ -234,6 +234,8 @@ fn retry(policy: &RetryPolicy) -> RetryPolicy {
     let mut policy = policy.clone();
     policy.on.sort_unstable();
     policy.on.dedup();
+    policy.statuses.sort_unstable();
+    policy.statuses.dedup();
     policy.methods = set(&policy.methods);
     policy
 }

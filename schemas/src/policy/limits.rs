@@ -125,6 +125,10 @@ pub struct RetryPolicy {
     #[serde(default = "default_conditions")]
     #[schema(min_items = 1)]
     pub on: Vec<RetryCondition>,
+    /// After answers of which statuses as well, each from 400 to 599.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!([500, 429]))]
+    pub statuses: Vec<u16>,
     /// For which methods. Default those that change nothing when repeated: GET, HEAD, OPTIONS, PUT, DELETE.
     #[serde(default = "default_methods")]
     #[schema(min_items = 1)]

@@ -22,7 +22,7 @@ fn the_canonical_form_sorts_sets_and_lowers_names_that_ignore_case() {
         {"type": "quota", "with": {"requests": 1, "per": "month", "key": {"header": "X-Tenant"}}},
         {"type": "rewrite", "with": {"path": "/a", "query": {"remove": ["b", "a"]}}},
         {"type": "respond", "with": {"status": 200, "headers": {"Content-Type": "text/plain"}}},
-        {"type": "retry", "with": {"attempts": 1, "on": ["unavailable", "connectFailure"], "methods": ["PUT", "GET"]}},
+        {"type": "retry", "with": {"attempts": 1, "on": ["unavailable", "connectFailure"], "statuses": [500, 429, 500], "methods": ["PUT", "GET"]}},
         {"type": "cache", "with": {"ttlSeconds": 1, "varyQuery": ["b", "a"], "varyHeaders": ["Accept"]}},
         {"type": "log", "with": {"requestHeaders": ["User-Agent"]}},
     ]));
@@ -40,7 +40,7 @@ fn the_canonical_form_sorts_sets_and_lowers_names_that_ignore_case() {
         {"type": "quota", "with": {"requests": 1, "per": "month", "key": {"header": "x-tenant"}}},
         {"type": "rewrite", "with": {"path": "/a", "query": {"remove": ["a", "b"]}}},
         {"type": "respond", "with": {"status": 200, "headers": {"content-type": "text/plain"}}},
-        {"type": "retry", "with": {"attempts": 1, "on": ["connectFailure", "unavailable"], "methods": ["GET", "PUT"]}},
+        {"type": "retry", "with": {"attempts": 1, "on": ["connectFailure", "unavailable"], "statuses": [429, 500], "methods": ["GET", "PUT"]}},
         {"type": "cache", "with": {"ttlSeconds": 1, "varyQuery": ["a", "b"], "varyHeaders": ["accept"]}},
         {"type": "log", "with": {"requestHeaders": ["user-agent"]}},
     ]));

@@ -1,6 +1,6 @@
 //! From what people want of an API to the canonical content of a revision, and back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DefinitionSummary, Operation, RevisionContent, expand};
 use crate::{
@@ -116,8 +116,18 @@ fn tls(written: &UpstreamTls) -> UpstreamTls {
     UpstreamTls {
         authorities: certificates(&written.authorities),
         server_name: written.server_name.as_deref().map(str::to_ascii_lowercase),
+        allowed_names: allowed_names(&written.allowed_names),
         ..written.clone()
     }
+}
+
+/// Any of them will do, in any order. Host names are the same in any case, URIs are not.
+fn allowed_names(written: &[String]) -> Vec<String> {
+    let one = |name: &String| match name.contains(':') {
+        true => name.clone(),
+        false => name.to_ascii_lowercase(),
+    };
+    BTreeSet::from_iter(written.iter().map(one)).into_iter().collect()
 }
 
 /// In the order of their URLs: which comes first makes no difference.

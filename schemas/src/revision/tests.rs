@@ -196,16 +196,24 @@ fn the_identity_of_an_upstream_has_one_spelling_and_names_its_secrets() {
     };
     let pem = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----");
     let authorities = json!([pem("BBBB"), pem("AAAA") + "\n", pem("AAAA\r")]);
-    let tls = |authorities, server_name| {
+    let tls = |authorities, server_name, names| {
         json!({
-            "authorities": authorities, "serverName": server_name,
+            "authorities": authorities, "serverName": server_name, "allowedNames": names,
             "clientCertificate": {"secretRef": "our-name"}, "clientKey": {"secretRef": "our-key"},
         })
     };
-    let written = of(tls(authorities, "Orders.Internal"));
+    let written = of(tls(
+        authorities,
+        "Orders.Internal",
+        json!(["spiffe://a/B", "B.test", "a.test", "b.test"]),
+    ));
     assert_eq!(
         written,
-        of(tls(json!([pem("AAAA"), pem("BBBB")]), "orders.internal"))
+        of(tls(
+            json!([pem("AAAA"), pem("BBBB")]),
+            "orders.internal",
+            json!(["a.test", "b.test", "spiffe://a/B"]),
+        ))
     );
     let names: Vec<&str> = written
         .secret_names()

@@ -106,6 +106,20 @@ fn identity(tls: &UpstreamTls, upstream: &Upstream, at: &str, issues: &mut Vec<I
     if let Some(name) = &tls.server_name {
         note(issues, format!("{at}/serverName"), server_name(name));
     }
+    for (index, name) in tls.allowed_names.iter().enumerate() {
+        note(issues, format!("{at}/allowedNames/{index}"), allowed_name(name));
+    }
+}
+
+/// A DNS name, or a URI, as certificates carry it.
+fn allowed_name(name: &str) -> Result<(), String> {
+    match name.contains(':') {
+        false => server_name(name),
+        true if name.contains(|it: char| it.is_whitespace() || it.is_control()) => {
+            Err("expected a URI as certificates carry it, without spaces".to_owned())
+        }
+        true => Ok(()),
+    }
 }
 
 fn server_name(name: &str) -> Result<(), String> {

@@ -207,6 +207,7 @@ fn retry(retries: u64) -> Option<Policy> {
     let policy = RetryPolicy {
         attempts,
         on: vec![RetryCondition::ConnectFailure, RetryCondition::Timeout],
+        statuses: Vec::new(),
         methods: ["DELETE", "GET", "HEAD", "OPTIONS", "PUT"]
             .map(str::to_owned)
             .to_vec(),

@@ -127,6 +127,9 @@ fn fidelity_alone(policy: &Policy) -> Fidelity {
         Policy::Timeout(_) => {
             approximated("Kong measures between two reads from the upstream, not up to the response's head")
         }
+        Policy::Retry(retry) if !retry.statuses.is_empty() => approximated(
+            "Kong sends again after connection failures and timeouts, whatever the method, and without a pause; not after answers, whatever their `statuses`",
+        ),
         Policy::Retry(retry) if retry.per_try_timeout_ms.is_some() => approximated(
             "Kong sends again after connection failures and timeouts, whatever the method, and without a pause; each attempt has the times of the upstream, not `perTryTimeoutMs`",
         ),

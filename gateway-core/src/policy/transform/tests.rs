@@ -161,6 +161,9 @@ fn documents_that_keep_the_parser_busy_are_refused_at_once() {
     );
     let usual = "<a xmlns='u' xmlns:i='v'><b xmlns='w' i:x='=\"=\"'>x=1</b></a>";
     changed(json!({"from": "xml"}), usual).expect("taken");
+    let markup = "&lt;row id=\"1\" name='x'/&gt;".repeat(1_000);
+    let escaped = format!("<a b='>' c=\"'>\">{markup}</a>");
+    changed(json!({"from": "xml"}), &escaped).expect("texts have no attributes");
 }
 
 #[test]

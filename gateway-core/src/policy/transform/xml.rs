@@ -47,15 +47,11 @@ pub(super) fn read(body: &[u8]) -> Result<Value, String> {
     Ok(Value::Object(fields))
 }
 
-/// Refuses what would keep the parser busy for long. Counted are all places that may be attributes or declarations, in
-/// texts as well: what follows a `<` up to the next one holds the attributes of one element at most.
+/// Refuses what would keep the parser busy for long. Counted are all places that may be attributes or declarations,
+/// those of the latter in texts as well: what follows a `<` up to the `>` holds the attributes of one element at most.
 fn check_effort(text: &str) -> Result<(), String> {
-    for part in text.split('<') {
-        let assigned = part.match_indices('=').map(|(at, _)| part[at + 1..].trim_start());
-        let attributes = assigned.filter(|value| value.starts_with(['"', '\'']));
-        if attributes.count() > ATTRIBUTES_MAX {
-            return Err(format!("an element has more than {ATTRIBUTES_MAX} attributes"));
-        }
+    if text.split('<').any(|part| quoted(part) > ATTRIBUTES_MAX) {
+        return Err(format!("an element has more than {ATTRIBUTES_MAX} attributes"));
     }
     let mut prefixes = BTreeSet::new();
     for (number, (at, name)) in text.match_indices("xmlns").enumerate() {
@@ -70,6 +66,24 @@ fn check_effort(text: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// How many values in quotes a tag has, up to its end.
+fn quoted(tag: &str) -> usize {
+    let mut open = None;
+    let mut count = 0;
+    for byte in tag.bytes() {
+        match (open, byte) {
+            (Some(quote), _) if quote == byte => open = None,
+            (None, b'"' | b'\'') => {
+                open = Some(byte);
+                count += 1;
+            }
+            (None, b'>') => break,
+            _ => {}
+        }
+    }
+    count
 }
 
 fn element(node: Node<'_, '_>, depth: usize) -> Result<Value, String> {

@@ -7,12 +7,11 @@ use gatehouse_schemas::{
     policy::{ExpandedBody, ExpandedRequests},
 };
 use http::{HeaderMap, header};
-use serde_json::Value;
 
 use super::{
     MAX_VIOLATIONS, media_type,
     parameters::{self, Given, Parameter},
-    schemas::{Schema, Schemas},
+    schemas::{Schema, Schemas, speaks_of_texts},
 };
 use crate::{
     policy::template::Template,
@@ -41,7 +40,7 @@ struct Body {
 #[derive(Debug)]
 struct Content {
     schema: Arc<Schema>,
-    /// Whether any text satisfies it.
+    /// Whether it may be a text, which is not looked into even if it looks like JSON.
     takes_text: bool,
 }
 
@@ -147,13 +146,11 @@ impl Body {
                 Some(kind) => Range::Kind(kind.to_owned()),
                 None => Range::One(written.clone()),
             };
+            let takes_text = speaks_of_texts(schema, &definition.schemas);
             let schema = schemas
                 .get(schema, definition)
                 .map_err(|error| format!("the definition's body of type `{written}`: {error}"))?;
-            let of_type = schema.map(|schema| Content {
-                takes_text: schema.is_valid(&Value::from("text")),
-                schema,
-            });
+            let of_type = schema.map(|schema| Content { schema, takes_text });
             content.push((range, of_type));
         }
         content.sort_by(|(one, _), (other, _)| one.cmp(other));

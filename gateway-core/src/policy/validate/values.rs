@@ -1,6 +1,6 @@
 //! Parameters are texts; their schemas speak of numbers, lists and objects. What a text stands for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Number, Value};
 
@@ -176,20 +176,7 @@ impl Shape {
                 (false, _) => Err(TWICE),
             };
         }
-        let mut groups: Vec<(&String, Vec<Nested<'_>>)> = Vec::new();
-        for (names, text) in nested {
-            let Some((first, rest)) = names.split_first() else {
-                continue;
-            };
-            // `[]` begins a new item each time.
-            match groups
-                .iter_mut()
-                .find(|(name, _)| *name == first && !first.is_empty())
-            {
-                Some((_, group)) => group.push((rest, text)),
-                None => groups.push((first, vec![(rest, text)])),
-            }
-        }
+        let groups = grouped(nested);
         let below = |shape: Option<&Self>, group: &[Nested<'_>]| match shape {
             Some(shape) => shape.of_nested(group),
             None => Self::default().of_nested(group),
@@ -216,6 +203,26 @@ impl Shape {
     fn field(&self, name: &str) -> Option<&Self> {
         self.fields.get(name).or(self.others.as_deref())
     }
+}
+
+/// Texts by the first of their names, in the order in which these come; `[]` begins a new group each time.
+fn grouped<'a>(nested: &[Nested<'a>]) -> Vec<(&'a String, Vec<Nested<'a>>)> {
+    let mut groups: Vec<(&String, Vec<Nested<'_>>)> = Vec::new();
+    let mut places: HashMap<&String, usize> = HashMap::new();
+    for (names, text) in nested {
+        let Some((first, rest)) = names.split_first() else {
+            continue;
+        };
+        let place = match first.is_empty() {
+            true => groups.len(),
+            false => *places.entry(first).or_insert(groups.len()),
+        };
+        match groups.get_mut(place) {
+            Some((_, group)) => group.push((rest, text)),
+            None => groups.push((first, vec![(rest, text)])),
+        }
+    }
+    groups
 }
 
 fn type_name(value: &Value) -> &'static str {

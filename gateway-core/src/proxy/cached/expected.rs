@@ -16,7 +16,7 @@ use crate::{
         store::{Entry, Found, Key, Leader, Names, Turn},
         variant,
     },
-    proxy::{budget::HeldBody, head},
+    proxy::{budget::HeldBody, head, transformed::OF_THE_BODY},
 };
 
 /// How long a caller waits for another one's answer before it asks by itself.
@@ -165,9 +165,9 @@ impl Expected {
         ] {
             told.remove(name);
         }
-        if !old.headers.contains_key(header::ETAG) {
-            // Of the upstream's body: what is kept was made of it, and lost its tag.
-            told.remove(header::ETAG);
+        // Of the upstream's body: where what is kept was made of it, it lost them.
+        for name in OF_THE_BODY.iter().filter(|name| !old.headers.contains_key(*name)) {
+            told.remove(name);
         }
         for name in told.keys() {
             headers.remove(name);

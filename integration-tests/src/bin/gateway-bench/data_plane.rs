@@ -15,6 +15,7 @@ use gatehouse_gateway_core::{
     ApiConfig, Gateway, GatewayOptions, OtlpReceiver, TelemetryOptions, TlsOptions,
 };
 use gatehouse_schemas::canonical::Fingerprint;
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::{
@@ -32,6 +33,7 @@ pub(crate) const ARGUMENT: &str = "data-plane";
 enum Order {
     Start(Start),
     Put { api: Value },
+    LookUp { paths: Vec<String>, times: usize },
     Metrics,
     Shutdown { grace_ms: u64 },
 }
@@ -152,6 +154,7 @@ async fn carry_out(order: Order, gateway: &mut Option<Gateway>) -> anyhow::Resul
             let config: ApiConfig = serde_json::from_value(api)?;
             running?.put_api(config).await?;
         }
+        Order::LookUp { paths, times } => look_up(running?, &paths, times)?,
         Order::Metrics => answer.metrics = Some(running?.metrics_text()),
         Order::Shutdown { grace_ms } => {
             let running = gateway.take().context("the gateway is not started")?;
@@ -159,6 +162,15 @@ async fn carry_out(order: Order, gateway: &mut Option<Gateway>) -> anyhow::Resul
         }
     }
     Ok(answer)
+}
+
+fn look_up(gateway: &Gateway, paths: &[String], times: usize) -> anyhow::Result<()> {
+    for path in std::iter::repeat_n(paths, times).flatten() {
+        if !gateway.has_route(&Method::GET, "127.0.0.1", path) {
+            bail!("there is no route for {path}");
+        }
+    }
+    Ok(())
 }
 
 // ---- the process that measures -------------------------------------------------------------------
@@ -228,6 +240,16 @@ impl DataPlane {
     /// Has it serve an API; how long that took, in milliseconds. After that it is active.
     pub(crate) async fn put(&mut self, api: Value) -> anyhow::Result<f64> {
         Ok(self.order(&Order::Put { api }).await?.milliseconds)
+    }
+
+    /// Has it look for the routes of all these paths so many times; how long one took, in nanoseconds.
+    pub(crate) async fn look_up(&mut self, paths: &[String], times: usize) -> anyhow::Result<f64> {
+        let order = Order::LookUp {
+            paths: paths.to_vec(),
+            times,
+        };
+        let milliseconds = self.order(&order).await?.milliseconds;
+        Ok(milliseconds * 1e6 / (paths.len() * times) as f64)
     }
 
     /// Its metrics, in Prometheus' text format.

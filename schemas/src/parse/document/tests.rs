@@ -326,7 +326,7 @@ fn whom_an_upstream_is_to_be_is_said_for_https_and_with_all_that_belongs_togethe
                 },
                 "other": {
                     "url": "https://a",
-                    "tls": {"clientCertificate": {"secretRef": "our-name"}, "serverName": "a_b:1"},
+                    "tls": {"clientCertificate": {"secretRef": "our-name"}, "serverName": "a_b:1", "allowedNames": ["spiffe://a/b", "*.a.test", "a test:x"]},
                 },
             },
         }),
@@ -336,7 +336,9 @@ fn whom_an_upstream_is_to_be_is_said_for_https_and_with_all_that_belongs_togethe
             /spec/upstreams/main/tls/clientKey: a certificate and its key come together; add `clientCertificate`, or leave this out
             /spec/upstreams/main/tls/serverName: expected one name, without `*`
             /spec/upstreams/other/tls/clientCertificate: a certificate and its key come together; add `clientKey`, or leave this out
-            /spec/upstreams/other/tls/serverName: `a_b:1` is not a host name: leave the port out"#]],
+            /spec/upstreams/other/tls/serverName: `a_b:1` is not a host name: leave the port out
+            /spec/upstreams/other/tls/allowedNames/1: expected one name, without `*`
+            /spec/upstreams/other/tls/allowedNames/2: expected a URI as certificates carry it, without spaces"#]],
     );
 }
 

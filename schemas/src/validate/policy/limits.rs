@@ -60,6 +60,14 @@ pub(super) fn retry(policy: &RetryPolicy, at: &str, issues: &mut Vec<Issue>) {
         }
     }
     not_empty(issues, policy.on.len(), &format!("{at}/on"), "condition");
+    for (index, status) in policy.statuses.iter().enumerate() {
+        within(
+            issues,
+            format!("{at}/statuses/{index}"),
+            (*status).into(),
+            (400, 599),
+        );
+    }
     not_empty(issues, policy.methods.len(), &format!("{at}/methods"), "method");
     for (index, text) in policy.methods.iter().enumerate() {
         note(issues, format!("{at}/methods/{index}"), method(text));

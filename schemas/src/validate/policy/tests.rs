@@ -196,11 +196,12 @@ fn limits() {
     );
     check(
         "retry",
-        json!({"attempts": 11, "on": [], "methods": ["get"], "backoffMs": 60_001}),
+        json!({"attempts": 11, "on": [], "statuses": [500, 200], "methods": ["get"], "backoffMs": 60_001}),
         &[
             "/attempts: expected a whole number from 1 to 10",
             "/backoffMs: expected a whole number from 0 to 60000",
             "/on: needs at least one condition",
+            "/statuses/1: expected a whole number from 400 to 599",
             "/methods/0: methods are written in capitals: `GET`",
         ],
     );

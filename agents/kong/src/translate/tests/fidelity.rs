@@ -89,10 +89,20 @@ fn one_place_has_one_kind_of_credential_and_one_key_of_limits() {
 }
 
 #[test]
-fn the_time_of_an_attempt_is_said_to_be_left_out() {
-    let with = json!({"attempts": 1, "on": ["timeout"], "perTryTimeoutMs": 500});
-    let policies = json!([{"type": "retry", "with": with}]);
-    let report = crate::translate::fidelity(&api(&policies, &[("GET", "/items/{id}", json!([]))]));
-    let told = format!("{:?}", report[0].fidelity);
-    assert!(told.contains("not `perTryTimeoutMs`"), "{told}");
+fn what_kong_does_not_know_of_attempts_is_said_to_be_left_out() {
+    for (with, expected) in [
+        (
+            json!({"attempts": 1, "on": ["timeout"], "perTryTimeoutMs": 500}),
+            "not `perTryTimeoutMs`",
+        ),
+        (
+            json!({"attempts": 1, "statuses": [500]}),
+            "not after answers, whatever their `statuses`",
+        ),
+    ] {
+        let policies = json!([{"type": "retry", "with": with}]);
+        let report = crate::translate::fidelity(&api(&policies, &[("GET", "/items/{id}", json!([]))]));
+        let told = format!("{:?}", report[0].fidelity);
+        assert!(told.contains(expected), "{told}");
+    }
 }

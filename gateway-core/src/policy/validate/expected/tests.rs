@@ -5,7 +5,7 @@ use gatehouse_schemas::{
     revision::{self, RevisionContent},
 };
 use http::{HeaderName, HeaderValue};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::policy::validate::{Validation, unusable_schema};
@@ -366,6 +366,10 @@ fn json_of_another_name_is_json() {
         ("application/json; charset=UTF-8", "{}", vec![]),
         ("application/json; charset=\"utf-7\"", "{}", vec!["415"]),
         ("text/plain; a=b; Charset = ibm037", "{}", vec!["415"]),
+        ("text/plain; charset=utf-16", "\u{feff}<a/>", vec!["415"]),
+        ("text/xml; charset=ISO-8859-15", "<a/>", vec![]),
+        ("text/plain", "\0{\0}", vec!["400"]),
+        ("text/plain", "{\0}\0", vec!["400"]),
     ] {
         let kind = headers(&[("content-type", kind)]);
         let found = wrong(&validation, "/v1/a", &kind, Some(body.as_bytes()));
@@ -374,6 +378,54 @@ fn json_of_another_name_is_json() {
     }
     let packed = headers(&[("content-type", "text/plain"), ("content-encoding", "gzip")]);
     assert_eq!(wrong(&validation, "/v1/a", &packed, Some(b""))[0].0, "415");
+}
+
+#[test]
+fn what_may_be_a_text_is_one_even_if_it_looks_like_json() {
+    for (schema, body, expected) in [
+        (
+            json!({"type": "string", "minLength": 5}),
+            "[INFO] started",
+            &[][..],
+        ),
+        (
+            json!({"oneOf": [{"$ref": "#/components/schemas/Level"}, {"type": "object"}]}),
+            "[x]",
+            &[],
+        ),
+        (json!({"description": "anything"}), "[x]", &[]),
+        (
+            json!({"required": ["n"], "properties": {"n": {"maximum": 10}}}),
+            "{\"n\": 1000}",
+            &["/body/n"],
+        ),
+        (
+            json!({"required": ["n"], "properties": {"n": {"maximum": 10}}}),
+            "plain",
+            &[],
+        ),
+        (
+            json!({"properties": {"n": {"type": "string"}}}),
+            "{\"n\": 1}",
+            &["/body/n"],
+        ),
+        (json!({"type": ["object", "null"]}), "[x]", &["400"]),
+        (
+            json!({"allOf": [{"title": "T"}, {"type": "object"}]}),
+            "[]",
+            &["/body"],
+        ),
+    ] {
+        let validation = validation(&json!({
+            "openapi": "3.1.0", "info": {"title": "T", "version": "1"},
+            "paths": {"/a": {"post": {"requestBody": {"content": {"*/*": {"schema": schema}}}}}},
+            "components": {"schemas": {"Level": {"enum": ["INFO", "WARN"]}}},
+        }));
+        let kind = headers(&[("content-type", "text/plain")]);
+        let found = wrong(&validation, "/v1/a", &kind, Some(body.as_bytes()));
+        let places: Vec<String> = found.into_iter().map(|(place, _)| place).collect();
+        assert_eq!(places, expected, "{schema} {body}");
+    }
 }
 
 #[test]
