@@ -164,6 +164,8 @@ fn documents_that_keep_the_parser_busy_are_refused_at_once() {
     let markup = "&lt;row id=\"1\" name='x'/&gt;".repeat(1_000);
     let escaped = format!("<a b='>' c=\"'>\">{markup}</a>");
     changed(json!({"from": "xml"}), &escaped).expect("texts have no attributes");
+    let data = format!("<a><![CDATA[{}]]></a>", json!(vec!["x"; 1_000]));
+    changed(json!({"from": "xml"}), &data).expect("neither has what is quoted whole");
 }
 
 #[test]

@@ -68,8 +68,11 @@ fn check_effort(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// How many values in quotes a tag has, up to its end.
+/// How many values in quotes a tag has, up to its end. Comments, instructions and texts in CDATA have no attributes.
 fn quoted(tag: &str) -> usize {
+    if tag.starts_with(['!', '?']) {
+        return 0;
+    }
     let mut open = None;
     let mut count = 0;
     for byte in tag.bytes() {
