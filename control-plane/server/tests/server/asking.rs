@@ -141,6 +141,7 @@ async fn permissions_of_a_mode_are_found_or_refused_with_what_there_is() {
                     document: json!({"allow": [format!("listen to {{settings.{setting}}}")]}),
                 })
                 .to_vec(),
+            derived: Vec::new(),
             instructions: "Give it to the user of {settings.adminUrl}.".to_owned(),
         }];
         control_plane.with_agent(&generous).await;
