@@ -8,6 +8,10 @@ use gatehouse_connector_sdk::schemas::quota::Quota;
 /// Creating an edge-optimized API is ten times as scarce as creating another one.
 pub(crate) const CREATE_EDGE_API: &str = "CreateRestApi (edge)";
 
+/// What AWS lets through to every account of most regions where nobody says less, a second and at once. As a limit of a stage
+/// or of a method it stands for none: AWS writes it where only something else was set.
+pub(crate) const NO_LIMIT: (f64, f64) = (10_000.0, 5_000.0);
+
 /// The published quotas.
 pub(crate) fn published() -> Vec<Quota> {
     let table = [

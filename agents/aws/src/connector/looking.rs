@@ -53,12 +53,19 @@ impl Held {
     pub(super) fn is_intact(&self, record: &Record) -> bool {
         let stage = self.stage.as_ref();
         let serves = stage.is_some_and(|stage| {
-            stage.deployment.as_deref() == Some(record.served.id.as_str())
-                && !stage.has_canary
-                && stage.has(&record.beside.settings)
+            stage.deployment.as_deref() == Some(record.served.id.as_str()) && !stage.has_canary
         });
-        let is_same = serves && self.is_reached(record) && self.api.name == record.beside.name;
+        let is_same = serves
+            && self.has_settings(record)
+            && self.is_reached(record)
+            && self.api.name == record.beside.name;
         is_same && self.is_guarded(record) && self.has_plan(record)
+    }
+
+    /// Whether the stage is set to what was applied.
+    pub(super) fn has_settings(&self, record: &Record) -> bool {
+        let stage = self.stage.as_ref();
+        stage.is_some_and(|stage| stage.has(&record.beside.settings))
     }
 
     /// Whether the domain name leads to the stage as was applied.
