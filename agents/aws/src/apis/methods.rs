@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::is_same_value;
-use crate::quotas::NO_LIMIT;
+use crate::quotas::{NO_LIMIT, is_of_account};
 
 /// What the settings of all methods are called among those of single ones.
 pub(super) const ALL: &str = "/*/*";
@@ -100,7 +100,7 @@ impl<'a> Method<'a> {
     fn is_limited(&self) -> bool {
         let number = |name| self.of(self.held, name).and_then(|text| text.parse().ok());
         let limit: (f64, f64) = (number(RATE).unwrap_or(0.0), number(BURST).unwrap_or(0.0));
-        limit.0 >= 0.0 && limit != (0.0, 0.0) && limit != NO_LIMIT
+        limit.0 >= 0.0 && limit != (0.0, 0.0) && !is_of_account(limit)
     }
 
     fn is_cached(&self) -> bool {
@@ -134,7 +134,9 @@ impl<'a> Method<'a> {
 
     /// The limit of a method that has none of its own: that of all methods, or one that stands for none.
     fn limit(&self) -> Option<Settings> {
-        if self.of(self.wanted, RATE).is_some() {
+        // Where we set anything, AWS writes a limit beside it, which is not ours unless we set that as well.
+        let is_beside = self.is_in(self.wanted) && self.of(self.recorded, RATE).is_none();
+        if is_beside || self.of(self.wanted, RATE).is_some() {
             return None;
         }
         let held = (self.of(self.held, RATE)?, self.of(self.held, BURST)?);
@@ -294,6 +296,29 @@ mod tests {
             "/~1pets/GET/throttling/burstLimit 5",
         ];
         check(&[&theirs[..], &set].concat(), &OF_ALL, &OF_ALL, expect![[""]]);
+    }
+
+    #[test]
+    fn what_aws_writes_where_nobody_set_a_limit_is_none() {
+        for (rate, burst) in [
+            ("10000.0", "5000"),
+            ("2500.0", "1250"),
+            ("20000.0", "10000"),
+            ("-1.0", "-1"),
+            ("0.0", "0"),
+        ] {
+            let written = [
+                "/~1pets/GET/metrics/enabled true".to_owned(),
+                format!("/~1pets/GET/{RATE} {rate}"),
+                format!("/~1pets/GET/{BURST} {burst}"),
+            ];
+            check(&written.each_ref().map(String::as_str), &[], &[], expect![[""]]);
+        }
+        let beside = [
+            "/~1pets/GET/caching/enabled true",
+            "/~1pets/GET/throttling/rateLimit 3000",
+        ];
+        check(&beside, &beside[..1], &beside[..1], expect![[""]]);
     }
 
     #[test]
