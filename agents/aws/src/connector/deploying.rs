@@ -19,7 +19,7 @@ use secrecy::SecretString;
 
 use super::{
     keys::{self, Keys},
-    looking::Held,
+    looking::{Held, HeldPlan},
     removing::Removal,
     wanting::Wanted,
 };
@@ -58,8 +58,8 @@ struct Begun {
     stage: Option<Stage>,
     /// What was applied before.
     former: Option<Record>,
-    /// AWS's identities of the keys that are let in now.
-    keys: Vec<String>,
+    /// The usage plan that lets callers in now.
+    plan: Option<HeldPlan>,
     /// Whether there may be parts of the API that no record tells of.
     may_be_others: bool,
     /// The attempt whose definition the API was made of, if it was made of one.
@@ -118,7 +118,7 @@ impl Deploying<'_> {
             api,
             former: stage.as_ref().and_then(Stage::record),
             stage,
-            keys: plan.map(|(_, keys)| keys).unwrap_or_default(),
+            plan,
             may_be_others: self.was_begun() || lost_its_record,
             made_by,
         })
@@ -157,7 +157,7 @@ impl Deploying<'_> {
             deploying: self,
             api: &begun.api,
             former: former.and_then(|record| record.beside.plan.as_ref()),
-            there: &begun.keys,
+            held: begun.plan.as_ref(),
             may_be_others: begun.may_be_others,
         }
     }

@@ -47,6 +47,7 @@ const CHANGED: [(&str, &[&str]); 5] = [
             "/restapis/*/stages/*",
             "/apis/*/stages/*",
             "/usageplans/*",
+            "/apikeys/*",
             "/domainnames/*/apimappings/*",
         ],
     ),
