@@ -17,6 +17,7 @@ use gatehouse_connector_sdk::{
 };
 use secrecy::SecretString;
 
+use self::making::Made;
 use super::{
     keys::{self, Keys},
     looking::{Held, HeldPlan},
@@ -62,8 +63,8 @@ struct Begun {
     plan: Option<HeldPlan>,
     /// Whether there may be parts of the API that no record tells of.
     may_be_others: bool,
-    /// The attempt whose definition the API was made of, if it was made of one.
-    made_by: Option<String>,
+    /// How it was made, if this attempt made it.
+    made: Option<Made>,
 }
 
 impl Deploying<'_> {
@@ -106,13 +107,16 @@ impl Deploying<'_> {
     /// The API, marked as ours, and what is known of it.
     async fn begun(&self, steps: &mut Steps<'_>, held: Option<Held>) -> Result<Begun> {
         let lost_its_record = held.as_ref().is_some_and(|held| held.record().is_none());
-        let ((api, made_by), stage, plan) = match held {
+        let ((api, made), stage, plan) = match held {
             Some(held) => (
                 (self.adopted(steps, held.api).await?, None),
                 held.stage,
                 held.plan,
             ),
-            None => (self.create(steps).await?, None, None),
+            None => {
+                let (api, made) = self.create(steps).await?;
+                ((api, Some(made)), None, None)
+            }
         };
         Ok(Begun {
             api,
@@ -120,7 +124,7 @@ impl Deploying<'_> {
             stage,
             plan,
             may_be_others: self.was_begun() || lost_its_record,
-            made_by,
+            made,
         })
     }
 
