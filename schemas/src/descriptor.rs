@@ -3,13 +3,18 @@
 //! Connectors and control planes of different ages read each other's: what is absent means "not declared", and what is
 //! unknown is ignored.
 
+mod permissions;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{environment::Mode, identity::GatewayType, quota::Quota};
+pub use self::permissions::{
+    DerivedWord, FilledPermissions, MissingSetting, PermissionAddition, PermissionSet,
+};
+use crate::{identity::GatewayType, quota::Quota};
 
 /// What a connector says of itself at the start of a session. All the control plane ever knows of a
 /// gateway type.
@@ -111,68 +116,6 @@ pub struct ConformanceNote {
     pub behaviour: String,
     /// Why.
     pub reason: String,
-}
-
-/// What the gateway's own access control should allow an agent, for one mode of an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PermissionSet {
-    /// The environment's mode.
-    pub mode: Mode,
-    /// The vendor's language, for people: `AWS IAM policy`, `Azure custom role`.
-    pub language: String,
-    /// The policy. In its texts, `{settings.NAME}` stands for a setting of the environment.
-    #[schema(value_type = Object)]
-    pub document: Value,
-    /// What is added to the policy in environments that have a certain setting.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub additions: Vec<PermissionAddition>,
-    /// How to put it in force.
-    pub instructions: String,
-}
-
-/// What a policy needs beside, in environments that have a certain setting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PermissionAddition {
-    /// The setting.
-    pub setting: String,
-    /// What is put into the policy: lists are joined with those at the same place, and what is not there is put in.
-    #[schema(value_type = Object)]
-    pub document: Value,
-}
-
-impl PermissionSet {
-    /// The policy for an environment with these settings. What its texts say of settings is not filled in.
-    pub fn document_with(&self, settings: &Map<String, Value>) -> Value {
-        let mut document = self.document.clone();
-        for addition in &self.additions {
-            if settings
-                .get(&addition.setting)
-                .is_some_and(|value| !value.is_null())
-            {
-                join(&mut document, &addition.document);
-            }
-        }
-        document
-    }
-}
-
-fn join(document: &mut Value, addition: &Value) {
-    match (document, addition) {
-        (Value::Object(fields), Value::Object(more)) => {
-            for (name, value) in more {
-                match fields.get_mut(name) {
-                    Some(there) => join(there, value),
-                    None => {
-                        fields.insert(name.clone(), value.clone());
-                    }
-                }
-            }
-        }
-        (Value::Array(items), Value::Array(more)) => items.extend(more.iter().cloned()),
-        _ => {}
-    }
 }
 
 /// Operations and limits of a connector, as plain data. What is declared is what the conformance suite tests; what is

@@ -4,6 +4,7 @@ mod absent;
 pub(crate) mod domains;
 mod http;
 pub(crate) mod listed;
+mod methods;
 pub(crate) mod plans;
 mod rest;
 pub(crate) mod shared;
@@ -20,7 +21,11 @@ use gatehouse_connector_sdk::{
 use serde_json::Value;
 
 pub(crate) use self::absent::{none_where_unknown, unless_missing};
-use self::{http::Http, rest::Rest};
+use self::{
+    http::Http,
+    methods::{Leftovers, leftovers},
+    rest::Rest,
+};
 use crate::{
     client::Account,
     record::{Record, is_record},
@@ -168,45 +173,33 @@ impl Stage {
         names.filter(|name| is_record(name))
     }
 
-    /// Whether the settings are as they were applied. What is not among them is AWS's default or somebody else's, which
-    /// counts where it is about a method that was not set.
+    /// Whether the settings are as they were applied, as far as they are ours to say.
     pub(crate) fn has(&self, applied: &BTreeMap<String, String>) -> bool {
         let same = |(path, value): (&String, &String)| {
             self.settings
                 .get(path)
                 .is_some_and(|held| is_same_value(held, value))
         };
-        applied.iter().all(same) && self.methods_beside(applied).is_empty()
+        applied.iter().all(same) && leftovers(&self.settings, applied, applied).is_empty()
     }
 
-    /// The methods with settings that are not to have any: `/~1pets/GET`.
-    fn methods_beside(&self, wanted: &BTreeMap<String, String>) -> BTreeSet<&str> {
-        let methods: BTreeSet<&str> = wanted.keys().map(|path| method(path)).collect();
-        let held = self.settings.keys().filter(|path| is_of_method(path));
-        held.map(|path| method(path))
-            .filter(|method| !methods.contains(method))
-            .collect()
+    /// What the stage has of methods beside what they are to have.
+    fn leftovers(&self, wanted: &BTreeMap<String, String>) -> Leftovers {
+        leftovers(&self.settings, wanted, &self.recorded())
+    }
+
+    /// The settings that were applied.
+    fn recorded(&self) -> BTreeMap<String, String> {
+        self.record()
+            .map(|record| record.beside.settings)
+            .unwrap_or_default()
     }
 
     /// Settings of the whole stage that were applied before, and are not wanted any more.
     fn applied_beside(&self, wanted: &BTreeMap<String, String>) -> BTreeSet<String> {
-        let applied = self
-            .record()
-            .map(|record| record.beside.settings)
-            .unwrap_or_default();
-        let is_left = |path: &String| !wanted.contains_key(path) && !is_of_method(path);
-        applied.into_keys().filter(is_left).collect()
+        let is_left = |path: &String| !wanted.contains_key(path) && methods::method(path).is_none();
+        self.recorded().into_keys().filter(is_left).collect()
     }
-}
-
-/// The method that a setting is about: `/~1pets/GET` of `/~1pets/GET/caching/enabled`.
-fn method(path: &str) -> &str {
-    let end = path.match_indices('/').nth(2).map_or(path.len(), |(at, _)| at);
-    path.get(..end).unwrap_or(path)
-}
-
-fn is_of_method(path: &str) -> bool {
-    path.matches('/').count() >= 4
 }
 
 /// AWS writes numbers in its own way: `10` comes back as `10.0`.

@@ -14,6 +14,8 @@ use gatehouse_connector_sdk::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::partition::Partition;
+
 /// The gateway type that the agent announces.
 pub const GATEWAY_TYPE: &str = "aws";
 
@@ -34,8 +36,8 @@ pub const SESSION_TOKEN: &str = "sessionToken";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AwsSettings {
-    /// The region, of any partition: `eu-central-1`, `cn-north-1`, `us-gov-west-1`.
-    #[schema(pattern = "^[a-z]{2}(-[a-z]+)+-[0-9]+$", example = "eu-central-1")]
+    /// The region, of any partition: `eu-central-1`, `cn-north-1`, `us-gov-west-1`, `eusc-de-east-1`.
+    #[schema(pattern = "^[a-z]{2,4}(-[a-z]+)+-[0-9]+$", example = "eu-central-1")]
     pub region: String,
     /// The stage that the environment is. Each API has it for itself.
     #[schema(pattern = "^([A-Za-z0-9_-]{1,128}|[$]default)$", example = "production")]
@@ -232,31 +234,19 @@ pub(crate) fn read(environment: &EnvironmentContext) -> Result<AwsSettings> {
 }
 
 impl AwsSettings {
-    /// The partition: `aws`, `aws-cn` or `aws-us-gov`.
-    pub(crate) fn partition(&self) -> &'static str {
-        match self.region.get(..3) {
-            Some("cn-") => "aws-cn",
-            Some("us-") if self.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        }
+    /// The partition that the region is in.
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::of_region(&self.region)
     }
 
     /// The resource name of something of API Gateway, as tags are attached to: `/restapis/a1b2c3`.
     pub(crate) fn resource_name(&self, path: &str) -> String {
-        format!("arn:{}:apigateway:{}::{path}", self.partition(), self.region)
-    }
-
-    /// What the names of the partition's servers end with.
-    fn suffix(&self) -> &'static str {
-        match self.partition() {
-            "aws-cn" => "amazonaws.com.cn",
-            _ => "amazonaws.com",
-        }
+        format!("arn:{}:apigateway:{}::{path}", self.partition().name, self.region)
     }
 
     /// Where SQS is, as the URLs of queues begin.
     pub(crate) fn sqs_url(&self) -> String {
-        let of_region = || format!("https://sqs.{}.{}", self.region, self.suffix());
+        let of_region = || format!("https://sqs.{}.{}", self.region, self.partition().suffix);
         self.sqs_endpoint_url.clone().unwrap_or_else(of_region)
     }
 
@@ -276,7 +266,7 @@ impl AwsSettings {
 
     /// Where consumers reach the stage of an API that is not private.
     pub(crate) fn stage_url(&self, api: &str) -> String {
-        let suffix = self.suffix();
+        let suffix = self.partition().suffix;
         let template = match &self.data_plane_url {
             Some(template) => template.clone(),
             None => format!("https://{{api}}.execute-api.{{region}}.{suffix}/{{stage}}"),
@@ -306,10 +296,11 @@ mod tests {
             ("us-west-2", "aws", "amazonaws.com"),
             ("cn-north-1", "aws-cn", "amazonaws.com.cn"),
             ("us-gov-west-1", "aws-us-gov", "amazonaws.com"),
+            ("eusc-de-east-1", "aws-eusc", "amazonaws.eu"),
         ];
         for (region, partition, suffix) in table {
             let settings = settings(json!({"region": region, "stage": "live"}));
-            assert_eq!(settings.partition(), partition);
+            assert_eq!(settings.partition().name, partition);
             let url = format!("https://a1.execute-api.{region}.{suffix}/live");
             assert_eq!(settings.stage_url("a1"), url);
             let name = format!("arn:{partition}:apigateway:{region}::/restapis/a1");
@@ -323,6 +314,7 @@ mod tests {
             ("eu-central-1", "amazonaws.com"),
             ("cn-north-1", "amazonaws.com.cn"),
             ("us-gov-west-1", "amazonaws.com"),
+            ("eusc-de-east-1", "amazonaws.eu"),
         ];
         for (region, suffix) in table {
             let settings = settings(json!({"region": region, "stage": "live", "endpointType": "private"}));

@@ -51,6 +51,7 @@ fn set(mode: Mode) -> PermissionSet {
             "statements": [{"effect": "allow", "account": "{settings.account}", "operations": needed(mode)}],
         }),
         additions: Vec::new(),
+        derived: Vec::new(),
         instructions: "Make a key of the account with this policy, and name it as the credential `key` of the environment.".to_owned(),
     }
 }

@@ -54,25 +54,3 @@ fn everything_that_can_be_declared_survives_being_written_and_read() {
     let descriptor: Descriptor = serde_json::from_value(whole.clone()).unwrap();
     assert_eq!(serde_json::to_value(descriptor).unwrap(), whole);
 }
-
-#[test]
-fn a_policy_is_added_to_where_a_setting_asks_for_more() {
-    let set = PermissionSet {
-        mode: Mode::ReadOnly,
-        language: "policy".to_owned(),
-        document: json!({"Version": 1, "Statement": [{"Action": "read"}]}),
-        additions: vec![PermissionAddition {
-            setting: "queue".to_owned(),
-            document: json!({"Version": 2, "Statement": [{"Action": "listen"}], "Note": {"of": "{settings.queue}"}}),
-        }],
-        instructions: String::new(),
-    };
-    let with = |settings: Value| set.document_with(settings.as_object().unwrap());
-    for settings in [json!({}), json!({"queue": null}), json!({"other": 1})] {
-        assert_eq!(with(settings), set.document);
-    }
-    assert_eq!(
-        with(json!({"queue": "q"})),
-        json!({"Version": 1, "Statement": [{"Action": "read"}, {"Action": "listen"}], "Note": {"of": "{settings.queue}"}})
-    );
-}

@@ -3,7 +3,8 @@
 use super::fields::{Field, fields, plain};
 use crate::{
     descriptor::{
-        Capabilities, ConformanceNote, ConformanceSummary, Descriptor, Fidelity, PermissionAddition,
+        Capabilities, ConformanceNote, ConformanceSummary, DerivedWord, Descriptor, Fidelity,
+        PermissionAddition,
     },
     environment::Mode,
 };
@@ -169,6 +170,9 @@ impl Page {
                     "\nWith the setting `{setting}`, also:\n\n```json\n{document}\n```"
                 ));
             }
+            for word in &set.derived {
+                self.line(&format!("\n{}", followed(word)));
+            }
         }
     }
 
@@ -220,6 +224,19 @@ fn add(rows: &mut Vec<Vec<String>>, before: &str, fields: &[Field]) {
 
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|")
+}
+
+/// What a word of a policy is, by the setting that it follows from.
+fn followed(word: &DerivedWord) -> String {
+    let cases = word.by_beginning.iter();
+    let cases = cases.map(|(beginning, word)| format!("`{word}` where that begins with `{beginning}`"));
+    let cases: Vec<String> = cases.chain([format!("else `{}`", word.otherwise)]).collect();
+    format!(
+        "`{{derived.{}}}` follows from the setting `{}`: {}.",
+        word.name,
+        word.setting,
+        cases.join(", ")
+    )
 }
 
 fn mode(mode: Mode) -> &'static str {

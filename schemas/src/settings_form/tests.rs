@@ -34,7 +34,9 @@ fn kong() -> Descriptor {
             {"name": "trace", "description": "For calls that are traced."},
             {"name": "token", "description": "The Admin API's token.", "required": true},
         ],
-        "permissions": [{"mode": "read-only", "language": "RBAC", "document": {"read": true}, "instructions": "Make a role."}],
+        "permissions": [{"mode": "read-only", "language": "RBAC", "document": {"read": true},
+            "derived": [{"name": "zone", "setting": "region", "byBeginning": {"cn-": "china"}, "otherwise": "world"}],
+            "instructions": "Make a role."}],
         "conformance": {"suite": "1.0.0", "level": "core", "passed": 30, "skipped": [{"behaviour": "a", "reason": "b"}]},
     }))
     .unwrap()
@@ -167,6 +169,8 @@ fn the_page_tells_everything() {
           "read": true
         }
         ```
+
+        `{derived.zone}` follows from the setting `region`: `china` where that begins with `cn-`, else `world`.
 
         ## Conformance
 

@@ -13,7 +13,7 @@ use gatehouse_connector_sdk::error::Result;
 use serde_json::{Value, json};
 
 use self::settings::{
-    access_log, for_all_routes, logged, loses_its_log, route_settings, routes_beside, settings_of, variables,
+    access_log, logged, loses_its_log, route_settings, routes_beside, sent, settings_of, variables,
 };
 use super::{Api, ApiId, Calls, Kind, Stage, Switch, absent::unless_missing};
 use crate::client::{Account, Clients, LONGEST_PAGE};
@@ -165,8 +165,7 @@ impl Calls for Http<'_> {
 
     async fn switch(&self, id: &str, held: &Stage, switch: &Switch<'_>) -> Result<Stage> {
         let name = &self.account.settings.stage;
-        let (all, each) = route_settings(switch.settings);
-        let all = for_all_routes(held, all);
+        let (all, each) = route_settings(&sent(held, switch.settings));
         let variables = variables(held, switch);
         // First, since the record that tells of them changes with the stage.
         self.remove_settings(id, held, switch.settings).await?;

@@ -11,6 +11,7 @@ use aws_sdk_apigateway::{
 };
 use gatehouse_connector_sdk::error::{ErrorKind, Result};
 
+pub(crate) use self::keys::Key;
 use self::limits::{limits, patches, quota, throttle, throttles};
 use super::unless_missing;
 use crate::{

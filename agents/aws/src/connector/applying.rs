@@ -1,4 +1,5 @@
-//! What AWS would tell of an API right after it was applied: what is compared with what it tells now.
+//! What AWS would tell of an API right after it was applied: what is compared with what it tells now. What others set beside it
+//! stays, and tells the same in both.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,8 @@ pub(super) fn applied(now: &Snapshot, record: &Record, settings: &AwsSettings) -
         fingerprint: record.fingerprint.clone(),
     };
     let form = translate::form(&desired, settings);
-    let (stage, usage_plans) = (stage(&form), plan(&form, record).into_iter().collect());
+    let stage = with_others(stage(&form), &now.stage, &record.beside.settings);
+    let usage_plans = plan(&form, record).into_iter().collect();
     // A snapshot never changes: what the stage still serves reads as it did.
     if now.stage.deployment_id.as_deref() == Some(record.served.id.as_str()) {
         return Snapshot {
@@ -95,6 +97,49 @@ fn of_method(method: &translate::MethodSettings) -> MethodSettings {
         caching_enabled: method.cache_ttl_seconds.map(|_| true),
         cache_ttl_in_seconds: method.cache_ttl_seconds.map(Into::into),
         others: others.collect(),
+    }
+}
+
+/// With what somebody else set beside, which stays and is no change: stage variables, and what is logged and measured of methods
+/// where nothing of that was applied.
+fn with_others(applied: read::Stage, now: &read::Stage, recorded: &BTreeMap<String, String>) -> read::Stage {
+    let mut stage = read::Stage {
+        variables: now.variables.clone(),
+        ..applied
+    };
+    for (method, settings) in &now.method_settings {
+        let method = rest_key(method);
+        let is_ours = |name: &String| {
+            path(name).is_some_and(|path| recorded.contains_key(&format!("/{method}/{path}")))
+        };
+        let others = settings.others.iter().filter(|(name, _)| !is_ours(name));
+        let others: Vec<_> = others
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if !others.is_empty() {
+            let settings = stage.method_settings.entry(method).or_default();
+            settings.others.extend(others);
+        }
+    }
+    stage
+}
+
+/// The key of a method among a REST API's settings, of either kind's: `~1pets/GET` of `GET /pets`.
+fn rest_key(key: &str) -> String {
+    match key.split_once(' ') {
+        Some((method, path)) => format!("{}/{method}", path.replace('~', "~0").replace('/', "~1")),
+        None if key == "*" => "*/*".to_owned(),
+        None => key.to_owned(),
+    }
+}
+
+/// The path with which a setting of a method is changed, below the method's.
+fn path(name: &str) -> Option<&'static str> {
+    match name {
+        "loggingLevel" => Some("logging/loglevel"),
+        "metricsEnabled" | "detailedMetricsEnabled" => Some("metrics/enabled"),
+        "dataTraceEnabled" => Some("logging/dataTrace"),
+        _ => None,
     }
 }
 

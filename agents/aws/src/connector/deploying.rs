@@ -17,9 +17,10 @@ use gatehouse_connector_sdk::{
 };
 use secrecy::SecretString;
 
+use self::making::Made;
 use super::{
     keys::{self, Keys},
-    looking::Held,
+    looking::{Held, HeldPlan},
     removing::Removal,
     wanting::Wanted,
 };
@@ -58,12 +59,12 @@ struct Begun {
     stage: Option<Stage>,
     /// What was applied before.
     former: Option<Record>,
-    /// AWS's identities of the keys that are let in now.
-    keys: Vec<String>,
+    /// The usage plan that lets callers in now.
+    plan: Option<HeldPlan>,
     /// Whether there may be parts of the API that no record tells of.
     may_be_others: bool,
-    /// The attempt whose definition the API was made of, if it was made of one.
-    made_by: Option<String>,
+    /// How it was made, if this attempt made it.
+    made: Option<Made>,
 }
 
 impl Deploying<'_> {
@@ -106,21 +107,24 @@ impl Deploying<'_> {
     /// The API, marked as ours, and what is known of it.
     async fn begun(&self, steps: &mut Steps<'_>, held: Option<Held>) -> Result<Begun> {
         let lost_its_record = held.as_ref().is_some_and(|held| held.record().is_none());
-        let ((api, made_by), stage, plan) = match held {
+        let ((api, made), stage, plan) = match held {
             Some(held) => (
                 (self.adopted(steps, held.api).await?, None),
                 held.stage,
                 held.plan,
             ),
-            None => (self.create(steps).await?, None, None),
+            None => {
+                let (api, made) = self.create(steps).await?;
+                ((api, Some(made)), None, None)
+            }
         };
         Ok(Begun {
             api,
             former: stage.as_ref().and_then(Stage::record),
             stage,
-            keys: plan.map(|(_, keys)| keys).unwrap_or_default(),
+            plan,
             may_be_others: self.was_begun() || lost_its_record,
-            made_by,
+            made,
         })
     }
 
@@ -157,7 +161,7 @@ impl Deploying<'_> {
             deploying: self,
             api: &begun.api,
             former: former.and_then(|record| record.beside.plan.as_ref()),
-            there: &begun.keys,
+            held: begun.plan.as_ref(),
             may_be_others: begun.may_be_others,
         }
     }

@@ -31,7 +31,7 @@ const KEYS: [(&str, u64); 4] = [
     ("GetUsagePlan", 4),
     ("GetUsagePlanKeys", 3),
     ("GetUsagePlans", 2),
-    ("GetApiKeys", 2),
+    ("GetApiKeys", 3),
 ];
 
 /// The calls of a deploy.
@@ -116,7 +116,7 @@ fn let_in(keys: u64, is_new: bool) -> Vec<(&'static str, u64)> {
         ("GetApiKeys", keys),
     ];
     if !is_new {
-        calls.push(("UpdateUsagePlan", 1));
+        calls.extend([("UpdateUsagePlan", 1), ("UpdateApiKey", keys)]);
     }
     calls
 }

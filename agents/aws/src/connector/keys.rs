@@ -12,11 +12,14 @@ use gatehouse_connector_sdk::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{deploying::Deploying, looking};
+use super::{
+    deploying::Deploying,
+    looking::{self, HeldPlan},
+};
 use crate::{
     apis::{
         Api,
-        plans::{Plan, Plans},
+        plans::{Key, Plan, Plans},
     },
     mark,
     record::AppliedPlan,
@@ -32,8 +35,8 @@ pub(super) struct Keys<'a> {
     pub(super) api: &'a Api,
     /// The plan that was applied before.
     pub(super) former: Option<&'a AppliedPlan>,
-    /// AWS's identities of the keys that its plan has now. Somebody may have removed others.
-    pub(super) there: &'a [String],
+    /// What its plan is now. Somebody may have removed keys, or switched them off.
+    pub(super) held: Option<&'a HeldPlan>,
     /// Whether keys and a plan may be there that no record tells of.
     pub(super) may_be_others: bool,
 }
@@ -51,12 +54,19 @@ impl Keys<'_> {
         mark::tags(&self.deploying.request.desired.mark, account.wanted_tags())
     }
 
-    /// Makes the keys that are not there yet; AWS's identities by our names.
+    /// Makes the keys that are not there yet, and switches on those that are off; AWS's identities by our names.
     pub(super) async fn made(&self, steps: &mut Steps<'_>) -> Result<BTreeMap<String, String>> {
         let wanted = &self.deploying.wanted.keys;
         let mut made: BTreeMap<String, String> = self.known(wanted);
+        let mut off: Vec<String> = self
+            .held
+            .map(|plan| plan.switched_off.clone())
+            .unwrap_or_default();
         if made.len() < wanted.len() {
-            made.extend(self.found(wanted).await?);
+            for key in self.found(wanted).await? {
+                off.extend((!key.is_on).then(|| key.id.clone()));
+                made.insert(key.name, key.id);
+            }
         }
         for (name, secret) in wanted {
             if made.contains_key(name) {
@@ -65,42 +75,61 @@ impl Keys<'_> {
             let value = self.value(secret)?;
             let description = format!("create the API key `{name}`");
             let effect = self.created(name, value);
-            let id = steps.take(description, Some(name.clone()), effect).await?;
+            let (id, is_on) = steps.take(description, Some(name.clone()), effect).await?;
+            off.extend((!is_on).then(|| id.clone()));
             made.insert(name.clone(), id);
         }
+        self.switch_on(steps, &made, &off).await?;
         Ok(made)
     }
 
-    /// Makes a key; where the account has its value already under another name of ours, that one is used.
-    async fn created(&self, name: &str, value: &SecretString) -> Result<String> {
+    /// Switches on what somebody switched off: the callers that a revision lets in are let in.
+    async fn switch_on(
+        &self,
+        steps: &mut Steps<'_>,
+        made: &BTreeMap<String, String>,
+        off: &[String],
+    ) -> Result<()> {
+        for (name, id) in made.iter().filter(|(_, id)| off.contains(id)) {
+            let description = format!("switch the API key `{name}` on again");
+            let plans = self.plans();
+            steps
+                .take(description, Some(id.clone()), plans.switch_on(id))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a key; where the account has its value already under another name of ours, that one is used. Whether it is on, too.
+    async fn created(&self, name: &str, value: &SecretString) -> Result<(String, bool)> {
         let (plans, mark) = (self.plans(), &self.deploying.request.desired.mark);
         let tags = mark::shared_tags(mark, self.deploying.account.wanted_tags());
         match plans.create_key(name, value, &tags).await {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 match plans.key_with(BEGINNING, value).await? {
-                    Some(key) if mark::is_of_environment(mark, &key.tags) => Ok(key.id),
+                    Some(key) if mark::is_of_environment(mark, &key.tags) => Ok((key.id, key.is_on)),
                     _ => Err(error),
                 }
             }
-            created => created,
+            created => created.map(|id| (id, true)),
         }
     }
 
     fn known(&self, wanted: &BTreeMap<String, ResourceName>) -> BTreeMap<String, String> {
         let former = self.former.into_iter().flat_map(|plan| &plan.keys);
-        let still = former.filter(|(name, id)| wanted.contains_key(*name) && self.there.contains(id));
+        let is_there = |id: &String| self.held.is_some_and(|plan| plan.keys.contains(id));
+        let still = former.filter(|(name, id)| wanted.contains_key(*name) && is_there(id));
         still.map(|(name, id)| (name.clone(), id.clone())).collect()
     }
 
     /// Keys that other APIs of the environment have, or that an earlier attempt made.
-    async fn found(&self, wanted: &BTreeMap<String, ResourceName>) -> Result<BTreeMap<String, String>> {
+    async fn found(&self, wanted: &BTreeMap<String, ResourceName>) -> Result<Vec<Key>> {
         let mark = &self.deploying.request.desired.mark;
         let keys = self.plans().keys_named(BEGINNING).await?;
         let ours = keys
             .into_iter()
             .filter(|key| mark::is_of_environment(mark, &key.tags));
-        let named = ours.filter(|key| wanted.contains_key(&key.name));
-        Ok(named.map(|key| (key.name, key.id)).collect())
+        Ok(ours.filter(|key| wanted.contains_key(&key.name)).collect())
     }
 
     fn value(&self, secret: &ResourceName) -> Result<&SecretString> {

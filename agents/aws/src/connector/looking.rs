@@ -1,10 +1,13 @@
 //! Finding an API on AWS, ours or not.
 
+use std::collections::BTreeMap;
+
 use gatehouse_connector_sdk::{
     error::Result,
     schemas::{desired::Mark, identity::ExternalRef},
 };
 
+use super::keys::BEGINNING;
 use crate::{
     apis::{
         Api, ApiId, Stage, calls,
@@ -15,6 +18,7 @@ use crate::{
     },
     client::Account,
     mark,
+    read::Snapshot,
     record::Record,
     translate::Kind,
 };
@@ -25,12 +29,22 @@ pub(super) struct Held {
     pub(super) api: Api,
     /// The environment's stage, if the API has it.
     pub(super) stage: Option<Stage>,
-    /// The usage plan of the record, if it is there, with AWS's identities of its keys.
-    pub(super) plan: Option<(Plan, Vec<String>)>,
+    /// The usage plan of the record, if it is there.
+    pub(super) plan: Option<HeldPlan>,
     /// The paths of the environment's domain name that lead to the stage.
     pub(super) paths: Vec<String>,
     /// The truststore of that domain name, where callers must present a certificate.
     pub(super) truststore: Option<Truststore>,
+}
+
+/// What AWS holds of the usage plan of an API.
+#[derive(Debug, Clone)]
+pub(super) struct HeldPlan {
+    pub(super) plan: Plan,
+    /// AWS's identities of the keys that it lets in.
+    pub(super) keys: Vec<String>,
+    /// Those of our keys that somebody switched off.
+    pub(super) switched_off: Vec<String>,
 }
 
 /// What was found.
@@ -53,12 +67,19 @@ impl Held {
     pub(super) fn is_intact(&self, record: &Record) -> bool {
         let stage = self.stage.as_ref();
         let serves = stage.is_some_and(|stage| {
-            stage.deployment.as_deref() == Some(record.served.id.as_str())
-                && !stage.has_canary
-                && stage.has(&record.beside.settings)
+            stage.deployment.as_deref() == Some(record.served.id.as_str()) && !stage.has_canary
         });
-        let is_same = serves && self.is_reached(record) && self.api.name == record.beside.name;
+        let is_same = serves
+            && self.has_settings(record)
+            && self.is_reached(record)
+            && self.api.name == record.beside.name;
         is_same && self.is_guarded(record) && self.has_plan(record)
+    }
+
+    /// Whether the stage is set to what was applied.
+    pub(super) fn has_settings(&self, record: &Record) -> bool {
+        let stage = self.stage.as_ref();
+        stage.is_some_and(|stage| stage.has(&record.beside.settings))
     }
 
     /// Whether the domain name leads to the stage as was applied.
@@ -81,13 +102,14 @@ impl Held {
         match (&record.beside.plan, &self.plan) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(applied), Some((plan, keys))) => {
+            (Some(applied), Some(there)) => {
                 let (mut held, mut wanted): (Vec<_>, Vec<_>) =
-                    (keys.iter().collect(), applied.keys.values().collect());
+                    (there.keys.iter().collect(), applied.keys.values().collect());
                 held.sort();
                 wanted.sort();
                 wanted.dedup();
-                plan.limits == applied.limits && held == wanted && !plan.stages.is_empty()
+                let lets_in = held == wanted && there.switched_off.is_empty();
+                lets_in && there.plan.limits == applied.limits && !there.plan.stages.is_empty()
             }
         }
     }
@@ -143,20 +165,21 @@ pub(super) async fn marked_in(kind: Kind, account: &Account<'_>, mark: &Mark) ->
 
 async fn held(account: &Account<'_>, object: &str, api: Api) -> Result<Held> {
     let stage = calls(api.id.kind, account, object).stage(&api.id.id).await?;
-    whole(account, object, api, stage).await
+    whole(account, object, api, stage, None).await
 }
 
-/// What is held of an API of ours whose stage was looked at.
+/// What is held of an API of ours whose stage was looked at. Where `listed` tells of its keys, they are not asked for again.
 pub(super) async fn whole(
     account: &Account<'_>,
     object: &str,
     api: Api,
     stage: Option<Stage>,
+    listed: Option<&Snapshot>,
 ) -> Result<Held> {
     let record = stage.as_ref().and_then(Stage::record);
     let beside = record.map(|record| record.beside).unwrap_or_default();
     let plan = match &beside.plan {
-        Some(applied) => plan(account, object, &api, &applied.id).await?,
+        Some(applied) => plan(account, object, (&api, &applied.id), listed).await?,
         None => None,
     };
     let truststore = match (domain(account, object), &beside.truststore) {
@@ -195,15 +218,32 @@ async fn paths(account: &Account<'_>, object: &str, api: &Api) -> Result<Vec<Str
 async fn plan(
     account: &Account<'_>,
     object: &str,
-    api: &Api,
-    id: &str,
-) -> Result<Option<(Plan, Vec<String>)>> {
+    (api, id): (&Api, &str),
+    listed: Option<&Snapshot>,
+) -> Result<Option<HeldPlan>> {
     let plans = Plans { account, object };
     let Some(plan) = plans.get(id, &stage_of(account, api)).await? else {
         return Ok(None);
     };
     let keys = plans.keys_of(id).await?;
-    Ok(Some((plan, keys.into_values().collect())))
+    let mut ours = keys.clone();
+    ours.retain(|name, _| name.starts_with(BEGINNING));
+    let switched_off = match listed {
+        Some(listed) => off_in(listed, &ours),
+        None => plans.switched_off(&ours).await?,
+    };
+    Ok(Some(HeldPlan {
+        plan,
+        keys: keys.into_values().collect(),
+        switched_off,
+    }))
+}
+
+/// Which keys are switched off, by what a listing told.
+fn off_in(listed: &Snapshot, keys: &BTreeMap<String, String>) -> Vec<String> {
+    let told = listed.usage_plans.iter().flat_map(|plan| &plan.keys);
+    let off = told.filter(|key| !key.enabled && keys.values().any(|id| *id == key.id));
+    off.map(|key| key.id.clone()).collect()
 }
 
 /// How a usage plan names the environment's stage of an API.

@@ -1,10 +1,12 @@
 //! What IAM has to allow in each mode, and no more.
 
 use gatehouse_connector_sdk::schemas::{
-    descriptor::{PermissionAddition, PermissionSet},
+    descriptor::{DerivedWord, PermissionAddition, PermissionSet},
     environment::Mode,
 };
 use serde_json::{Value, json};
+
+use crate::partition::{OTHERS, USUAL};
 
 /// What is read, by path. IAM's actions of API Gateway are the methods of HTTP.
 const READ: [&str; 11] = [
@@ -45,6 +47,7 @@ const CHANGED: [(&str, &[&str]); 5] = [
             "/restapis/*/stages/*",
             "/apis/*/stages/*",
             "/usageplans/*",
+            "/apikeys/*",
             "/domainnames/*/apimappings/*",
         ],
     ),
@@ -113,7 +116,19 @@ fn permission(mode: Mode) -> PermissionSet {
         language: "AWS IAM policy".to_owned(),
         document: json!({"Version": "2012-10-17", "Statement": statements}),
         additions: additions(mode),
-        instructions: "Attach it to the role or user whose credentials the agent has (or to the role that `roleArn` names). In the partitions `aws-cn` and `aws-us-gov`, write those in place of `aws` at the beginning of each resource. The agent asks STS who it is (sts:GetCallerIdentity), which needs no permission.".to_owned(),
+        derived: vec![partition()],
+        instructions: "Attach it to the role or user whose credentials the agent has (or to the role that `roleArn` names). The agent asks STS who it is (sts:GetCallerIdentity), which needs no permission.".to_owned(),
+    }
+}
+
+/// The partition, with which resource names begin.
+fn partition() -> DerivedWord {
+    let names = OTHERS.map(|other| (other.beginning.to_owned(), other.name.to_owned()));
+    DerivedWord {
+        name: "partition".to_owned(),
+        setting: "region".to_owned(),
+        by_beginning: names.into(),
+        otherwise: USUAL.name.to_owned(),
     }
 }
 
@@ -144,7 +159,41 @@ fn listening() -> PermissionAddition {
 }
 
 fn allowed(action: &str, paths: &[&str]) -> Value {
-    let resource = |path: &&str| format!("arn:aws:apigateway:{{settings.region}}::{path}");
+    let resource = |path: &&str| format!("arn:{{derived.partition}}:apigateway:{{settings.region}}::{path}");
     let resources: Vec<String> = paths.iter().map(resource).collect();
     json!({"Sid": statement(action), "Effect": "Allow", "Action": action, "Resource": resources})
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_connector_sdk::settings::schema;
+
+    use super::*;
+    use crate::config::AwsSettings;
+
+    #[test]
+    fn resources_are_named_as_their_partition_names_them() {
+        let schema = schema::<AwsSettings>("");
+        for (region, partition) in [
+            ("eu-central-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("eusc-de-east-1", "aws-eusc"),
+            ("us-iso-east-1", "aws-iso"),
+        ] {
+            let settings = json!({"region": region, "stage": "live"});
+            let beginning = format!("arn:{partition}:apigateway:{region}::/");
+            for set in permissions() {
+                let filled = set.filled(settings.as_object().unwrap(), &schema).unwrap();
+                let statements = filled.document["Statement"].as_array().unwrap().iter();
+                let mut resources =
+                    statements.flat_map(|statement| statement["Resource"].as_array().unwrap());
+                assert!(
+                    resources.all(|resource| resource.as_str().unwrap().starts_with(&beginning)),
+                    "{:#}",
+                    filled.document
+                );
+            }
+        }
+    }
 }

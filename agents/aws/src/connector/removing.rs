@@ -4,7 +4,7 @@ use gatehouse_connector_sdk::{error::Result, journal::Steps, schemas::desired::M
 
 use super::{
     keys,
-    looking::{self, Held},
+    looking::{self, Held, HeldPlan},
 };
 use crate::{
     apis::{Api, calls, domains::Domain, plans::Plans},
@@ -69,7 +69,7 @@ impl Removal<'_> {
     /// Removes one API of several that have the mark, and its own usage plan.
     pub(super) async fn carry_out_one(&self, held: Held) -> Result<()> {
         let mut steps = Steps::new(self.account.context, 1);
-        if let Some((plan, _)) = &held.plan {
+        if let Some(HeldPlan { plan, .. }) = &held.plan {
             let plans = Plans {
                 account: self.account,
                 object: self.object,

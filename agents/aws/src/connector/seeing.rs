@@ -96,7 +96,8 @@ async fn ours(account: &Account<'_>, listed: &Listed, object: &str, known: Optio
     if known == Some(version.as_str()) {
         return Ok(Seen::Unchanged);
     }
-    let held = looking::whole(account, object, listed.api.clone(), Some(stage)).await?;
+    let told = Some(&listed.snapshot);
+    let held = looking::whole(account, object, listed.api.clone(), Some(stage), told).await?;
     let found = Found::Ours(Box::new(held));
     Ok(match telling::look(account, &found).await? {
         Observation::Present(mut api) => {

@@ -74,6 +74,9 @@ async fn drifted(account: &Account<'_>, held: &Held, record: Record) -> Result<O
     if !held.is_reached(&record) || !held.is_guarded(&record) {
         told["reached"] = json!({"paths": held.paths, "isGuarded": held.is_guarded(&record)});
     }
+    if content == record.content && !held.has_settings(&record) {
+        told["settings"] = json!(held.stage.as_ref().map(|stage| &stage.settings));
+    }
     let fingerprint = Fingerprint::of_value(&told);
     Ok(Observation::Present(Box::new(ObservedApi {
         content,

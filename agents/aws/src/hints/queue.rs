@@ -32,7 +32,7 @@ impl Queue {
             return Ok(None);
         };
         let parts: Vec<&str> = arn.split(':').collect();
-        let [_, _, "sqs", region, account, name] = parts.as_slice() else {
+        let [_, partition, "sqs", region, account, name] = parts.as_slice() else {
             return Err(Error::new(
                 ErrorKind::Invalid,
                 format!(
@@ -46,6 +46,15 @@ impl Queue {
                 format!(
                     "the queue `{arn}` in `spec.settings.eventQueueArn` is not in `{}`, where the APIs are; name one there, as EventBridge delivers to no other",
                     settings.region
+                ),
+            ));
+        }
+        let own = settings.partition().name;
+        if *partition != own {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "the queue `{arn}` in `spec.settings.eventQueueArn` is not in the partition `{own}`, which `{region}` is in; write `arn:{own}:…`"
                 ),
             ));
         }
@@ -159,6 +168,10 @@ mod tests {
                 "https://sqs.cn-north-1.amazonaws.com.cn/111122223333/changes",
             ),
             (
+                json!({"region": "eusc-de-east-1", "eventQueueArn": "arn:aws-eusc:sqs:eusc-de-east-1:111122223333:changes"}),
+                "https://sqs.eusc-de-east-1.amazonaws.eu/111122223333/changes",
+            ),
+            (
                 json!({"region": "us-east-1", "eventQueueArn": "arn:aws:sqs:us-east-1:000000000000:changes", "sqsEndpointUrl": "http://127.0.0.1:4566/"}),
                 "http://127.0.0.1:4566/000000000000/changes",
             ),
@@ -177,6 +190,10 @@ mod tests {
         );
         for (arn, part) in [
             ("arn:aws:sqs:us-east-1:111122223333:changes", "where the APIs are"),
+            (
+                "arn:aws-eusc:sqs:eu-central-1:111122223333:changes",
+                "write `arn:aws:…`",
+            ),
             (
                 "arn:aws:sns:eu-central-1:111122223333:changes",
                 "not the ARN of a queue",

@@ -154,7 +154,7 @@ fn lambda_scheme(scene: Scene<'_>, lambda: &LambdaAuthorizer, ttl_seconds: u32) 
 }
 
 fn invocation_uri(settings: &AwsSettings, function: &str) -> String {
-    let (partition, region) = (settings.partition(), &settings.region);
+    let (partition, region) = (settings.partition().name, &settings.region);
     format!("arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations")
 }
 

@@ -28,6 +28,11 @@ fn content(revision: u64) -> Value {
     })
 }
 
+/// What only a REST API does.
+fn addresses() -> Value {
+    json!({"type": "ip.filter", "with": {"allow": ["10.0.0.0/8"]}})
+}
+
 async fn measure(place: Place, kind: &str) -> (Vec<String>, Vec<String>) {
     let aws = AwsUnderTest::start(place).await;
     let mut connection = aws.connection();
@@ -38,7 +43,7 @@ async fn measure(place: Place, kind: &str) -> (Vec<String>, Vec<String>) {
         invoke_role_arn: None,
         identity_source: "method.request.header.Authorization".to_owned(),
     };
-    if kind == "rest" {
+    if place == Place::FakeRest {
         let name = "jwtAuthorizer".to_owned();
         connection.settings.insert(name, json!(authorizer));
     }
@@ -46,7 +51,11 @@ async fn measure(place: Place, kind: &str) -> (Vec<String>, Vec<String>) {
     let operator = Operator::new(AwsConnector::new(), connection);
     let mut measured = Vec::new();
     for revision in [1, 2] {
-        let desired = desired(revision, &content(revision));
+        let mut content = content(revision);
+        if (place, kind) == (Place::FakeRest, "auto") {
+            content["policies"].as_array_mut().unwrap().push(addresses());
+        }
+        let desired = desired(revision, &content);
         let request = operator.request(&desired).await.unwrap();
         aws.fake().forget_calls();
         operator
@@ -68,10 +77,13 @@ async fn forty_operations_take_few_calls() {
         (Place::FakeRest, "rest"),
         (Place::FakeHttp, "http"),
         (Place::FakeHttp, "auto"),
+        (Place::FakeRest, "auto"),
     ] {
         let (create, update) = measure(place, kind).await;
-        println!("{kind}: {} calls to create: {create:?}", create.len());
-        println!("{kind}: {} calls to update: {update:?}", update.len());
+        println!("{kind}, {place:?}: {} calls to create: {create:?}", create.len());
+        println!("{kind}, {place:?}: {} calls to update: {update:?}", update.len());
+        let is_rest = create.contains(&"PutRestApi".to_owned());
+        assert_eq!(is_rest, place == Place::FakeRest, "{create:?}");
         assert!(create.len() <= 8, "{create:?}");
         assert!(update.len() <= 6, "{update:?}");
     }

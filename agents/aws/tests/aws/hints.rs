@@ -13,6 +13,8 @@ use gatehouse_fake_aws::{AccessKey, FakeAws, FakeAwsOptions, Fault};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
+use crate::under_test::printed_policy;
+
 const REGION: &str = "eu-central-1";
 const QUEUE: &str = "changes";
 /// Whose policy is the printed one.
@@ -29,13 +31,12 @@ struct Account {
 impl Account {
     async fn new() -> Self {
         let arn = format!("arn:aws:sqs:{REGION}:111111111111:{QUEUE}");
-        let with =
-            |settings: &Value| policy(settings.as_object().unwrap()).replace("{settings.region}", REGION);
-        let listening = with(&json!({"eventQueueArn": arn})).replace("{settings.eventQueueArn}", &arn);
+        let with = |settings: &Value| printed_policy(Mode::ReadWrite, settings);
+        let listening = with(&json!({"region": REGION, "eventQueueArn": arn}));
         let options = FakeAwsOptions {
             access_keys: vec![
                 AccessKey::new(LISTENER).with_policy(&listening),
-                AccessKey::new(DEAF).with_policy(&with(&json!({}))),
+                AccessKey::new(DEAF).with_policy(&with(&json!({ "region": REGION }))),
             ],
             ..FakeAwsOptions::default()
         };
@@ -83,13 +84,6 @@ impl Account {
 }
 
 /// The printed policy.
-fn policy(settings: &Map<String, Value>) -> String {
-    let connector = AwsConnector::new();
-    let mut sets = connector.descriptor().permissions.iter();
-    let set = sets.find(|set| set.mode == Mode::ReadWrite).unwrap();
-    set.document_with(settings).to_string()
-}
-
 fn about(external_ref: String) -> Hint {
     Hint::Api(ExternalRef(external_ref))
 }

@@ -18,6 +18,7 @@ mod endpoint;
 mod hints;
 mod many_settings;
 mod owner;
+mod partitions;
 mod private;
 mod problems;
 mod removing;

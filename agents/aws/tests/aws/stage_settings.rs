@@ -122,3 +122,135 @@ async fn drifts_until_the_next_deploy(operator: &Operator<AwsConnector>, orders:
     let observed = operator.observed(orders).await.unwrap();
     assert_eq!(observed.fingerprint, orders.fingerprint);
 }
+
+/// Changes the stage as its owner would.
+fn patch(aws: &AwsUnderTest, stage: &str, changes: &[(&str, &str)]) {
+    let replaced = changes
+        .iter()
+        .map(|(path, value)| json!({"op": "replace", "path": path, "value": value}));
+    let patches = json!({"patchOperations": replaced.collect::<Vec<_>>()});
+    let (status, answer) = aws.fake().call(REGION, "PATCH", stage, &patches);
+    assert_eq!(status, 200, "{answer:#}");
+}
+
+const LIMIT: &str =
+    r#"{"type": "ratelimit", "with": {"limits": [{"requests": 5, "per": "second"}], "key": "api"}}"#;
+
+fn limit() -> Value {
+    serde_json::from_str(LIMIT).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_logs_and_measures_stays_and_is_no_drift() {
+    let aws = AwsUnderTest::start(Place::FakeRest).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    let first = orders(1, &json!([]));
+    operator.deploy(&first).await.unwrap();
+    let (stage, _) = held(&aws, Place::FakeRest);
+    let theirs = [
+        ("/*/*/metrics/enabled", "true"),
+        ("/~1items/GET/logging/loglevel", "INFO"),
+        ("/~1items/GET/logging/dataTrace", "true"),
+        ("/variables/theirs", "kept"),
+    ];
+    patch(&aws, &stage, &theirs);
+    let observed = operator.observed(&first).await.unwrap();
+    assert_eq!(observed.fingerprint, first.fingerprint, "it is no drift");
+    let (_, before) = held(&aws, Place::FakeRest);
+    for desired in [orders(2, &json!([limit()])), orders(3, &json!([]))] {
+        operator.deploy(&desired).await.unwrap();
+        let observed = operator.observed(&desired).await.unwrap();
+        assert_eq!(observed.fingerprint, desired.fingerprint);
+        let (_, after) = held(&aws, Place::FakeRest);
+        let said = |stage: &Value| {
+            let settings = &stage["methodSettings"];
+            let one = &settings["~1items/GET"];
+            let of_one = [&one["loggingLevel"], &one["dataTraceEnabled"]].map(Value::clone);
+            (
+                settings["*/*"]["metricsEnabled"].clone(),
+                of_one,
+                stage["variables"]["theirs"].clone(),
+            )
+        };
+        assert_eq!(said(&after), said(&before), "{after:#}");
+    }
+    let (_, after) = held(&aws, Place::FakeRest);
+    assert_eq!(settings(&after), settings(&before), "only what we set is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_holds_for_a_method_that_somebody_else_measures() {
+    let aws = AwsUnderTest::start(Place::FakeRest).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    let orders = orders(1, &json!([limit()]));
+    operator.deploy(&orders).await.unwrap();
+    let (stage, _) = held(&aws, Place::FakeRest);
+    // On AWS, what is said of one method replaces all that is said of all: the limit, too.
+    patch(&aws, &stage, &[("/~1items/GET/metrics/enabled", "true")]);
+    drifts_until_the_next_deploy(&operator, &orders).await;
+    let (_, after) = held(&aws, Place::FakeRest);
+    let one = &after["methodSettings"]["~1items/GET"];
+    assert_eq!(
+        (&one["metricsEnabled"], &one["throttlingRateLimit"]),
+        (&json!(true), &json!(5.0)),
+        "{after:#}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_beside_what_somebody_else_set_tells_of_itself_alone() {
+    let aws = AwsUnderTest::start(Place::FakeRest).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    let orders = orders(1, &json!([]));
+    operator.deploy(&orders).await.unwrap();
+    let (stage, _) = held(&aws, Place::FakeRest);
+    patch(
+        &aws,
+        &stage,
+        &[
+            ("/~1lines/GET/metrics/enabled", "true"),
+            ("/variables/theirs", "kept"),
+            ("/*/*/throttling/rateLimit", "5"),
+            ("/*/*/throttling/burstLimit", "5"),
+        ],
+    );
+    let observed = operator.observed(&orders).await.unwrap();
+    let told: Vec<&str> = observed
+        .content
+        .policies
+        .iter()
+        .map(|policy| policy.type_name())
+        .collect();
+    assert_eq!(told, ["ratelimit"]);
+    assert_eq!(
+        json!(observed.content.operations),
+        json!(orders.content.operations)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_measures_of_an_http_api_stays() {
+    let aws = AwsUnderTest::start(Place::FakeHttp).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    let first = orders(1, &json!([]));
+    operator.deploy(&first).await.unwrap();
+    let (stage, _) = held(&aws, Place::FakeHttp);
+    let measured = json!({"detailedMetricsEnabled": true});
+    let theirs = json!({"defaultRouteSettings": measured, "routeSettings": {"GET /items": measured}});
+    let (status, answer) = aws.fake().call(REGION, "PATCH", &stage, &theirs);
+    assert_eq!(status, 200, "{answer:#}");
+    let observed = operator.observed(&first).await.unwrap();
+    assert_eq!(observed.fingerprint, first.fingerprint, "it is no drift");
+    for desired in [orders(2, &json!([limit()])), orders(3, &json!([]))] {
+        operator.deploy(&desired).await.unwrap();
+        let observed = operator.observed(&desired).await.unwrap();
+        assert_eq!(observed.fingerprint, desired.fingerprint);
+        let (_, after) = held(&aws, Place::FakeHttp);
+        for settings in [
+            &after["defaultRouteSettings"],
+            &after["routeSettings"]["GET /items"],
+        ] {
+            assert_eq!(settings["detailedMetricsEnabled"], json!(true), "{after:#}");
+        }
+    }
+}

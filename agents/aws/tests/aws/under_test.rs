@@ -83,16 +83,8 @@ impl AwsUnderTest {
 /// A writer with the policy of the mode that reads and writes, and a reader with that of the mode that reads: the connector
 /// does all its work with no more than it asks for.
 fn options() -> FakeAwsOptions {
-    let allowed = |mode: Mode| {
-        let descriptor = AwsConnector::new();
-        let permissions = &descriptor.descriptor().permissions;
-        let set = permissions
-            .iter()
-            .find(|set| set.mode == mode)
-            .expect("each mode has one");
-        set.document.to_string().replace("{settings.region}", REGION)
-    };
-    let key = |id: &str, mode| AccessKey::new(id).with_policy(&allowed(mode));
+    let settings = json!({ "region": REGION });
+    let key = |id: &str, mode| AccessKey::new(id).with_policy(&printed_policy(mode, &settings));
     FakeAwsOptions {
         access_keys: vec![
             key(WRITER, Mode::ReadWrite),
@@ -101,6 +93,17 @@ fn options() -> FakeAwsOptions {
         ],
         ..FakeAwsOptions::default()
     }
+}
+
+/// The IAM policy that `gatehouse env permissions` prints for an environment with these settings.
+pub(crate) fn printed_policy(mode: Mode, settings: &Value) -> String {
+    let connector = AwsConnector::new();
+    let descriptor = connector.descriptor();
+    let mut sets = descriptor.permissions.iter();
+    let set = sets.find(|set| set.mode == mode).expect("each mode has one");
+    let settings = settings.as_object().expect("settings are an object");
+    let filled = set.filled(settings, &descriptor.settings_schema);
+    filled.expect("no setting is missing").document.to_string()
 }
 
 #[async_trait]

@@ -182,6 +182,7 @@ fn permission(mode: Mode) -> PermissionSet {
         language: "endpoints of the Admin API (Kong Enterprise RBAC, or a proxy in front of it)".to_owned(),
         document,
         additions: Vec::new(),
+        derived: Vec::new(),
         instructions: match mode.may_write() {
             true => "Give the token a role with these endpoint permissions in the workspace. Open-source Kong has no roles: keep its Admin API on a network of the agent's own, or behind a Kong route with key-auth.",
             false => "Give the token a role with these endpoint permissions, such as `read-only`. Open-source Kong has no roles: let the agent reach it through a route that takes GET alone.",

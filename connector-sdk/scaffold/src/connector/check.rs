@@ -68,6 +68,7 @@ pub(super) fn permissions() -> Vec<PermissionSet> {
                 language: "token of the gateway".to_owned(),
                 document: json!({ "token": token }),
                 additions: Vec::new(),
+                derived: Vec::new(),
                 instructions: format!("Give the agent the gateway's {token} token."),
             }
         })

@@ -6,13 +6,12 @@ use gatehouse_control_plane_api::{
     problem::{Problem, ProblemKind},
 };
 use gatehouse_schemas::{
-    descriptor::{Descriptor, PermissionSet},
+    descriptor::{Descriptor, MissingSetting, PermissionSet},
     environment::{EnvironmentSpec, Mode},
     identity::ResourceName,
     resource::Kind,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use crate::{
     extract::{Path, Query},
@@ -63,25 +62,20 @@ fn permissions(
     descriptor: &Descriptor,
     offered: &PermissionSet,
 ) -> Answer<Permissions> {
-    let settings = Settings {
-        given: &spec.settings,
-        defaults: &descriptor.settings_schema["properties"],
-    };
-    let missing = |setting: String| {
+    let filled = offered.filled(&spec.settings, &descriptor.settings_schema);
+    let filled = filled.map_err(|MissingSetting(setting)| {
         let detail = format!(
             "the policy refers to the setting `{setting}`, which environment `{name}` does not have; \
              add `spec.settings.{setting}` to it"
         );
         Failure::new(ProblemKind::WrongState, detail)
-    };
+    })?;
     Ok(Permissions {
         environment: name.clone(),
         mode: offered.mode,
         language: offered.language.clone(),
-        document: settings
-            .filled(&offered.document_with(&spec.settings))
-            .map_err(missing)?,
-        instructions: settings.filled_text(&offered.instructions).map_err(missing)?,
+        document: filled.document,
+        instructions: filled.instructions,
     })
 }
 
@@ -124,107 +118,5 @@ fn word(mode: Mode) -> &'static str {
         Mode::ReadOnly => "read-only",
         Mode::WriteOnly => "write-only",
         Mode::ReadWrite => "read-write",
-    }
-}
-
-/// An environment's settings, and the defaults of those it does not have.
-struct Settings<'a> {
-    given: &'a Map<String, Value>,
-    defaults: &'a Value,
-}
-
-impl Settings<'_> {
-    /// The value with `{settings.NAME}` replaced in its texts; fails with the name of a setting that is not there.
-    fn filled(&self, value: &Value) -> Result<Value, String> {
-        Ok(match value {
-            Value::String(text) => Value::String(self.filled_text(text)?),
-            Value::Array(items) => Value::Array(
-                items
-                    .iter()
-                    .map(|item| self.filled(item))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Value::Object(fields) => {
-                let field = |(key, value): (&String, &Value)| Ok((key.clone(), self.filled(value)?));
-                Value::Object(fields.iter().map(field).collect::<Result<_, String>>()?)
-            }
-            other => other.clone(),
-        })
-    }
-
-    fn filled_text(&self, text: &str) -> Result<String, String> {
-        const BEGIN: &str = "{settings.";
-        let (mut filled, mut rest) = (String::new(), text);
-        while let Some((before, after)) = rest.split_once(BEGIN) {
-            let Some((name, behind)) = after.split_once('}') else {
-                break;
-            };
-            filled.push_str(before);
-            filled.push_str(&self.setting(name)?);
-            rest = behind;
-        }
-        filled.push_str(rest);
-        Ok(filled)
-    }
-
-    fn setting(&self, name: &str) -> Result<String, String> {
-        let default = || self.defaults.get(name).and_then(|schema| schema.get("default"));
-        match self.given.get(name).or_else(default) {
-            None | Some(Value::Null) => Err(name.to_owned()),
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Ok(other.to_string()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn filled(text: &str) -> Result<String, String> {
-        let given = json!({"region": "eu-central-1", "account": 123, "nested": {"a": "{settings.region}"}});
-        let defaults = json!({"stage": {"default": "live"}});
-        let settings = Settings {
-            given: given.as_object().expect("an object"),
-            defaults: &defaults,
-        };
-        settings.filled_text(text)
-    }
-
-    #[test]
-    fn settings_are_filled_in_as_plain_text() {
-        for (text, expected) in [
-            ("nothing", Ok("nothing")),
-            (
-                "arn:aws:apigateway:{settings.region}::/restapis/*",
-                Ok("arn:aws:apigateway:eu-central-1::/restapis/*"),
-            ),
-            ("{settings.account}-{settings.region}", Ok("123-eu-central-1")),
-            ("{settings.stage}", Ok("live")),
-            // What was filled in is not read again, and what is not whole is text.
-            ("{settings.nested}", Ok("{\"a\":\"{settings.region}\"}")),
-            ("{settings.region", Ok("{settings.region")),
-            ("{other.region}", Ok("{other.region}")),
-            ("{settings.zone}", Err("zone")),
-        ] {
-            let expected = expected.map(str::to_owned).map_err(str::to_owned);
-            assert_eq!(filled(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn documents_are_filled_in_at_any_depth() {
-        let given = json!({"region": "eu"});
-        let settings = Settings {
-            given: given.as_object().expect("an object"),
-            defaults: &Value::Null,
-        };
-        let document = json!({"Statement": [{"Resource": ["{settings.region}/*"], "Sid": 1, "{settings.region}": null}]});
-        assert_eq!(
-            settings.filled(&document),
-            Ok(json!({"Statement": [{"Resource": ["eu/*"], "Sid": 1, "{settings.region}": null}]}))
-        );
     }
 }

@@ -1,7 +1,7 @@
 //! Questions: which policies are in force, and what an agent's credential needs.
 
 use gatehouse_schemas::{
-    descriptor::{PermissionAddition, PermissionSet},
+    descriptor::{DerivedWord, PermissionAddition, PermissionSet},
     environment::Mode,
 };
 use serde_json::{Value, json};
@@ -141,7 +141,13 @@ async fn permissions_of_a_mode_are_found_or_refused_with_what_there_is() {
                     document: json!({"allow": [format!("listen to {{settings.{setting}}}")]}),
                 })
                 .to_vec(),
-            instructions: "Give it to the user of {settings.adminUrl}.".to_owned(),
+            derived: vec![DerivedWord {
+                name: "way".to_owned(),
+                setting: "adminUrl".to_owned(),
+                by_beginning: [("http://".to_owned(), "in the clear".to_owned())].into(),
+                otherwise: "encrypted".to_owned(),
+            }],
+            instructions: "Give it to the user of {settings.adminUrl}, {derived.way}.".to_owned(),
         }];
         control_plane.with_agent(&generous).await;
         control_plane.with_environment("bare", "read-only").await;
@@ -154,7 +160,7 @@ async fn permissions_of_a_mode_are_found_or_refused_with_what_there_is() {
             found,
             json!({"environment": "local", "mode": "read-only", "language": "a policy",
                 "document": {"allow": ["read http://127.0.0.1:8001/apis", "listen to http://127.0.0.1:8001"]},
-                "instructions": "Give it to the user of http://127.0.0.1:8001."})
+                "instructions": "Give it to the user of http://127.0.0.1:8001, in the clear."})
         );
         let (_, detail) = control_plane.get("environments/local/permissions").await.problem(404);
         assert_eq!(

@@ -2,12 +2,23 @@
 
 /// The partition that a region belongs to.
 pub(crate) fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
+    let others = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+    ];
+    let found = others
+        .into_iter()
+        .find(|(beginning, _)| region.starts_with(beginning));
+    found.map_or("aws", |(_, name)| name)
+}
+
+/// What the names of servers of a region end with.
+pub(crate) fn suffix(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-eusc" => "amazonaws.eu",
+        _ => "amazonaws.com",
     }
 }
 

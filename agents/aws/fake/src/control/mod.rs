@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use self::answer::Answer;
-pub(crate) use self::arn::{arn_of, partition};
+pub(crate) use self::arn::{arn_of, partition, suffix};
 pub(crate) use self::call::{Call, Reply, required};
 pub(crate) use self::error::AwsError;
 pub(crate) use self::operation::{Operation, v1, v2};

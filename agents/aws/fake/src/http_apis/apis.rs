@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{changed, members};
-use crate::control::{AwsError, Call, Operation, Page, Reply, page_of, partition, required, v2};
+use crate::control::{AwsError, Call, Operation, Page, Reply, page_of, required, suffix, v2};
 use crate::place::{Entity, HttpApi, Place, entity, new_id, object, text};
 use crate::rest::tags::checked as checked_tags;
 
@@ -38,11 +38,7 @@ const CHANGEABLE: &[&str] = &[
 /// An API without anything.
 pub(super) fn empty(call: &Call<'_>, name: &str, protocol: &str) -> HttpApi {
     let id = new_id(10);
-    let suffix = if partition(call.region) == "aws-cn" {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
+    let suffix = suffix(call.region);
     let (scheme, selection) = match protocol {
         "WEBSOCKET" => ("wss", "$request.body.action"),
         _ => ("https", "$request.method $request.path"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::control::partition;
+use crate::control::suffix;
 use crate::place::{Entity, HttpDefinition, change_object, entity, text};
 
 /// The document of a definition.
@@ -46,11 +46,7 @@ pub(super) fn export(
 }
 
 fn servers(api: &Entity, stage: Option<&str>, region: &str) -> Value {
-    let suffix = if partition(region) == "aws-cn" {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
+    let suffix = suffix(region);
     let host = format!("https://{}.execute-api.{region}.{suffix}", text(api, "apiId"));
     match stage {
         None | Some("$default") => json!([{ "url": host }]),

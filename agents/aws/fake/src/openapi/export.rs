@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use self::components::components;
 use self::extensions::extensions;
 use self::operations::operation;
-use crate::control::partition;
+use crate::control::suffix;
 use crate::place::{Definition, Entity, change_object, entity, object, text};
 
 /// What is exported, and how.
@@ -65,11 +65,7 @@ fn head(asked: &Export<'_>) -> Entity {
     if let Some(description) = api.get("description") {
         info.insert("description".to_owned(), description.clone());
     }
-    let suffix = if partition(region) == "aws-cn" {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
+    let suffix = suffix(region);
     let host = format!("{}.execute-api.{region}.{suffix}", text(api, "id"));
     if asked.swagger {
         return entity(json!({

@@ -1,13 +1,13 @@
 //! The settings of an HTTP API's stage, by the paths with which those of a REST API's are changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_apigatewayv2::types::{AccessLogSettings, RouteSettings};
 
-use super::super::{Stage, Switch, method};
-
-/// What the settings of every route are called among those of single routes.
-const ALL: &str = "*/*";
+use super::super::{
+    Stage, Switch,
+    methods::{ALL, BURST, Leftovers, MEASURED, RATE, method, no_limit_of_all},
+};
 
 /// Variables that are to go are set to nothing: the map that is sent is laid over what is there.
 pub(super) fn variables(held: &Stage, switch: &Switch<'_>) -> HashMap<String, String> {
@@ -17,25 +17,36 @@ pub(super) fn variables(held: &Stage, switch: &Switch<'_>) -> HashMap<String, St
     old.chain(switch.variables.clone()).collect()
 }
 
-/// What AWS lets through of every account where nobody says less, a second and at once. AWS takes no limit of all routes
-/// away again, so that these stand for none.
-const NO_LIMIT: (f64, i32) = (10_000.0, 5_000);
-
-/// The limits of all routes as they are to be: where somebody had set some and none are wanted, those that stand for none.
-pub(super) fn for_all_routes(held: &Stage, wanted: Option<RouteSettings>) -> Option<RouteSettings> {
-    let is_limited = held.settings.keys().any(|path| method(path) == format!("/{ALL}"));
-    let (rate, burst) = NO_LIMIT;
-    let none = RouteSettings::builder().throttling_rate_limit(rate);
-    wanted.or_else(|| is_limited.then(|| none.throttling_burst_limit(burst).build()))
+/// What is sent of settings: those that are wanted, those that are put back, and beside them what others set of the same
+/// routes, since what is sent of a route takes the place of all that it had.
+pub(super) fn sent(held: &Stage, wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let Leftovers { methods, values } = held.leftovers(wanted);
+    let mut sent = wanted.clone();
+    sent.extend(values);
+    if methods.contains(ALL) {
+        sent.extend(no_limit_of_all());
+    }
+    let routes: BTreeSet<String> = sent
+        .keys()
+        .filter_map(|path| method(path))
+        .map(str::to_owned)
+        .collect();
+    for route in routes {
+        let measured = format!("{route}/{MEASURED}");
+        if let Some(held) = held.settings.get(&measured) {
+            sent.entry(measured).or_insert_with(|| held.clone());
+        }
+    }
+    sent
 }
 
-/// The routes with settings that are not to have any: `GET /pets`.
+/// The routes that lose all of their settings: `GET /pets`. Those of all routes cannot go.
 pub(super) fn routes_beside(held: &Stage, wanted: &BTreeMap<String, String>) -> Vec<String> {
-    let methods = held.methods_beside(wanted).into_iter();
-    let single = methods
-        .map(|method| method.trim_start_matches('/'))
-        .filter(|method| *method != ALL);
-    single.filter_map(route_key).collect()
+    let methods = held.leftovers(wanted).methods.into_iter();
+    let single = methods.filter(|method| method != ALL);
+    single
+        .filter_map(|method| route_key(method.trim_start_matches('/')))
+        .collect()
 }
 
 /// Whether the stage is to write an access log no more.
@@ -47,17 +58,17 @@ pub(super) fn loses_its_log(held: &Stage, wanted: &BTreeMap<String, String>) -> 
 pub(super) fn route_settings(
     settings: &BTreeMap<String, String>,
 ) -> (Option<RouteSettings>, Option<HashMap<String, RouteSettings>>) {
-    let mut by_method: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-    for (path, value) in settings {
-        if let Some((method, name)) = path.trim_start_matches('/').split_once("/throttling/") {
-            by_method.entry(method).or_default().push((name, value));
-        }
-    }
-    let all = by_method.remove(ALL).map(|values| throttled(&values));
-    let each = by_method
-        .into_iter()
-        .filter_map(|(method, values)| Some((route_key(method)?, throttled(&values))));
-    let each: HashMap<String, RouteSettings> = each.collect();
+    let methods: BTreeSet<&str> = settings.keys().filter_map(|path| method(path)).collect();
+    let all = methods.contains(ALL).then(|| of_route(settings, ALL));
+    let single = methods.into_iter().filter(|method| *method != ALL);
+    let each = single
+        .filter_map(|method| {
+            Some((
+                route_key(method.trim_start_matches('/'))?,
+                of_route(settings, method),
+            ))
+        })
+        .collect::<HashMap<String, RouteSettings>>();
     (all, (!each.is_empty()).then_some(each))
 }
 
@@ -78,16 +89,12 @@ pub(super) fn logged(log: Option<AccessLogSettings>) -> impl Iterator<Item = (St
     log.into_iter().flat_map(of)
 }
 
-fn throttled(values: &[(&str, &str)]) -> RouteSettings {
-    let value = |wanted: &str| {
-        values
-            .iter()
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| *value)
-    };
+fn of_route(settings: &BTreeMap<String, String>, method: &str) -> RouteSettings {
+    let value = |name: &str| settings.get(&format!("{method}/{name}"));
     RouteSettings::builder()
-        .set_throttling_rate_limit(value("rateLimit").and_then(|value| value.parse().ok()))
-        .set_throttling_burst_limit(value("burstLimit").and_then(|value| value.parse().ok()))
+        .set_throttling_rate_limit(value(RATE).and_then(|value| value.parse().ok()))
+        .set_throttling_burst_limit(value(BURST).and_then(|value| value.parse().ok()))
+        .set_detailed_metrics_enabled(value(MEASURED).and_then(|value| value.parse().ok()))
         .build()
 }
 
@@ -96,35 +103,28 @@ fn route_key(method: &str) -> Option<String> {
     Some(format!("{method} {}", path.replace("~1", "/").replace("~0", "~")))
 }
 
-fn is_a_limit(settings: &RouteSettings) -> bool {
-    let (rate, burst) = NO_LIMIT;
-    settings.throttling_rate_limit != Some(rate) || settings.throttling_burst_limit != Some(burst)
-}
-
 pub(super) fn settings_of(
     all: Option<RouteSettings>,
     each: Option<HashMap<String, RouteSettings>>,
 ) -> BTreeMap<String, String> {
-    let of_all = all.filter(is_a_limit).map(|settings| (ALL.to_owned(), settings));
+    let of_all = all.map(|settings| (ALL.to_owned(), settings));
     let of_each = each
         .unwrap_or_default()
         .into_iter()
         .filter_map(|(key, settings)| {
             let (method, path) = key.split_once(' ')?;
             let path = path.replace('~', "~0").replace('/', "~1");
-            Some((format!("{path}/{method}"), settings))
+            Some((format!("/{path}/{method}"), settings))
         });
     let values = |(method, settings): (String, RouteSettings)| {
-        let rate = settings
-            .throttling_rate_limit
-            .map(|rate| ("rateLimit", rate.to_string()));
-        let burst = settings
-            .throttling_burst_limit
-            .map(|burst| ("burstLimit", burst.to_string()));
-        let values = [rate, burst].into_iter().flatten();
-        values
-            .map(move |(name, value)| (format!("/{method}/throttling/{name}"), value))
-            .collect::<Vec<_>>()
+        let rate = settings.throttling_rate_limit.map(|rate| rate.to_string());
+        let burst = settings.throttling_burst_limit.map(|burst| burst.to_string());
+        let measured = settings.detailed_metrics_enabled.map(|on| on.to_string());
+        let values = [(RATE, rate), (BURST, burst), (MEASURED, measured)];
+        let said = values
+            .into_iter()
+            .filter_map(|(name, value)| Some((format!("{method}/{name}"), value?)));
+        said.collect::<Vec<_>>()
     };
     of_all.into_iter().chain(of_each).flat_map(values).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_apigateway::{
     operation::{get_api_keys::GetApiKeysOutput, get_usage_plan_keys::GetUsagePlanKeysOutput},
-    types::ApiKey,
+    types::{ApiKey, Op, PatchOperation},
 };
 use gatehouse_connector_sdk::error::Result;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -18,6 +18,8 @@ pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) tags: HashMap<String, String>,
+    /// Whether it opens anything.
+    pub(crate) is_on: bool,
 }
 
 impl Plans<'_> {
@@ -37,6 +39,16 @@ impl Plans<'_> {
     pub(crate) async fn keys_named(&self, beginning: &str) -> Result<Vec<Key>> {
         let keys = self.keys(Some(beginning), None).await?.into_iter();
         Ok(keys.map(|(key, _)| key).collect())
+    }
+
+    /// Which of these keys are switched off, by AWS's identities, which are given by the keys' names.
+    pub(crate) async fn switched_off(&self, keys: &BTreeMap<String, String>) -> Result<Vec<String>> {
+        let Some(beginning) = common_beginning(keys) else {
+            return Ok(Vec::new());
+        };
+        let listed = self.keys_named(&beginning).await?.into_iter();
+        let off = listed.filter(|key| !key.is_on && keys.values().any(|id| *id == key.id));
+        Ok(off.map(|key| key.id).collect())
     }
 
     /// The key with a value, if it is among those whose names begin so. The values of others are nobody's business.
@@ -65,6 +77,7 @@ impl Plans<'_> {
                 id: key.id.unwrap_or_default(),
                 name: key.name.unwrap_or_default(),
                 tags: key.tags.unwrap_or_default(),
+                is_on: key.enabled,
             };
             (listed, key.value)
         };
@@ -90,6 +103,19 @@ impl Plans<'_> {
         Ok(made.id.unwrap_or_default())
     }
 
+    /// Switches a key on.
+    pub(crate) async fn switch_on(&self, id: &str) -> Result<()> {
+        let patch = PatchOperation::builder().op(Op::Replace).path("/enabled");
+        let patch = patch.value(true.to_string()).build();
+        self.account
+            .call("UpdateApiKey", self.object, |clients| {
+                let call = clients.rest.update_api_key().api_key(id);
+                call.patch_operations(patch.clone()).send()
+            })
+            .await
+            .map(drop)
+    }
+
     /// Removes a key, which may be gone already.
     pub(crate) async fn remove_key(&self, id: &str) -> Result<()> {
         let removed = self
@@ -99,5 +125,39 @@ impl Plans<'_> {
             })
             .await;
         unless_missing(removed).map(drop)
+    }
+}
+
+/// What all of the names begin with, so that a listing leaves other keys out.
+fn common_beginning(keys: &BTreeMap<String, String>) -> Option<String> {
+    let ((first, _), (last, _)) = (keys.first_key_value()?, keys.last_key_value()?);
+    let same = first
+        .chars()
+        .zip(last.chars())
+        .take_while(|(one, other)| one == other);
+    Some(same.map(|(one, _)| one).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_is_of_what_all_names_begin_with() {
+        for (names, expected) in [
+            (&[][..], None),
+            (&["gatehouse.1.shop.v1"], Some("gatehouse.1.shop.v1")),
+            (
+                &[
+                    "gatehouse.1.shop.v1",
+                    "gatehouse.1.shop.v2",
+                    "gatehouse.1.show.v1",
+                ],
+                Some("gatehouse.1.sho"),
+            ),
+        ] {
+            let keys = names.iter().map(|name| ((*name).to_owned(), String::new()));
+            assert_eq!(common_beginning(&keys.collect()).as_deref(), expected);
+        }
     }
 }

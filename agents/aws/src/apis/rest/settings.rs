@@ -97,22 +97,15 @@ fn remove(path: impl Into<String>) -> PatchOperation {
     PatchOperation::builder().op(Op::Remove).path(path).build()
 }
 
-/// What is to go: settings of methods, whoever made them, since they hold for what is served; and what was applied to the
-/// whole stage before.
+/// What is to go: settings of methods that are ours to say, and what was applied to the whole stage before.
 fn leftovers(held: &Stage, wanted: &BTreeMap<String, String>) -> Vec<PatchOperation> {
-    let off = |path: &str| {
-        let patch = PatchOperation::builder().op(Op::Replace).path(path);
-        patch.value(false.to_string()).build()
-    };
-    let mut patches: Vec<PatchOperation> = held.methods_beside(wanted).into_iter().map(remove).collect();
+    let left = held.leftovers(wanted);
+    let mut patches: Vec<PatchOperation> = left.methods.into_iter().map(remove).collect();
+    patches.extend(left.values.into_iter().map(|(path, value)| replace(path, &value)));
     let applied = held.applied_beside(wanted);
     let switches = ["/cacheClusterEnabled", "/tracingEnabled"];
-    patches.extend(
-        switches
-            .into_iter()
-            .filter(|path| applied.contains(*path))
-            .map(off),
-    );
+    let on = switches.into_iter().filter(|path| applied.contains(*path));
+    patches.extend(on.map(|path| replace(path, &false.to_string())));
     if applied.contains(LOG_DESTINATION) {
         patches.push(remove("/accessLogSettings"));
     }

@@ -145,7 +145,7 @@ async fn of_http_apis(account: &Account<'_>) -> Vec<Probe> {
     ]
 }
 
-async fn of_keys(account: &Account<'_>) -> [Probe; 2] {
+async fn of_keys(account: &Account<'_>) -> [Probe; 3] {
     [
         // AWS takes no value of fewer than twenty characters.
         making!(
@@ -155,6 +155,12 @@ async fn of_keys(account: &Account<'_>) -> [Probe; 2] {
             |clients| clients.rest.create_api_key().name(NOBODY).value("short"),
             "DeleteApiKey",
             |clients, id| clients.rest.delete_api_key().api_key(&id)
+        ),
+        probe!(
+            account,
+            "apigateway:PATCH on /apikeys/*",
+            "UpdateApiKey",
+            |clients| clients.rest.update_api_key().api_key(NOBODY)
         ),
         probe!(
             account,

@@ -70,8 +70,7 @@ impl Deploying<'_> {
         let description = format!("take a snapshot of {}", self.object);
         let taken = calls.snapshot(id, &name);
         let taken = steps.take(description, object, taken).await?;
-        let now = listed::one(self.account, &api.id, self.object).await?;
-        let now = now.and_then(|now| now.api.description);
+        let now = self.now(begun).await?.and_then(|now| now.description);
         match is_overtaken(before.as_ref(), described.as_ref(), now, &attempt) {
             false => Ok(Snapshot {
                 id: taken,
@@ -84,10 +83,21 @@ impl Deploying<'_> {
         }
     }
 
+    /// The API as it is now. One that was just made is looked for among its rivals: one look tells of both.
+    async fn now(&self, begun: &Begun) -> Result<Option<Api>> {
+        if begun.made.is_some()
+            && let Some(listed) = self.first(&begun.api).await?
+        {
+            return Ok(Some(listed));
+        }
+        let one = listed::one(self.account, &begun.api.id, self.object).await?;
+        Ok(one.map(|listed| listed.api))
+    }
+
     /// Puts the document, unless the API was just made of it.
     async fn put(&self, steps: &mut Steps<'_>, begun: &Begun) -> Result<Put> {
         let api = &begun.api;
-        if let Some(attempt) = &begun.made_by {
+        if let Some(attempt) = begun.made.as_ref().and_then(|made| made.of.as_ref()) {
             return Ok(Put {
                 attempt: attempt.clone(),
                 before: None,

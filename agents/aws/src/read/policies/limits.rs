@@ -6,16 +6,13 @@ use gatehouse_connector_sdk::schemas::policy::{
 use serde_json::{Map, Value, json};
 
 use super::kept;
-use crate::read::{
-    methods::Method,
-    native,
-    snapshot::{MethodSettings, Quota, Snapshot, Throttle, UsagePlan},
-};
-
-/// What AWS lets through of every account where nobody says less.
-const ACCOUNT: Throttle = Throttle {
-    rate_limit: 10_000.0,
-    burst_limit: 5_000,
+use crate::{
+    quotas::NO_LIMIT,
+    read::{
+        methods::Method,
+        native,
+        snapshot::{MethodSettings, Quota, Snapshot, Throttle, UsagePlan},
+    },
 };
 
 const PERIODS: [Period; 4] = [Period::Second, Period::Minute, Period::Hour, Period::Day];
@@ -196,7 +193,9 @@ fn throttle(settings: &MethodSettings) -> Option<Throttle> {
         burst_limit: settings.throttling_burst_limit.unwrap_or(0),
     };
     // AWS writes what holds for the account where only something else was set.
-    let said = throttle != ACCOUNT && throttle.rate_limit >= 0.0 && throttle != Throttle::default();
+    #[expect(clippy::cast_precision_loss, reason = "limits have few digits")]
+    let limit = (throttle.rate_limit, throttle.burst_limit as f64);
+    let said = limit != NO_LIMIT && throttle.rate_limit >= 0.0 && throttle != Throttle::default();
     said.then_some(throttle)
 }
 

@@ -4,7 +4,7 @@ use gatehouse_connector_sdk::schemas::policy::{JwtAlgorithm, JwtPolicy, Policy};
 use serde_json::Value;
 
 use super::Reading;
-use crate::read::methods::texts;
+use crate::{partition::Partition, read::methods::texts};
 
 /// What AWS checks signatures with: RSA alone.
 const ALGORITHMS: [JwtAlgorithm; 3] = [JwtAlgorithm::RS256, JwtAlgorithm::RS384, JwtAlgorithm::RS512];
@@ -77,11 +77,7 @@ fn of_user_pool(authorizer: &Value) -> Result<JwtPolicy, String> {
     let pool = resource
         .strip_prefix("userpool/")
         .ok_or("its user pool has no name that is understood")?;
-    let suffix = if partition == "aws-cn" {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
+    let suffix = Partition::named(partition).suffix;
     policy(
         &format!("https://cognito-idp.{region}.{suffix}/{pool}"),
         vec![pool],

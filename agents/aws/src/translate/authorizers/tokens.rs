@@ -8,6 +8,7 @@ use gatehouse_connector_sdk::schemas::{
 use super::only_one;
 use crate::{
     config::{AwsSettings, LambdaAuthorizer},
+    partition::Partition,
     translate::{
         Kind,
         judge::{unsupported, with},
@@ -163,10 +164,25 @@ fn issuer_of(pool: &str) -> Option<String> {
     let mut parts = pool.split(':').skip(1);
     let (partition, service, region) = (parts.next()?, parts.next()?, parts.next()?);
     let id = parts.nth(1)?.strip_prefix("userpool/")?;
-    let suffix = if partition == "aws-cn" {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
+    let suffix = Partition::named(partition).suffix;
     (service == "cognito-idp").then(|| format!("https://cognito-idp.{region}.{suffix}/{id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_pool_is_an_issuer_of_its_partition() {
+        for (partition, region, suffix) in [
+            ("aws", "eu-central-1", "amazonaws.com"),
+            ("aws-cn", "cn-north-1", "amazonaws.com.cn"),
+            ("aws-us-gov", "us-gov-west-1", "amazonaws.com"),
+            ("aws-eusc", "eusc-de-east-1", "amazonaws.eu"),
+        ] {
+            let pool = format!("arn:{partition}:cognito-idp:{region}:111122223333:userpool/{region}_a1");
+            let issuer = format!("https://cognito-idp.{region}.{suffix}/{region}_a1");
+            assert_eq!(issuer_of(&pool), Some(issuer));
+        }
+    }
 }

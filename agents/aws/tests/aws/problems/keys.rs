@@ -1,11 +1,18 @@
 //! Keys in an account in which others have keys, too.
 
+use std::sync::Arc;
+
 use expect_test::expect;
 use gatehouse_connector_conformance::SECRET_BEGINNING;
 use gatehouse_connector_sdk::{
-    connector::Connector as _,
+    connector::{Connector as _, PageRequest},
     error::ErrorKind,
-    schemas::{desired::DesiredApi, environment::Mode, identity::ApiId},
+    schemas::{
+        desired::DesiredApi,
+        environment::{DiscoveryFilter, Mode},
+        identity::ApiId,
+        observed::DiscoveredItem,
+    },
 };
 use gatehouse_fake_aws::FakeAwsOptions;
 use serde_json::{Value, json};
@@ -58,6 +65,53 @@ async fn a_value_that_others_gave_to_a_key_is_told_and_their_values_are_not_read
         !read.is_empty() && read.iter().all(|path| path.contains("name=gatehouse.")),
         "{read:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_somebody_switched_off_is_drift_and_switched_on_again() {
+    let scene = Scene::rest().await;
+    let desired = scene.guarded(1);
+    let deployed = scene.deploy(&desired).await;
+    let key = scene.call("GET", "/apikeys", &Value::Null)["item"][0]["id"].clone();
+    let off = json!({"patchOperations": [{"op": "replace", "path": "/enabled", "value": "false"}]});
+    scene.call("PATCH", &format!("/apikeys/{}", key.as_str().unwrap()), &off);
+    assert!(!scene.served(&deployed).await.starts_with("200 "));
+    let observed = scene.operator.observed(&desired).await.unwrap();
+    assert_ne!(observed.fingerprint, desired.fingerprint, "it is told as drift");
+    scene.aws.forget_calls();
+    let page = PageRequest {
+        position: None,
+        limit: 100,
+        filter: DiscoveryFilter::default(),
+        known: Arc::default(),
+    };
+    let connector = &scene.operator.connector;
+    let page = connector.discover(&scene.operator.context, page).await.unwrap();
+    let [DiscoveredItem::Api(told)] = &page.items[..] else {
+        panic!("{:?}", page.items);
+    };
+    assert_eq!(
+        told.fingerprint, observed.fingerprint,
+        "a discovery tells the same"
+    );
+    let request = scene.planned(&desired).await;
+    assert!(!request.plan.changes.is_empty(), "{:?}", request.plan);
+    scene.carry_out(&request).await.unwrap();
+    assert_eq!(scene.served(&deployed).await, "200 /revision-1/items");
+    let observed = scene.operator.observed(&desired).await.unwrap();
+    assert_eq!(observed.fingerprint, desired.fingerprint);
+    assert_eq!(reading_values(&scene), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_somebody_switched_off_is_switched_on_for_another_api() {
+    let scene = Scene::rest().await;
+    scene.deploy(&scene.guarded(1)).await;
+    let key = scene.call("GET", "/apikeys", &Value::Null)["item"][0]["id"].clone();
+    let off = json!({"patchOperations": [{"op": "replace", "path": "/enabled", "value": "false"}]});
+    scene.call("PATCH", &format!("/apikeys/{}", key.as_str().unwrap()), &off);
+    let deployed = scene.deploy(&second(&scene)).await;
+    assert_eq!(scene.served(&deployed).await, "200 /revision-2/items");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use crate::under_test::printed_policy;
+
 pub(super) const REGION: &str = "eu-central-1";
 pub(super) const STAGE: &str = "live";
 /// An access key that may do what the policy for reading and writing says.
@@ -194,11 +196,7 @@ impl Scene {
 
 /// An access key that may do what the printed policy of a mode says, and nothing else.
 pub(super) fn allowed(key: &str, mode: Mode) -> AccessKey {
-    let connector = AwsConnector::new();
-    let mut sets = connector.descriptor().permissions.iter();
-    let set = sets.find(|set| set.mode == mode).unwrap();
-    let policy = set.document.to_string().replace("{settings.region}", REGION);
-    AccessKey::new(key).with_policy(&policy)
+    AccessKey::new(key).with_policy(&printed_policy(mode, &json!({ "region": REGION })))
 }
 
 /// An account with one access key, which may do what reading and writing takes, and no more.
