@@ -167,9 +167,10 @@ impl Connector for AwsConnector {
             return Ok(Hints::NotConfigured);
         };
         let account = self.accesses.open(context).await?;
-        let heard = hints::hear(&account, &queue).await?;
-        self.watches.hear(environment, &queue.arn, &heard);
-        Ok(Hints::Heard(heard))
+        self.watches.listen(environment, &queue.arn);
+        let heard = hints::hear(&account, &queue, |hints| self.watches.hear(environment, hints)).await;
+        self.watches.pause(environment);
+        heard.map(Hints::Heard)
     }
 
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
