@@ -1,6 +1,7 @@
 //! What goes wrong, and what people read then: what happened, to which object, and what to do; what is served meanwhile;
 //! and that the next deploy mends it.
 
+mod checks;
 mod credentials;
 mod domains;
 mod keys;
