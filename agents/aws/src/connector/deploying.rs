@@ -149,7 +149,7 @@ impl Deploying<'_> {
         let mut stage = self.switch(steps, api, begun.stage.as_ref(), &record).await?;
         if begun.stage.is_none() {
             record.beside.plan = keys.let_in(steps, &made).await?;
-            if record.beside.plan.is_some() || !self.wanted.settings.is_empty() {
+            if record.beside.plan.is_some() || !stage.has(&self.wanted.settings) {
                 stage = self.switch(steps, api, Some(&stage), &record).await?;
             }
         }
@@ -175,6 +175,7 @@ impl Deploying<'_> {
             plan,
             path: self.path(),
             truststore: self.truststore.clone(),
+            tags: self.recorded_tags(begun.former.as_ref(), &served),
         };
         let most = self.account.settings.kept_deployments;
         let kept = snapshots::kept(begun.former.as_ref(), &served, most);
