@@ -5,6 +5,8 @@ mod checks;
 mod credentials;
 mod domains;
 mod keys;
+mod kinds;
+mod notebook;
 mod quotas;
 mod removed;
 mod rivals;
