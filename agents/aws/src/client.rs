@@ -3,13 +3,14 @@
 mod access;
 mod listing;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use aws_sdk_apigateway::Client as RestClient;
 use aws_sdk_apigatewayv2::Client as HttpClient;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use gatehouse_connector_sdk::{context::Context, error::Result, scheduler};
+use tokio::sync::RwLock;
 use tracing::{instrument::WithSubscriber as _, subscriber::NoSubscriber};
 
 pub(crate) use self::{access::Accesses, listing::LONGEST_PAGE};
@@ -44,6 +45,9 @@ pub(crate) struct Account<'a> {
     pub(crate) clients: Clients,
     pub(crate) settings: AwsSettings,
     pub(crate) context: &'a Context,
+    /// Held while keys of the environment are found and let in, by as many as do so; and by one alone while it removes keys
+    /// that nobody lets in.
+    pub(crate) callers: Arc<RwLock<()>>,
 }
 
 impl Account<'_> {

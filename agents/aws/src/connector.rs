@@ -167,9 +167,10 @@ impl Connector for AwsConnector {
             return Ok(Hints::NotConfigured);
         };
         let account = self.accesses.open(context).await?;
-        let heard = hints::hear(&account, &queue).await?;
-        self.watches.hear(environment, &queue.arn, &heard);
-        Ok(Hints::Heard(heard))
+        self.watches.listen(environment, &queue.arn);
+        let heard = hints::hear(&account, &queue, |hints| self.watches.hear(environment, hints)).await;
+        self.watches.pause(environment);
+        heard.map(Hints::Heard)
     }
 
     fn translate(&self, environment: &EnvironmentContext, desired: &DesiredApi) -> Translation {
@@ -221,6 +222,7 @@ impl Connector for AwsConnector {
             secrets: &BTreeMap::new(),
             truststore,
             object: &object,
+            was_begun: was_begun(context),
         };
         if let Some((held, record)) = as_desired(held.as_ref(), &deploying, desired) {
             deploying.clean_up(held, &record).await?;
@@ -243,6 +245,7 @@ impl Connector for AwsConnector {
             account: &account,
             mark: &api.mark,
             object: &looking::object(&api.mark),
+            was_begun: was_begun(context),
         };
         removal.carry_out(held).await
     }
@@ -300,12 +303,18 @@ fn as_desired<'a>(
     let held = held?;
     let record = held.record()?;
     let wanted = deploying.wanted;
-    let is_same = record.fingerprint == desired.fingerprint
+    let is_same = held.api.id.kind == wanted.kind
+        && record.fingerprint == desired.fingerprint
         && record.mark == desired.mark
         && record.served.document == wanted.document_fingerprint()
         && record.beside.settings == wanted.settings
         && record.beside.truststore == deploying.truststore;
     (is_same && held.is_intact(&record)).then_some((held, record))
+}
+
+/// Whether an earlier attempt did not come to its end. The journal tells of this one, too, from its first step on.
+fn was_begun(context: &Context) -> bool {
+    !context.journal.recorded().is_empty()
 }
 
 /// Secrets come first: without its keys, nothing of the API is written.

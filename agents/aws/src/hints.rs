@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use gatehouse_connector_sdk::{
     connector::{CheckFinding, CheckSeverity, Hint},
-    error::Result,
+    error::{Error, Result, chain},
 };
 use tracing::warn;
 
@@ -20,26 +20,42 @@ pub(crate) use self::queue::{LONGEST_WAIT, Queue};
 use self::{event::Told, queue::Messages};
 use crate::client::Account;
 
-/// Waits for messages, removes them, and says what they are about.
-pub(crate) async fn hear(account: &Account<'_>, queue: &Queue) -> Result<Vec<Hint>> {
+/// Waits for messages, says what they are about, and removes them.
+///
+/// `heard` is told first: whether AWS has removed them is not known where its answer is lost.
+pub(crate) async fn hear(
+    account: &Account<'_>,
+    queue: &Queue,
+    heard: impl FnOnce(&[Hint]),
+) -> Result<Vec<Hint>> {
     let messages = Messages::of(account, queue);
-    let heard = messages.receive().await?;
-    let told: Vec<Told> = heard
+    let received = messages.receive().await?;
+    let told: Vec<Told> = received
         .iter()
         .map(|message| event::read(message.body().unwrap_or_default(), &account.settings.region))
         .collect();
-    // Before anything is done about them: one that stays would come back for ever.
-    messages.remove(&heard).await?;
-    tell_strangers(account, queue, &told);
-    let hints: BTreeSet<Hint> = told.into_iter().filter_map(Told::into_hint).collect();
-    Ok(hints.into_iter().collect())
+    let hints: BTreeSet<Hint> = told.iter().cloned().filter_map(Told::into_hint).collect();
+    let hints: Vec<Hint> = hints.into_iter().collect();
+    heard(&hints);
+    // Before anything else is done about them: one that stays would come back for ever.
+    match messages.remove(&received).await {
+        Ok(()) => tell_strangers(account, queue, &told),
+        Err(error) => tell_that_they_stay(account, queue, &error),
+    }
+    Ok(hints)
+}
+
+/// Hearing twice does no harm, and not hearing does.
+fn tell_that_they_stay(account: &Account<'_>, queue: &Queue, error: &Error) {
+    let environment = &account.context.environment.name;
+    warn!(environment.name = %environment, error = %chain(error), "Messages that were read may stay in the queue `{}` of `{environment}`, and come back", queue.arn);
 }
 
 fn tell_strangers(account: &Account<'_>, queue: &Queue, told: &[Told]) {
     let count = told.iter().filter(|told| **told == Told::Strange).count();
     if count > 0 {
         let environment = &account.context.environment.name;
-        warn!(environment.name = %environment, count, "Removed {count} messages from the queue `{}` of `{environment}` that are no events of API Gateway; let a rule for `aws.apigateway` be all that fills it", queue.arn);
+        warn!(environment.name = %environment, count, "Removed {count} messages from the queue `{}` of `{environment}` that are no events of API Gateway; let a rule for its calls and those of AWS WAF be all that fills it", queue.arn);
     }
 }
 

@@ -60,6 +60,10 @@ pub(crate) struct Beside {
     /// The truststore of that domain name that checks callers' certificates, if they must present one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) truststore: Option<Truststore>,
+    /// The names of the tags that the definition of an HTTP API gave it beside the mark, as people want them: one that they
+    /// want no more is told from those of others by this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<String>,
 }
 
 /// A usage plan as it was applied.

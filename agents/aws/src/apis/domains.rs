@@ -97,10 +97,12 @@ impl Domain<'_> {
         }
     }
 
-    /// Removes what leads to the environment's stage of an API, but for one path that stays.
+    /// Removes what leads to the environment's stage of an API, but for one path that stays. A domain name that is gone leads
+    /// nowhere.
     pub(crate) async fn lead_no_more(&self, api: &str, but: Option<&str>) -> Result<()> {
         let stage = &self.account.settings.stage;
-        for mapping in self.mappings().await? {
+        let mappings = unless_missing(self.mappings().await)?;
+        for mapping in mappings.unwrap_or_default() {
             let is_own = mapping.api == api && mapping.stage == *stage;
             if !is_own || but == Some(mapping.path.as_str()) {
                 continue;

@@ -31,7 +31,7 @@ macro_rules! stage {
         let answer = $answer;
         let mut settings = settings_of(answer.method_settings.unwrap_or_default());
         settings.extend(of_whole(
-            answer.cache_cluster_size,
+            (answer.cache_cluster_enabled, answer.cache_cluster_size),
             answer.access_log_settings,
             answer.tracing_enabled,
         ));

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use gatehouse_connector_sdk::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
+use tokio::sync::RwLock;
 
 use super::{Account, Clients};
 use crate::{
@@ -34,6 +35,7 @@ struct Access {
     settings: Map<String, Value>,
     keys: Vec<Option<SecretString>>,
     clients: Clients,
+    callers: Arc<RwLock<()>>,
 }
 
 impl Accesses {
@@ -41,32 +43,38 @@ impl Accesses {
     pub(crate) async fn open<'a>(&self, context: &'a Context) -> Result<Account<'a>> {
         let environment = &context.environment;
         let settings = config::read(environment)?;
-        if let Some(clients) = self.kept(environment) {
-            return Ok(Account {
-                clients,
-                settings,
-                context,
-            });
-        }
-        let clients = clients(&settings, environment).await?;
-        let access = Access {
-            settings: environment.settings.clone(),
-            keys: keys(environment),
-            clients: clients.clone(),
+        let (clients, callers) = match self.kept(environment) {
+            Some(kept) => kept,
+            None => self.keep(environment, clients(&settings, environment).await?),
         };
-        self.lock().insert(environment.id, access);
         Ok(Account {
             clients,
             settings,
             context,
+            callers,
         })
     }
 
-    fn kept(&self, environment: &EnvironmentContext) -> Option<Clients> {
+    /// Keeps the clients of an environment. What orders the work on its keys stays the same with other clients.
+    fn keep(&self, environment: &EnvironmentContext, clients: Clients) -> (Clients, Arc<RwLock<()>>) {
+        let mut held = self.lock();
+        let former = held.remove(&environment.id);
+        let callers = former.map(|former| former.callers).unwrap_or_default();
+        let access = Access {
+            settings: environment.settings.clone(),
+            keys: keys(environment),
+            clients: clients.clone(),
+            callers: callers.clone(),
+        };
+        held.insert(environment.id, access);
+        (clients, callers)
+    }
+
+    fn kept(&self, environment: &EnvironmentContext) -> Option<(Clients, Arc<RwLock<()>>)> {
         let held = self.lock();
         let access = held.get(&environment.id)?;
         let is_same = access.settings == environment.settings && same(&access.keys, &keys(environment));
-        is_same.then(|| access.clients.clone())
+        is_same.then(|| (access.clients.clone(), access.callers.clone()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EnvironmentId, Access>> {

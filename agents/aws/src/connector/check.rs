@@ -11,7 +11,7 @@ use gatehouse_connector_sdk::{
     schemas::environment::Mode,
 };
 
-use self::probing::{NOBODY, probes};
+use self::probing::{NOBODY, Tried, UNTRIED, probes};
 use crate::{
     apis::{ApiId, listed},
     client::Account,
@@ -106,22 +106,17 @@ fn no_such_part(error: Error) -> Result<()> {
 async fn of_writing(account: &Account<'_>, mode: Mode) -> Result<Vec<CheckFinding>> {
     let mut allowed = Vec::new();
     let mut denied = Vec::new();
+    let mut untold: Vec<&str> = Vec::new();
     for (permission, answer) in probes(account).await {
         match answer {
             Err(error) if error.kind() == ErrorKind::Forbidden => denied.push(permission),
             Err(error) => return Err(error),
-            Ok(()) => allowed.push(permission),
+            Ok(Tried::Allowed) => allowed.push(permission),
+            Ok(Tried::Untold) => untold.push(permission),
         }
     }
-    let named = |permissions: &[&str]| {
-        let each: Vec<String> = permissions
-            .iter()
-            .map(|permission| format!("`{permission}`"))
-            .collect();
-        each.join(", ")
-    };
     Ok(match (mode.may_write(), denied.is_empty(), allowed.is_empty()) {
-        (true, true, _) => vec![ok("IAM allows to change what the mode changes")],
+        (true, true, _) => vec![finding(CheckSeverity::Ok, writes(account, untold))],
         (true, false, _) => vec![finding(
             CheckSeverity::Error,
             format!(
@@ -138,6 +133,27 @@ async fn of_writing(account: &Account<'_>, mode: Mode) -> Result<Vec<CheckFindin
             ),
         )],
     })
+}
+
+/// What a mode that writes may do, and of what that is not known.
+fn writes(account: &Account<'_>, mut untold: Vec<&str>) -> String {
+    // Only REST APIs have resource policies.
+    if account.settings.kind != "http" {
+        untold.push(UNTRIED);
+    }
+    let allowed = "IAM allows to change what the mode changes";
+    match untold.is_empty() {
+        true => allowed.to_owned(),
+        false => format!("{allowed}; {} could not be tried", named(&untold)),
+    }
+}
+
+fn named(permissions: &[&str]) -> String {
+    let each: Vec<String> = permissions
+        .iter()
+        .map(|permission| format!("`{permission}`"))
+        .collect();
+    each.join(", ")
 }
 
 fn is_refusal(error: &Error) -> bool {

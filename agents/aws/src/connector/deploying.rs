@@ -3,6 +3,7 @@
 //! The document goes to the API, which stages do not follow; a snapshot of it (AWS calls it a deployment) is served only
 //! when the stage is pointed to it. What authenticates callers is part of the snapshot, so the API is never open.
 
+mod kinds;
 mod making;
 mod snapshots;
 mod switching;
@@ -21,7 +22,6 @@ use self::making::Made;
 use super::{
     keys::{self, Keys},
     looking::{Held, HeldPlan},
-    removing::Removal,
     wanting::Wanted,
 };
 use crate::{
@@ -41,6 +41,8 @@ pub(super) struct Deploying<'a> {
     pub(super) truststore: Option<Truststore>,
     /// What messages call the API.
     pub(super) object: &'a str,
+    /// Whether an earlier attempt did not come to its end.
+    pub(super) was_begun: bool,
 }
 
 /// What came of it.
@@ -61,6 +63,8 @@ struct Begun {
     former: Option<Record>,
     /// The usage plan that lets callers in now.
     plan: Option<HeldPlan>,
+    /// The paths of the environment's domain name that lead to the stage now.
+    paths: Vec<String>,
     /// Whether there may be parts of the API that no record tells of.
     may_be_others: bool,
     /// How it was made, if this attempt made it.
@@ -82,17 +86,12 @@ impl Deploying<'_> {
 
     /// Carries it out, from what is held.
     pub(super) async fn carry_out(&self, held: Option<Held>) -> Result<Outcome> {
-        self.may_lead(held.as_ref()).await?;
+        let (held, other) = self.of_each_kind(held).await?;
+        self.may_lead([&held, &other]).await?;
         let mut steps = Steps::new(self.account.context, if held.is_some() { 3 } else { 4 });
-        let (held, other) = match held {
-            Some(held) if held.api.id.kind != self.wanted.kind => (None, Some(held)),
-            held => (held, None),
-        };
         let begun = self.begun(&mut steps, held).await?;
         let (record, stage) = self.serve(&mut steps, &begun).await?;
-        let former = begun.former.as_ref();
-        self.lead(&mut steps, (&begun.api, other.as_ref()), former)
-            .await?;
+        self.lead(&mut steps, &begun, other.as_ref()).await?;
         self.tidy(&mut steps, &begun, &record).await?;
         if let Some(other) = other {
             self.remove_other(other).await?;
@@ -107,15 +106,16 @@ impl Deploying<'_> {
     /// The API, marked as ours, and what is known of it.
     async fn begun(&self, steps: &mut Steps<'_>, held: Option<Held>) -> Result<Begun> {
         let lost_its_record = held.as_ref().is_some_and(|held| held.record().is_none());
-        let ((api, made), stage, plan) = match held {
+        let ((api, made), stage, plan, paths) = match held {
             Some(held) => (
                 (self.adopted(steps, held.api).await?, None),
                 held.stage,
                 held.plan,
+                held.paths,
             ),
             None => {
                 let (api, made) = self.create(steps).await?;
-                ((api, Some(made)), None, None)
+                ((api, Some(made)), None, None, Vec::new())
             }
         };
         Ok(Begun {
@@ -123,20 +123,21 @@ impl Deploying<'_> {
             former: stage.as_ref().and_then(Stage::record),
             stage,
             plan,
-            may_be_others: self.was_begun() || lost_its_record,
+            paths,
+            may_be_others: self.was_begun || lost_its_record,
             made,
         })
-    }
-
-    /// Whether an earlier attempt did not come to its end.
-    fn was_begun(&self) -> bool {
-        !self.account.context.journal.recorded().is_empty()
     }
 
     /// Makes everything beside what is served, and serves it.
     async fn serve(&self, steps: &mut Steps<'_>, begun: &Begun) -> Result<(Record, Stage)> {
         let keys = self.keys(begun);
         self.hold(steps, begun).await?;
+        // Until the plan has them: in between, the keys that were found look as if nobody let them in.
+        let _found = match self.wanted.keys.is_empty() {
+            true => None,
+            false => Some(self.account.callers.read().await),
+        };
         let made = keys.made(steps).await?;
         let served = self.snapshot(steps, begun).await?;
         let plan = match &begun.stage {
@@ -148,7 +149,7 @@ impl Deploying<'_> {
         let mut stage = self.switch(steps, api, begun.stage.as_ref(), &record).await?;
         if begun.stage.is_none() {
             record.beside.plan = keys.let_in(steps, &made).await?;
-            if record.beside.plan.is_some() || !self.wanted.settings.is_empty() {
+            if record.beside.plan.is_some() || !stage.has(&self.wanted.settings) {
                 stage = self.switch(steps, api, Some(&stage), &record).await?;
             }
         }
@@ -174,6 +175,7 @@ impl Deploying<'_> {
             plan,
             path: self.path(),
             truststore: self.truststore.clone(),
+            tags: self.recorded_tags(begun.former.as_ref(), &served),
         };
         let most = self.account.settings.kept_deployments;
         let kept = snapshots::kept(begun.former.as_ref(), &served, most);
@@ -192,12 +194,13 @@ impl Deploying<'_> {
 
     /// Removes what earlier attempts left behind of an API that is as it is desired.
     pub(super) async fn clean_up(&self, held: &Held, record: &Record) -> Result<()> {
-        if !self.was_begun() {
+        if !self.was_begun {
             return Ok(());
         }
         let mut steps = Steps::new(self.account.context, 1);
         self.forget(&mut steps, &held.api, None, record, true).await?;
-        keys::remove_left_behind(&self.plans(), &mut steps, self.mark()).await
+        keys::remove_left_behind(&self.plans(), &mut steps, self.mark()).await?;
+        self.clean_up_the_other_kind().await
     }
 
     fn plans(&self) -> Plans<'_> {
@@ -219,15 +222,5 @@ impl Deploying<'_> {
             .take(description, object, calls.tag(&api.id.id, &tags))
             .await?;
         Ok(api)
-    }
-
-    /// Removes what the API was of the other kind, now that its successor serves.
-    async fn remove_other(&self, other: Held) -> Result<()> {
-        let removal = Removal {
-            account: self.account,
-            mark: self.mark(),
-            object: self.object,
-        };
-        removal.carry_out_one(other).await
     }
 }

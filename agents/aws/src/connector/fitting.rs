@@ -49,6 +49,7 @@ fn largest(settings: &AwsSettings, desired: &DesiredApi, wanted: &Wanted) -> Rec
             .as_ref()
             .map(|_| desired.content.base_path.clone()),
         truststore: wanted.trust.as_ref().map(|_| truststore(settings)),
+        tags: wanted.tags(&settings.tags),
     };
     let kept = (1..=settings.kept_deployments).map(snapshot).collect();
     Record::new(desired, snapshot(0), kept, beside)

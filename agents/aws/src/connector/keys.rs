@@ -273,9 +273,10 @@ pub(super) async fn remove_left_behind(plans: &Plans<'_>, steps: &mut Steps<'_>,
     Ok(())
 }
 
-/// Removes a key of the environment that no plan lets in any more.
+/// Removes a key of the environment that no plan lets in any more, unless somebody is just about to let it in.
 pub(super) async fn remove_unused(plans: &Plans<'_>, steps: &mut Steps<'_>, key: (&str, &str)) -> Result<()> {
     let (name, id) = key;
+    let _alone = plans.account.callers.write().await;
     if plans.lets_in(id).await? {
         return Ok(());
     }

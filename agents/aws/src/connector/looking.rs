@@ -15,6 +15,7 @@ use crate::{
         listed::{self, Listed},
         none_where_unknown,
         plans::{Plan, Plans},
+        unless_missing,
     },
     client::Account,
     mark,
@@ -141,6 +142,14 @@ pub(super) async fn find(account: &Account<'_>, mark: &Mark, known: Option<&Exte
     }
 }
 
+/// What is held of the oldest API of a kind with the mark, if there is one.
+pub(super) async fn oldest(kind: Kind, account: &Account<'_>, mark: &Mark) -> Result<Option<Held>> {
+    match marked_in(kind, account, mark).await?.into_iter().next() {
+        Some(api) => held(account, &object(mark), api).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The kinds that an API of the environment may be of.
 pub(super) fn kinds(account: &Account<'_>) -> &'static [Kind] {
     match account.settings.kind.as_str() {
@@ -206,11 +215,13 @@ pub(super) fn domain<'a>(account: &'a Account<'a>, object: &'a str) -> Option<Do
     })
 }
 
+/// The paths that lead to the stage of an API: none where somebody removed the domain name.
 async fn paths(account: &Account<'_>, object: &str, api: &Api) -> Result<Vec<String>> {
     let Some(domain) = domain(account, object) else {
         return Ok(Vec::new());
     };
-    let mappings = domain.mappings().await?.into_iter();
+    let mappings = unless_missing(domain.mappings().await)?.unwrap_or_default();
+    let mappings = mappings.into_iter();
     let own = mappings.filter(|mapping| mapping.api == api.id.id && mapping.stage == account.settings.stage);
     Ok(own.map(|mapping| mapping.path).collect())
 }

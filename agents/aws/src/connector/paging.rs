@@ -37,6 +37,7 @@ pub(super) async fn page(
     }
     if next.is_none() {
         listings.forget(account.context.environment.id);
+        watches.forget_old(account.context.environment.id);
     }
     Ok(DiscoveryPage { items, next })
 }

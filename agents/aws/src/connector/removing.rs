@@ -4,13 +4,14 @@ use gatehouse_connector_sdk::{error::Result, journal::Steps, schemas::desired::M
 
 use super::{
     keys,
-    looking::{self, Held, HeldPlan},
+    looking::{self, Held},
 };
 use crate::{
     apis::{Api, calls, domains::Domain, plans::Plans},
     client::Account,
     mark,
     record::AppliedPlan,
+    translate::Kind,
 };
 
 /// The removal of one API.
@@ -19,26 +20,19 @@ pub(super) struct Removal<'a> {
     pub(super) mark: &'a Mark,
     /// What messages call it.
     pub(super) object: &'a str,
+    /// Whether an earlier attempt did not come to its end.
+    pub(super) was_begun: bool,
 }
 
 impl Removal<'_> {
     /// Removes what is held, and what attempts left behind.
     pub(super) async fn carry_out(&self, held: Option<Held>) -> Result<()> {
-        let was_begun = !self.account.context.journal.recorded().is_empty();
         let mut steps = Steps::new(self.account.context, 1);
-        // AWS refuses to remove an API that a usage plan lets in to. Without its plan, the API lets nobody in.
-        match held.as_ref().and_then(Held::record) {
-            Some(record) if !was_begun => {
-                if let Some(applied) = record.beside.plan {
-                    self.remove_plan(&mut steps, &applied).await?;
-                }
-            }
-            _ => self.remove_keys(&mut steps).await?,
-        }
+        self.let_nobody_in(&mut steps, held.as_ref()).await?;
         if let Some(held) = held {
             self.remove(&mut steps, &held.api).await?;
         }
-        if was_begun {
+        if self.was_begun {
             for kind in looking::kinds(self.account) {
                 for api in looking::marked_in(*kind, self.account, self.mark).await? {
                     self.remove(&mut steps, &api).await?;
@@ -46,6 +40,18 @@ impl Removal<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Removes the usage plan and its keys: AWS refuses to remove an API that a plan lets in to, and without its plan, the API
+    /// lets nobody in.
+    async fn let_nobody_in(&self, steps: &mut Steps<'_>, held: Option<&Held>) -> Result<()> {
+        match held.and_then(Held::record) {
+            Some(record) if !self.was_begun => match &record.beside.plan {
+                Some(applied) => self.remove_plan(steps, applied).await,
+                None => Ok(()),
+            },
+            _ => self.remove_keys(steps).await,
+        }
     }
 
     /// Removes the plan that was applied, and the keys that no other plan has.
@@ -66,18 +72,11 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// Removes one API of several that have the mark, and its own usage plan.
+    /// Removes one API of two that have the mark, and whom it let in: only REST APIs let callers with keys in.
     pub(super) async fn carry_out_one(&self, held: Held) -> Result<()> {
         let mut steps = Steps::new(self.account.context, 1);
-        if let Some(HeldPlan { plan, .. }) = &held.plan {
-            let plans = Plans {
-                account: self.account,
-                object: self.object,
-            };
-            let description = format!("remove the former usage plan of {}", self.object);
-            steps
-                .take(description, Some(plan.id.clone()), plans.remove(plan))
-                .await?;
+        if held.api.id.kind == Kind::Rest {
+            self.let_nobody_in(&mut steps, Some(&held)).await?;
         }
         self.remove(&mut steps, &held.api).await
     }

@@ -83,8 +83,13 @@ async fn of_others(
     Ok(of_read(&snapshot, version))
 }
 
-/// An API with a mark, as it is observed, with its version in the listing.
+/// An API with a mark, as it is observed, with its version in the listing; what AWS refuses of it is about the one API.
 async fn ours(account: &Account<'_>, listed: &Listed, object: &str, known: Option<&str>) -> Result<Seen> {
+    let seen = readable(marked(account, listed, object, known).await)?;
+    Ok(seen.unwrap_or_else(Seen::Unreadable))
+}
+
+async fn marked(account: &Account<'_>, listed: &Listed, object: &str, known: Option<&str>) -> Result<Seen> {
     let id = &listed.api.id;
     let Some(stage) = calls(id.kind, account, object).stage(&id.id).await? else {
         return Ok(Seen::Absent);

@@ -98,6 +98,14 @@ impl Wanted {
         self.document["info"]["title"].as_str().unwrap_or_default()
     }
 
+    /// The names of the tags that its definition brings along, of those that people want: only that of an HTTP API does.
+    pub(super) fn tags(&self, tags: &BTreeMap<String, String>) -> Vec<String> {
+        match self.kind {
+            Kind::Http => tags.keys().cloned().collect(),
+            Kind::Rest => Vec::new(),
+        }
+    }
+
     /// Of the document: a snapshot made from an equal one need not be made again.
     pub(super) fn document_fingerprint(&self) -> Fingerprint {
         Fingerprint::of_value(&self.document)

@@ -1,8 +1,8 @@
 //! What a discovery need not look at again, where AWS tells of changes: no event named it since it was looked at.
 //!
 //! Listings do not say whether a stage was changed, so that each API costs one look at its stage. Events spare those looks, and
-//! are trusted no further: only while the queue is read and is known to be filled, and never for longer than [`LONGEST`].
-//! A late event leads to a look when it comes; a lost one is made up for by then.
+//! are trusted no further: only while the queue is read without a gap and is known to be filled, and never for longer than
+//! [`LONGEST`]. A late event leads to a look when it comes; a lost one is made up for by then.
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +22,12 @@ use gatehouse_connector_sdk::{
 const LONGEST: Duration = Duration::from_secs(6 * 3_600);
 /// How long ago the queue may have been read last. Reading waits for twenty seconds.
 const LISTENING: Duration = Duration::from_secs(90);
+/// How long nobody here may have waited for messages between two reads. The runtime reads again at once, and five seconds
+/// after a failure; in a longer gap, another agent may have had the environment, taken an event and ended.
+const LONGEST_GAP: Duration = Duration::from_secs(10);
+/// How long a change may take to show after its event: a stage that deploys by itself does so a while after its API was
+/// changed.
+const SETTLING: Duration = Duration::from_secs(120);
 
 /// Of how many APIs it is remembered singly that they were heard of: whoever can fill the queue can name any number.
 const MOST: usize = 10_000;
@@ -43,6 +49,8 @@ struct Watch {
     queue: String,
     /// When the queue was read last.
     listened: Option<Instant>,
+    /// When the last wait for messages ended, whatever came of it.
+    paused: Option<Instant>,
     /// Whether anything ever came: a queue that no rule fills is silent, too.
     is_filled: bool,
     looks: BTreeMap<ExternalRef, Look>,
@@ -53,6 +61,14 @@ struct Watch {
 }
 
 impl Watch {
+    /// Begins to wait for messages. After a gap, nobody knows what was missed.
+    fn listen(&mut self, now: Instant) {
+        let gap = self.paused.map(|paused| now.saturating_duration_since(paused));
+        if gap.is_none_or(|gap| gap > LONGEST_GAP) {
+            self.looks.clear();
+        }
+    }
+
     fn hear(&mut self, hints: &[Hint], now: Instant) {
         self.listened = Some(now);
         self.is_filled |= !hints.is_empty();
@@ -75,11 +91,17 @@ impl Watch {
             return false;
         };
         let is_as_seen = look.listed == *listed && look.version == version;
-        let was_heard_of = [self.heard.get(api).copied(), self.heard_of_all]
-            .into_iter()
-            .flatten()
-            .any(|heard| heard >= look.began);
+        let heard = self.heard.get(api).map(|heard| *heard + SETTLING);
+        let mut heard = heard.into_iter().chain(self.heard_of_all);
+        let was_heard_of = heard.any(|heard| heard >= look.began);
         is_as_seen && !was_heard_of && since(look.began) < LONGEST
+    }
+
+    /// Lets go of what is too old to spare anything: of APIs that are gone, nobody asks any more.
+    fn forget_old(&mut self, now: Instant) {
+        let is_new = |time: Instant| now.saturating_duration_since(time) < LONGEST;
+        self.looks.retain(|_, look| is_new(look.began));
+        self.heard.retain(|_, heard| is_new(*heard));
     }
 }
 
@@ -90,8 +112,8 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    /// Takes note of what the queue told.
-    pub(super) fn hear(&self, environment: EnvironmentId, queue: &str, hints: &[Hint]) {
+    /// Takes note that somebody begins to wait for messages of the queue.
+    pub(super) fn listen(&self, environment: EnvironmentId, queue: &str) {
         let mut kept = self.lock();
         let watch = kept.entry(environment).or_default();
         if watch.queue != queue {
@@ -100,7 +122,21 @@ impl Watches {
                 ..Watch::default()
             };
         }
-        watch.hear(hints, Instant::now());
+        watch.listen(Instant::now());
+    }
+
+    /// Takes note of what the queue told.
+    pub(super) fn hear(&self, environment: EnvironmentId, hints: &[Hint]) {
+        if let Some(watch) = self.lock().get_mut(&environment) {
+            watch.hear(hints, Instant::now());
+        }
+    }
+
+    /// Takes note that the wait for messages is over.
+    pub(super) fn pause(&self, environment: EnvironmentId) {
+        if let Some(watch) = self.lock().get_mut(&environment) {
+            watch.paused = Some(Instant::now());
+        }
     }
 
     /// Nothing is known any more: nobody listens.
@@ -112,6 +148,13 @@ impl Watches {
     pub(super) fn look(&self, environment: EnvironmentId, api: &ExternalRef, look: Look) {
         if let Some(watch) = self.lock().get_mut(&environment) {
             watch.looks.insert(api.clone(), look);
+        }
+    }
+
+    /// Lets go of what is too old to spare a look.
+    pub(super) fn forget_old(&self, environment: EnvironmentId) {
+        if let Some(watch) = self.lock().get_mut(&environment) {
+            watch.forget_old(Instant::now());
         }
     }
 
@@ -134,103 +177,4 @@ impl Watches {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn api(id: &str) -> ExternalRef {
-        ExternalRef(format!("restapis/{id}"))
-    }
-
-    fn listed(text: &str) -> Fingerprint {
-        Fingerprint::of_value(&json!(text))
-    }
-
-    /// `orders` was looked at a second after an event of another API.
-    fn watch(start: Instant) -> Watch {
-        let mut watch = Watch::default();
-        watch.hear(&[Hint::Api(api("stock"))], start);
-        let look = Look {
-            began: start + SECOND,
-            listed: listed("as it was"),
-            version: "1".to_owned(),
-        };
-        watch.looks.insert(api("orders"), look);
-        watch
-    }
-
-    fn spares(watch: &Watch, now: Instant) -> bool {
-        watch.spares(&api("orders"), &listed("as it was"), "1", now)
-    }
-
-    #[test]
-    fn what_no_event_named_is_not_looked_at_again() {
-        let start = Instant::now();
-        let mut watch = watch(start);
-        assert!(spares(&watch, start + 2 * SECOND));
-        watch.hear(&[Hint::Api(api("stock"))], start + 3 * SECOND);
-        assert!(spares(&watch, start + 4 * SECOND));
-        let now = start + 4 * SECOND;
-        assert!(!watch.spares(&api("orders"), &listed("with another tag"), "1", now));
-        assert!(!watch.spares(&api("orders"), &listed("as it was"), "2", now));
-        assert!(!watch.spares(&api("stock"), &listed("as it was"), "1", now));
-    }
-
-    #[test]
-    fn what_an_event_may_be_about_is_looked_at() {
-        let start = Instant::now();
-        for hint in [Hint::Api(api("orders")), Hint::Something] {
-            let mut watch = watch(start);
-            watch.hear(&[hint], start + 2 * SECOND);
-            assert!(!spares(&watch, start + 3 * SECOND));
-        }
-    }
-
-    #[test]
-    fn an_event_that_comes_during_a_look_leads_to_another_look() {
-        let start = Instant::now();
-        let mut watch = watch(start);
-        // What the look saw may be older than what the event tells of.
-        watch.hear(&[Hint::Api(api("orders"))], start + SECOND);
-        assert!(!spares(&watch, start + 2 * SECOND));
-    }
-
-    #[test]
-    fn silence_is_trusted_only_from_a_queue_that_is_read_and_filled() {
-        let start = Instant::now();
-        let mut unread = watch(start);
-        assert!(!spares(&unread, start + LISTENING));
-        unread.hear(&[], start + LISTENING);
-        assert!(spares(&unread, start + LISTENING));
-        let silent = Watch {
-            is_filled: false,
-            ..watch(start)
-        };
-        assert!(!spares(&silent, start + 2 * SECOND));
-    }
-
-    #[test]
-    fn more_names_than_anybody_has_are_as_one_that_may_be_about_any() {
-        let start = Instant::now();
-        let mut watch = watch(start);
-        let names: Vec<Hint> = (0..=MOST)
-            .map(|number| Hint::Api(api(&number.to_string())))
-            .collect();
-        watch.hear(&names, start + 2 * SECOND);
-        assert!(watch.heard.is_empty());
-        assert!(!spares(&watch, start + 3 * SECOND));
-    }
-
-    #[test]
-    fn everything_is_looked_at_again_after_some_hours() {
-        let start = Instant::now();
-        let mut watch = watch(start);
-        let late = start + SECOND + LONGEST;
-        watch.hear(&[], late);
-        assert!(!spares(&watch, late));
-        assert!(spares(&watch, late - SECOND));
-    }
-}
+mod tests;

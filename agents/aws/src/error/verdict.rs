@@ -41,6 +41,13 @@ fn of_permission(message: &str) -> Option<Cow<'static, str>> {
     )))
 }
 
+/// AWS removes no API that a domain name leads to.
+fn is_mapped(message: &str) -> bool {
+    ["base path mappings", "API mappings"]
+        .iter()
+        .any(|mappings| message.contains(mappings))
+}
+
 fn usual(refusal: &Refusal<'_>) -> (ErrorKind, &'static str) {
     match (refusal.status, refusal.code) {
         (_, "ExpiredTokenException" | "ExpiredToken" | "RequestExpired") => (
@@ -67,6 +74,10 @@ fn usual(refusal: &Refusal<'_>) -> (ErrorKind, &'static str) {
             ErrorKind::Invalid,
             "name a regional custom domain name in `domainName`: AWS takes no other for APIs of both kinds and for paths of several segments",
         ),
+        (400, _) if is_mapped(refusal.message) => (
+            ErrorKind::Invalid,
+            "remove what leads to it from other domain names or at other stages, and try again",
+        ),
         (_, "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation") => (
             ErrorKind::Forbidden,
             "give the identity the permission that is named; `gatehouse env permissions` prints the policy that each mode needs",
@@ -89,6 +100,10 @@ fn usual(refusal: &Refusal<'_>) -> (ErrorKind, &'static str) {
         (501, _) | (_, "UnknownOperationException") => (
             ErrorKind::Unsupported,
             "what answers at `endpointUrl` does not have this part of API Gateway",
+        ),
+        (404, _) if refusal.message.contains("domain name") => (
+            ErrorKind::NotFound,
+            "make the custom domain name on AWS, or correct `domainName`",
         ),
         (404, _) => (
             ErrorKind::NotFound,

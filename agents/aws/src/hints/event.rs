@@ -2,7 +2,8 @@
 //!
 //! Their shape is that of AWS's documentation: [events that CloudTrail delivers to EventBridge], [the contents of a record],
 //! [calls of API Gateway in CloudTrail]. Both versions of API Gateway record as `apigateway.amazonaws.com`; version 1 names
-//! an API `restApiId`, version 2 `apiId`, and what is made has its identity in `responseElements`.
+//! an API `restApiId`, version 2 `apiId`, and what is made has its identity in `responseElements`. A web ACL comes to a stage
+//! by a call of AWS WAF, which records as itself.
 //!
 //! [events that CloudTrail delivers to EventBridge]: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 //! [the contents of a record]: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
@@ -15,15 +16,17 @@ use crate::{apis::ApiId, translate::Kind};
 
 /// Who records the calls of both versions.
 const SOURCE: &str = "apigateway.amazonaws.com";
+/// Who records that a stage is guarded by a web ACL, or no more.
+const FIREWALLS: [&str; 2] = ["wafv2.amazonaws.com", "waf-regional.amazonaws.com"];
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
     /// Something changed.
     Change(Hint),
-    /// Nothing changed here: a call that reads or failed, or one in another region.
+    /// Nothing changed here: a call that reads or failed, one in another region, or one about something else.
     Nothing,
-    /// It is no event of API Gateway.
+    /// It is no event of API Gateway, or of what guards it.
     Strange,
 }
 
@@ -42,7 +45,9 @@ pub(super) fn read(message: &str, region: &str) -> Told {
         return Told::Strange;
     };
     let record = &event["detail"];
-    if text(record, "eventSource") != Some(SOURCE) {
+    let source = text(record, "eventSource").unwrap_or_default();
+    let is_of_firewall = FIREWALLS.contains(&source);
+    if source != SOURCE && !is_of_firewall {
         return Told::Strange;
     }
     let is_elsewhere = text(record, "awsRegion").is_some_and(|there| there != region);
@@ -50,7 +55,24 @@ pub(super) fn read(message: &str, region: &str) -> Told {
     if is_elsewhere || has_failed || is_read(record) {
         return Told::Nothing;
     }
-    Told::Change(api(record).map_or(Hint::Something, |api| Hint::Api(api.external_ref())))
+    if is_of_firewall {
+        return guarded(record).map_or(Told::Nothing, changed);
+    }
+    api(record).map_or(Told::Change(Hint::Something), changed)
+}
+
+fn changed(api: ApiId) -> Told {
+    Told::Change(Hint::Api(api.external_ref()))
+}
+
+/// The API whose stage a web ACL was put to or taken from: `AssociateWebACL`, `DisassociateWebACL`.
+fn guarded(record: &Value) -> Option<ApiId> {
+    let name = text(record, "eventName")?;
+    let resource = text(&record["requestParameters"], "resourceArn")?;
+    match matches!(name, "AssociateWebACL" | "DisassociateWebACL") {
+        true => identified(of_resource(resource)?),
+        false => None,
+    }
 }
 
 fn is_read(record: &Value) -> bool {
@@ -79,7 +101,11 @@ fn api(record: &Value) -> Option<ApiId> {
         let is_made = matches!(name, "CreateRestApi" | "ImportRestApi" | "CloneRestApi");
         text(made, "id").filter(|_| is_made).map(|id| (Kind::Rest, id))
     };
-    let (kind, id) = named.next().or_else(tagged).or_else(new)?;
+    identified(named.next().or_else(tagged).or_else(new)?)
+}
+
+/// An API, if that can be the identity of one.
+fn identified((kind, id): (Kind, &str)) -> Option<ApiId> {
     let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_id.then(|| ApiId {
         kind,
@@ -104,181 +130,4 @@ fn text<'a>(object: &'a Value, member: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use gatehouse_connector_sdk::schemas::identity::ExternalRef;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    const REGION: &str = "eu-central-1";
-
-    /// An event as EventBridge delivers it.
-    fn event(name: &str, asked: Value, made: Value) -> Value {
-        json!({
-            "version": "0", "id": "6f87d04b-9f74-4f04-a780-7acf4b0a9b38",
-            "detail-type": "AWS API Call via CloudTrail", "source": "aws.apigateway", "account": "111122223333",
-            "time": "2026-11-22T08:00:00Z", "region": REGION, "resources": [],
-            "detail": {
-                "eventVersion": "1.09", "eventSource": SOURCE, "eventName": name, "awsRegion": REGION,
-                "userIdentity": {"type": "IAMUser", "userName": "dev"}, "eventTime": "2026-11-22T08:00:00Z",
-                "requestParameters": asked, "responseElements": made, "readOnly": false,
-                "eventType": "AwsApiCall", "managementEvent": true, "recipientAccountId": "111122223333",
-            },
-        })
-    }
-
-    fn about(external_ref: &str) -> Told {
-        Told::Change(Hint::Api(ExternalRef(external_ref.to_owned())))
-    }
-
-    #[test]
-    fn an_event_says_which_api_changed() {
-        let something = || Told::Change(Hint::Something);
-        let stage = json!({"restApiId": "a1b2c3d4e5", "stageName": "live", "updateStageInput": {}});
-        let tagged = json!({"resourceArn": "arn:aws:apigateway:eu-central-1::/apis/a1b2c3d4e5/stages/live"});
-        for (name, asked, made, expected) in [
-            ("UpdateStage", stage, Value::Null, about("restapis/a1b2c3d4e5")),
-            (
-                "PutRestApi",
-                json!({"restApiId": "a1", "mode": "overwrite"}),
-                Value::Null,
-                about("restapis/a1"),
-            ),
-            (
-                "DeleteRestApi",
-                json!({"restApiId": "a1"}),
-                Value::Null,
-                about("restapis/a1"),
-            ),
-            (
-                "ImportRestApi",
-                json!({}),
-                json!({"id": "b2", "name": "orders"}),
-                about("restapis/b2"),
-            ),
-            (
-                "CreateRestApi",
-                Value::Null,
-                json!({"id": "b2"}),
-                about("restapis/b2"),
-            ),
-            (
-                "CreateStage",
-                json!({"apiId": "h1", "stageName": "live"}),
-                json!({}),
-                about("apis/h1"),
-            ),
-            (
-                "CreateApi",
-                json!({"protocolType": "HTTP"}),
-                json!({"apiId": "h2"}),
-                about("apis/h2"),
-            ),
-            ("TagResource", tagged, Value::Null, about("apis/a1b2c3d4e5")),
-            (
-                "CreateApiMapping",
-                json!({"apiId": "x1", "stage": "live"}),
-                Value::Null,
-                something(),
-            ),
-            (
-                "CreateUsagePlan",
-                json!({"createUsagePlanInput": {}}),
-                json!({"id": "p1"}),
-                something(),
-            ),
-            (
-                "UpdateRestApi",
-                json!({"restApiId": "../../etc"}),
-                Value::Null,
-                something(),
-            ),
-            (
-                "SomethingNew",
-                json!(["unexpected"]),
-                json!("unexpected"),
-                something(),
-            ),
-        ] {
-            let message = event(name, asked, made).to_string();
-            assert_eq!(read(&message, REGION), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_reads_or_failed_or_is_elsewhere_changed_nothing_here() {
-        let asked = || json!({"restApiId": "a1"});
-        let with = |member: &str, value: Value| {
-            let mut event = event("UpdateStage", asked(), Value::Null);
-            event["detail"][member] = value;
-            event
-        };
-        for event in [
-            event("GetStage", asked(), Value::Null),
-            event("TestInvokeMethod", asked(), Value::Null),
-            with("readOnly", json!(true)),
-            with("errorCode", json!("TooManyRequestsException")),
-            with("awsRegion", json!("us-east-1")),
-        ] {
-            assert_eq!(read(&event.to_string(), REGION), Told::Nothing, "{event}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_event_of_api_gateway_is_strange() {
-        let mut another = event("PutObject", json!({}), Value::Null);
-        another["detail"]["eventSource"] = json!("s3.amazonaws.com");
-        for message in ["", "hello", "[]", "{}", r#"{"detail": 1}"#, &another.to_string()] {
-            assert_eq!(read(message, REGION), Told::Strange, "{message}");
-        }
-    }
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let member = prop_oneof![
-            Just("detail".to_owned()),
-            Just("eventSource".to_owned()),
-            Just("requestParameters".to_owned()),
-            Just("responseElements".to_owned()),
-            Just("restApiId".to_owned()),
-            Just("resourceArn".to_owned()),
-            Just("eventName".to_owned()),
-            ".{0,8}",
-        ];
-        let text = prop_oneof![
-            Just(SOURCE.to_owned()),
-            Just("arn:aws:apigateway:x::/apis".to_owned()),
-            ".{0,80}"
-        ];
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            text.prop_map(Value::from),
-        ];
-        leaf.prop_recursive(4, 64, 8, move |inner| {
-            let members = proptest::collection::btree_map(member.clone(), inner.clone(), 0..8);
-            prop_oneof![
-                proptest::collection::vec(inner, 0..4).prop_map(Value::from),
-                members.prop_map(|members| Value::Object(members.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_comes_is_read_and_names_only_what_can_be_an_api(record in any_json(), whole in ".{0,200}") {
-            read(&whole, REGION);
-            let mut detail = record.clone();
-            if let Some(members) = detail.as_object_mut() {
-                members.insert("eventSource".to_owned(), Value::from(SOURCE));
-            }
-            for message in [record.to_string(), json!({"detail": detail}).to_string()] {
-                if let Told::Change(Hint::Api(ExternalRef(named))) = read(&message, REGION) {
-                    let (kind, id) = named.split_once('/').expect("a kind and an identity");
-                    prop_assert!(["restapis", "apis"].contains(&kind) && id.len() <= 64, "{named}");
-                }
-            }
-        }
-    }
-}
+mod tests;

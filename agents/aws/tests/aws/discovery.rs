@@ -1,6 +1,6 @@
 //! Discovery of what an account has, and how many calls it takes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use gatehouse_agent_aws::{ACCESS_KEY_ID, AwsConnector, SECRET_ACCESS_KEY};
 use gatehouse_connector_conformance::{Connection, Operator};
@@ -16,6 +16,7 @@ use gatehouse_connector_sdk::{
 use gatehouse_fake_aws::{FakeAws, FakeAwsOptions, Fault};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 const REGION: &str = "eu-central-1";
 const STAGE: &str = "live";
@@ -23,7 +24,17 @@ const STAGE: &str = "live";
 /// An account, and what discovers it.
 struct Account {
     aws: FakeAws,
-    operator: Operator<AwsConnector>,
+    operator: Operator<Arc<AwsConnector>>,
+    /// What listens, if anybody does.
+    listener: Option<JoinHandle<()>>,
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+    }
 }
 
 impl Account {
@@ -43,8 +54,12 @@ impl Account {
                 .map(|(name, value)| (name.to_owned(), SecretString::from(value)))
                 .into(),
         };
-        let operator = Operator::new(AwsConnector::new(), connection);
-        Self { aws, operator }
+        let operator = Operator::new(Arc::new(AwsConnector::new()), connection);
+        Self {
+            aws,
+            operator,
+            listener: None,
+        }
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -53,7 +68,7 @@ impl Account {
         answer
     }
 
-    /// Lets AWS tell of changes from now on, through a queue.
+    /// Lets AWS tell of changes from now on, through a queue that is read all the time.
     fn listen(&mut self) {
         let arn = self.aws.listen(REGION, "changes");
         let environment = Arc::get_mut(&mut self.operator.context.environment).unwrap();
@@ -61,13 +76,18 @@ impl Account {
         environment
             .settings
             .extend(more.map(|(name, value)| (name.to_owned(), json!(value))));
+        let (connector, context) = (self.operator.connector.clone(), self.operator.context.clone());
+        self.listener = Some(tokio::spawn(async move {
+            loop {
+                connector.hints(&context).await.unwrap();
+            }
+        }));
     }
 
-    /// Hears what there is to hear.
+    /// Waits until everything is heard that there is to hear.
     async fn hear(&self) {
         while self.aws.messages(REGION, "changes") > 0 {
-            let heard = self.operator.connector.hints(&self.operator.context).await;
-            heard.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -219,6 +239,25 @@ async fn six_hundred_apis_that_no_event_names_are_not_looked_at_again() {
     account.call("PATCH", &format!("/restapis/{changed}"), &rename);
     let (items, _) = account.discover(&versions_with(&known, &items)).await;
     assert_eq!(found(&items)[0].name, "renamed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_whose_removal_nobody_knows_of_is_heard() {
+    let mut account = Account::new().await;
+    let id = account.serve("orders", STAGE);
+    account.listen();
+    account.serve("stock", STAGE);
+    account.hear().await;
+    let (items, _) = account.discover(&Versions::new()).await;
+    let known = versions(&items);
+    account.aws.fail_operation("DeleteMessageBatch", Fault::LoseReply);
+    let throttle = json!({"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "5"});
+    let stage = format!("/restapis/{id}/stages/{STAGE}");
+    account.call("PATCH", &stage, &json!({"patchOperations": [throttle]}));
+    account.hear().await;
+    let (items, _) = account.discover(&known).await;
+    let names: Vec<&str> = found(&items).iter().map(|api| api.name.as_str()).collect();
+    assert_eq!(names, ["orders"]);
 }
 
 /// What is known once more was found.

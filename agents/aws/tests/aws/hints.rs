@@ -151,6 +151,18 @@ async fn what_is_no_event_is_removed_and_leads_nowhere() {
 }
 
 #[tokio::test]
+async fn what_was_heard_is_told_although_nobody_knows_whether_it_was_removed() {
+    let account = Account::new().await;
+    for fault in [Fault::LoseReply, Fault::Drop] {
+        let made = account.call("POST", "/restapis", &json!({"name": "orders"}));
+        account.aws.fail_operation("DeleteMessageBatch", fault);
+        let told = Hints::Heard(vec![about(format!("restapis/{}", made["id"].as_str().unwrap()))]);
+        assert_eq!(account.hear().await.unwrap(), told);
+    }
+    assert_eq!(account.aws.messages(REGION, QUEUE), 1, "it comes back");
+}
+
+#[tokio::test]
 async fn without_a_queue_nobody_is_asked() {
     let mut account = Account::new().await;
     account.settings.remove("eventQueueArn");

@@ -254,3 +254,44 @@ async fn what_somebody_measures_of_an_http_api_stays() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_somebody_switches_off_is_drift_and_comes_back() {
+    let aws = AwsUnderTest::start(Place::FakeRest).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    let cache = json!({"type": "cache", "with": {"ttlSeconds": 60, "varyQuery": []}});
+    let orders = orders(1, &json!([cache]));
+    operator.deploy(&orders).await.unwrap();
+    let (stage, before) = held(&aws, Place::FakeRest);
+    let off = json!({"op": "replace", "path": "/cacheClusterEnabled", "value": "false"});
+    let (status, answer) = aws
+        .fake()
+        .call(REGION, "PATCH", &stage, &json!({"patchOperations": [off]}));
+    assert_eq!(status, 200, "{answer:#}");
+    assert_eq!(
+        answer["cacheClusterSize"], before["cacheClusterSize"],
+        "its size stays"
+    );
+    drifts_until_the_next_deploy(&operator, &orders).await;
+    let (_, after) = held(&aws, Place::FakeRest);
+    assert_eq!(after["cacheClusterEnabled"], json!(true), "{after:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_of_an_http_api_is_made_with_its_settings_in_one_call() {
+    let aws = AwsUnderTest::start(Place::FakeHttp).await;
+    let operator = Operator::new(AwsConnector::new().with_quotas(Vec::new()), connection(&aws));
+    let limit =
+        json!({"type": "ratelimit", "with": {"limits": [{"requests": 5, "per": "second"}], "key": "api"}});
+    let orders = orders(1, &json!([limit, {"type": "log", "with": {}}]));
+    operator.deploy(&orders).await.unwrap();
+    let calls: Vec<String> = aws
+        .fake()
+        .calls()
+        .into_iter()
+        .map(|call| call.operation)
+        .collect();
+    assert!(!calls.contains(&"UpdateStage".to_owned()), "{calls:?}");
+    let observed = operator.observed(&orders).await.unwrap();
+    assert_eq!(observed.fingerprint, orders.fingerprint);
+}

@@ -8,13 +8,13 @@ use super::super::{Stage, Switch, is_same_value};
 
 const LOG_DESTINATION: &str = "/accessLogSettings/destinationArn";
 
-/// What is set for a stage as a whole.
+/// What is set for a stage as a whole. AWS tells the size of a cache also where it is switched off.
 pub(super) fn of_whole(
-    cache: Option<CacheClusterSize>,
+    (is_cached, size): (bool, Option<CacheClusterSize>),
     log: Option<AccessLogSettings>,
     is_traced: bool,
 ) -> impl Iterator<Item = (String, String)> {
-    let cached = cache.into_iter().flat_map(|size| {
+    let cached = size.filter(|_| is_cached).into_iter().flat_map(|size| {
         let size = size.as_str().to_owned();
         [
             ("/cacheClusterEnabled", true.to_string()),

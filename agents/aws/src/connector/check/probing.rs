@@ -1,4 +1,4 @@
-//! What IAM allows to change: one call for each permission of the policy, none of which changes anything.
+//! What IAM allows to change: one call for each permission of the policy but [`UNTRIED`], none of which changes anything.
 //!
 //! Each is about an API, a stage, a plan, a key or a domain name that cannot be there, or about what AWS never takes. IAM
 //! decides before API Gateway looks at it.
@@ -18,28 +18,58 @@ const OBJECT: &str = "nothing (a probe of permissions)";
 /// What is no definition of an API.
 const NONSENSE: &str = "no definition";
 
+/// The permission that only a definition with a resource policy asks for, of an API that is there: no probe would tell.
+pub(super) const UNTRIED: &str = "apigateway:UpdateRestApiPolicy";
+
 /// A permission, as the policy names it, and what came of trying it.
-type Probe = (&'static str, Result<()>);
+type Probe = (&'static str, Result<Tried>);
+
+/// What a call told of a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// IAM let it through.
+    Allowed,
+    /// The server failed, and nobody knows how far the call came.
+    Untold,
+}
+
+/// What API Gateway answered.
+enum Answer<T> {
+    Done(T),
+    Refused,
+    Failed,
+}
+
+impl<T> Answer<T> {
+    fn tried(&self) -> Tried {
+        match self {
+            Self::Done(_) | Self::Refused => Tried::Allowed,
+            Self::Failed => Tried::Untold,
+        }
+    }
+}
 
 /// A call, and whether IAM let it through.
 macro_rules! probe {
     ($account:expr, $permission:literal, $operation:literal, |$clients:ident| $call:expr) => {{
         let call = $account.call($operation, OBJECT, |$clients| answered($call.send()));
-        ($permission, Box::pin(call).await.map(drop))
+        ($permission, Box::pin(call).await.map(|answer| answer.tried()))
     }};
 }
 
 /// A call that makes something on a server that is so lenient as to take it, and loses it again.
 macro_rules! making {
-    ($account:expr, $permission:literal, $operation:literal, |$clients:ident| $call:expr, $remove:literal, |$again:ident, $id:ident| $removal:expr) => {{
+    ($account:expr, $permission:literal, $operation:literal, |$clients:ident| $call:expr, $made:ident, $remove:literal, |$again:ident, $id:ident| $removal:expr) => {{
         let call = $account.call($operation, OBJECT, |$clients| answered($call.send()));
-        let made = Box::pin(call).await;
-        let answer = match made.map(|made| made.and_then(|made| made.id)) {
-            Ok(Some($id)) => {
-                let removal = $account.call($remove, OBJECT, |$again| answered($removal.send()));
-                Box::pin(removal).await.map(drop)
-            }
-            tried => tried.map(drop),
+        let answer = match Box::pin(call).await {
+            Ok(Answer::Done(made)) => match made.$made {
+                Some($id) => {
+                    let removal = $account.call($remove, OBJECT, |$again| answered($removal.send()));
+                    Box::pin(removal).await.map(|answer| answer.tried())
+                }
+                None => Ok(Tried::Allowed),
+            },
+            answer => answer.map(|answer| answer.tried()),
         };
         ($permission, answer)
     }};
@@ -70,6 +100,7 @@ async fn of_rest_apis(account: &Account<'_>) -> [Probe; 6] {
                 let call = clients.rest.create_rest_api().name("");
                 call.endpoint_configuration(nowhere.clone().build())
             },
+            id,
             "DeleteRestApi",
             |clients, id| clients.rest.delete_rest_api().rest_api_id(&id)
         ),
@@ -115,9 +146,15 @@ async fn of_http_apis(account: &Account<'_>) -> Vec<Probe> {
     }
     let stage = account.settings.stage.as_str();
     vec![
-        probe!(account, "apigateway:PUT on /apis", "ImportApi", |clients| {
-            clients.http.import_api().body(NONSENSE)
-        }),
+        making!(
+            account,
+            "apigateway:PUT on /apis",
+            "ImportApi",
+            |clients| clients.http.import_api().body(NONSENSE),
+            api_id,
+            "DeleteApi",
+            |clients, id| clients.http.delete_api().api_id(&id)
+        ),
         probe!(account, "apigateway:PUT on /apis/*", "ReimportApi", |clients| {
             clients.http.reimport_api().api_id(NOBODY).body(NONSENSE)
         }),
@@ -153,6 +190,7 @@ async fn of_keys(account: &Account<'_>) -> [Probe; 3] {
             "apigateway:POST on /apikeys",
             "CreateApiKey",
             |clients| clients.rest.create_api_key().name(NOBODY).value("short"),
+            id,
             "DeleteApiKey",
             |clients, id| clients.rest.delete_api_key().api_key(&id)
         ),
@@ -182,6 +220,7 @@ async fn of_plans(account: &Account<'_>) -> [Probe; 4] {
                 let call = clients.rest.create_usage_plan().name(NOBODY);
                 call.api_stages(nobody.clone())
             },
+            id,
             "DeleteUsagePlan",
             |clients, id| clients.rest.delete_usage_plan().usage_plan_id(&id)
         ),
@@ -198,7 +237,10 @@ async fn of_plans(account: &Account<'_>) -> [Probe; 4] {
             account,
             "apigateway:PATCH on /usageplans/*",
             "UpdateUsagePlan",
-            |clients| clients.rest.update_usage_plan().usage_plan_id(NOBODY)
+            |clients| {
+                let call = clients.rest.update_usage_plan().usage_plan_id(NOBODY);
+                call.set_patch_operations(Some(Vec::new()))
+            }
         ),
         probe!(
             account,
@@ -210,16 +252,28 @@ async fn of_plans(account: &Account<'_>) -> [Probe; 4] {
 }
 
 async fn of_tags_and_domains(account: &Account<'_>) -> Vec<Probe> {
-    let resource = account.settings.resource_name(&format!("/restapis/{NOBODY}"));
+    let of = |path: &str| account.settings.resource_name(&format!("/{path}/{NOBODY}"));
+    let (rest, http) = (of("restapis"), of("apis"));
     let mut probes = vec![probe!(
         account,
         "apigateway:PUT on /tags/*",
         "TagResource",
         |clients| {
-            let call = clients.rest.tag_resource().resource_arn(&resource);
+            let call = clients.rest.tag_resource().resource_arn(&rest);
             call.tags(NOBODY, NOBODY)
         }
     )];
+    if account.settings.kind != "rest" {
+        probes.push(probe!(
+            account,
+            "apigateway:POST on /tags/*",
+            "TagResource",
+            |clients| {
+                let call = clients.http.tag_resource().resource_arn(&http);
+                call.tags(NOBODY, NOBODY)
+            }
+        ));
+    }
     if account.settings.domain_name.is_none() {
         return probes;
     }
@@ -253,16 +307,18 @@ async fn of_tags_and_domains(account: &Account<'_>) -> Vec<Probe> {
     probes
 }
 
-/// Whatever API Gateway answers to a probe, IAM let it through, unless it says that it did not.
+/// Whatever API Gateway answers to a probe, IAM let it through, unless it says that it did not, or that nobody is there to
+/// ask. What a server answers that does not have a part of API Gateway (501) is as good: there is nothing to allow.
 async fn answered<T, E>(
     sent: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
-) -> std::result::Result<Option<T>, SdkError<E, HttpResponse>> {
+) -> std::result::Result<Answer<T>, SdkError<E, HttpResponse>> {
     match sent.await {
-        Err(SdkError::ServiceError(context))
-            if !matches!(context.raw().status().as_u16(), 401 | 403 | 429) =>
-        {
-            Ok(None)
-        }
-        sent => sent.map(Some),
+        Ok(done) => Ok(Answer::Done(done)),
+        Err(SdkError::ServiceError(context)) => match context.raw().status().as_u16() {
+            401 | 403 | 429 | 502..=504 => Err(SdkError::ServiceError(context)),
+            500 => Ok(Answer::Failed),
+            _ => Ok(Answer::Refused),
+        },
+        Err(error) => Err(error),
     }
 }

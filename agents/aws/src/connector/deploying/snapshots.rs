@@ -37,9 +37,11 @@ impl Deploying<'_> {
 
     /// A snapshot that was made from an equal document. One that is served is there; another one somebody may have removed.
     async fn known(&self, begun: &Begun) -> Result<Option<Snapshot>> {
-        // Whether an API is reached at its own address is no part of a snapshot: only a definition says it.
+        // What an API is called, and whether it is reached at its own address, is no part of a snapshot: only a definition
+        // says it.
         let is_reached_as_wanted = begun.api.own_address_is_off == self.truststore.is_some();
-        if !is_reached_as_wanted && self.account.settings.domain_name.is_some() {
+        let is_as_wanted = is_reached_as_wanted || self.account.settings.domain_name.is_none();
+        if !is_as_wanted || begun.api.name != self.wanted.name() {
             return Ok(None);
         }
         let document = self.wanted.document_fingerprint();
@@ -104,7 +106,7 @@ impl Deploying<'_> {
                 described: api.description.clone(),
             });
         }
-        let (calls, tags) = (self.calls(), self.all_tags(api));
+        let (calls, tags) = (self.calls(), self.all_tags(api, begun.former.as_ref()));
         let attempt = Uuid::new_v4().to_string();
         let written = with_attempt(&self.wanted.document, &attempt);
         let put = calls.put(&api.id.id, &written, &tags);
@@ -117,11 +119,22 @@ impl Deploying<'_> {
         })
     }
 
-    /// Our tags and those that others put to the API: the definition of an HTTP API replaces them all.
-    fn all_tags(&self, api: &Api) -> BTreeMap<String, String> {
-        let others = api.tags.iter().filter(|(name, _)| !name.starts_with("aws:"));
+    /// Our tags and those that others put to the API: the definition of an HTTP API replaces them all. What was given before
+    /// and is wanted no more is left out.
+    fn all_tags(&self, api: &Api, former: Option<&Record>) -> BTreeMap<String, String> {
+        let given = former.map_or(&[][..], |former| &former.beside.tags);
+        let others = api.tags.iter();
+        let others = others.filter(|(name, _)| !name.starts_with("aws:") && !given.contains(name));
         let others = others.map(|(name, value)| (name.clone(), value.clone()));
         others.chain(self.tags()).collect()
+    }
+
+    /// The names of the tags that the API was given: with a snapshot that was there already, no definition was put.
+    pub(super) fn recorded_tags(&self, former: Option<&Record>, served: &Snapshot) -> Vec<String> {
+        match former.filter(|former| all(former).any(|known| known.id == served.id)) {
+            Some(former) => former.beside.tags.clone(),
+            None => self.wanted.tags(self.account.wanted_tags()),
+        }
     }
 
     /// What a snapshot is called, for people.

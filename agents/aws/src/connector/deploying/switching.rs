@@ -4,7 +4,7 @@ use gatehouse_connector_sdk::{error::Result, journal::Steps};
 
 use super::{Begun, Deploying};
 use crate::{
-    apis::{Api, Stage, Switch, domains::Domain},
+    apis::{Api, Stage, Switch},
     connector::looking::{self, Held},
     record::Record,
 };
@@ -75,42 +75,43 @@ impl Deploying<'_> {
         Some(base_path.trim_matches('/').to_owned())
     }
 
-    /// Sees that the domain name may lead to the API, before anything is changed.
-    pub(super) async fn may_lead(&self, held: Option<&Held>) -> Result<()> {
+    /// Sees that the domain name may lead to the API, before anything is changed: its path is free, or leads to what is ours.
+    pub(super) async fn may_lead(&self, own: [&Option<Held>; 2]) -> Result<()> {
         let (Some(domain), Some(path)) = (looking::domain(self.account, self.object), self.path()) else {
             return Ok(());
         };
-        let own: Vec<&str> = held.map(|held| held.api.id.id.as_str()).into_iter().collect();
+        let own: Vec<&str> = own
+            .into_iter()
+            .flatten()
+            .map(|held| held.api.id.id.as_str())
+            .collect();
         domain.may_lead(&path, &own).await
     }
 
-    /// Leads the domain name to the stage, which serves already, and from the API of the other kind that it takes the place of.
+    /// Leads the domain name to the stage, which serves already, and from the API of the other kind that it takes the place
+    /// of. Other paths lead there no more, whether an earlier revision had them or somebody else made them.
     pub(super) async fn lead(
         &self,
         steps: &mut Steps<'_>,
-        (api, other): (&Api, Option<&Held>),
-        former: Option<&Record>,
+        begun: &Begun,
+        other: Option<&Held>,
     ) -> Result<()> {
-        let (Some(name), Some(path)) = (&self.account.settings.domain_name, self.path()) else {
+        let (Some(domain), Some(path)) = (looking::domain(self.account, self.object), self.path()) else {
             return Ok(());
         };
-        let domain = Domain {
-            account: self.account,
-            name,
-            object: self.object,
-        };
+        let (name, api) = (domain.name, &begun.api.id);
         let other = other.map(|other| other.api.id.id.as_str());
         let description = format!("lead `{name}/{path}` to {}", self.object);
-        let object = Some(api.id.external_ref().0);
+        let object = Some(api.external_ref().0);
         steps
-            .take(description, object.clone(), domain.lead(&path, &api.id.id, other))
+            .take(description, object.clone(), domain.lead(&path, &api.id, other))
             .await?;
-        if former.is_none_or(|former| former.beside.path.as_ref() == Some(&path)) {
+        if begun.paths.iter().all(|held| *held == path) {
             return Ok(());
         }
         let description = format!("lead other paths of `{name}` to {} no more", self.object);
         steps
-            .take(description, object, domain.lead_no_more(&api.id.id, Some(&path)))
+            .take(description, object, domain.lead_no_more(&api.id, Some(&path)))
             .await
     }
 }

@@ -1,6 +1,6 @@
 //! Keys in an account in which others have keys, too.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use expect_test::expect;
 use gatehouse_connector_conformance::SECRET_BEGINNING;
@@ -14,7 +14,7 @@ use gatehouse_connector_sdk::{
         observed::DiscoveredItem,
     },
 };
-use gatehouse_fake_aws::FakeAwsOptions;
+use gatehouse_fake_aws::{FakeAwsOptions, Fault};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -146,4 +146,26 @@ async fn the_policy_for_writing_alone_is_enough_to_deploy_change_put_back_and_re
             .filter(|call| call.status == Some(403));
         assert_eq!(denied.count(), 0, "nothing outside the policy is called");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_one_api_is_about_to_let_in_stays_when_another_needs_it_no_more() {
+    let scene = Scene::rest().await;
+    scene.deploy(&scene.guarded(1)).await;
+    let (open, stock) = (scene.revision(3), second(&scene));
+    scene.aws.forget_calls();
+    // It has found the key by then, and lets it in a while later.
+    scene
+        .aws
+        .fail_operation("CreateUsagePlan", Fault::Slow(Duration::from_secs(3)));
+    let (deployed, opened) = tokio::join!(scene.operator.deploy(&stock), async {
+        while !scene.calls().contains(&"CreateUsagePlan".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+        scene.operator.deploy(&open).await
+    });
+    opened.unwrap();
+    assert_eq!(scene.served(&deployed.unwrap()).await, "200 /revision-2/items");
+    let keys = scene.call("GET", "/apikeys", &Value::Null);
+    assert_eq!(keys["item"].as_array().unwrap().len(), 1, "{keys}");
 }

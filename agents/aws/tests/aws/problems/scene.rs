@@ -1,5 +1,7 @@
 //! The stage of problems: an account, a Gatehouse that deploys to it, an upstream, and consumers.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     http::{StatusCode, Uri},
@@ -16,6 +18,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use super::notebook::Notebook;
 use crate::under_test::printed_policy;
 
 pub(super) const REGION: &str = "eu-central-1";
@@ -69,6 +72,12 @@ impl Scene {
         }
     }
 
+    /// The same, where steps are remembered from one attempt to the next.
+    pub(super) fn remembering(mut self) -> Self {
+        self.operator.context.journal = Arc::new(Notebook::default());
+        self
+    }
+
     /// Another Gatehouse, or the same with other settings and an access key.
     pub(super) fn another(&self, more: &Value, (key, token): (&str, Option<&str>)) -> Operator<AwsConnector> {
         let mut settings = self.operator.context.environment.settings.clone();
@@ -86,6 +95,12 @@ impl Scene {
     /// A revision of an API whose upstream says what it was asked: `/revision-2/items`.
     pub(super) fn revision(&self, number: u64) -> DesiredApi {
         self.revision_as(number, number, &json!([]))
+    }
+
+    /// One that an HTTP API expresses better.
+    pub(super) fn with_headers(&self, number: u64) -> DesiredApi {
+        let headers = json!({"type": "headers", "with": {"response": {"set": {"x-from": "aws"}}}});
+        self.revision_as(number, number, &json!([headers]))
     }
 
     /// One that only callers with the key get through to.
