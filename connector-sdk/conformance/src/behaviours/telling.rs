@@ -18,10 +18,12 @@ use crate::{
     verdict::{Stop, Verdict, ensure, require},
 };
 
-/// How long an attempt is watched that waits for its turn.
-const TURN: Duration = Duration::from_millis(300);
-/// The same for an agent, which may have to be started first.
+/// How long an attempt may take until it is slowed down; on a busy machine, much longer than it takes.
+const TURN: Duration = Duration::from_secs(30);
+/// How long the attempt of an agent is watched, which tells nobody of its quotas.
 const TURN_OF_AGENTS: Duration = Duration::from_secs(3);
+/// How often it is looked whether the quotas were told.
+const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) async fn trouble_is_told_by_its_kind(subject: Subject) -> Verdict {
     let mut seen = 0;
@@ -57,9 +59,19 @@ async fn is_slowed_down(subject: &Subject, retry_after: Option<Duration>) -> Ver
     let subject = subject.counting();
     let is_heard = subject.gateway.is_in_process();
     let turn = if is_heard { TURN } else { TURN_OF_AGENTS };
-    let attempt = tokio::time::timeout(turn, subject.try_deploy(&sample::desired(1))).await;
+    let told = async {
+        while !subject.quotas.refusals().contains(&retry_after) {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let desired = sample::desired(1);
+    let attempt = tokio::select! {
+        ended = subject.try_deploy(&desired) => Some(ended),
+        () = told, if is_heard => None,
+        () = tokio::time::sleep(turn) => None,
+    };
     subject.gateway.calm(Operation::Deploy).await;
-    if let Ok(ended) = attempt
+    if let Some(ended) = attempt
         && let Err(error) = ended?
     {
         let advice = retry_after.map(Retry::After);
