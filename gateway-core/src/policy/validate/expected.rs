@@ -11,7 +11,8 @@ use http::{HeaderMap, header};
 use super::{
     MAX_VIOLATIONS, media_type,
     parameters::{self, Given, Parameter},
-    schemas::{Schema, Schemas, speaks_of_texts},
+    schemas::{Schema, Schemas},
+    values::Shape,
 };
 use crate::{
     policy::template::Template,
@@ -40,7 +41,7 @@ struct Body {
 #[derive(Debug)]
 struct Content {
     schema: Arc<Schema>,
-    /// Whether it may be a text, which is not looked into even if it looks like JSON.
+    /// Whether it may be a text, which is not looked into even if it looks like JSON. Only of use where the type is not named.
     takes_text: bool,
 }
 
@@ -146,7 +147,8 @@ impl Body {
                 Some(kind) => Range::Kind(kind.to_owned()),
                 None => Range::One(written.clone()),
             };
-            let takes_text = speaks_of_texts(schema, &definition.schemas);
+            let is_named = matches!(range, Range::One(_));
+            let takes_text = !is_named && Shape::speaks_of_texts(schema, &definition.schemas);
             let schema = schemas
                 .get(schema, definition)
                 .map_err(|error| format!("the definition's body of type `{written}`: {error}"))?;

@@ -132,57 +132,6 @@ fn whole(schema: &Value, shared: &BTreeMap<String, Value>) -> Value {
     whole
 }
 
-/// The most schemas that are followed to learn whether texts are among what one takes.
-const FOLLOWED_MAX: usize = 1_000;
-
-/// What says nothing of a value.
-const ANNOTATIONS: [&str; 6] = [
-    "$comment",
-    "title",
-    "description",
-    "default",
-    "examples",
-    "deprecated",
-];
-
-/// Whether a schema speaks of strings among the values that it takes, or of nothing at all. One that only says what an
-/// object is like if the value is one does not.
-pub(super) fn speaks_of_texts(schema: &Value, shared: &BTreeMap<String, Value>) -> bool {
-    let says_nothing = |fields: &Map<String, Value>| fields.keys().all(|word| ANNOTATIONS.contains(&&**word));
-    if schema.as_object().is_some_and(says_nothing) {
-        return true;
-    }
-    let mut waiting = vec![schema];
-    for _ in 0..FOLLOWED_MAX {
-        let Some(schema) = waiting.pop() else {
-            return false;
-        };
-        let Some(fields) = schema.as_object() else {
-            continue;
-        };
-        if is_string(fields) {
-            return true;
-        }
-        waiting.extend(fields.get("$ref").and_then(|reference| target(reference, shared)));
-        let parts = ["allOf", "anyOf", "oneOf"].map(|word| fields.get(word).and_then(Value::as_array));
-        waiting.extend(parts.into_iter().flatten().flatten());
-    }
-    false
-}
-
-fn is_string(fields: &Map<String, Value>) -> bool {
-    let values = fields.get("enum").and_then(Value::as_array);
-    match fields.get("type") {
-        Some(Value::String(name)) => name == "string",
-        Some(Value::Array(names)) => names.iter().any(|name| name == "string"),
-        _ => values
-            .into_iter()
-            .flatten()
-            .chain(fields.get("const"))
-            .any(Value::is_string),
-    }
-}
-
 /// The schema that a reference leads to.
 pub(super) fn target<'a>(reference: &Value, shared: &'a BTreeMap<String, Value>) -> Option<&'a Value> {
     shared.get(name(reference)?)

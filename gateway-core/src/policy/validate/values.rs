@@ -10,6 +10,16 @@ const DEPTH_MAX: usize = 16;
 /// The most schemas that are followed for one parameter: those that lead back to themselves in many ways never end.
 const SCHEMAS_MAX: usize = 10_000;
 
+/// What says nothing of a value.
+const ANNOTATIONS: [&str; 6] = [
+    "$comment",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+];
+
 pub(super) const TWICE: &str = "it is there more than once";
 
 /// A text below names.
@@ -104,6 +114,15 @@ impl Shape {
             "object" => self.object = true,
             _ => {}
         }
+    }
+
+    /// Whether the schema speaks of strings, or only describes. One that says what an object is like, if the value is one,
+    /// does neither.
+    pub(super) fn speaks_of_texts(schema: &Value, schemas: &BTreeMap<String, Value>) -> bool {
+        let says_nothing =
+            |fields: &Map<String, Value>| fields.keys().all(|word| ANNOTATIONS.contains(&&**word));
+        schema.as_object().is_some_and(says_nothing)
+            || Self::of(schema, schemas).is_ok_and(|shape| shape.text)
     }
 
     /// What a text may stand for, the likeliest first; never nothing.
